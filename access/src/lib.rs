@@ -1,0 +1,19 @@
+//! Who someone is and what they may do.
+//!
+//! Pure values: no clock, no file, no socket. [`Policy::decide`] is a function from
+//! principal, action, target and time to a [`Permit`] or a [`Denial`]; whatever needs
+//! permission takes the [`Permit`], which only this crate can make.
+
+mod action;
+mod decide;
+mod permit;
+mod policy;
+mod principal;
+mod target;
+
+pub use action::{Action, Side};
+pub use decide::Denial;
+pub use permit::{Impersonation, InputRecording, Permit};
+pub use policy::{Policy, PolicyError, Rule};
+pub use principal::{Credential, Principal};
+pub use target::Target;

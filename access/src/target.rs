@@ -1,0 +1,23 @@
+use serde::{Deserialize, Serialize};
+
+/// What an action is aimed at. Empty strings where a request names nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// The cluster's name in Kubetape's configuration.
+    pub cluster: String,
+    /// Namespace, or empty for cluster-scoped resources.
+    #[serde(default)]
+    pub namespace: String,
+    /// Plural resource name, such as `pods`.
+    #[serde(default)]
+    pub resource: String,
+    /// Name of the object, such as the pod's.
+    #[serde(default)]
+    pub name: String,
+    /// Subresource, such as `exec`.
+    #[serde(default)]
+    pub subresource: String,
+    /// Container that the request names.
+    #[serde(default)]
+    pub container: String,
+}

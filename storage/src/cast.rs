@@ -1,0 +1,146 @@
+//! asciicast v2 lines (absolute times in seconds, six decimals) with our own event codes.
+
+use serde::{Deserialize, Serialize};
+
+/// The second member of an event line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// `o`: standard output, or everything of a terminal. UTF-8 text.
+    Output,
+    /// `e`: standard error (no terminal). UTF-8 text. Other players ignore it.
+    Stderr,
+    /// `i`: standard input, where policy says so. UTF-8 text.
+    Input,
+    /// `b`: bytes that are not UTF-8: the code of the stream they belong to (`o`, `e` or `i`), a space,
+    /// and the bytes in padded base64. A stream's exact bytes are its text events and its `b` events, in order.
+    Bytes,
+    /// `r`: the terminal's new size, `COLUMNSxROWS`.
+    Resize,
+    /// `m`: a command that was typed.
+    Marker,
+    /// `x`: the exit status as decimal text; last event of a session that had one.
+    Exit,
+    /// `p`: a forwarded connection, as JSON: [`PortConnection`].
+    Port,
+    /// `g`: a gap, or a note of the recorder about bytes that are missing: text for a reader.
+    Gap,
+}
+
+/// One event: time since the recording's start in microseconds, code, data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Microseconds since the recording's start.
+    pub micros: u64,
+    /// What kind of event.
+    pub code: Code,
+    /// The third member, unescaped.
+    pub data: String,
+}
+
+/// The first line of a recording. Other players read `version`, `width`, `height`, `timestamp`, `command`,
+/// `title`; everything of ours is under `kubetape`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Always 2.
+    pub version: u8,
+    /// Columns at the start (80 where no terminal is involved or none was announced).
+    pub width: u16,
+    /// Rows at the start (24 likewise).
+    pub height: u16,
+    /// Start, whole seconds since 1970 UTC.
+    pub timestamp: i64,
+    /// `argv`, quoted for a shell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
+    /// What a player shows above the recording: `user@cluster namespace/pod/container`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What only Kubetape knows.
+    pub kubetape: Session,
+}
+
+/// What was asked for, by whom, of what: known before the upstream is dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The recording's id (UUID v7).
+    pub id: crate::RecordingId,
+    /// `exec`, `attach` or `port_forward`.
+    pub kind: SessionKind,
+    /// Start, microseconds since 1970 UTC.
+    pub started_micros: i64,
+    /// Name of the gateway that recorded.
+    pub gateway: String,
+    /// Who.
+    pub principal: access::Principal,
+    /// On what.
+    pub target: access::Target,
+    /// As whom it reached Kubernetes.
+    pub impersonation: access::Impersonation,
+    /// The policy rule that permitted it.
+    pub rule: String,
+    /// Whether stdin is in the recording.
+    pub input: access::InputRecording,
+    /// The exec request's argv, element by element. Empty for attach.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// Whether a terminal was asked for.
+    pub tty: bool,
+    /// Whether stdin was asked for.
+    pub stdin: bool,
+    /// Client's address, `ip:port`.
+    #[serde(default)]
+    pub client: String,
+    /// `User-Agent`, as the client claimed.
+    #[serde(default)]
+    pub user_agent: String,
+    /// `Kubectl-Command`, as the client claimed.
+    #[serde(default)]
+    pub kubectl_command: String,
+    /// `Kubectl-Session`, as the client claimed; joins requests of one person only.
+    #[serde(default)]
+    pub kubectl_session: String,
+}
+
+/// Which streaming subresource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// `pods/exec`
+    Exec,
+    /// `pods/attach`
+    Attach,
+    /// `pods/portforward`
+    PortForward,
+}
+
+/// One forwarded connection's opening or end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortConnection {
+    /// `opened`, `closed` or `failed`.
+    pub state: PortState,
+    /// The pod's port.
+    pub port: u16,
+    /// Which connection: `requestid` of SPDY, or the channel pair's number.
+    pub connection: u32,
+    /// Bytes from the client so far.
+    #[serde(default)]
+    pub sent: u64,
+    /// Bytes to the client so far.
+    #[serde(default)]
+    pub received: u64,
+    /// The error stream's text, where there was one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// State of a forwarded connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortState {
+    /// The client opened it.
+    Opened,
+    /// It is over.
+    Closed,
+    /// The other end refused it.
+    Failed,
+}

@@ -1,0 +1,97 @@
+//! One line of the journal.
+//!
+//! Objects are `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`: one zstd frame of whole JSON lines, `seq` a
+//! twelve-digit decimal that grows by one for each object of a gateway.
+
+use serde::{Deserialize, Serialize};
+
+use crate::RecordingId;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Microseconds since 1970 UTC.
+    pub micros: i64,
+    /// The gateway or web process that saw it.
+    pub gateway: String,
+    /// Who; empty where nobody was authenticated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// A process started.
+    Started {
+        /// Its version.
+        version: String,
+    },
+    /// A process ended in good order.
+    Stopped,
+    /// Somebody logged in to the web, or failed to.
+    Login {
+        /// Whether it worked.
+        ok: bool,
+        /// How: `password` or `link`.
+        method: String,
+    },
+    /// A request was refused by the gateway.
+    Refused(Request),
+    /// A session was permitted and its recording opened.
+    SessionOpened {
+        /// The recording.
+        session: RecordingId,
+        /// The request that opened it.
+        #[serde(flatten)]
+        request: Request,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// The recording.
+        session: RecordingId,
+        /// How.
+        #[serde(flatten)]
+        outcome: crate::Outcome,
+    },
+    /// Any other API request.
+    Request(Request),
+    /// Somebody opened a recording in the web or exported it.
+    Viewed {
+        /// The recording.
+        session: RecordingId,
+        /// `play` or `export`.
+        how: String,
+    },
+}
+
+/// An API request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What it was aimed at.
+    pub target: access::Target,
+    /// Kubernetes verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`;
+    /// for streaming subresources `exec`, `attach`, `portforward`.
+    pub verb: String,
+    /// HTTP status that the client got.
+    pub code: u16,
+    /// Why the gateway refused, where it did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// `Kubectl-Command`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_command: String,
+    /// `Kubectl-Session`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_session: String,
+    /// `User-Agent`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_agent: String,
+    /// Client's address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client: String,
+}

@@ -1,0 +1,76 @@
+use std::fmt;
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A recording's name: UUID v7, so that names sort by start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordingId(pub Uuid);
+
+impl fmt::Display for RecordingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for RecordingId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// An object's name in a store: `/`-separated, of `[A-Za-z0-9._-]` segments that are not `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// The name itself, when a segment is empty, `.`, `..` or has another character.
+    pub fn new(name: impl Into<String>) -> Result<Self, String> {
+        let name = name.into();
+        let legal = |segment: &str| {
+            !matches!(segment, "" | "." | "..")
+                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        };
+        if name.split('/').all(legal) { Ok(Self(name)) } else { Err(name) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `recordings/YYYY/MM/DD/<id>/`, the day (UTC) taken from the id's own time.
+    pub fn recording_prefix(id: RecordingId) -> String {
+        format!("recordings/{}/{id}/", day(id))
+    }
+
+    /// The recording's chunk `number`: `…/000000.cast.zst`.
+    pub fn chunk(id: RecordingId, number: u32) -> Self {
+        Self(format!("{}{number:06}.cast.zst", Self::recording_prefix(id)))
+    }
+
+    /// The recording's manifest.
+    pub fn manifest(id: RecordingId) -> Self {
+        Self(format!("{}manifest.json", Self::recording_prefix(id)))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `YYYY/MM/DD` of the id's time; 1970 for an id that carries none.
+fn day(id: RecordingId) -> String {
+    let (seconds, nanos) = id.0.get_timestamp().map_or((0, 0), |at| at.to_unix());
+    let at = Timestamp::new(seconds.cast_signed(), nanos.cast_signed()).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
+}

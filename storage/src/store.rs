@@ -1,0 +1,63 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::Key;
+
+/// An object, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub key: Key,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What a store was seen to do when it was probed. A 200 alone is not believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A second create of the same key is refused.
+    pub conditional_create: bool,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// `put_new` of a key that exists.
+    #[error("{0} exists already; nothing was written")]
+    Exists(Key),
+    /// `read` of a key that does not exist.
+    #[error("{0} does not exist")]
+    NotFound(Key),
+    /// Everything else. Whether the object was written is not known.
+    #[error("cannot {action} {key}")]
+    Failed {
+        /// What was tried, as a verb: `write`, `read`, `list`.
+        action: &'static str,
+        /// The key or prefix.
+        key: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Objects by name: written once, never changed.
+///
+/// Every implementation passes the same conformance suite (`storage::conformance`).
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Creates `key`. When this returns, the bytes are durable.
+    async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// The whole object.
+    async fn read(&self, key: &Key) -> Result<Bytes, StoreError>;
+
+    /// Up to `limit` objects whose name starts with `prefix`, sorted by name, after `after`.
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// The distinct next path segments below `prefix` (which ends in `/` or is empty), sorted: `["2026", "2027"]`.
+    async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Tries what the store can do, on objects of its own under `probe/`.
+    async fn probe(&self) -> Result<Capabilities, StoreError>;
+}
