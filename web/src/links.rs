@@ -1,0 +1,129 @@
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::private_file::{FileError, PrivateFile};
+
+/// Links that may wait to be used; making one more forgets the oldest.
+const MAX_LINKS: usize = 1000;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Listed {
+    links: Vec<Link>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Link {
+    user: String,
+    /// SHA-256 of the secret, URL-safe base64.
+    sha256: String,
+    /// Seconds since 1970 UTC.
+    expires: u64,
+}
+
+/// One-time links for logging in: a JSON file of their SHA-256, mode 0600.
+///
+/// Looking at a link does not use it up (chat programs fetch what people paste); pressing its button does.
+#[derive(Debug)]
+pub struct Links {
+    file: PrivateFile<Listed>,
+}
+
+impl Links {
+    /// Takes the file; one that does not exist has no links.
+    ///
+    /// # Errors
+    /// [`FileError`] when it cannot be read or is not what it should be.
+    pub fn open(file: &Path) -> Result<Self, FileError> {
+        Ok(Self { file: PrivateFile::open(file)? })
+    }
+
+    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`:
+    /// the only place where the secret is.
+    ///
+    /// # Errors
+    /// [`FileError`] when the file cannot be written.
+    pub fn create(&self, user: &str, validity: Duration) -> Result<String, FileError> {
+        let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        let now = unix_now();
+        let link =
+            Link { user: user.to_owned(), sha256: digest(&secret), expires: now.saturating_add(validity.as_secs()) };
+        self.file.change(|listed| {
+            listed.links.retain(|known| known.expires > now);
+            let surplus = (listed.links.len() + 1).saturating_sub(MAX_LINKS);
+            listed.links.drain(..surplus);
+            listed.links.push(link);
+            Some(())
+        })?;
+        Ok(format!("/login/link/{secret}"))
+    }
+
+    /// Whom the link would log in, if it is still good.
+    pub(crate) fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
+        let (digest, now) = (digest(secret), unix_now());
+        Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
+    }
+
+    /// Uses the link up. Of two processes that try, one gets the user.
+    pub(crate) fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
+        let (digest, now) = (digest(secret), unix_now());
+        self.file.change(|listed| {
+            let at = listed.links.iter().position(|link| link.is(&digest, now))?;
+            Some(listed.links.remove(at).user)
+        })
+    }
+}
+
+impl Link {
+    fn is(&self, digest: &str, now: u64) -> bool {
+        bool::from(self.sha256.as_bytes().ct_eq(digest.as_bytes())) && self.expires > now
+    }
+}
+
+fn digest(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(path: &str) -> &str {
+        path.strip_prefix("/login/link/").unwrap()
+    }
+
+    #[test]
+    fn a_link_is_good_for_one_login_and_looking_does_not_use_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("links.json");
+        let links = Links::open(&file).unwrap();
+        let path = links.create("ada", Duration::from_secs(600)).unwrap();
+
+        assert!(!std::fs::read_to_string(&file).unwrap().contains(secret(&path)));
+        let web = Links::open(&file).unwrap();
+        assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
+        assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
+        assert_eq!(web.take(secret(&path)).unwrap().as_deref(), Some("ada"));
+        assert_eq!(web.take(secret(&path)).unwrap(), None);
+        assert_eq!(links.user(secret(&path)).unwrap(), None);
+    }
+
+    #[test]
+    fn an_expired_link_is_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::open(&folder.path().join("links.json")).unwrap();
+        let path = links.create("ada", Duration::ZERO).unwrap();
+        assert_eq!(links.user(secret(&path)).unwrap(), None);
+        assert_eq!(links.take(secret(&path)).unwrap(), None);
+    }
+}

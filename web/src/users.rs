@@ -1,0 +1,195 @@
+use std::path::Path;
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::private_file::{FileError, PrivateFile};
+
+/// Bytes of a password at most: a longer one is refused before it is hashed.
+pub(crate) const MAX_PASSWORD: usize = 1024;
+
+/// Bytes of a user's name at most.
+pub(crate) const MAX_NAME: usize = 256;
+
+/// Why a password was not set.
+#[derive(Debug, Error)]
+pub enum UserError {
+    /// An empty name, a long one, or one with control characters.
+    #[error("a user's name has 1 to {MAX_NAME} bytes and no control characters")]
+    Name,
+    /// Too short or too long.
+    #[error("a password has 8 to {MAX_PASSWORD} bytes")]
+    Password,
+    /// Hashing failed.
+    #[error("cannot hash the password: {0}")]
+    Hash(argon2::password_hash::Error),
+    /// The file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Listed {
+    users: Vec<User>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct User {
+    name: String,
+    /// argon2id, PHC string.
+    password: String,
+}
+
+/// Who may log in with a password: a JSON file of argon2id hashes (PHC strings), mode 0600.
+///
+/// The file is replaced as a whole and read again when it has changed, so another process may add users.
+#[derive(Debug)]
+pub struct Users {
+    file: PrivateFile<Listed>,
+    /// Verified for names that do not exist, so that they take as long as those that do.
+    dummy: String,
+}
+
+impl Users {
+    /// Takes the file; one that does not exist has no users.
+    ///
+    /// # Errors
+    /// [`UserError::File`] when it cannot be read or is not what it should be.
+    pub fn open(file: &Path) -> Result<Self, UserError> {
+        Ok(Self { file: PrivateFile::open(file)?, dummy: hash("the password of nobody")? })
+    }
+
+    /// Adds a user, or replaces the password of one.
+    ///
+    /// # Errors
+    /// [`UserError`]: name or password out of bounds, or the file cannot be written.
+    pub fn set_password(&self, name: &str, password: &str) -> Result<(), UserError> {
+        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+            return Err(UserError::Name);
+        }
+        if password.len() < 8 || password.len() > MAX_PASSWORD {
+            return Err(UserError::Password);
+        }
+        let user = User { name: name.to_owned(), password: hash(password)? };
+        self.file.change(|listed| {
+            listed.users.retain(|known| known.name != user.name);
+            listed.users.push(user);
+            Some(())
+        })?;
+        Ok(())
+    }
+
+    /// Removes a user; `false` when there is none of that name. Their logins end with their next request.
+    ///
+    /// # Errors
+    /// [`UserError::File`] when the file cannot be read or written.
+    pub fn remove(&self, name: &str) -> Result<bool, UserError> {
+        let removed = self.file.change(|listed| {
+            let before = listed.users.len();
+            listed.users.retain(|known| known.name != name);
+            (listed.users.len() < before).then_some(())
+        })?;
+        Ok(removed.is_some())
+    }
+
+    /// The names, in the file's order.
+    ///
+    /// # Errors
+    /// [`UserError::File`] when the file cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, UserError> {
+        Ok(self.file.read()?.users.iter().map(|user| user.name.clone()).collect())
+    }
+
+    /// Verifies a password; takes tens of milliseconds of CPU and 19 MiB, whether the user exists or not.
+    /// Returns the fingerprint of the credential that was shown; see [`Users::fingerprint`].
+    pub(crate) fn verify(&self, name: &str, password: &str) -> Result<Option<Fingerprint>, UserError> {
+        let listed = self.file.read()?;
+        let known = listed.users.iter().find(|user| user.name == name);
+        let stored = known.map_or(self.dummy.as_str(), |user| user.password.as_str());
+        let parsed = PasswordHash::new(stored).map_err(UserError::Hash)?;
+        let right =
+            password.len() <= MAX_PASSWORD && Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+        Ok(known.filter(|_| right).map(User::fingerprint))
+    }
+
+    /// What identifies the user's password now: a login is over when it has changed or the user is gone.
+    pub(crate) fn fingerprint(&self, name: &str) -> Result<Option<Fingerprint>, UserError> {
+        Ok(self.file.read()?.users.iter().find(|user| user.name == name).map(User::fingerprint))
+    }
+}
+
+/// SHA-256 of the stored hash.
+pub(crate) type Fingerprint = [u8; 32];
+
+impl User {
+    fn fingerprint(&self) -> Fingerprint {
+        Sha256::digest(self.password.as_bytes()).into()
+    }
+}
+
+/// argon2id with the crate's parameters, which are OWASP's minimum (19 MiB, 2 passes, 1 lane).
+fn hash(password: &str) -> Result<String, UserError> {
+    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).map_err(UserError::Hash)?;
+    let hash = Argon2::default().hash_password(password.as_bytes(), &salt).map_err(UserError::Hash)?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_password_is_verified_and_stored_as_a_hash_that_only_the_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.json");
+        let users = Users::open(&file).unwrap();
+        users.set_password("ada", "correct horse").unwrap();
+
+        assert!(users.verify("ada", "correct horse").unwrap().is_some());
+        assert!(users.verify("ada", "correct house").unwrap().is_none());
+        assert!(users.verify("bob", "correct horse").unwrap().is_none());
+        assert!(users.verify("bob", "the password of nobody").unwrap().is_none());
+
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("$argon2id$") && !text.contains("correct horse"));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_another_process_changes_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.json");
+        let (web, cli) = (Users::open(&file).unwrap(), Users::open(&file).unwrap());
+        assert!(web.verify("ada", "correct horse").unwrap().is_none());
+
+        cli.set_password("ada", "correct horse").unwrap();
+        let first = web.verify("ada", "correct horse").unwrap();
+        assert!(first.is_some());
+
+        cli.set_password("ada", "another horse").unwrap();
+        assert_ne!(web.fingerprint("ada").unwrap(), first);
+
+        assert!(cli.remove("ada").unwrap());
+        assert_eq!(web.fingerprint("ada").unwrap(), None);
+    }
+
+    #[test]
+    fn short_passwords_and_odd_names_are_refused_and_a_broken_file_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.json");
+        let users = Users::open(&file).unwrap();
+        assert!(matches!(users.set_password("ada", "short"), Err(UserError::Password)));
+        assert!(matches!(users.set_password("a\nb", "long enough"), Err(UserError::Name)));
+        assert!(matches!(users.set_password("", "long enough"), Err(UserError::Name)));
+
+        std::fs::write(&file, "{\n  \"users\": [ nonsense ]\n}").unwrap();
+        assert!(Users::open(&file).unwrap_err().to_string().contains("line 2"));
+    }
+}
