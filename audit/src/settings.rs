@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+/// How a [`crate::Journal`] groups entries into objects, and where its queue ends.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// Bytes of lines that close an object. An object is longer by at most one entry.
+    pub object_bytes: usize,
+    /// Age of its first entry that closes an object.
+    pub object_age: Duration,
+    /// Bytes of lines that wait for the store. When they are reached, notes wait.
+    pub queue_bytes: usize,
+    /// Entries that wait for the store. When they are reached, notes wait.
+    pub queue_entries: usize,
+    /// How long a durable note, and closing, wait for a store that fails.
+    pub patience: Duration,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            object_bytes: 256 * 1024,
+            object_age: Duration::from_secs(2),
+            queue_bytes: 8 * 1024 * 1024,
+            queue_entries: 65_536,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
