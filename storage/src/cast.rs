@@ -1,5 +1,11 @@
 //! asciicast v2 lines (absolute times in seconds, six decimals) with our own event codes.
 
+mod read;
+mod write;
+
+pub use read::{CastError, events};
+pub use write::{write_bytes, write_event};
+
 use serde::{Deserialize, Serialize};
 
 /// The second member of an event line.
@@ -24,6 +30,39 @@ pub enum Code {
     Port,
     /// `g`: a gap, or a note of the recorder about bytes that are missing: text for a reader.
     Gap,
+}
+
+impl Code {
+    /// The character in the line.
+    pub fn as_char(self) -> char {
+        match self {
+            Self::Output => 'o',
+            Self::Stderr => 'e',
+            Self::Input => 'i',
+            Self::Bytes => 'b',
+            Self::Resize => 'r',
+            Self::Marker => 'm',
+            Self::Exit => 'x',
+            Self::Port => 'p',
+            Self::Gap => 'g',
+        }
+    }
+
+    /// The code of a line's second member; none for one that this version does not know.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "o" => Self::Output,
+            "e" => Self::Stderr,
+            "i" => Self::Input,
+            "b" => Self::Bytes,
+            "r" => Self::Resize,
+            "m" => Self::Marker,
+            "x" => Self::Exit,
+            "p" => Self::Port,
+            "g" => Self::Gap,
+            _ => return None,
+        })
+    }
 }
 
 /// One event: time since the recording's start in microseconds, code, data.

@@ -1,7 +1,12 @@
-//! One line of the journal.
+//! The journal: who did what.
 //!
 //! Objects are `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`: one zstd frame of whole JSON lines, `seq` a
-//! twelve-digit decimal that grows by one for each object of a gateway.
+//! twelve-digit decimal that grows by one for each object of a gateway. The day of a gateway's object is never before
+//! that of the object before it, even if the clock was: so names sort like numbers.
+
+mod objects;
+
+pub use objects::{JournalError, JournalObject, JournalReader, decode, encode};
 
 use serde::{Deserialize, Serialize};
 

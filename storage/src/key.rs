@@ -9,6 +9,13 @@ use uuid::Uuid;
 #[serde(transparent)]
 pub struct RecordingId(pub Uuid);
 
+impl RecordingId {
+    /// The day (UTC) that the recording's objects lie under: `YYYY/MM/DD`.
+    pub fn day(self) -> String {
+        day(self)
+    }
+}
+
 impl fmt::Display for RecordingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -54,6 +61,33 @@ impl Key {
     /// The recording's chunk `number`: `…/000000.cast.zst`.
     pub fn chunk(id: RecordingId, number: u32) -> Self {
         Self(format!("{}{number:06}.cast.zst", Self::recording_prefix(id)))
+    }
+
+    /// A gateway's journal object `seq` of the day (UTC) that `at` is in: `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`.
+    ///
+    /// # Errors
+    /// The name, when the gateway's name is not a legal segment.
+    pub fn journal(gateway: &str, at: Timestamp, seq: u64) -> Result<Self, String> {
+        let day = at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
+        if gateway.contains('/') {
+            return Err(gateway.to_owned());
+        }
+        Self::new(format!("journal/{gateway}/{day}/{seq:012}.jsonl.zst"))
+    }
+
+    /// The number of a chunk's key; none for another key.
+    pub fn chunk_number(&self) -> Option<u32> {
+        self.file_name().strip_suffix(".cast.zst")?.parse().ok()
+    }
+
+    /// The number of a journal object's key; none for another key.
+    pub fn journal_seq(&self) -> Option<u64> {
+        self.file_name().strip_suffix(".jsonl.zst")?.parse().ok()
+    }
+
+    /// The last segment.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
     }
 
     /// The recording's manifest.

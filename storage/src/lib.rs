@@ -4,11 +4,20 @@
 //! This crate is the only door to the S3 SDK.
 
 pub mod cast;
+pub mod chunk;
+mod disk;
 pub mod journal;
 mod key;
 mod manifest;
+mod memory;
+pub mod recordings;
+mod s3;
 mod store;
 
+pub use disk::Disk;
 pub use key::{Key, RecordingId};
 pub use manifest::{Chunk, Command, CommandSource, Manifest, Outcome, StreamTotals};
+pub use memory::Memory;
+pub use recordings::{RecordingError, Recordings, Summary};
+pub use s3::{S3, S3Credentials, S3Settings};
 pub use store::{Capabilities, Entry, Store, StoreError};

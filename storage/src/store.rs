@@ -61,3 +61,27 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Tries what the store can do, on objects of its own under `probe/`.
     async fn probe(&self) -> Result<Capabilities, StoreError>;
 }
+
+impl StoreError {
+    /// A failure with its cause.
+    pub(crate) fn failed(
+        action: &'static str,
+        key: impl ToString,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Failed { action, key: key.to_string(), source: source.into() }
+    }
+}
+
+/// The probe that every store can do: the same create twice, of a name that nobody else has.
+pub(crate) async fn probe_by_creating_twice(store: &dyn Store) -> Result<Capabilities, StoreError> {
+    let name = format!("probe/{}", uuid::Uuid::new_v4());
+    let key = Key::new(name).map_err(|name| StoreError::failed("name", name, "not a legal name"))?;
+    let content = Bytes::from_static(b"Kubetape was here to see what this store can do.\n");
+    store.put_new(&key, content.clone()).await?;
+    match store.put_new(&key, content).await {
+        Ok(()) => Ok(Capabilities { conditional_create: false }),
+        Err(StoreError::Exists(_)) => Ok(Capabilities { conditional_create: true }),
+        Err(other) => Err(other),
+    }
+}

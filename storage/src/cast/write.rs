@@ -1,0 +1,111 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::{Code, Header};
+
+impl Header {
+    /// The header as its line, `\n` included.
+    pub fn to_line(&self) -> Vec<u8> {
+        // A struct of strings and numbers: serialising it to memory has no way to fail.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+}
+
+/// Appends one event line, `\n` included: `[12.000345, "o", "…"]`.
+///
+/// This is where every byte of a flood passes, so it is written by hand: runs that need no escape are found by a
+/// table and copied whole.
+pub fn write_event(out: &mut Vec<u8>, micros: u64, code: Code, data: &str) {
+    out.reserve(data.len() + data.len() / 16 + 40);
+    open_line(out, micros, code);
+    escape(out, data);
+    out.extend_from_slice(b"\"]\n");
+}
+
+/// Appends bytes of `stream` ([`Code::Output`], [`Code::Stderr`] or [`Code::Input`]) that are not UTF-8, as a `b`
+/// event: `[12.000345, "b", "o /w=="]`.
+pub fn write_bytes(out: &mut Vec<u8>, micros: u64, stream: Code, bytes: &[u8]) {
+    let encoded = base64::encoded_len(bytes.len(), true).unwrap_or(0);
+    out.reserve(encoded + 40);
+    open_line(out, micros, Code::Bytes);
+    out.push(stream.as_char() as u8);
+    out.push(b' ');
+    let start = out.len();
+    out.resize(start + encoded, 0);
+    // The slice has exactly the length that `encoded_len` gave.
+    if let Ok(written) = STANDARD.encode_slice(bytes, &mut out[start..]) {
+        out.truncate(start + written);
+    }
+    out.extend_from_slice(b"\"]\n");
+}
+
+fn open_line(out: &mut Vec<u8>, micros: u64, code: Code) {
+    out.push(b'[');
+    write_seconds(out, micros);
+    out.extend_from_slice(b", \"");
+    out.push(code.as_char() as u8);
+    out.extend_from_slice(b"\", \"");
+}
+
+/// Seconds with six decimals, without a floating point number on the way.
+fn write_seconds(out: &mut Vec<u8>, micros: u64) {
+    // 14 digits of seconds hold u64::MAX microseconds.
+    let mut digits = [b'0'; 21];
+    let mut rest = micros;
+    let mut at = digits.len();
+    for place in 0.. {
+        if place == 6 {
+            at -= 1;
+            digits[at] = b'.';
+        } else if rest == 0 && place > 7 {
+            break;
+        }
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 && place >= 6 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// What follows the backslash; 0 where the byte needs no escape, `u` for `\u00XX`.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = b'u';
+        control += 1;
+    }
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[b'\t' as usize] = b't';
+    table[0x08] = b'b';
+    table[0x0c] = b'f';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+fn escape(out: &mut Vec<u8>, data: &str) {
+    let mut rest = data.as_bytes();
+    while let Some(plain) = rest.iter().position(|&byte| ESCAPES[usize::from(byte)] != 0) {
+        out.extend_from_slice(&rest[..plain]);
+        escape_byte(out, rest[plain]);
+        rest = &rest[plain + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+fn escape_byte(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match ESCAPES[usize::from(byte)] {
+        b'u' => {
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
+        }
+        short => out.extend_from_slice(&[b'\\', short]),
+    }
+}

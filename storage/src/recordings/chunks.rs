@@ -1,0 +1,80 @@
+use std::collections::VecDeque;
+
+use super::{RecordingError, Recordings};
+use crate::RecordingId;
+
+/// A part of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A chunk's lines, decompressed.
+    Lines {
+        /// The chunk's number.
+        number: u32,
+        /// Whole lines.
+        lines: Vec<u8>,
+    },
+    /// Chunks that must be there and are not.
+    Gap {
+        /// The first of them.
+        from: u32,
+        /// The last of them.
+        to: u32,
+    },
+}
+
+/// A recording's chunks one after the other, from number 1 on; see [`Recordings::chunks`].
+#[derive(Debug)]
+pub struct Chunks {
+    recordings: Recordings,
+    id: RecordingId,
+    numbers: VecDeque<u32>,
+    expected: u32,
+    /// The last number that the manifest lists.
+    last: Option<u32>,
+}
+
+impl Recordings {
+    /// The chunks with events, in order, as they are listed now; each is read when it is asked for. What is missing
+    /// between two chunks, or at the end by the manifest, comes as [`Piece::Gap`].
+    ///
+    /// # Errors
+    /// The store's, or a manifest that cannot be read.
+    pub async fn chunks(&self, id: RecordingId) -> Result<Chunks, RecordingError> {
+        self.chunks_after(id, 0).await
+    }
+
+    /// Like [`Self::chunks`], from the chunk after `number` on.
+    ///
+    /// # Errors
+    /// As [`Self::chunks`].
+    pub async fn chunks_after(&self, id: RecordingId, number: u32) -> Result<Chunks, RecordingError> {
+        // The manifest is written last: whatever it lists is in a listing that is made after it was read.
+        let manifest = self.manifest(id).await?;
+        let last = manifest.and_then(|manifest| manifest.chunks.iter().map(|chunk| chunk.number).max());
+        let numbers = self.chunk_numbers_after(id, Some(number)).await?.into();
+        Ok(Chunks { recordings: self.clone(), id, numbers, expected: number.saturating_add(1), last })
+    }
+}
+
+impl Chunks {
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// A chunk that cannot be read. The next call goes on with the one after it.
+    pub async fn next(&mut self) -> Result<Option<Piece>, RecordingError> {
+        let Some(&number) = self.numbers.front() else { return Ok(self.tail()) };
+        if number > self.expected {
+            let from = std::mem::replace(&mut self.expected, number);
+            return Ok(Some(Piece::Gap { from, to: number - 1 }));
+        }
+        self.numbers.pop_front();
+        self.expected = number.saturating_add(1);
+        let lines = self.recordings.chunk(self.id, number).await?;
+        Ok(Some(Piece::Lines { number, lines }))
+    }
+
+    fn tail(&mut self) -> Option<Piece> {
+        let last = self.last.take().filter(|last| *last >= self.expected)?;
+        Some(Piece::Gap { from: self.expected, to: last })
+    }
+}

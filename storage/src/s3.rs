@@ -1,0 +1,188 @@
+mod credentials;
+mod retry;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::{
+    Client,
+    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    primitives::ByteStream,
+};
+use bytes::Bytes;
+pub use credentials::S3Credentials;
+use retry::{Attempt, Verdict, verdict};
+use serde::Deserialize;
+
+use crate::{Capabilities, Entry, Key, Store, StoreError, store};
+
+/// Where a bucket is and how to reach it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Settings {
+    /// The bucket's name. It must exist.
+    pub bucket: String,
+    /// Put before every key, such as `kubetape/`; may be empty.
+    #[serde(default)]
+    pub prefix: String,
+    /// `https://host:port` of a server that is not AWS.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// `us-east-1` where the server does not care.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// The bucket in the path instead of in the host name. Most servers that are not AWS want it.
+    #[serde(default)]
+    pub path_style: bool,
+    /// Who signs the requests.
+    #[serde(default)]
+    pub credentials: S3Credentials,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// To connect, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// For one attempt at one request: 64 MiB at 2 MiB/s.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// A bucket as a store.
+#[derive(Debug)]
+pub struct S3 {
+    client: Client,
+    bucket: String,
+    prefix: String,
+}
+
+impl S3 {
+    /// Makes a client and looks whether the bucket can be listed.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: no credentials, or a bucket that cannot be reached or listed with them.
+    pub async fn connect(settings: S3Settings) -> Result<Self, StoreError> {
+        let shown = format!("s3://{}/{}", settings.bucket, settings.prefix);
+        let credentials = settings.credentials.resolve().map_err(|e| StoreError::failed("sign in to", &shown, e))?;
+        let mut config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(settings.region))
+            .credentials_provider(credentials)
+            .force_path_style(settings.path_style)
+            // Retries are made here: after an attempt of unknown end, "exists already" may mean our own object.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
+            );
+        config.set_endpoint_url(settings.endpoint);
+        let client = Client::from_conf(config.build());
+        let s3 = Self { client, bucket: settings.bucket, prefix: settings.prefix };
+        s3.list("", None, 1).await?;
+        Ok(s3)
+    }
+
+    fn name(&self, key: &Key) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    async fn try_put(&self, key: &Key, bytes: &Bytes) -> Attempt<()> {
+        let put = self.client.put_object().bucket(&self.bucket).key(self.name(key)).if_none_match("*");
+        put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(verdict)
+    }
+
+    async fn try_read(&self, key: &Key) -> Attempt<Bytes> {
+        let object = self.client.get_object().bucket(&self.bucket).key(self.name(key)).send().await.map_err(verdict)?;
+        object.body.collect().await.map(|body| body.into_bytes()).map_err(|error| Verdict::Again(error.into()))
+    }
+
+    async fn try_list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Attempt<Vec<Entry>> {
+        let after = after.map(|key| self.name(key));
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{}{prefix}", self.prefix));
+        let limit = i32::try_from(limit.min(1000)).unwrap_or(1000);
+        let page = request.set_start_after(after).max_keys(limit).send().await.map_err(verdict)?;
+        let entry = |object: &aws_sdk_s3::types::Object| {
+            let key = Key::new(object.key()?.strip_prefix(&self.prefix)?).ok()?;
+            Some(Entry { key, size: u64::try_from(object.size()?).ok()? })
+        };
+        Ok(page.contents().iter().filter_map(entry).collect())
+    }
+
+    async fn try_children(&self, prefix: &str, token: Option<String>) -> Attempt<(Vec<String>, Option<String>)> {
+        let full = format!("{}{prefix}", self.prefix);
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&full).delimiter("/");
+        let page = request.set_continuation_token(token).send().await.map_err(verdict)?;
+        let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
+        let files = page.contents().iter().filter_map(|object| object.key());
+        let names = folders.chain(files).filter_map(|name| name.strip_prefix(full.as_str()));
+        let names = names.map(|name| name.trim_end_matches('/').to_owned()).filter(|name| Key::new(name).is_ok());
+        Ok((names.collect(), page.next_continuation_token().map(str::to_owned)))
+    }
+
+    /// Whether the object that is there is the one that an earlier attempt of ours may have written.
+    async fn is_ours(&self, key: &Key, bytes: &Bytes) -> Result<bool, StoreError> {
+        Ok(self.read(key).await? == *bytes)
+    }
+}
+
+#[async_trait]
+impl Store for S3 {
+    async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
+        let mut retries = retry::Retries::new();
+        loop {
+            match self.try_put(key, &bytes).await {
+                Ok(()) => return Ok(()),
+                Err(Verdict::Exists) if retries.any() && self.is_ours(key, &bytes).await? => return Ok(()),
+                Err(Verdict::Exists) => return Err(StoreError::Exists(key.clone())),
+                Err(verdict) => retries.after(verdict, "write", key.as_str(), key).await?,
+            }
+        }
+    }
+
+    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+        let mut retries = retry::Retries::new();
+        loop {
+            match self.try_read(key).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(verdict) => retries.after(verdict, "read", key.as_str(), key).await?,
+            }
+        }
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let mut retries = retry::Retries::new();
+        let mut listed: Vec<Entry> = Vec::new();
+        while listed.len() < limit {
+            let from = listed.last().map(|entry| &entry.key).or(after);
+            match self.try_list(prefix, from, limit - listed.len()).await {
+                Ok(page) if page.is_empty() => break,
+                Ok(page) => listed.extend(page),
+                Err(verdict) => retries.after_listing(verdict, prefix).await?,
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut retries = retry::Retries::new();
+        let (mut names, mut token) = (Vec::new(), None);
+        loop {
+            match self.try_children(prefix, token.clone()).await {
+                Ok((page, next)) => {
+                    names.extend(page);
+                    token = next;
+                    if token.is_none() {
+                        names.sort_unstable();
+                        names.dedup();
+                        return Ok(names);
+                    }
+                }
+                Err(verdict) => retries.after_listing(verdict, prefix).await?,
+            }
+        }
+    }
+
+    async fn probe(&self) -> Result<Capabilities, StoreError> {
+        store::probe_by_creating_twice(self).await
+    }
+}

@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::RequestId,
+};
+
+use crate::{Key, StoreError};
+
+/// Attempts at one request, the first included; then the error is returned.
+const ATTEMPTS: u32 = 4;
+
+/// Before the first retry; doubled before each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What to make of a failed attempt.
+pub(super) enum Verdict {
+    /// 412: the condition "does not exist yet" did not hold.
+    Exists,
+    /// 404 of an object.
+    Absent,
+    /// Worth another attempt: no answer, 5xx, throttling, 409 of two writers at once.
+    Again(Cause),
+    /// An answer that will not change.
+    Final(Cause),
+}
+
+pub(super) type Attempt<T> = Result<T, Verdict>;
+
+/// Reads the answer's status, and its code where the status alone does not tell.
+pub(super) fn verdict<E>(error: SdkError<E>) -> Verdict
+where
+    E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default().to_owned();
+    match status {
+        Some(412) => Verdict::Exists,
+        Some(404) if code != "NoSuchBucket" => Verdict::Absent,
+        None | Some(408 | 409 | 429 | 500..=599) => Verdict::Again(error.into()),
+        Some(_) if code == "RequestTimeout" => Verdict::Again(error.into()),
+        Some(_) => Verdict::Final(error.into()),
+    }
+}
+
+/// Counts one request's attempts and waits between them.
+pub(super) struct Retries {
+    made: u32,
+}
+
+impl Retries {
+    pub(super) fn new() -> Self {
+        Self { made: 0 }
+    }
+
+    /// Whether an attempt was made before that may have done its work.
+    pub(super) fn any(&self) -> bool {
+        self.made > 0
+    }
+
+    /// Waits for the next attempt, or says why there is none.
+    pub(super) async fn after(
+        &mut self,
+        verdict: Verdict,
+        action: &'static str,
+        shown: &str,
+        key: &Key,
+    ) -> Result<(), StoreError> {
+        match verdict {
+            Verdict::Exists => Err(StoreError::Exists(key.clone())),
+            Verdict::Absent => Err(StoreError::NotFound(key.clone())),
+            Verdict::Final(cause) => Err(StoreError::failed(action, shown, cause)),
+            Verdict::Again(cause) => self.pause(action, shown, cause).await,
+        }
+    }
+
+    /// Like [`Self::after`] for a request that names no object.
+    pub(super) async fn after_listing(&mut self, verdict: Verdict, prefix: &str) -> Result<(), StoreError> {
+        match verdict {
+            Verdict::Exists | Verdict::Absent => Err(StoreError::failed("list", prefix, "the bucket does not exist")),
+            Verdict::Final(cause) => Err(StoreError::failed("list", prefix, cause)),
+            Verdict::Again(cause) => self.pause("list", prefix, cause).await,
+        }
+    }
+
+    async fn pause(&mut self, action: &'static str, shown: &str, cause: Cause) -> Result<(), StoreError> {
+        self.made += 1;
+        if self.made >= ATTEMPTS {
+            return Err(StoreError::failed(action, shown, cause));
+        }
+        let pause = FIRST_PAUSE * 2_u32.pow(self.made - 1);
+        tracing::warn!(action, key = shown, attempt = self.made, ?pause, error = %describe(&*cause), "store: trying again");
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+}
+
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
