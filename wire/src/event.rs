@@ -1,3 +1,5 @@
+use std::fmt;
+
 /// Which end of the connection sent something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -53,15 +55,48 @@ pub enum Status {
 
 /// Something that the server may read otherwise than a reader of the specification would, or that no known
 /// client sends. A strict recorder ends the session.
+///
+/// Offsets count that direction's bytes since the 101, and point at the offending frame's first byte; inside a
+/// tunnel those of a SPDY frame count the tunnelled bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {
-    /// Said in words, with the offset in that direction's bytes.
+    /// Odd, but decoded as the receiving end decodes it; what follows can be relied on.
     Wire {
-        /// Offset of the offending frame's first byte.
+        /// Where.
         offset: u64,
         /// What is odd.
         what: &'static str,
     },
+    /// The decoder does not follow this direction any further: nothing behind it is decoded. The receiving end
+    /// drops the connection for it, or is likely to read it in another way. A recorder must end the session.
+    Lost {
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl Anomaly {
+    /// Offset of the offending frame's first byte.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Anomaly::Wire { offset, .. } | Anomaly::Lost { offset, .. } => *offset,
+        }
+    }
+
+    /// What is odd, in words that hold nothing a peer sent.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Anomaly::Wire { what, .. } | Anomaly::Lost { what, .. } => what,
+        }
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.what(), self.offset())
+    }
 }
 
 /// What a piece of bytes meant. Borrowed from the bytes that were fed (or from the decoder's scratch space).

@@ -1,4 +1,6 @@
-use crate::Subresource;
+use thiserror::Error;
+
+use crate::{Request, Subresource};
 
 /// The bytes' shape on an upgraded connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,4 +31,76 @@ pub struct Negotiated {
     pub json_status: bool,
     /// Ports of the query, for legacy WebSocket port-forward.
     pub ports: Vec<u16>,
+}
+
+/// Why the bytes after a 101 cannot be decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NegotiationError {
+    /// Neither `SPDY/3.1` nor `websocket`.
+    #[error("the server upgraded to {0:?}, which is neither SPDY/3.1 nor websocket")]
+    Upgrade(String),
+    /// A protocol that this subresource does not have on this transport.
+    #[error("the server chose {protocol:?} on {upgrade}, which is no protocol for this request")]
+    Protocol {
+        /// The upgrade token.
+        upgrade: String,
+        /// `Sec-WebSocket-Protocol` or `X-Stream-Protocol-Version` of the response.
+        protocol: String,
+    },
+}
+
+impl Negotiated {
+    /// Reads the 101's headers.
+    ///
+    /// `upgrade` is its `Upgrade` header. `protocol` is its `Sec-WebSocket-Protocol` or, for SPDY, its
+    /// `X-Stream-Protocol-Version`; missing and empty mean the same: the first version of the protocol.
+    ///
+    /// # Errors
+    ///
+    /// For whatever is not known to be decodable: such a connection must not be passed through.
+    pub fn from_response(
+        request: &Request,
+        upgrade: &str,
+        protocol: Option<&str>,
+    ) -> Result<Negotiated, NegotiationError> {
+        let protocol = protocol.unwrap_or_default().trim();
+        let (transport, json_status) = if upgrade.trim().eq_ignore_ascii_case("websocket") {
+            websocket(request.subresource, protocol)
+        } else if upgrade.to_ascii_lowercase().contains("spdy/3.1") {
+            spdy(request.subresource, protocol)
+        } else {
+            return Err(NegotiationError::Upgrade(upgrade.to_owned()));
+        }
+        .ok_or_else(|| NegotiationError::Protocol { upgrade: upgrade.to_owned(), protocol: protocol.to_owned() })?;
+        let (subresource, ports) = (request.subresource, request.ports.clone());
+        Ok(Negotiated { subresource, transport, protocol: protocol.to_owned(), json_status, ports })
+    }
+}
+
+/// The transport, and whether the error stream is JSON.
+type Shape = Option<(Transport, bool)>;
+
+fn websocket(subresource: Subresource, protocol: &str) -> Shape {
+    let channels = |base64, close_signal| Transport::Channels { base64, close_signal };
+    let forwarding = subresource == Subresource::PortForward;
+    Some(match protocol {
+        "" | "channel.k8s.io" => (channels(false, false), false),
+        "base64.channel.k8s.io" => (channels(true, false), false),
+        "v4.channel.k8s.io" => (channels(false, false), !forwarding),
+        "v4.base64.channel.k8s.io" => (channels(true, false), !forwarding),
+        "v5.channel.k8s.io" if !forwarding => (channels(false, true), true),
+        "SPDY/3.1+portforward.k8s.io" if forwarding => (Transport::Tunnel, false),
+        _ => return None,
+    })
+}
+
+fn spdy(subresource: Subresource, protocol: &str) -> Shape {
+    let json_status = match (subresource, protocol) {
+        (Subresource::PortForward, "" | "portforward.k8s.io") => false,
+        (Subresource::PortForward, _) => return None,
+        (_, "" | "channel.k8s.io" | "v2.channel.k8s.io" | "v3.channel.k8s.io") => false,
+        (_, "v4.channel.k8s.io" | "v5.channel.k8s.io") => true,
+        _ => return None,
+    };
+    Some((Transport::Spdy, json_status))
 }
