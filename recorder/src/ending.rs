@@ -1,0 +1,102 @@
+use storage::{Outcome, cast::SessionKind};
+use wire::{Side, Status};
+
+/// How the gateway saw a session end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Both connections are over; this side's was the first.
+    Closed(Side),
+    /// The gateway ended it, for this reason.
+    ByGateway(String),
+    /// The gateway is stopping.
+    Interrupted,
+}
+
+/// What the bytes said about the end.
+pub(crate) struct Evidence<'a> {
+    pub(crate) kind: SessionKind,
+    pub(crate) status: Option<&'a Status>,
+    /// Whether any byte of stdout or stderr was seen.
+    pub(crate) output: bool,
+    /// Whether the server said that it closes: WebSocket CLOSE or SPDY GOAWAY.
+    pub(crate) server_closed: bool,
+}
+
+impl Evidence<'_> {
+    /// The outcome, and a remark where it does not say all.
+    ///
+    /// | | exit code | Success | other Status | no Status |
+    /// |---|---|---|---|---|
+    /// | exec | exited | exited 0 | failed to start, or unknown after output | who went first |
+    /// | attach | exited | ended | the same | who went first; ended where the server said so |
+    /// | port-forward | ended | ended | ended | ended; upstream gone where the server did not say so |
+    ///
+    /// A Status outweighs a gateway that is stopping: the process had ended before.
+    pub(crate) fn outcome(&self, how: Ending) -> (Outcome, Option<String>) {
+        match (how, self.status) {
+            (Ending::ByGateway(reason), _) => (Outcome::EndedByGateway { reason }, None),
+            (Ending::Interrupted, None) => (Outcome::Interrupted, None),
+            (Ending::Interrupted | Ending::Closed(_), Some(status)) => self.by_status(status),
+            (Ending::Closed(first), None) => (self.by_side(first), None),
+        }
+    }
+
+    fn by_status(&self, status: &Status) -> (Outcome, Option<String>) {
+        match (status, self.kind) {
+            (Status::ExitCode(exit_code), _) => (Outcome::Exited { exit_code: *exit_code }, None),
+            (Status::Success, SessionKind::Exec) => (Outcome::Exited { exit_code: 0 }, None),
+            (Status::Success, SessionKind::Attach | SessionKind::PortForward) => (Outcome::Ended, None),
+            (Status::Failure { message, .. }, _) if self.output => {
+                (Outcome::Unknown, Some(format!("the server's last word was: {message}")))
+            }
+            (Status::Failure { message, .. }, _) => (Outcome::FailedToStart { message: message.clone() }, None),
+        }
+    }
+
+    fn by_side(&self, first: Side) -> Outcome {
+        match (self.kind, first) {
+            (SessionKind::PortForward, Side::Client) => Outcome::Ended,
+            (SessionKind::PortForward | SessionKind::Attach, Side::Server) if self.server_closed => Outcome::Ended,
+            (SessionKind::Exec, Side::Server) if self.server_closed => Outcome::Unknown,
+            (_, Side::Server) => Outcome::UpstreamGone,
+            (SessionKind::Exec | SessionKind::Attach, Side::Client) => Outcome::ClientGone,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(status: Option<&Status>) -> Evidence<'_> {
+        Evidence { kind: SessionKind::Exec, status, output: false, server_closed: false }
+    }
+
+    #[test]
+    fn an_end_without_a_status_is_never_exit_0() {
+        assert_eq!(exec(None).outcome(Ending::Closed(Side::Server)).0, Outcome::UpstreamGone);
+        assert_eq!(exec(None).outcome(Ending::Closed(Side::Client)).0, Outcome::ClientGone);
+        let closed = Evidence { server_closed: true, ..exec(None) };
+        assert_eq!(closed.outcome(Ending::Closed(Side::Server)).0, Outcome::Unknown);
+        assert_eq!(exec(None).outcome(Ending::Interrupted).0, Outcome::Interrupted);
+    }
+
+    #[test]
+    fn an_upgrade_that_ended_in_a_failure_failed_to_start() {
+        let failure = Status::Failure { message: "no such file".to_owned(), code: Some(500) };
+        let (outcome, remark) = exec(Some(&failure)).outcome(Ending::Closed(Side::Server));
+        assert_eq!(outcome, Outcome::FailedToStart { message: "no such file".to_owned() });
+        assert_eq!(remark, None);
+        let after_output = Evidence { output: true, ..exec(Some(&failure)) };
+        let (outcome, remark) = after_output.outcome(Ending::Closed(Side::Server));
+        assert_eq!(outcome, Outcome::Unknown);
+        assert_eq!(remark.as_deref(), Some("the server's last word was: no such file"));
+    }
+
+    #[test]
+    fn attach_succeeds_without_saying_anything_about_the_process() {
+        let attach = Evidence { kind: SessionKind::Attach, ..exec(Some(&Status::Success)) };
+        assert_eq!(attach.outcome(Ending::Closed(Side::Server)).0, Outcome::Ended);
+        assert_eq!(exec(Some(&Status::Success)).outcome(Ending::Interrupted).0, Outcome::Exited { exit_code: 0 });
+    }
+}

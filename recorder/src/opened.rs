@@ -1,0 +1,67 @@
+use std::{sync::Arc, time::Instant};
+
+use storage::{
+    Command, CommandSource, Manifest, Outcome, RecordingId, Store, StreamTotals,
+    cast::{Session, SessionKind},
+};
+
+use crate::{RecordError, Recording, Settings, opening::quoted, upload};
+
+/// A recording whose header is durable, of a session that has not begun: no 101 was seen.
+#[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]
+#[derive(Debug)]
+pub struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) session: Session,
+    /// Zero of the recording's clock.
+    pub(crate) start: Instant,
+    /// The header's chunk.
+    pub(crate) first: upload::Stored,
+}
+
+impl Opened {
+    /// The recording's name.
+    pub fn id(&self) -> RecordingId {
+        self.session.id
+    }
+
+    /// The upstream answered 101: the session begins. Must be called inside a Tokio runtime.
+    pub fn begin(self, negotiated: wire::Negotiated, request: &wire::Request) -> Recording {
+        Recording::start(self, negotiated, request)
+    }
+
+    /// The upstream did not answer 101: writes the manifest, with `message` for a reader.
+    ///
+    /// # Errors
+    /// Why the store did not take the manifest.
+    pub async fn refused(self, message: &str) -> Result<Manifest, RecordError> {
+        let duration_micros = micros_since(self.start);
+        let manifest = Manifest {
+            format: 1,
+            ended_micros: self.session.started_micros.saturating_add_unsigned(duration_micros),
+            duration_micros,
+            outcome: Outcome::FailedToStart { message: message.to_owned() },
+            width: 80,
+            height: 24,
+            totals: StreamTotals::default(),
+            chunks: vec![self.first.chunk],
+            commands: argv_command(&self.session).into_iter().collect(),
+            anomalies: Vec::new(),
+            transport: String::new(),
+            session: self.session,
+        };
+        upload::put_manifest(&*self.store, &manifest, self.settings.open_patience).await?;
+        Ok(manifest)
+    }
+}
+
+/// What an exec request asked to run, as a command at time 0.
+pub(crate) fn argv_command(session: &Session) -> Option<Command> {
+    let exec = session.kind == SessionKind::Exec && !session.argv.is_empty();
+    exec.then(|| Command { micros: 0, source: CommandSource::Argv, text: quoted(&session.argv) })
+}
+
+pub(crate) fn micros_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

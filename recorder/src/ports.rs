@@ -1,0 +1,181 @@
+use std::collections::{BTreeMap, HashMap};
+
+use storage::cast::{PortConnection, PortState};
+use wire::{Event, Side, Stream};
+
+/// Most forwarded connections that are followed at a time. Those beyond it are counted in the totals only.
+const CONNECTIONS: usize = 4096;
+/// Most bytes of an error text that are kept.
+const ERROR_BYTES: usize = 4 << 10;
+
+/// The connections that one port-forward session carries: which port, how many bytes, how they ended. Their bytes are
+/// not stored.
+#[derive(Debug, Default)]
+pub(crate) struct Ports {
+    connections: BTreeMap<u32, Connection>,
+    /// Connection of each stream.
+    streams: HashMap<u32, u32>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    port: u16,
+    sent: u64,
+    received: u64,
+    error: String,
+    client_done: bool,
+    server_done: bool,
+}
+
+impl Ports {
+    /// Takes what a side sent; `tell` gets each connection that opened or ended by it.
+    pub(crate) fn event(&mut self, from: Side, event: &Event<'_>, tell: &mut dyn FnMut(PortConnection)) {
+        match event {
+            Event::Opened { id, stream, port, connection } => {
+                self.opened(*id, *stream, *port, connection.unwrap_or(*id), tell);
+            }
+            Event::Data { id, stream, data } => self.data(from, *id, *stream, data),
+            Event::HalfClosed { id, stream: Stream::PortData } => self.half_closed(from, *id, tell),
+            Event::Reset { id, stream: Stream::PortData, .. } => {
+                if let Some(number) = self.streams.get(id).copied() {
+                    self.over(number, tell);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The session is over, and with it every connection.
+    pub(crate) fn end(&mut self, tell: &mut dyn FnMut(PortConnection)) {
+        while let Some(number) = self.connections.keys().next().copied() {
+            self.over(number, tell);
+        }
+    }
+
+    fn opened(
+        &mut self,
+        id: u32,
+        stream: Stream,
+        port: Option<u16>,
+        number: u32,
+        tell: &mut dyn FnMut(PortConnection),
+    ) {
+        if self.connections.len() >= CONNECTIONS && !self.connections.contains_key(&number) {
+            return;
+        }
+        self.streams.insert(id, number);
+        let connection = self.connections.entry(number).or_default();
+        connection.port = port.unwrap_or(connection.port);
+        if stream == Stream::PortData {
+            tell(connection.state(PortState::Opened, number));
+        }
+    }
+
+    fn data(&mut self, from: Side, id: u32, stream: Stream, data: &[u8]) {
+        let Some(connection) = self.streams.get(&id).and_then(|number| self.connections.get_mut(number)) else {
+            return;
+        };
+        match (stream, from) {
+            (Stream::PortData, Side::Client) => connection.sent += data.len() as u64,
+            (Stream::PortData, Side::Server) => connection.received += data.len() as u64,
+            (Stream::PortError, Side::Server) if connection.error.len() < ERROR_BYTES => {
+                let room = ERROR_BYTES - connection.error.len();
+                let text = String::from_utf8_lossy(&data[..data.len().min(room)]);
+                connection.error.push_str(&text);
+            }
+            _ => {}
+        }
+    }
+
+    fn half_closed(&mut self, from: Side, id: u32, tell: &mut dyn FnMut(PortConnection)) {
+        let Some(number) = self.streams.get(&id).copied() else { return };
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        match from {
+            Side::Client => connection.client_done = true,
+            Side::Server => connection.server_done = true,
+        }
+        if connection.client_done && connection.server_done {
+            self.over(number, tell);
+        }
+    }
+
+    fn over(&mut self, number: u32, tell: &mut dyn FnMut(PortConnection)) {
+        if let Some(connection) = self.connections.remove(&number) {
+            self.streams.retain(|_, of| *of != number);
+            let state = if connection.error.is_empty() { PortState::Closed } else { PortState::Failed };
+            tell(connection.state(state, number));
+        }
+    }
+}
+
+impl Connection {
+    fn state(&self, state: PortState, connection: u32) -> PortConnection {
+        PortConnection {
+            state,
+            port: self.port,
+            connection,
+            sent: self.sent,
+            received: self.received,
+            error: self.error.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(id: u32, stream: Stream, connection: u32) -> Event<'static> {
+        Event::Opened { id, stream, port: Some(8080), connection: Some(connection) }
+    }
+
+    fn data(id: u32, stream: Stream, data: &[u8]) -> Event<'_> {
+        Event::Data { id, stream, data }
+    }
+
+    fn told(events: &[(Side, Event<'_>)]) -> Vec<(PortState, u32, u64, u64, String)> {
+        let mut ports = Ports::default();
+        let mut told = Vec::new();
+        let mut tell = |at: PortConnection| told.push((at.state, at.connection, at.sent, at.received, at.error));
+        for (from, event) in events {
+            ports.event(*from, event, &mut tell);
+        }
+        ports.end(&mut tell);
+        told
+    }
+
+    #[test]
+    fn each_connection_is_told_apart() {
+        let closed = Event::HalfClosed { id: 3, stream: Stream::PortData };
+        let events = [
+            (Side::Client, opened(1, Stream::PortError, 0)),
+            (Side::Client, opened(3, Stream::PortData, 0)),
+            (Side::Client, opened(5, Stream::PortError, 1)),
+            (Side::Client, opened(7, Stream::PortData, 1)),
+            (Side::Client, data(3, Stream::PortData, b"GET")),
+            (Side::Server, data(3, Stream::PortData, b"hello")),
+            (Side::Server, closed.clone()),
+            (Side::Client, closed),
+        ];
+        assert_eq!(
+            told(&events),
+            [
+                (PortState::Opened, 0, 0, 0, String::new()),
+                (PortState::Opened, 1, 0, 0, String::new()),
+                (PortState::Closed, 0, 3, 5, String::new()),
+                (PortState::Closed, 1, 0, 0, String::new()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refused_connection_failed() {
+        let events = [
+            (Side::Client, opened(1, Stream::PortError, 0)),
+            (Side::Client, opened(3, Stream::PortData, 0)),
+            (Side::Server, data(1, Stream::PortError, b"connection refused")),
+            (Side::Server, Event::Reset { id: 3, stream: Stream::PortData, code: 5 }),
+        ];
+        assert_eq!(told(&events)[1], (PortState::Failed, 0, 0, 0, "connection refused".to_owned()));
+    }
+}

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+/// How a [`crate::Recorder`] works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the gateway, written into every header.
+    pub gateway: String,
+    /// A chunk is closed when its lines have this many bytes.
+    pub chunk_bytes: usize,
+    /// A chunk is closed this long after its first event came: what a live view lags at most.
+    pub chunk_age: Duration,
+    /// Most bytes of lines that wait for the store, per recording. Beyond it [`crate::Recording::accept`] waits,
+    /// and with it the session.
+    pub max_pending: usize,
+    /// How long a store may fail or be silent before a session that is under way is given up.
+    pub store_patience: Duration,
+    /// The same for the header, while a client waits for its session to begin.
+    pub open_patience: Duration,
+    /// Whether an anomaly ends the session ([`crate::RecordError::Anomaly`]) or is only noted.
+    pub strict: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gateway: "kubetape".to_owned(),
+            chunk_bytes: 1 << 20,
+            chunk_age: Duration::from_secs(5),
+            max_pending: 4 << 20,
+            store_patience: Duration::from_secs(30),
+            open_patience: Duration::from_secs(5),
+            strict: true,
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! A recording without IO: bytes and times in, asciicast lines out.
+
+use access::InputRecording;
+use storage::{
+    Command, Outcome, StreamTotals,
+    cast::{Code, PortConnection, Session, SessionKind},
+};
+use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
+
+use crate::{
+    Ending, RecordError,
+    commands::Commands,
+    ending::Evidence,
+    opened::argv_command,
+    ports::Ports,
+    size::{Size, Sizes},
+    timeline::{Cut, Timeline},
+};
+
+/// Most remarks that a manifest lists.
+const ANOMALIES: usize = 100;
+
+/// What a session's two directions meant, so far.
+pub(crate) struct Tape {
+    decoder: Decoder,
+    script: Script,
+    /// Whether the client's and the server's bytes are over.
+    over: [bool; 2],
+}
+
+/// What the tape leaves behind for the manifest.
+pub(crate) struct Summary {
+    pub(crate) outcome: Outcome,
+    pub(crate) size: Size,
+    pub(crate) totals: StreamTotals,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) anomalies: Vec<String>,
+    pub(crate) transport: String,
+}
+
+/// Everything behind the decoder.
+struct Script {
+    kind: SessionKind,
+    store_input: bool,
+    transport: String,
+    timeline: Timeline,
+    commands: Commands,
+    sizes: Sizes,
+    ports: Ports,
+    totals: StreamTotals,
+    status: Option<Status>,
+    server_closed: bool,
+    anomalies: Vec<String>,
+    last_micros: u64,
+}
+
+impl Tape {
+    pub(crate) fn new(session: &Session, negotiated: &Negotiated, request: &Request) -> Self {
+        let store_input = match session.input {
+            InputRecording::Never => false,
+            InputRecording::Piped => !session.tty,
+            InputRecording::Always => true,
+        };
+        let script = Script {
+            kind: session.kind,
+            store_input,
+            transport: transport_name(negotiated),
+            timeline: Timeline::new(),
+            commands: Commands::new(argv_command(session), session.tty && session.stdin),
+            sizes: Sizes::new(session.kind == SessionKind::Attach),
+            ports: Ports::default(),
+            totals: StreamTotals::default(),
+            status: None,
+            server_closed: false,
+            anomalies: Vec::new(),
+            last_micros: 0,
+        };
+        Self { decoder: Decoder::new(negotiated, request), script, over: [false; 2] }
+    }
+
+    /// Writes what a side sent. `strict`: any anomaly is an error; one that the decoder cannot go on behind always is. The
+    /// bytes are on the tape either way.
+    pub(crate) fn accept(&mut self, micros: u64, from: Side, bytes: &[u8], strict: bool) -> Result<(), RecordError> {
+        let Self { decoder, script, .. } = self;
+        let mut odd = None;
+        decoder.feed(from, bytes, &mut |event| {
+            if let Event::Anomaly(anomaly) = &event
+                && (strict || matches!(anomaly, Anomaly::Lost { .. }))
+            {
+                odd.get_or_insert_with(|| said(from, anomaly));
+            }
+            script.event(micros, from, &event);
+        });
+        script.passed(micros);
+        odd.map_or(Ok(()), |odd| Err(RecordError::Anomaly(odd)))
+    }
+
+    /// That side will send nothing more. The second time does nothing.
+    pub(crate) fn ended(&mut self, micros: u64, from: Side) {
+        let Self { decoder, script, over } = self;
+        let side = match from {
+            Side::Client => 0,
+            Side::Server => 1,
+        };
+        if std::mem::replace(&mut over[side], true) {
+            return;
+        }
+        decoder.end(from, &mut |event| script.event(micros, from, &event));
+    }
+
+    /// The session is over: last events, and the summary.
+    pub(crate) fn finish(&mut self, micros: u64, how: Ending) -> Summary {
+        self.script.finish(micros, how)
+    }
+
+    /// Bytes of the lines so far, at least.
+    pub(crate) fn len(&self) -> usize {
+        self.script.timeline.len()
+    }
+
+    /// Whether there is something to do when a chunk's time has come.
+    pub(crate) fn restless(&self) -> bool {
+        !self.script.timeline.is_empty() || self.script.commands.awake() || self.script.sizes.waiting()
+    }
+
+    /// Closes the lines so far.
+    pub(crate) fn cut(&mut self, micros: u64) -> Option<Cut> {
+        self.script.timeline.cut(micros)
+    }
+
+    /// What is to be done when a chunk's time has come and the session may be idle.
+    pub(crate) fn settle(&mut self, micros: u64) {
+        const QUIET_MICROS: u64 = 1_000_000;
+        self.script.passed(micros);
+        if micros.saturating_sub(self.script.last_micros) >= QUIET_MICROS {
+            self.script.sleep(micros);
+        }
+    }
+
+    pub(crate) fn to_border(&self) -> Option<u64> {
+        self.decoder.to_border(Side::Server)
+    }
+
+    pub(crate) fn termination(&self, message: &str, reason: &str, code: u16) -> Vec<u8> {
+        self.decoder.termination(message, reason, code)
+    }
+}
+
+impl Script {
+    fn event(&mut self, micros: u64, from: Side, event: &Event<'_>) {
+        self.last_micros = micros;
+        if self.kind == SessionKind::PortForward {
+            let timeline = &mut self.timeline;
+            self.ports.event(from, event, &mut |connection| port_event(timeline, micros, &connection));
+        }
+        match event {
+            Event::Data { stream, data, .. } => self.data(micros, from, *stream, data),
+            Event::Resize(size) => {
+                let Self { sizes, timeline, commands, .. } = self;
+                sizes.announced(micros, (size.width, size.height), &mut |size| {
+                    real_size(timeline, commands, micros, size);
+                });
+            }
+            Event::HalfClosed { stream, .. } | Event::Reset { stream, .. } => self.stream_ended(from, *stream),
+            Event::Status(status) => {
+                self.status.get_or_insert_with(|| status.clone());
+            }
+            Event::Close { .. } => self.server_closed |= from == Side::Server,
+            Event::Anomaly(anomaly) => self.note(micros, format!("anomaly: {}", said(from, anomaly))),
+            Event::Opened { .. } | Event::Ping | Event::Pong => {}
+        }
+    }
+
+    fn data(&mut self, micros: u64, from: Side, stream: Stream, data: &[u8]) {
+        let length = data.len() as u64;
+        match (stream, from) {
+            (Stream::Stdin, Side::Client) => {
+                self.totals.stdin += length;
+                if self.store_input {
+                    self.timeline.data(micros, Code::Input, data);
+                }
+                self.commands.typed(data);
+            }
+            (Stream::Stdout, Side::Server) => {
+                self.totals.stdout += length;
+                self.timeline.data(micros, Code::Output, data);
+                let timeline = &mut self.timeline;
+                self.commands.printed(micros, data, &mut |text| timeline.event(micros, Code::Marker, text));
+            }
+            (Stream::Stderr, Side::Server) => {
+                self.totals.stderr += length;
+                self.timeline.data(micros, Code::Stderr, data);
+            }
+            (Stream::PortData, Side::Client) => self.totals.stdin += length,
+            (Stream::PortData, Side::Server) => self.totals.stdout += length,
+            // The wrong way round, or streams whose meaning comes as events of their own.
+            (Stream::Stdin | Stream::Stdout | Stream::Stderr, _)
+            | (Stream::Error | Stream::Resize | Stream::PortError, _) => {}
+        }
+    }
+
+    fn stream_ended(&mut self, from: Side, stream: Stream) {
+        match (stream, from) {
+            (Stream::Stdout, Side::Server) => self.timeline.end_stream(Code::Output),
+            (Stream::Stderr, Side::Server) => self.timeline.end_stream(Code::Stderr),
+            _ => {}
+        }
+    }
+
+    fn passed(&mut self, micros: u64) {
+        let Self { sizes, timeline, commands, .. } = self;
+        sizes.passed(micros, &mut |size| real_size(timeline, commands, micros, size));
+    }
+
+    fn sleep(&mut self, micros: u64) {
+        let Self { timeline, commands, .. } = self;
+        commands.sleep(micros, &mut |text| timeline.event(micros, Code::Marker, text));
+    }
+
+    /// A remark, for a reader of the lines and of the manifest.
+    fn note(&mut self, micros: u64, text: String) {
+        if self.anomalies.len() < ANOMALIES {
+            self.timeline.event(micros, Code::Gap, &text);
+            self.anomalies.push(text);
+        }
+    }
+
+    fn finish(&mut self, micros: u64, how: Ending) -> Summary {
+        self.sizes_end(micros);
+        for code in [Code::Output, Code::Stderr, Code::Input] {
+            self.timeline.end_stream(code);
+        }
+        let timeline = &mut self.timeline;
+        self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
+        let (outcome, remark) = self.evidence().outcome(how);
+        if let Some(remark) = remark {
+            self.note(micros, remark);
+        }
+        if let Outcome::Exited { exit_code } = outcome {
+            self.timeline.event(micros, Code::Exit, &exit_code.to_string());
+        }
+        Summary {
+            outcome,
+            size: self.sizes.first.unwrap_or((80, 24)),
+            totals: self.totals,
+            commands: std::mem::take(&mut self.commands.list),
+            anomalies: std::mem::take(&mut self.anomalies),
+            transport: std::mem::take(&mut self.transport),
+        }
+    }
+
+    fn sizes_end(&mut self, micros: u64) {
+        let Self { sizes, timeline, commands, .. } = self;
+        sizes.passed(u64::MAX, &mut |size| real_size(timeline, commands, micros, size));
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            kind: self.kind,
+            status: self.status.as_ref(),
+            output: self.totals.stdout + self.totals.stderr > 0,
+            server_closed: self.server_closed,
+        }
+    }
+}
+
+/// An `r` event. A size of 0 is in the recording, but as a note: no terminal has it, and players fail on it.
+fn real_size(timeline: &mut Timeline, commands: &mut Commands, micros: u64, (width, height): Size) {
+    if width == 0 || height == 0 {
+        timeline.event(micros, Code::Gap, &format!("the client announced a terminal of {width}x{height}"));
+        return;
+    }
+    timeline.event(micros, Code::Resize, &format!("{width}x{height}"));
+    commands.resized(width, height);
+}
+
+fn port_event(timeline: &mut Timeline, micros: u64, connection: &PortConnection) {
+    // Numbers and a string: serialising them to memory has no way to fail.
+    let text = serde_json::to_string(connection).unwrap_or_default();
+    timeline.event(micros, Code::Port, &text);
+}
+
+fn said(from: Side, anomaly: &Anomaly) -> String {
+    match from {
+        Side::Client => format!("the client sent {anomaly}"),
+        Side::Server => format!("the server sent {anomaly}"),
+    }
+}
+
+fn transport_name(negotiated: &Negotiated) -> String {
+    let shape = match negotiated.transport {
+        Transport::Spdy => "spdy",
+        Transport::Channels { .. } => "websocket",
+        Transport::Tunnel => "websocket tunnel",
+    };
+    format!("{shape} {}", negotiated.protocol).trim_end().to_owned()
+}

@@ -1,0 +1,329 @@
+use storage::cast::{Code, write_bytes, write_event};
+
+/// Most bytes of a stream in one event. A line stays below 64 KiB even where every byte needs six (`\u001b`).
+const PIECE: usize = 10 << 10;
+/// Bytes of one stream that come within this time of each other are one event: a flood of small frames is not a
+/// flood of lines.
+const JOIN_MICROS: u64 = 1_000;
+/// A character's first bytes wait this long for the rest when a chunk is closed by age.
+const TAIL_MICROS: u64 = 1_000_000;
+/// Text between bytes that are not UTF-8 becomes an event of its own from this length on.
+const TEXT_RUN: usize = 64;
+
+/// Closed lines, ready to be compressed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) first_micros: u64,
+    pub(crate) last_micros: u64,
+}
+
+/// Events to asciicast lines. Times never go backwards, and a stream's text and `b` events, in order, are
+/// its exact bytes.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    lines: Vec<u8>,
+    first_micros: u64,
+    last_micros: u64,
+    /// Bytes of one stream that are not yet a line.
+    run: Vec<u8>,
+    run_code: Code,
+    run_micros: u64,
+    /// Incomplete characters at the end of stdout, stderr and stdin.
+    tails: [Tail; 3],
+}
+
+/// Up to three bytes that can still become a character.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tail {
+    bytes: [u8; 3],
+    len: usize,
+    micros: u64,
+}
+
+impl Timeline {
+    pub(crate) fn new() -> Self {
+        Self {
+            lines: Vec::new(),
+            first_micros: 0,
+            last_micros: 0,
+            run: Vec::new(),
+            run_code: Code::Output,
+            run_micros: 0,
+            tails: [Tail::default(); 3],
+        }
+    }
+
+    /// Bytes of a stream: `code` is `o`, `e` or `i`.
+    pub(crate) fn data(&mut self, micros: u64, code: Code, bytes: &[u8]) {
+        if code != self.run_code || micros.saturating_sub(self.run_micros) > JOIN_MICROS {
+            self.end_run();
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.run.is_empty() {
+                self.begin_run(micros, code);
+            }
+            let (now, later) = rest.split_at(rest.len().min(PIECE.saturating_sub(self.run.len())));
+            self.run.extend_from_slice(now);
+            rest = later;
+            if self.run.len() >= PIECE {
+                self.end_run();
+            }
+        }
+    }
+
+    /// Any other event.
+    pub(crate) fn event(&mut self, micros: u64, code: Code, data: &str) {
+        self.end_run();
+        let micros = self.stamp(micros);
+        write_event(&mut self.lines, micros, code, data);
+    }
+
+    /// The stream has no more bytes: what is left of a character is not one.
+    pub(crate) fn end_stream(&mut self, code: Code) {
+        self.end_run();
+        self.give_up_tail(code);
+    }
+
+    /// Bytes of the lines so far, at least.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len() + self.run.len()
+    }
+
+    /// Whether there is anything that a chunk should hold.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0 && self.tails.iter().all(|tail| tail.len == 0)
+    }
+
+    /// Closes the lines so far, if there are any.
+    pub(crate) fn cut(&mut self, now: u64) -> Option<Cut> {
+        self.end_run();
+        for code in [Code::Output, Code::Stderr, Code::Input] {
+            if now.saturating_sub(self.tails[place(code)].micros) >= TAIL_MICROS {
+                self.give_up_tail(code);
+            }
+        }
+        if self.lines.is_empty() {
+            return None;
+        }
+        self.run = Vec::new();
+        let lines = std::mem::take(&mut self.lines);
+        Some(Cut { lines, first_micros: self.first_micros, last_micros: self.last_micros })
+    }
+
+    fn begin_run(&mut self, micros: u64, code: Code) {
+        self.run_code = code;
+        self.run_micros = micros;
+        let tail = std::mem::take(&mut self.tails[place(code)]);
+        self.run.extend_from_slice(&tail.bytes[..tail.len]);
+    }
+
+    fn end_run(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
+        let mut run = std::mem::take(&mut self.run);
+        match std::str::from_utf8(&run) {
+            Ok(text) => self.text(text),
+            Err(_) => self.mixed(&run),
+        }
+        run.clear();
+        self.run = run;
+    }
+
+    /// A run that is not UTF-8 throughout: long texts stay text, the rest is bytes, an unfinished character waits.
+    fn mixed(&mut self, run: &[u8]) {
+        let unfinished = unfinished(run);
+        let (whole, rest) = run.split_at(run.len() - unfinished);
+        let mut at = 0;
+        let mut odd = 0..0;
+        for chunk in whole.utf8_chunks() {
+            let (valid, invalid) = (chunk.valid(), chunk.invalid());
+            let long = valid.len() >= TEXT_RUN || (odd.is_empty() && invalid.is_empty());
+            if long {
+                self.bytes(&whole[odd]);
+                self.text(valid);
+                odd = at + valid.len()..at + valid.len();
+            }
+            at += valid.len() + invalid.len();
+            odd.end = at;
+        }
+        self.bytes(&whole[odd]);
+        if !rest.is_empty() {
+            let tail = &mut self.tails[place(self.run_code)];
+            *tail = Tail { bytes: [0; 3], len: rest.len(), micros: self.run_micros };
+            tail.bytes[..rest.len()].copy_from_slice(rest);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if !text.is_empty() {
+            let micros = self.stamp(self.run_micros);
+            write_event(&mut self.lines, micros, self.run_code, text);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let micros = self.stamp(self.run_micros);
+            write_bytes(&mut self.lines, micros, self.run_code, bytes);
+        }
+    }
+
+    fn give_up_tail(&mut self, code: Code) {
+        let tail = std::mem::take(&mut self.tails[place(code)]);
+        if tail.len > 0 {
+            let micros = self.stamp(tail.micros);
+            write_bytes(&mut self.lines, micros, code, &tail.bytes[..tail.len]);
+        }
+    }
+
+    fn stamp(&mut self, micros: u64) -> u64 {
+        self.last_micros = self.last_micros.max(micros);
+        if self.lines.is_empty() {
+            self.first_micros = self.last_micros;
+        }
+        self.last_micros
+    }
+}
+
+fn place(code: Code) -> usize {
+    match code {
+        Code::Output => 0,
+        Code::Stderr => 1,
+        Code::Input => 2,
+        Code::Bytes | Code::Resize | Code::Marker | Code::Exit | Code::Port | Code::Gap => {
+            unreachable!("only streams have bytes")
+        }
+    }
+}
+
+/// How many bytes at the end are the beginning of a character: 0 to 3.
+fn unfinished(bytes: &[u8]) -> usize {
+    let open = |len: &usize| {
+        let last = &bytes[bytes.len() - len..];
+        std::str::from_utf8(last).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    (1..=bytes.len().min(3)).find(open).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use storage::cast::Event;
+
+    use super::*;
+
+    fn events(lines: &[u8]) -> Vec<Event> {
+        lines.split_inclusive(|&byte| byte == b'\n').map(|line| Event::parse(line).expect("a line of ours")).collect()
+    }
+
+    fn written(timeline: &mut Timeline) -> Vec<(Code, String)> {
+        let lines = timeline.cut(u64::MAX).map(|cut| cut.lines).unwrap_or_default();
+        events(&lines).into_iter().map(|event| (event.code, event.data)).collect()
+    }
+
+    fn restored(events: &[Event], stream: Code) -> Vec<u8> {
+        let pieces = events.iter().filter_map(Event::bytes).filter(|(code, _)| *code == stream);
+        pieces.flat_map(|(_, bytes)| bytes.into_owned()).collect()
+    }
+
+    #[test]
+    fn a_character_cut_by_a_frame_is_joined() {
+        let mut timeline = Timeline::new();
+        timeline.data(0, Code::Output, b"ls \xc3");
+        timeline.data(5_000, Code::Output, b"\xa9\r\n");
+        assert_eq!(written(&mut timeline), [(Code::Output, "ls ".to_owned()), (Code::Output, "é\r\n".to_owned())]);
+    }
+
+    #[test]
+    fn a_character_is_joined_across_another_stream() {
+        let mut timeline = Timeline::new();
+        timeline.data(0, Code::Output, b"\xe2\x82");
+        timeline.data(0, Code::Stderr, b"warning");
+        timeline.data(0, Code::Output, b"\xac");
+        assert_eq!(written(&mut timeline), [(Code::Stderr, "warning".to_owned()), (Code::Output, "€".to_owned())]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_and_long_text_between_them_stays_text() {
+        let mut timeline = Timeline::new();
+        let text = "x".repeat(TEXT_RUN);
+        timeline.data(0, Code::Output, &[b"a\xffb\xfe", text.as_bytes(), b"\xff"].concat());
+        timeline.end_stream(Code::Output);
+        assert_eq!(
+            written(&mut timeline),
+            [(Code::Bytes, "o Yf9i/g==".to_owned()), (Code::Output, text), (Code::Bytes, "o /w==".to_owned()),]
+        );
+    }
+
+    #[test]
+    fn half_a_character_at_the_end_is_bytes() {
+        let mut timeline = Timeline::new();
+        timeline.data(0, Code::Stderr, b"caf\xc3");
+        timeline.end_stream(Code::Stderr);
+        assert_eq!(written(&mut timeline), [(Code::Stderr, "caf".to_owned()), (Code::Bytes, "e ww==".to_owned())]);
+    }
+
+    #[test]
+    fn small_pieces_become_one_event_and_a_flood_stays_in_short_lines() {
+        let mut timeline = Timeline::new();
+        for micros in 0..500 {
+            timeline.data(micros, Code::Output, b"y\r\n");
+        }
+        timeline.data(10_000, Code::Output, &[0x1b; 3 * PIECE]);
+        let lines = timeline.cut(0).expect("lines").lines;
+        let lengths: Vec<_> = lines.split(|&byte| byte == b'\n').map(<[u8]>::len).collect();
+        assert_eq!(lengths.len(), 1 + 3 + 1, "{lengths:?}");
+        assert!(lengths.iter().all(|&len| len < 64 << 10), "{lengths:?}");
+    }
+
+    #[test]
+    fn times_never_go_backwards() {
+        let mut timeline = Timeline::new();
+        timeline.event(900, Code::Marker, "ls");
+        timeline.data(100, Code::Output, b"late");
+        let cut = timeline.cut(0).expect("lines");
+        assert_eq!((cut.first_micros, cut.last_micros), (900, 900));
+        assert!(events(&cut.lines).iter().all(|event| event.micros == 900));
+    }
+
+    proptest! {
+        #[test]
+        fn streams_are_restored_byte_for_byte(
+            pieces in prop::collection::vec(
+                (0..3usize, 0..2_000u64, prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..100),
+                    "[aé€😀]{0,90}".prop_map(String::into_bytes),
+                ], any::<bool>()),
+                0..40,
+            )
+        ) {
+            let codes = [Code::Output, Code::Stderr, Code::Input];
+            let mut timeline = Timeline::new();
+            let mut expected = [const { Vec::new() }; 3];
+            let (mut now, mut lines) = (0, Vec::new());
+            for (stream, pause, bytes, cut) in pieces {
+                now += pause;
+                // Any cut of the stream gives the same bytes.
+                let (one, two) = bytes.split_at(bytes.len() / 2);
+                timeline.data(now, codes[stream], one);
+                timeline.data(now, codes[stream], two);
+                expected[stream].extend_from_slice(&bytes);
+                if cut {
+                    lines.extend(timeline.cut(now).map(|cut| cut.lines).unwrap_or_default());
+                }
+            }
+            for code in codes {
+                timeline.end_stream(code);
+            }
+            lines.extend(timeline.cut(now).map(|cut| cut.lines).unwrap_or_default());
+            let events = events(&lines);
+            prop_assert!(events.is_sorted_by_key(|event| event.micros));
+            for (stream, code) in codes.into_iter().enumerate() {
+                prop_assert_eq!(&restored(&events, code), &expected[stream]);
+            }
+        }
+    }
+}
