@@ -1,0 +1,61 @@
+"""What every end-to-end test starts from: the program's binary, and one demo that all of them share."""
+
+import os
+import pathlib
+
+import pytest
+
+from program import Demo, binary
+from kubectl import Kubectl
+
+HERE = pathlib.Path(__file__).parent
+
+# Every release with each transport it has (kubernetes-streaming reference, section 1.1: WebSocket came with 1.29).
+CLIENTS = [
+    ("1.20", "spdy"),
+    ("1.29", "spdy"),
+    ("1.29", "websocket"),
+    ("1.33", "spdy"),
+    ("1.33", "websocket"),
+    ("1.37", "spdy"),
+    ("1.37", "websocket"),
+]
+
+
+@pytest.fixture(scope="session")
+def kubetape():
+    return binary("kubetape")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    with Demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: "-".join(client))
+def client(request, demo):
+    """kubectl of one release over one transport, pointed at the demo's gateway."""
+    version, transport = request.param
+    return Kubectl(version, transport, demo.kubeconfig)
+
+
+@pytest.fixture
+def kubectl(demo):
+    """The newest kubectl, with the transport it chooses itself."""
+    return Kubectl("1.37", "websocket", demo.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def screenshots():
+    folder = HERE / ".cache" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def pytest_collection_modifyitems(items):
+    """In CI a missing tool is a failure: no test may skip there."""
+    if os.environ.get("CI") == "true":
+        for item in items:
+            if item.get_closest_marker("skip") or item.get_closest_marker("skipif"):
+                raise pytest.UsageError(f"{item.nodeid} would be skipped in CI")

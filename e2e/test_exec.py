@@ -1,0 +1,119 @@
+"""kubectl exec, by release and transport: what the client got is what the recording gives back, byte for byte."""
+
+import hashlib
+import random
+import uuid
+
+from terminal import Terminal
+
+POD = ["shell", "-c", "shell"]
+
+
+def mark():
+    """A word that finds the command's session by its argv."""
+    return f"mark-{uuid.uuid4().hex[:12]}"
+
+
+def transport_name(client):
+    return "websocket" if client.transport == "websocket" else "spdy"
+
+
+def test_without_terminal_streams_stay_apart_and_the_exit_code_is_kept(client, demo):
+    tag = mark()
+    script = "echo to stdout; echo to stderr >&2; printf 'no newline'; exit 42"
+    done = client.run("exec", *POD, "--", "sh", "-c", script, tag)
+    row = demo.session(tag)
+    assert done.returncode == 42
+    assert done.stdout == b"to stdout\nno newline"
+    assert done.stderr.startswith(b"to stderr\n")
+    assert demo.export(row["id"]) == done.stdout
+    # kubectl adds its own last line to stderr.
+    assert demo.export(row["id"], "stderr") == b"to stderr\n"
+    assert done.stderr.removeprefix(b"to stderr\n") == b"command terminated with exit code 42\n"
+    assert (row["outcome"], row["exit_code"], row["tty"]) == ("exited", 42, False)
+    assert row["argv"] == ["sh", "-c", script, tag]
+    assert (row["cluster"], row["namespace"], row["pod"], row["container"]) == ("demo", "default", "shell", "shell")
+    assert demo.manifest(row["id"])["transport"].lower().startswith(transport_name(client))
+
+
+def test_argv_is_kept_element_by_element(client, demo):
+    tag = mark()
+    argv = ["printf", "%s|", 'a "b" & x=1+2; echo 100% é', "", "second arg\nwith newline", "--flag=v&w", "$(id)", tag]
+    done = client.run("exec", *POD, "--", *argv, check=0)
+    row = demo.session(tag)
+    assert row["argv"] == argv
+    assert done.stdout == "".join(word + "|" for word in argv[2:]).encode()
+    assert demo.export(row["id"]) == done.stdout
+
+
+def test_two_megabytes_through_stdin(client, demo):
+    tag = mark()
+    data = random.Random(2).randbytes(2_000_000)
+    done = client.run("exec", "-i", *POD, "--", "sh", "-c", "sha256sum", tag, input=data, check=0)
+    row = demo.session(tag)
+    assert done.stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
+    assert demo.export(row["id"]) == done.stdout
+    # The demo's policy stores what is piped in.
+    assert demo.export(row["id"], "stdin") == data
+
+
+def test_twenty_megabytes_of_output(client, demo):
+    tag = mark()
+    done = client.run("exec", *POD, "--", "sh", "-c", "seq 1 3000000 | head -c 20000000", tag, check=0)
+    row = demo.session(tag)
+    assert len(done.stdout) == 20_000_000
+    assert demo.export(row["id"]) == done.stdout
+
+
+def test_bytes_that_are_no_text_come_back_exactly(client, demo):
+    tag = mark()
+    script = "printf '\\377\\376\\000 caf\\303\\251 \\303'; head -c 100000 /dev/urandom"
+    done = client.run("exec", *POD, "--", "bash", "-c", script, tag, check=0)
+    row = demo.session(tag)
+    assert len(done.stdout) > 100_000
+    assert demo.export(row["id"]) == done.stdout
+
+
+def test_terminal_with_resize(client, demo):
+    tag = mark()
+    terminal = Terminal(client.argv("exec", "-it", *POD, "--", "sh", "-c", "exec sh", tag), client.env, 24, 80)
+    terminal.type("stty size\r")
+    terminal.expect("24 80")
+    terminal.resize(40, 120)
+    at = 0
+    # The new size needs a moment to reach the process: ask until it is there.
+    while b"40 120" not in terminal.seen:
+        terminal.type("stty size\r")
+        at = terminal.expect("stty size\r\n", after=at)
+        at = terminal.expect("\r\n", after=at)
+    terminal.type("echo caf\u00e9-$((6*7))\r")
+    terminal.expect("caf\u00e9-42")
+    terminal.type("exit 3\r")
+    status = terminal.end()
+    row = demo.session(tag)
+    assert status == 3
+    assert (row["outcome"], row["exit_code"], row["tty"]) == ("exited", 3, True)
+    # kubectl prints its own last line once it has given the terminal back.
+    own = b"command terminated with exit code 3\r\n"
+    assert terminal.seen.endswith(own)
+    assert demo.export(row["id"]) == terminal.seen.removesuffix(own)
+    cast = demo.run("export", row["id"], "--format", "cast2").stdout.decode()
+    assert ', "r", "80x24"]' in cast.replace('","', '", "') or '"width":80' in cast.replace(" ", "")
+    assert '"120x40"' in cast
+
+
+def test_a_command_that_is_not_there(client, demo):
+    tag = mark()
+    done = client.run("exec", *POD, "--", "no-such-program", tag)
+    row = demo.session(tag)
+    assert done.returncode != 0
+    assert row["outcome"] in ("failed_to_start", "exited")
+    assert row["exit_code"] != 0
+
+
+def test_input_that_nobody_reads(client, demo):
+    tag = mark()
+    done = client.run("exec", "-i", *POD, "--", "sh", "-c", "exit 0", tag, input=b"x" * 3_000_000, check=0)
+    row = demo.session(tag)
+    assert done.stdout == b""
+    assert (row["outcome"], row["exit_code"]) == ("exited", 0)

@@ -1,0 +1,221 @@
+"""Everything else kubectl does, by release and transport."""
+
+import hashlib
+import http.server
+import random
+import re
+import threading
+import time
+import urllib.request
+import uuid
+
+import pytest
+
+from program import until
+from terminal import Terminal
+
+POD = "shell"
+
+
+def unique(prefix):
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def newest(demo, known, **wanted):
+    """The one session that was not in `known` and has these fields, once it has ended."""
+
+    def found():
+        rows = [row for row in demo.ls() if row["id"] not in known]
+        rows = [row for row in rows if all(row.get(field) == value for field, value in wanted.items())]
+        return rows if rows and all(row["ended"] for row in rows) else None
+
+    rows = until(found, what=f"the end of a session with {wanted}")
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+def ids(demo):
+    return {row["id"] for row in demo.ls()}
+
+
+def test_cp_both_ways(client, demo, tmp_path):
+    data = random.Random(3).randbytes(300_000)
+    up, down = tmp_path / "up.bin", tmp_path / "down.bin"
+    up.write_bytes(data)
+    inside = f"/tmp/{unique('cp')}"
+    client.run("cp", up, f"{POD}:{inside}", "-c", "shell", check=0)
+    # `kubectl cp` runs `test -d` and `tar` (the source of an upload is not in any argv).
+    uploads = until(
+        lambda: [row for row in demo.ls() if row["argv"][:1] in (["test"], ["tar"]) and row["ended"]][:1],
+        what="the upload's sessions",
+    )
+    assert uploads
+    known = ids(demo)
+    client.run("cp", f"{POD}:{inside}", down, "-c", "shell", check=0)
+    assert hashlib.sha256(down.read_bytes()).digest() == hashlib.sha256(data).digest()
+    row = newest(demo, known)
+    assert row["argv"] == ["tar", "cf", "-", inside]
+    tar = demo.export(row["id"])
+    assert data in tar
+
+
+def test_attach_shows_what_the_process_prints(client, demo):
+    known = ids(demo)
+    process = client.start("attach", "ticker")
+    seen = process.stdout.readline() + process.stdout.readline()
+    process.terminate()
+    seen += process.stdout.read()
+    process.wait(20)
+    row = newest(demo, known, pod="ticker")
+    recorded = demo.export(row["id"])
+    assert seen and recorded.startswith(seen)
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_run_it_rm(client, demo, code):
+    name = unique("run")
+    words = ["run", name, "-it", "--rm", "--restart=Never", "--image=busybox", "--", "sh", "-c"]
+    terminal = Terminal(client.argv(*words, f"read line; echo got-$line; exit {code}"), client.env)
+    # kubectl asks for Enter once it is attached; what it prints before differs by release.
+    until(lambda: any(row["pod"] == name for row in demo.ls()), what="the attach")
+    terminal.type("hello\r")
+    terminal.expect("got-hello\r\n")
+    assert terminal.end(60) == code
+    row = newest(demo, (), pod=name)
+    assert b"got-hello\r\n" in demo.export(row["id"])
+    assert demo.export(row["id"]).rstrip() in terminal.seen
+
+
+def test_debug_with_an_ephemeral_container(client, demo):
+    if client.minor < 23:
+        words = ["alpha", "debug"] if client.minor < 20 else ["debug"]
+    else:
+        words = ["debug"]
+    known = ids(demo)
+    container = unique("dbg")
+    terminal = Terminal(
+        client.argv(*words, "-it", POD, "--image=busybox", f"--container={container}", "--", "sh"), client.env
+    )
+    until(lambda: any(row["container"] == container for row in demo.ls()), what="the attach")
+    terminal.type("echo debug-$((6*7))\r")
+    terminal.expect("debug-42")
+    terminal.type("exit\r")
+    terminal.end(60)
+    row = newest(demo, known, container=container)
+    recorded = demo.export(row["id"])
+    assert b"debug-42\r\n" in recorded
+    assert recorded.rstrip() in terminal.seen
+
+
+@pytest.mark.parametrize("how", [["node/n1"], ["shell", "--copy-to"]], ids=["node", "copy"])
+def test_debug_with_a_pod_of_its_own(client, demo, how):
+    known = ids(demo)
+    words = [*how, unique("copy"), "--container=dbg"] if len(how) == 2 else how
+    terminal = Terminal(client.argv("debug", "-it", *words, "--image=busybox", "--", "sh"), client.env)
+    until(lambda: ids(demo) - known, what="the attach")
+    terminal.type("echo debug-$((6*7))\r")
+    terminal.expect("debug-42")
+    terminal.type("exit\r")
+    terminal.end(60)
+    row = newest(demo, known)
+    assert b"debug-42\r\n" in demo.export(row["id"])
+
+
+class Greeting(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"forwarded:" + self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_port_forward(client, demo):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        known = ids(demo)
+        process = client.start("port-forward", POD, f":{port}")
+        local = re.search(rb"127\.0\.0\.1:(\d+)", process.stdout.readline())[1].decode()
+        for path in ("/one", "/two"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{local}{path}", timeout=10) as answer:
+                assert answer.read() == b"forwarded:" + path.encode()
+        process.terminate()
+        process.wait(20)
+        server.shutdown()
+    row = newest(demo, known)
+    cast = demo.run("export", row["id"], "--format", "cast2").stdout.decode()
+    # One entry per forwarded connection, with the pod's port.
+    assert cast.count("opened") == 2
+    assert str(port) in cast
+
+
+def test_logs_arrive_as_they_are_printed(client, demo):
+    process = client.start("logs", "-f", "ticker", "--tail=1")
+    process.stdout.readline()
+    times = []
+    for _ in range(3):
+        assert process.stdout.readline()
+        times.append(time.monotonic())
+    process.terminate()
+    process.wait(20)
+    # Buffered lines would come together; the ticker prints them apart.
+    assert times[2] - times[0] > 0.2
+
+
+def test_get_describe_apply_watch_delete(client, demo, tmp_path):
+    name = unique("settings")
+    manifest = tmp_path / "configmap.yaml"
+
+    def write(value):
+        manifest.write_text(
+            f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: default\ndata:\n  key: {value}\n"
+        )
+
+    assert b"shell" in client.run("get", "pods", check=0).stdout
+    assert b"shell" in client.run("get", "pods", "-o", "wide", check=0).stdout
+    assert b"shell" in client.run("describe", "pod", POD, check=0).stdout
+    apply = ["apply", "-f", manifest] + (["--validate=false"] if client.minor <= 20 else [])
+    write("one")
+    assert b"created" in client.run(*apply, check=0).stdout
+    watch = client.start("get", "configmap", name, "-w", "-o", "jsonpath={.data.key}{'\\n'}")
+    assert watch.stdout.readline() == b"one\n"
+    write("two")
+    assert b"configured" in client.run(*apply, check=0).stdout
+    assert watch.stdout.readline() == b"two\n"
+    watch.terminate()
+    watch.wait(20)
+    assert b"deleted" in client.run("delete", "configmap", name, check=0).stdout
+    assert client.run("get", "configmap", name).returncode == 1
+
+
+def test_top_and_explain(client):
+    assert b"shell" in client.run("top", "pods", check=0).stdout
+    if client.minor > 20:  # 1.20 wants OpenAPI v2 as protobuf
+        assert b"KIND" in client.run("explain", "pod", check=0).stdout
+
+
+def test_whoami_is_the_person_and_not_the_gateway(client):
+    if client.minor < 28:
+        pytest.skip("`kubectl auth whoami` came with 1.28")
+    assert b"demo" in client.run("auth", "whoami", check=0).stdout
+
+
+def test_as_is_refused_with_a_reason(client):
+    done = client.run("get", "pods", "--as=system:admin")
+    assert done.returncode == 1
+    assert b"--as" in done.stderr or b"mpersonat" in done.stderr
+
+
+def test_an_exec_url_of_100_kilobytes(client, demo):
+    tag = unique("long")
+    done = client.run("exec", POD, "-c", "shell", "--", "sh", "-c", "true # " + "x" * 100_000, tag)
+    rows = demo.sessions(tag)
+    if done.returncode == 0:
+        assert len(rows) == 1
+    else:
+        assert b"URI" in done.stderr or b"too long" in done.stderr, done.stderr
+        assert not rows

@@ -1,0 +1,38 @@
+use std::io;
+
+use storage::RecordingError;
+use thiserror::Error;
+
+/// Why a recording cannot be played or exported.
+#[derive(Debug, Error)]
+pub enum PlayerError {
+    /// The recording cannot be read.
+    #[error("cannot read the recording")]
+    Recording(#[from] RecordingError),
+    /// The index has no such segment.
+    #[error("there is no segment {0}")]
+    NoSegment(usize),
+    /// Input is asked for that policy kept out of the recording.
+    #[error("stdin is not in this recording: policy rule {rule} does not store it")]
+    NotRecorded {
+        /// The rule of the permit.
+        rule: String,
+    },
+    /// The receiver of an export failed.
+    #[error("cannot write the export")]
+    Write(#[source] io::Error),
+    /// The process ends and the work with it.
+    #[error("the work was cut off")]
+    Stopped,
+}
+
+impl PlayerError {
+    /// Whether there is no such recording or segment, as opposed to one that cannot be read.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::Recording(error) => error.is_not_found(),
+            Self::NoSegment(_) => true,
+            Self::NotRecorded { .. } | Self::Write(_) | Self::Stopped => false,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::StatusCode;
+
+use crate::{failure::Failure, logins::Login, shown::Shown, state::State};
+
+/// What stands around every page.
+pub(crate) struct Chrome {
+    /// Of the window; with ` · Kubetape` after it.
+    pub(crate) title: String,
+    /// Who is logged in.
+    pub(crate) user: Option<Shown>,
+    /// Which part of the site it is.
+    pub(crate) part: Part,
+    /// The gateway's name, at the foot.
+    pub(crate) gateway: Shown,
+}
+
+/// A part of the site, as the navigation shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Sessions,
+    Search,
+    None,
+}
+
+impl Chrome {
+    pub(crate) fn new(state: &State, login: &Login, part: Part, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            user: Some(Shown::clipped(&login.user, 60)),
+            part,
+            gateway: Shown::new(&state.gateway_name),
+        }
+    }
+
+    /// For people who are not logged in: says nothing of the gateway.
+    pub(crate) fn bare(title: &str) -> Self {
+        Self { title: title.to_owned(), user: None, part: Part::None, gateway: Shown::default() }
+    }
+
+    pub(crate) fn sessions(&self) -> bool {
+        self.part == Part::Sessions
+    }
+
+    pub(crate) fn search(&self) -> bool {
+        self.part == Part::Search
+    }
+}
+
+/// A page as a response.
+pub(crate) fn render<T: Template>(page: &T) -> Response {
+    render_with(StatusCode::OK, page)
+}
+
+/// A page as a response with a status.
+pub(crate) fn render_with<T: Template>(status: StatusCode, page: &T) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => Failure::internal("cannot render a page", error).into_response(),
+    }
+}

@@ -1,0 +1,105 @@
+use std::fmt;
+
+use askama::FastWritable;
+
+/// Text that somebody else wrote, for a reader's eye: characters that would be invisible or would reorder
+/// what stands around them are made visible. Templates still escape it.
+///
+/// | characters | shown as |
+/// |---|---|
+/// | C0 controls, DEL | their Unicode pictures: `␛` |
+/// | C1 controls, bidirectional controls, zero-width characters, line and paragraph separators, tags | `⟨U+202E⟩` |
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown(String);
+
+impl Shown {
+    pub(crate) fn new(text: &str) -> Self {
+        let mut shown = String::with_capacity(text.len());
+        text.chars().for_each(|c| show(c, &mut shown));
+        Self(shown)
+    }
+
+    /// The same, cut after `limit` characters.
+    pub(crate) fn clipped(text: &str, limit: usize) -> Self {
+        match text.char_indices().nth(limit) {
+            Some((end, _)) => {
+                let mut shown = Self::new(&text[..end]);
+                shown.0.push('…');
+                shown
+            }
+            None => Self::new(text),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FastWritable for Shown {
+    fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn askama::Values) -> askama::Result<()> {
+        Ok(dest.write_str(&self.0)?)
+    }
+}
+
+fn show(c: char, shown: &mut String) {
+    match c {
+        '\0'..='\u{1f}' => shown.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
+        '\u{7f}' => shown.push('\u{2421}'),
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+        _ => shown.push(c),
+    }
+}
+
+/// `argv` as a line for a shell: what has other characters than the plainest is quoted.
+pub(crate) fn quoted(argv: &[String]) -> String {
+    argv.iter().map(|element| quote(element)).collect::<Vec<_>>().join(" ")
+}
+
+fn quote(element: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&b);
+    if !element.is_empty() && element.bytes().all(plain) {
+        element.to_owned()
+    } else {
+        format!("'{}'", element.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_invisible_or_reorder_is_shown() {
+        assert_eq!(Shown::new("ls\u{1b}[2J\r\n").as_str(), "ls␛[2J␍␊");
+        assert_eq!(Shown::new("a\u{202e}b\u{2066}c\u{200b}").as_str(), "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩");
+        assert_eq!(Shown::new("naïve 日本 <b>").as_str(), "naïve 日本 <b>");
+        assert_eq!(Shown::clipped("日本語", 2).as_str(), "日本…");
+        assert_eq!(Shown::clipped("日本", 2).as_str(), "日本");
+    }
+
+    #[test]
+    fn argv_is_quoted_where_a_shell_would_split_or_expand() {
+        let argv = ["sh", "-c", "echo it's $HOME", "", "a=b"].map(String::from);
+        assert_eq!(quoted(&argv), r"sh -c 'echo it'\''s $HOME' '' a=b");
+    }
+}

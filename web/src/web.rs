@@ -1,0 +1,77 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use http::StatusCode;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Settings, assets,
+    failure::Failure,
+    guard, login, serve,
+    state::{Shared, State},
+};
+
+/// Bytes of a form at most.
+const MAX_FORM: usize = 64 * 1024;
+
+/// From a request's head to its response's head, forms included.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// The web: pages under `/`, the API under `/api/v1`.
+#[derive(Debug)]
+pub struct Web {
+    settings: Settings,
+}
+
+impl Web {
+    /// Takes the settings; nothing runs yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    /// Serves until `shutdown`, over TLS when given a configuration; then lets running requests end (5 s).
+    pub async fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, shutdown: CancellationToken) {
+        let state = State::new(self.settings, tls.is_some());
+        serve::serve(router(state), listener, tls, shutdown).await;
+    }
+}
+
+/// All addresses. A layer wraps the routes before it, so the last one sees a request first.
+pub(crate) fn router(state: Shared) -> Router {
+    Router::new()
+        .merge(inside(&state))
+        .route("/login", get(login::form).post(login::submit))
+        .route("/login/link/{secret}", get(login::link).post(login::use_link))
+        .route("/logout", post(login::logout))
+        .route("/assets/{digest}/{*path}", get(assets::serve))
+        .route("/favicon.ico", get(|| async { Redirect::permanent(&assets::url("icon.svg")) }))
+        .fallback(|| async { Failure::not_found("There is no such page.") })
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(from_fn(in_time))
+        .layer(from_fn(guard::same_origin))
+        .layer(from_fn_with_state(Arc::clone(&state), guard::headers))
+        .with_state(state)
+}
+
+/// What only those see who are logged in.
+fn inside(state: &Shared) -> Router<Shared> {
+    Router::new().route("/", get(|| async { "soon" })).route_layer(from_fn_with_state(Arc::clone(state), guard::page))
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = "The answer took too long. Try a narrower question.";
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "Not in time", message).into_response()
+        }
+    }
+}
