@@ -1,0 +1,158 @@
+//! Keeps the index up with the store.
+
+mod journals;
+mod recordings;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use storage::{Recordings, Store, journal::JournalReader};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Index, Progress, Result, SearchError, run::Run, state::State};
+use recordings::Known;
+
+/// Documents that are added before a commit, however many more wait.
+const COMMIT_AFTER: u64 = 10_000;
+/// Runs that are kept in memory over a commit; others are read back from the index.
+const RUNS: usize = 1000;
+/// Longest wait after steps that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Follows journal and recordings of a store into an index.
+///
+/// It remembers how far it came in the index itself, so that it goes on where it was after any end. One at a time
+/// can write to an index.
+pub struct Follower {
+    store: Arc<dyn Store>,
+    recordings: Recordings,
+    journal: JournalReader,
+    index: Index,
+    interval: Duration,
+    state: Option<State>,
+    known: Known,
+    runs: HashMap<String, Run>,
+    progress: Progress,
+    uncommitted: u64,
+    /// Something of the state is newer than the last commit's.
+    moved: bool,
+}
+
+/// How thoroughly a step looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Care {
+    /// At everything.
+    All,
+    /// Less often at recordings in which nothing has happened for long.
+    Thrifty,
+}
+
+impl Follower {
+    /// Will follow `store` into `index` every `interval`.
+    pub fn new(store: Arc<dyn Store>, index: Index, interval: Duration) -> Self {
+        Self {
+            recordings: Recordings::new(Arc::clone(&store)),
+            journal: JournalReader::new(Arc::clone(&store)),
+            store,
+            index,
+            interval,
+            state: None,
+            known: Known::default(),
+            runs: HashMap::new(),
+            progress: Progress::default(),
+            uncommitted: 0,
+            moved: false,
+        }
+    }
+
+    /// Catches up once, and commits what is new.
+    ///
+    /// # Errors
+    /// [`SearchError::Store`] where the store cannot be listed, the index's errors. What was done stays done.
+    /// Recordings and journal objects that are damaged are no error: they are logged, counted and passed over.
+    pub async fn step(&mut self) -> Result<Progress> {
+        self.turn(Care::All, &mut |_| {}).await
+    }
+
+    /// Catches up every interval, until the end. An error is logged and tried again, less and less often.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut pause = self.interval;
+        let mut care = Care::All;
+        loop {
+            match self.turn(care, &mut |_| {}).await {
+                Ok(_) => {
+                    pause = self.interval;
+                    care = Care::Thrifty;
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "search is behind");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Like [`Follower::step`], reporting at each commit.
+    pub(crate) async fn catch_up(&mut self, report: &mut dyn FnMut(Progress)) -> Result<Progress> {
+        self.turn(Care::All, report).await
+    }
+
+    async fn turn(&mut self, care: Care, report: &mut dyn FnMut(Progress)) -> Result<Progress> {
+        if self.state.is_none() {
+            self.state = Some(self.index.state()?);
+        }
+        // The journal says which recordings are new or over; but a journal that fails must not hold recordings up.
+        let journals = self.follow_journals(report).await;
+        let recordings = self.follow_recordings(care, report).await;
+        self.commit(report).await?;
+        journals.and(recordings)?;
+        Ok(self.progress)
+    }
+
+    fn state(&mut self) -> &mut State {
+        self.state.get_or_insert_default()
+    }
+
+    /// Counts documents that were added.
+    fn added(&mut self, documents: usize) {
+        self.progress.documents += documents as u64;
+        self.uncommitted += documents as u64;
+        self.moved = true;
+    }
+
+    async fn commit_if_many(&mut self, report: &mut dyn FnMut(Progress)) -> Result<()> {
+        if self.uncommitted >= COMMIT_AFTER { self.commit(report).await } else { Ok(()) }
+    }
+
+    async fn commit(&mut self, report: &mut dyn FnMut(Progress)) -> Result<()> {
+        if !self.moved {
+            return Ok(());
+        }
+        let (index, state) = (self.index.clone(), self.state().clone());
+        let committed = tokio::task::spawn_blocking(move || index.commit(&state)).await;
+        committed
+            .map_err(|error| SearchError::Index(Box::new(tantivy::TantivyError::SystemError(error.to_string()))))??;
+        self.moved = false;
+        self.uncommitted = 0;
+        self.progress.commits += 1;
+        self.progress.live = self.state().open.len() as u64;
+        // What is committed can be read back: only now may a run be forgotten.
+        if self.runs.len() > RUNS {
+            self.forget_old_runs();
+        }
+        report(self.progress);
+        Ok(())
+    }
+
+    /// Keeps the runs that began last.
+    fn forget_old_runs(&mut self) {
+        let mut starts: Vec<i64> = self.runs.values().map(|run| run.micros).collect();
+        let at = starts.len() - RUNS / 2;
+        let (_, oldest_kept, _) = starts.select_nth_unstable(at);
+        let oldest_kept = *oldest_kept;
+        self.runs.retain(|_, run| run.micros >= oldest_kept);
+    }
+}

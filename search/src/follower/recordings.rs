@@ -1,0 +1,271 @@
+//! The recordings' part of a step.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures_util::{StreamExt, stream};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use storage::{Key, Manifest, RecordingError, RecordingId};
+
+use super::{Care, Follower};
+use crate::{Progress, Result, SearchError, reading};
+
+/// Manifests read at the same time, when many recordings are new.
+const AT_ONCE: usize = 16;
+/// New recordings taken in one go.
+const BATCH: usize = 256;
+/// Entries asked for when a recording is looked at.
+const PAGE: usize = 1000;
+/// Thrifty steps between two that list all days.
+const STEPS_TO_DAYS: u32 = 60;
+/// A day with more recordings than this is listed every [`STEPS_TO_BIG_DAYS`] steps; the journal tells of new ones
+/// in between.
+const BIG_DAY: usize = 2000;
+const STEPS_TO_BIG_DAYS: u32 = 10;
+/// Most steps that a recording without news is left alone.
+const LONGEST_REST: u32 = 600;
+
+/// What need not be looked at, or not now. In memory only: after a start the index is asked.
+#[derive(Default)]
+pub(super) struct Known {
+    /// By day: recordings that are done, or open.
+    days: HashMap<String, HashSet<RecordingId>>,
+    rest: HashMap<RecordingId, Rest>,
+    /// What the journal told of.
+    told: BTreeSet<RecordingId>,
+    steps: u32,
+}
+
+/// How long a recording has been quiet.
+#[derive(Default)]
+struct Rest {
+    quiet: u32,
+    wait: u32,
+}
+
+impl Known {
+    /// The journal tells of a recording.
+    pub(super) fn wake(&mut self, id: RecordingId) {
+        self.rest.remove(&id);
+        self.told.insert(id);
+    }
+
+    fn contains(&self, id: RecordingId) -> bool {
+        self.days.get(&id.day()).is_some_and(|ids| ids.contains(&id))
+    }
+
+    fn insert(&mut self, id: RecordingId) {
+        self.days.entry(id.day()).or_default().insert(id);
+    }
+
+    /// Whether a quiet recording is due.
+    fn is_due(&mut self, id: RecordingId) -> bool {
+        let rest = self.rest.entry(id).or_default();
+        if rest.wait == 0 {
+            return true;
+        }
+        rest.wait -= 1;
+        false
+    }
+
+    fn looked(&mut self, id: RecordingId, news: bool) {
+        let rest = self.rest.entry(id).or_default();
+        rest.quiet = if news { 0 } else { rest.quiet.saturating_add(1) };
+        rest.wait = (rest.quiet / 10).min(LONGEST_REST);
+    }
+}
+
+impl Follower {
+    pub(super) async fn follow_recordings(&mut self, care: Care, report: &mut dyn FnMut(Progress)) -> Result<()> {
+        let told = std::mem::take(&mut self.known.told);
+        self.take_new(told.into_iter().collect(), report).await?;
+        for day in self.days_to_list(care).await? {
+            let ids = self.recordings.ids(&day).await.map_err(store_failed)?;
+            // Oldest first, so that an end in the middle leaves nothing behind it.
+            self.take_new(ids.into_iter().rev().collect(), report).await?;
+            if !self.known.days.entry(day.clone()).or_default().is_empty() && day > self.state().day {
+                self.state().day = day;
+                self.moved = true;
+            }
+        }
+        self.look_at_open(care, report).await?;
+        self.known.steps = self.known.steps.wrapping_add(1);
+        Ok(())
+    }
+
+    /// The days in which recordings can have begun since the last step, oldest first.
+    async fn days_to_list(&mut self, care: Care) -> Result<Vec<String>> {
+        let newest = self.state().day.clone();
+        let first = day_before(&newest);
+        self.known.days.retain(|day, _| *day >= first);
+        let steps = self.known.steps;
+        let mut days: Vec<String> = if care == Care::All || steps.is_multiple_of(STEPS_TO_DAYS) {
+            self.recordings.days().await.map_err(store_failed)?
+        } else {
+            let now = Timestamp::now();
+            vec![day_of(now), day_of(now.saturating_sub(24.hours()).unwrap_or(now)), newest]
+        };
+        days.retain(|day| *day >= first);
+        if care == Care::Thrifty && !steps.is_multiple_of(STEPS_TO_BIG_DAYS) {
+            days.retain(|day| self.known.days.get(day).is_none_or(|ids| ids.len() < BIG_DAY));
+        }
+        days.sort_unstable();
+        days.dedup();
+        Ok(days)
+    }
+
+    /// Takes in recordings that are not known: finished ones at once, others are kept open.
+    async fn take_new(&mut self, mut ids: Vec<RecordingId>, report: &mut dyn FnMut(Progress)) -> Result<()> {
+        ids.retain(|id| !self.known.contains(*id));
+        for batch in ids.chunks(BATCH) {
+            let mut unknown = Vec::with_capacity(batch.len());
+            for &id in batch {
+                if self.state().open.contains_key(&id) || self.index.is_finished(id)? == Some(true) {
+                    self.known.insert(id);
+                } else {
+                    unknown.push(id);
+                }
+            }
+            let recordings = &self.recordings;
+            let read = |id| async move { (id, recordings.manifest(id).await) };
+            let manifests: Vec<_> = stream::iter(unknown).map(read).buffered(AT_ONCE).collect().await;
+            for (id, manifest) in manifests {
+                match manifest {
+                    Ok(Some(manifest)) => self.finish(id, &manifest)?,
+                    Ok(None) => self.open(id),
+                    Err(error) => {
+                        self.damaged(id, &error);
+                        self.open(id);
+                    }
+                }
+                self.known.insert(id);
+                self.commit_if_many(report).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, id: RecordingId) {
+        self.state().open.entry(id).or_insert(0);
+        self.moved = true;
+    }
+
+    fn finish(&mut self, id: RecordingId, manifest: &Manifest) -> Result<()> {
+        if manifest.session.id != id {
+            tracing::error!(session = %id, claims = %manifest.session.id, "a manifest is of another recording");
+            self.progress.damaged += 1;
+            return Ok(());
+        }
+        let documents = reading::finished(manifest);
+        self.index.replace_session(id, &documents)?;
+        self.added(documents.len());
+        self.progress.finished += 1;
+        Ok(())
+    }
+
+    async fn look_at_open(&mut self, care: Care, report: &mut dyn FnMut(Progress)) -> Result<()> {
+        let open: Vec<(RecordingId, u32)> = self.state().open.iter().map(|(id, next)| (*id, *next)).collect();
+        for (id, next) in open {
+            if care == Care::Thrifty && !self.known.is_due(id) {
+                continue;
+            }
+            let news = match self.look_at(id, next).await {
+                Ok(news) => news,
+                Err(Look::Index(error)) => return Err(error),
+                Err(Look::Recording(error)) => {
+                    self.damaged(id, &error);
+                    false
+                }
+            };
+            self.known.looked(id, news);
+            self.commit_if_many(report).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what is new of an open recording. Says whether there was anything.
+    async fn look_at(&mut self, id: RecordingId, next: u32) -> Result<bool, Look> {
+        let after = next.checked_sub(1).map(|number| Key::chunk(id, number));
+        let listed = self.store.list(&Key::recording_prefix(id), after.as_ref(), PAGE).await;
+        let listed = listed.map_err(|error| Look::Recording(error.into()))?;
+        if listed.iter().any(|entry| entry.key == Key::manifest(id))
+            && let Some(manifest) = self.recordings.manifest(id).await?
+        {
+            self.finish(id, &manifest)?;
+            self.state().open.remove(&id);
+            self.known.rest.remove(&id);
+            return Ok(true);
+        }
+        let numbers: Vec<u32> = listed.iter().filter_map(|entry| entry.key.chunk_number()).collect();
+        if numbers.is_empty() {
+            return Ok(false);
+        }
+        self.read_chunks(id, next, &numbers).await?;
+        Ok(true)
+    }
+
+    async fn read_chunks(&mut self, id: RecordingId, next: u32, numbers: &[u32]) -> Result<(), Look> {
+        let session = self.recordings.header(id).await?.kubetape;
+        if next == 0 {
+            let documents = reading::begun(&session);
+            self.index.replace_session(id, &documents)?;
+            self.advance(id, 1, documents.len());
+        }
+        for &number in numbers.iter().filter(|number| **number > 0) {
+            let documents = match self.recordings.chunk(id, number).await {
+                Ok(lines) => reading::typed(&session, &lines),
+                Err(error @ RecordingError::Store(_)) => return Err(Look::Recording(error)),
+                Err(error) => {
+                    self.damaged(id, &error);
+                    Vec::new()
+                }
+            };
+            self.index.add(&documents)?;
+            self.advance(id, number + 1, documents.len());
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, id: RecordingId, next: u32, documents: usize) {
+        self.state().open.insert(id, next);
+        self.added(documents);
+    }
+
+    fn damaged(&mut self, id: RecordingId, error: &RecordingError) {
+        self.progress.damaged += 1;
+        let error: &dyn std::error::Error = error;
+        tracing::warn!(session = %id, error, "a recording cannot be read in full");
+    }
+}
+
+/// Why a look at a recording ended.
+enum Look {
+    /// The recording's own fault: the others go on.
+    Recording(RecordingError),
+    Index(SearchError),
+}
+
+impl From<RecordingError> for Look {
+    fn from(error: RecordingError) -> Self {
+        Self::Recording(error)
+    }
+}
+
+impl From<SearchError> for Look {
+    fn from(error: SearchError) -> Self {
+        Self::Index(error)
+    }
+}
+
+fn store_failed(error: RecordingError) -> SearchError {
+    SearchError::Store(Box::new(error))
+}
+
+fn day_of(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
+}
+
+/// The day before `YYYY/MM/DD`; the empty text, before all days, for what is none.
+fn day_before(day: &str) -> String {
+    let date = jiff::civil::Date::strptime("%Y/%m/%d", day);
+    date.and_then(|date| date.yesterday()).map_or(String::new(), |date| date.strftime("%Y/%m/%d").to_string())
+}

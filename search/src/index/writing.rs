@@ -1,0 +1,86 @@
+//! Writing to the index: the follower's side.
+
+use std::{
+    path::Path,
+    sync::{MutexGuard, PoisonError},
+};
+
+use storage::RecordingId;
+use tantivy::{IndexWriter, TantivyError};
+
+use super::Index;
+use crate::{
+    Result, SearchError,
+    document::{Stored, run_key, session_key},
+    run::Run,
+    state::State,
+};
+
+/// Bytes of documents that are collected before a segment is written. Tantivy's least is 15 MB.
+const MEMORY: usize = 20_000_000;
+
+/// The one writer of an index, which holds its lock.
+pub(super) fn writer(index: &tantivy::Index, dir: &Path) -> Result<IndexWriter> {
+    match index.writer_with_num_threads(1, MEMORY) {
+        Err(TantivyError::LockFailure(..)) => Err(SearchError::Locked(dir.to_owned())),
+        other => Ok(other?),
+    }
+}
+
+impl Index {
+    fn writer(&self) -> Result<MutexGuard<'_, IndexWriter>> {
+        let writer = self.inner.writer.as_ref().ok_or(SearchError::ReadOnly)?;
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds documents.
+    pub(crate) fn add(&self, documents: &[Stored]) -> Result<()> {
+        let writer = self.writer()?;
+        for document in documents {
+            writer.add_document(document.document(&self.inner.fields)?)?;
+        }
+        Ok(())
+    }
+
+    /// Puts documents in the place of everything that is there of a session.
+    pub(crate) fn replace_session(&self, id: RecordingId, documents: &[Stored]) -> Result<()> {
+        self.writer()?.delete_term(session_key(&self.inner.fields, id));
+        self.add(documents)
+    }
+
+    /// Puts a run in the place of what was known of it.
+    pub(crate) fn replace_run(&self, run: Run) -> Result<()> {
+        let key = Run::key(&run.user, &run.cluster, &run.id);
+        self.writer()?.delete_term(run_key(&self.inner.fields, &key));
+        self.add(&[Stored::Run(run)])
+    }
+
+    /// Makes what was added durable and visible, together with the state.
+    pub(crate) fn commit(&self, state: &State) -> Result<()> {
+        {
+            let mut writer = self.writer()?;
+            let mut prepared = writer.prepare_commit()?;
+            prepared.set_payload(&state.payload());
+            prepared.commit()?;
+        }
+        Ok(self.inner.reader.reload()?)
+    }
+
+    /// The state of the last commit; the first one where there was none.
+    pub(crate) fn state(&self) -> Result<State> {
+        if self.inner.writer.is_none() {
+            return Err(SearchError::ReadOnly);
+        }
+        Ok(State::parse(self.inner.index.load_metas()?.payload.as_deref()))
+    }
+
+    /// Waits for merges and gives the lock back. Other clones can no longer write.
+    pub(crate) fn close(self) -> Result<()> {
+        if let Ok(inner) = std::sync::Arc::try_unwrap(self.inner)
+            && let Some(writer) = inner.writer
+        {
+            writer.into_inner().unwrap_or_else(PoisonError::into_inner).wait_merging_threads()?;
+        }
+        Ok(())
+    }
+}

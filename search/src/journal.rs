@@ -1,0 +1,71 @@
+//! What the journal's entries mean for the index.
+
+use storage::{
+    Key, RecordingId,
+    journal::{Entry, Request, What},
+};
+
+use crate::{
+    document,
+    run::{is_of_interest, line},
+};
+
+/// What to do about an entry.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    /// Join a request to its run.
+    Join { user: String, request: Box<Request>, micros: i64, session: Option<RecordingId> },
+    /// Add a request that belongs to no run.
+    Add(Box<document::Request>),
+    /// Look at a recording now.
+    Look(RecordingId),
+}
+
+/// The tasks of one object's entries, in order.
+pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (at, entry) in entries.into_iter().enumerate() {
+        let (request, session) = match entry.what {
+            What::Request(request) | What::Refused(request) => (request, None),
+            What::SessionOpened { session, request } => {
+                tasks.push(Task::Look(session));
+                (request, Some(session))
+            }
+            What::SessionEnded { session, .. } => {
+                tasks.push(Task::Look(session));
+                continue;
+            }
+            What::Started { .. } | What::Stopped | What::Login { .. } | What::Viewed { .. } => continue,
+        };
+        let (user, micros) = (entry.user, entry.micros);
+        if !request.kubectl_session.is_empty() {
+            tasks.push(Task::Join { user, request: Box::new(request), micros, session });
+        } else if is_of_interest(&request) {
+            tasks.push(Task::Add(Box::new(single(format!("request:{key}:{at}"), user, request, micros, session))));
+        }
+    }
+    tasks
+}
+
+fn single(key: String, user: String, request: Request, micros: i64, session: Option<RecordingId>) -> document::Request {
+    let mut text = request.kubectl_command.clone();
+    for part in [line(&request), request.user_agent] {
+        if !text.is_empty() && !part.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&part);
+    }
+    let target = request.target;
+    let pod = if target.resource == "pods" { target.name } else { String::new() };
+    document::Request {
+        key,
+        session,
+        micros,
+        user,
+        cluster: target.cluster,
+        namespace: target.namespace,
+        pod,
+        container: target.container,
+        text,
+    }
+}

@@ -1,0 +1,74 @@
+//! Documents of a recording.
+
+use storage::{
+    CommandSource, Manifest,
+    cast::{Code, Event, Session},
+};
+
+use crate::{
+    SessionRow,
+    document::{Command, Stored},
+    quote::quoted,
+};
+
+/// Commands of one session that are indexed; a session with more is found by its first ones.
+const MOST_COMMANDS: usize = 50_000;
+
+/// The documents of a session that is over.
+pub(crate) fn finished(manifest: &Manifest) -> Vec<Stored> {
+    let session = &manifest.session;
+    let mut documents = vec![Stored::session(&SessionRow::new(session, Some(manifest)))];
+    let said = manifest.commands.iter().any(|command| command.source == CommandSource::Argv);
+    if !said {
+        documents.extend(argv(session));
+    }
+    for found in manifest.commands.iter().take(MOST_COMMANDS) {
+        documents.push(Stored::Command(command(session, found.micros, found.source, &found.text)));
+    }
+    documents
+}
+
+/// The documents of a session that began: itself and its argv.
+pub(crate) fn begun(session: &Session) -> Vec<Stored> {
+    let mut documents = vec![Stored::session(&SessionRow::new(session, None))];
+    documents.extend(argv(session));
+    documents
+}
+
+/// The commands that were typed in a chunk. Lines that are damaged are passed over: the manifest has them.
+pub(crate) fn typed(session: &Session, lines: &[u8]) -> Vec<Stored> {
+    let markers = lines.split(|&byte| byte == b'\n').filter(|line| may_be_marker(line));
+    let events = markers.filter_map(|line| Event::parse(line).ok()).filter(|event| event.code == Code::Marker);
+    let commands = events.map(|event| command(session, event.micros, CommandSource::Typed, &event.data));
+    commands.take(MOST_COMMANDS).map(Stored::Command).collect()
+}
+
+/// Whether a line can be a marker, found without parsing a flood of output: `[12.345678, "m", …`.
+fn may_be_marker(line: &[u8]) -> bool {
+    let head = &line[..line.len().min(40)];
+    let Some(comma) = head.iter().position(|&byte| byte == b',') else { return false };
+    head[comma + 1..].trim_ascii_start().starts_with(b"\"m\"")
+}
+
+fn argv(session: &Session) -> Option<Stored> {
+    let text = quoted(&session.argv);
+    (!text.is_empty()).then(|| Stored::Command(command(session, 0, CommandSource::Argv, &text)))
+}
+
+fn command(session: &Session, offset: u64, source: CommandSource, text: &str) -> Command {
+    let target = &session.target;
+    let micros =
+        i64::try_from(offset).map_or(session.started_micros, |offset| session.started_micros.saturating_add(offset));
+    Command {
+        session: session.id,
+        offset,
+        micros,
+        user: session.principal.name.clone(),
+        cluster: target.cluster.clone(),
+        namespace: target.namespace.clone(),
+        pod: target.name.clone(),
+        container: target.container.clone(),
+        source,
+        text: text.to_owned(),
+    }
+}
