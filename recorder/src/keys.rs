@@ -176,7 +176,8 @@ impl Keys {
         sink(Stroke::Enter(typed));
     }
 
-    fn restart(&mut self) {
+    /// The next key begins a new line.
+    pub(crate) fn restart(&mut self) {
         self.line.clear();
         self.edited = false;
         self.begun = false;

@@ -29,6 +29,7 @@ mod screen;
 mod settings;
 mod shelf;
 mod size;
+mod switches;
 mod tape;
 mod timeline;
 mod upload;

@@ -40,6 +40,12 @@ impl Enter {
         }
     }
 
+    /// Whether `line`, up to the cursor, is this Enter's prompt and another prompt behind it.
+    pub(crate) fn answered_before(&self, line: &str) -> bool {
+        let another = |rest: &str| !rest.trim().is_empty() && rest.ends_with(' ') && ends_like_a_prompt(rest);
+        self.behind_prompt(line).is_some_and(another)
+    }
+
     fn behind_prompt<'a>(&self, line: &'a str) -> Option<&'a str> {
         let multi_line = self.typed.as_deref().is_some_and(|typed| typed.contains('\n'));
         if multi_line || self.prompt.trim().is_empty() {

@@ -7,11 +7,12 @@
 use std::collections::VecDeque;
 
 use avt::{ScreenKind, Terminal};
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use crate::{
     keys::Stroke,
     prompt::{Enter, Reading},
+    switches::last_switch,
 };
 
 /// Most output that is put aside. Beyond it the oldest is given up and the emulator starts with an empty screen: a
@@ -198,10 +199,7 @@ impl Screen {
                 self.size = (width, height);
                 terminal.resize(usize::from(width), usize::from(height));
             }
-            Mark::Stroke(Stroke::First) => {
-                let settled = self.waiting.is_empty() && terminal.active_screen_kind() == ScreenKind::Primary;
-                self.prompt = if settled { up_to_cursor(terminal) } else { String::new() };
-            }
+            Mark::Stroke(Stroke::First) => self.line_begun(terminal),
             Mark::Stroke(Stroke::Abandon) => self.prompt.clear(),
             Mark::Stroke(Stroke::Enter(typed)) => {
                 let prompt = std::mem::take(&mut self.prompt);
@@ -209,6 +207,21 @@ impl Screen {
                     self.waiting.push_back((Enter { prompt, typed }, LINES_WAITED));
                 }
             }
+        }
+    }
+
+    fn line_begun(&mut self, terminal: &Terminal) {
+        self.prompt.clear();
+        if terminal.active_screen_kind() == ScreenKind::Alternate {
+            return;
+        }
+        let prompt = up_to_cursor(terminal);
+        // A prompt right behind the one that the last Enter answered: that line was read without echo, line feed included.
+        if self.waiting.back().is_some_and(|(enter, _)| enter.answered_before(&prompt)) {
+            self.waiting.clear();
+        }
+        if self.waiting.is_empty() {
+            self.prompt = prompt;
         }
     }
 
@@ -315,19 +328,4 @@ fn up_to_cursor(terminal: &Terminal) -> String {
     let (mut line, cursor) = cursor_line(terminal, false);
     line.truncate(cursor);
     line
-}
-
-/// Whether the last switch of screens in `bytes` was to the alternate one: DECSET or DECRST 47, 1047, 1049.
-fn last_switch(bytes: &[u8]) -> Option<bool> {
-    let starts = memmem::rfind_iter(bytes, b"\x1b[?");
-    starts.map(|at| &bytes[at + 3..]).find_map(|sequence| {
-        let end = sequence.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
-        let switches =
-            sequence[..end].split(|&byte| byte == b';').any(|mode| matches!(mode, b"47" | b"1047" | b"1049"));
-        match sequence[end] {
-            b'h' if switches => Some(true),
-            b'l' if switches => Some(false),
-            _ => None,
-        }
-    })
 }
