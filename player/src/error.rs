@@ -18,6 +18,9 @@ pub enum PlayerError {
         /// The rule of the permit.
         rule: String,
     },
+    /// A raw stream was written as far as it is there; bytes of it are missing.
+    #[error("the stream is not complete: {0}")]
+    Incomplete(String),
     /// The receiver of an export failed.
     #[error("cannot write the export")]
     Write(#[source] io::Error),
@@ -32,7 +35,7 @@ impl PlayerError {
         match self {
             Self::Recording(error) => error.is_not_found(),
             Self::NoSegment(_) => true,
-            Self::NotRecorded { .. } | Self::Write(_) | Self::Stopped => false,
+            Self::NotRecorded { .. } | Self::Incomplete(_) | Self::Write(_) | Self::Stopped => false,
         }
     }
 }

@@ -4,18 +4,26 @@
 //! Everything in a recording was printed by something hostile until shown otherwise: sizes are clamped, damaged lines
 //! and missing chunks are shown as what they are, and nothing here panics over them.
 
+mod cache;
 mod error;
 pub mod export;
+mod lossy;
 mod playback;
+mod projector;
 mod segments;
+mod timeline;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use cache::Cache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
-pub use playback::{Pace, Step};
+use playback::Reel;
+pub use playback::{Pace, Playback, Step, Timed};
+use segments::Gathering;
 pub use segments::{Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
 use storage::{RecordingId, Recordings};
+use timeline::Timeline;
 use tokio::io::AsyncWrite;
 
 /// How recordings are cut, and how much of the cutting is remembered.
@@ -35,27 +43,30 @@ impl Default for PlayerSettings {
     }
 }
 
-/// Plays the recordings of a store. Cheap to clone.
+/// Plays the recordings of a store. Cheap to clone; clones share what is remembered.
 #[derive(Clone, Debug)]
 pub struct Player {
     recordings: Recordings,
     settings: PlayerSettings,
+    cache: Arc<Cache>,
 }
 
 impl Player {
     /// Plays `recordings`.
     pub fn new(recordings: Recordings, settings: PlayerSettings) -> Self {
-        Self { recordings, settings }
+        let cache = Arc::new(Cache::new(settings.cache_bytes));
+        Self { recordings, settings, cache }
     }
 
     /// The index of asciinema-player's `segmented` source, of what is stored by now. Its URLs are relative:
     /// `<number>.json?end=<microseconds>`; pass both on to [`Self::segment`].
     ///
+    /// The first call for a recording goes through all of it; later ones read what has come since.
+    ///
     /// # Errors
     /// [`PlayerError`]; see [`PlayerError::is_not_found`].
     pub async fn index(&self, id: RecordingId) -> Result<SegmentIndex, PlayerError> {
-        let _ = (&self.recordings, &self.settings, id);
-        Err(PlayerError::NoSegment(0))
+        Ok(self.timeline(id).await?.index())
     }
 
     /// One segment. `end` is the one in the index's URL: it keeps the segments of a live recording in step with the
@@ -64,8 +75,19 @@ impl Player {
     /// # Errors
     /// [`PlayerError::NoSegment`] beyond the last one.
     pub async fn segment(&self, id: RecordingId, number: usize, end: Option<u64>) -> Result<Segment, PlayerError> {
-        let _ = (id, end);
-        Err(PlayerError::NoSegment(number))
+        let timeline = self.timeline(id).await?;
+        let mark = timeline.marks.get(number).ok_or(PlayerError::NoSegment(number))?;
+        let end = end.unwrap_or_else(|| timeline.duration());
+        // A segment that began after the index was made is not in it.
+        let next = timeline.marks.get(number + 1).map(|next| next.start).filter(|next| *next < end);
+        let mut gathering = Gathering::new(&timeline, mark, next.unwrap_or(end), next.is_none());
+        let mut reel = Reel::open(&self.recordings, id, mark).await?;
+        while let Some((micros, shown)) = reel.next().await? {
+            if !gathering.take(micros, shown) {
+                break;
+            }
+        }
+        Ok(gathering.finish())
     }
 
     /// The screen at a moment, `micros` microseconds after the start.
@@ -73,21 +95,66 @@ impl Player {
     /// # Errors
     /// [`PlayerError`]
     pub async fn screen_at(&self, id: RecordingId, micros: u64) -> Result<Screen, PlayerError> {
-        let _ = (id, micros);
-        Err(PlayerError::NoSegment(0))
+        Ok(self.playback(id, micros).await?.opening().clone())
+    }
+
+    /// Playback from a moment on, for a terminal. To seek, open another one.
+    ///
+    /// # Errors
+    /// [`PlayerError`]
+    pub async fn playback(&self, id: RecordingId, micros: u64) -> Result<Playback, PlayerError> {
+        let timeline = self.timeline(id).await?;
+        let number = timeline.segment_at(micros);
+        let mark = timeline.marks.get(number).ok_or(PlayerError::NoSegment(number))?;
+        let terminal = timeline::terminal(&mark.snapshot).ok_or(PlayerError::Stopped)?;
+        Playback::open(Reel::open(&self.recordings, id, mark).await?, terminal, micros).await
+    }
+
+    /// Microseconds from the start to the end of what is stored by now.
+    ///
+    /// # Errors
+    /// [`PlayerError`]
+    pub async fn duration(&self, id: RecordingId) -> Result<u64, PlayerError> {
+        Ok(self.timeline(id).await?.duration())
     }
 
     /// Writes the recording in a format, chunk by chunk.
     ///
     /// # Errors
-    /// [`PlayerError::Write`] when `out` fails; [`PlayerError::NotRecorded`] for input that policy kept out.
+    /// [`PlayerError::Write`] when `out` fails; [`PlayerError::NotRecorded`] for input that policy kept out;
+    /// [`PlayerError::Incomplete`] after a raw stream from which bytes are missing.
     pub async fn export(
         &self,
         id: RecordingId,
         format: Format,
         out: &mut (dyn AsyncWrite + Unpin + Send),
     ) -> Result<(), PlayerError> {
-        let _ = (id, format, out);
-        Err(PlayerError::NoSegment(0))
+        export::write(&self.recordings, id, format, out).await
     }
+
+    async fn timeline(&self, id: RecordingId) -> Result<Arc<Timeline>, PlayerError> {
+        let slot = self.cache.slot(id);
+        let mut held = slot.lock().await;
+        let known = match held.as_ref() {
+            Some(known) if known.complete || !self.has_more(id, known.chunk).await? => return Ok(Arc::clone(known)),
+            Some(known) => (**known).clone(),
+            None => Timeline::new(&self.recordings.header(id).await?),
+        };
+        let from = known.marks.last().map_or(0, |mark| mark.place.chunk.saturating_sub(1));
+        let chunks = self.recordings.chunks_after(id, from).await?;
+        let timeline = Arc::new(known.extend(chunks, &self.settings).await?);
+        self.cache.weigh(id, timeline.bytes());
+        *held = Some(Arc::clone(&timeline));
+        Ok(timeline)
+    }
+
+    async fn has_more(&self, id: RecordingId, chunk: u32) -> Result<bool, PlayerError> {
+        let newer = self.recordings.chunk_numbers_after(id, Some(chunk)).await?;
+        Ok(!newer.is_empty() || self.recordings.manifest(id).await?.is_some())
+    }
+}
+
+/// Terminal emulation takes its time: it runs where blocking is allowed.
+async fn off<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PlayerError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| PlayerError::Stopped)
 }

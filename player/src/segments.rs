@@ -1,6 +1,12 @@
 //! What asciinema-player 3.18's `segmented` source reads: an index, and segments that each start with a snapshot.
 
+use avt::Terminal;
 use serde::Serialize;
+
+use crate::{
+    projector::Shown,
+    timeline::{Mark, Timeline, snapshot},
+};
 
 /// The index: `{"version":1,"duration":…,"term":{…},"segments":[…],"markers":[…]}`. Times are seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +32,14 @@ pub struct TerminalSize {
     pub rows: u16,
 }
 
+impl TerminalSize {
+    /// A size that a terminal emulator can be made of: 1 to 1000 columns, 1 to 500 rows. A recording may claim any;
+    /// 65535 by 65535 would be 4 GiB of cells.
+    pub fn clamped(cols: u16, rows: u16) -> Self {
+        Self { cols: cols.clamp(1, 1000), rows: rows.clamp(1, 500) }
+    }
+}
+
 /// A segment, as the index lists it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SegmentRef {
@@ -40,7 +54,7 @@ pub struct SegmentRef {
 pub struct Segment {
     /// The screen when it starts.
     pub snapshot: SegmentSnapshot,
-    /// Time, code (`o`, `r`, `m` or `i`), data.
+    /// Time, code (`o`, `r` or `m`), data.
     pub events: Vec<(f64, &'static str, String)>,
 }
 
@@ -66,4 +80,79 @@ pub struct Screen {
     pub lines: Vec<String>,
     /// Draws the screen on a terminal of that size.
     pub init: String,
+}
+
+impl Screen {
+    pub(crate) fn of(terminal: &Terminal) -> Self {
+        let lines = terminal.screen().visible_lines().map(|line| line.text().trim_end().to_owned()).collect();
+        let SegmentSnapshot { cols, rows, init } = snapshot(terminal);
+        Self { cols, rows, lines, init }
+    }
+}
+
+impl Timeline {
+    /// The index, as asciinema-player wants it.
+    pub(crate) fn index(&self) -> SegmentIndex {
+        let end = self.duration();
+        let segment = |(number, mark): (usize, &Mark)| SegmentRef {
+            start: seconds(mark.start),
+            url: format!("{number}.json?end={end}"),
+        };
+        SegmentIndex {
+            version: 1,
+            duration: seconds(end),
+            term: self.term,
+            segments: self.marks.iter().enumerate().map(segment).collect(),
+            markers: self.markers.iter().map(|(at, label)| (seconds(*at), label.clone())).collect(),
+        }
+    }
+}
+
+/// A segment's events while they are gathered.
+pub(crate) struct Gathering {
+    segment: Segment,
+    end: u64,
+    last: bool,
+}
+
+impl Gathering {
+    /// The segment that starts at `mark`. `end` is the last moment of the last segment; of another one it is the next
+    /// one's start.
+    pub(crate) fn new(timeline: &Timeline, mark: &Mark, end: u64, last: bool) -> Self {
+        // The first event of a segment must be at its start.
+        let mut events = vec![(seconds(mark.start), "o", String::new())];
+        if mark.start == 0 {
+            // The marker of argv is in no event: it was known before there was any.
+            events.extend(timeline.argv_marker().map(|label| (0.0, "m", label.to_owned())));
+        }
+        Self { segment: Segment { snapshot: (*mark.snapshot).clone(), events }, end, last }
+    }
+
+    /// Takes an event; false once the segment is complete.
+    pub(crate) fn take(&mut self, micros: u64, shown: Shown) -> bool {
+        if micros > self.end || (micros == self.end && !self.last) {
+            return false;
+        }
+        let (code, data) = match shown {
+            Shown::Output(text) => ("o", text),
+            Shown::Resize(size) => ("r", format!("{}x{}", size.cols, size.rows)),
+            Shown::Marker(label) => ("m", label),
+        };
+        self.segment.events.push((seconds(micros), code, data));
+        true
+    }
+
+    pub(crate) fn finish(mut self) -> Segment {
+        // The last event of a recording must be at its end.
+        if self.last {
+            self.segment.events.push((seconds(self.end), "o", String::new()));
+        }
+        self.segment
+    }
+}
+
+/// The double next to a number of microseconds: the same number gives the same text in index and segment, which the
+/// player compares.
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }

@@ -140,6 +140,17 @@ pub struct Session {
     pub kubectl_session: String,
 }
 
+impl Session {
+    /// Whether stdin is in the recording: the policy's answer for this kind of session.
+    pub fn stores_input(&self) -> bool {
+        match self.input {
+            access::InputRecording::Always => true,
+            access::InputRecording::Piped => !self.tty,
+            access::InputRecording::Never => false,
+        }
+    }
+}
+
 /// Which streaming subresource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

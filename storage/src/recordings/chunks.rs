@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::{RecordingError, Recordings};
-use crate::RecordingId;
+use crate::{Manifest, RecordingId};
 
 /// A part of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,9 @@ pub struct Chunks {
     id: RecordingId,
     numbers: VecDeque<u32>,
     expected: u32,
-    /// The last number that the manifest lists.
+    /// The last number that the manifest lists, until it was seen.
     last: Option<u32>,
+    manifest: Option<Manifest>,
 }
 
 impl Recordings {
@@ -50,13 +51,18 @@ impl Recordings {
     pub async fn chunks_after(&self, id: RecordingId, number: u32) -> Result<Chunks, RecordingError> {
         // The manifest is written last: whatever it lists is in a listing that is made after it was read.
         let manifest = self.manifest(id).await?;
-        let last = manifest.and_then(|manifest| manifest.chunks.iter().map(|chunk| chunk.number).max());
+        let last = manifest.as_ref().and_then(|manifest| manifest.chunks.iter().map(|chunk| chunk.number).max());
         let numbers = self.chunk_numbers_after(id, Some(number)).await?.into();
-        Ok(Chunks { recordings: self.clone(), id, numbers, expected: number.saturating_add(1), last })
+        Ok(Chunks { recordings: self.clone(), id, numbers, expected: number.saturating_add(1), last, manifest })
     }
 }
 
 impl Chunks {
+    /// The manifest, as it was when the chunks were listed. With one, no further chunk will come.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
     /// The next piece; none at the end.
     ///
     /// # Errors

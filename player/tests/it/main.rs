@@ -1,0 +1,6 @@
+//! Recordings made by hand, and what the player makes of them.
+
+mod export;
+mod playback;
+mod segments;
+mod tape;
