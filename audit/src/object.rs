@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jiff::{Timestamp, tz::TimeZone};
-use storage::{Key, Store, StoreError};
+use storage::{Key, Store, StoreError, chunk};
 
 /// Objects asked for in one listing.
 const PAGE: usize = 1000;
@@ -36,7 +36,7 @@ impl Place {
                 break;
             }
         }
-        let seq = last.as_ref().and_then(sequence).map_or(0, |seq| seq + 1);
+        let seq = last.as_ref().and_then(Key::journal_seq).map_or(0, |seq| seq + 1);
         Ok(Self { day: day.join("/"), seq })
     }
 
@@ -65,10 +65,6 @@ impl Place {
     }
 }
 
-fn sequence(key: &Key) -> Option<u64> {
-    key.as_str().rsplit('/').next()?.strip_suffix(".jsonl.zst")?.parse().ok()
-}
-
 /// Whether `name` can be a segment of a key, and an unsurprising one.
 pub(crate) fn legal_name(name: &str) -> bool {
     (1..=63).contains(&name.len())
@@ -79,8 +75,5 @@ pub(crate) fn legal_name(name: &str) -> bool {
 /// The bytes of an object with these lines. Whatever ends an object one day (a digest of the object before it,
 /// a signature) is a line that is added here.
 pub(crate) fn seal(lines: &[u8]) -> std::io::Result<Bytes> {
-    zstd::bulk::compress(lines, LEVEL).map(Bytes::from)
+    chunk::compress(lines).map(Bytes::from)
 }
-
-/// zstd's level: the lines repeat themselves so much that 1 is within a few percent of 3, at half the time.
-const LEVEL: i32 = 1;

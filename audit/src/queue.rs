@@ -144,12 +144,6 @@ impl Queue {
     pub(crate) fn is_closed(&self) -> bool {
         self.state().closed
     }
-
-    /// Entries that are not stored yet.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.state().entries
-    }
 }
 
 impl State {
