@@ -55,17 +55,18 @@ listen = "127.0.0.1:0"
 [web]
 listen = "127.0.0.1:0"
 
+[storage]
+path = "{folder}/recordings"
+
 [[clusters]]
 name = "blackhole"
 server = "https://127.0.0.1:{port}"
-insecure_skip_tls_verify = true
-token = "upstream-secret"
+token_file = "{folder}/upstream.token"
 
 [[clusters]]
 name = "away"
 server = "https://127.0.0.1:1"
-insecure_skip_tls_verify = true
-token = "upstream-secret"
+token_file = "{folder}/upstream.token"
 
 [[policy.rules]]
 name = "readers"
@@ -85,6 +86,7 @@ class Serve(Installation):
         super().__init__(folder / "kubetape.toml")
         self.folder = folder
         self.config.write_text(CONFIG.format(folder=folder, port=port))
+        (folder / "upstream.token").write_text("upstream-secret")
 
     def __enter__(self):
         self.process = Process([binary("kubetape"), "--config", self.config, "serve"], self.env)
@@ -324,6 +326,7 @@ def test_a_refused_exec_is_one_recording(demo, kubectl):
 def test_broken_configuration(tmp_path, change, words):
     config = tmp_path / "kubetape.toml"
     config.write_text(change(CONFIG.format(folder=tmp_path, port=1)))
+    (tmp_path / "upstream.token").write_text("upstream-secret")
     broken = Installation(config)
     for command in (["config", "check"], ["serve"]):
         done = broken.run(*command, check=False)
@@ -339,9 +342,10 @@ def test_configuration_that_is_not_there(tmp_path):
 
 def test_storage_that_cannot_be_written(tmp_path, upstream):
     config = tmp_path / "kubetape.toml"
+    (tmp_path / "upstream.token").write_text("upstream-secret")
     (tmp_path / "file").write_text("a file where a folder should be")
     config.write_text(
-        CONFIG.format(folder=tmp_path, port=upstream.port) + f'\n[storage]\nkind = "disk"\npath = "{tmp_path}/file/x"\n'
+        CONFIG.format(folder=tmp_path, port=upstream.port).replace(f"{tmp_path}/recordings", f"{tmp_path}/file/x")
     )
     done = Installation(config).run("serve", check=False)
     assert done.returncode != 0
@@ -351,7 +355,7 @@ def test_storage_that_cannot_be_written(tmp_path, upstream):
 def test_storage_that_fails_while_serving(tmp_path, upstream):
     """Recording cannot start: the exec is refused with the cause, and the upstream is not dialled."""
     with Serve(tmp_path, upstream.port) as serve:
-        recordings = next(path for path in (serve.folder / "state").rglob("recordings*") if path.is_dir())
+        recordings = serve.folder / "recordings"
         for path in sorted(recordings.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
         recordings.rmdir()
