@@ -1,0 +1,219 @@
+//! From a request to a permit: who, what, may they, as whom. Nothing is forwarded before this says so.
+
+use std::{sync::Arc, time::SystemTime};
+
+use access::{Action, Impersonation, Permit, Principal};
+use http::{HeaderMap, Method, StatusCode, header};
+use storage::journal;
+use wire::Subresource;
+
+use crate::{
+    gateway::Shared,
+    headers,
+    identity::{self, Peer},
+    impersonate,
+    path::Path,
+    resource::{self, Resource},
+    status::Status,
+    upstream::Cluster,
+};
+
+/// A request's head as both front doors give it. The URL is not a `Uri`: those end at 65,534 bytes.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+}
+
+/// The protocol an upgrade asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Spdy,
+    WebSocket,
+}
+
+impl Token {
+    /// As it is written to the upstream.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spdy => "SPDY/3.1",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// A request that may go on.
+pub(crate) struct Admitted {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) permit: Permit,
+    pub(crate) impersonation: Impersonation,
+    pub(crate) verb: &'static str,
+    /// Canonical, below the cluster.
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// Set for exec, attach and portforward that ask for an upgrade.
+    pub(crate) session: Option<(wire::Request, Token)>,
+}
+
+/// A request that may not, and what the journal is to know of it.
+pub(crate) struct Refusal {
+    pub(crate) status: Status,
+    pub(crate) note: Option<Box<(String, journal::Request)>>,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self { status, note: None }
+    }
+}
+
+/// Judges a request. Takes its credential out of the headers.
+pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Admitted, Refusal> {
+    let upgrade = token(&head.headers)?;
+    let shown = head.headers.contains_key(header::AUTHORIZATION);
+    let bearer = identity::take_bearer(&mut head.headers, upgrade == Some(Token::WebSocket));
+    let principal = bearer.and_then(|bearer| identity::authenticate(peer, &shared.tokens, bearer.as_deref()));
+    let principal = principal.map_err(|status| {
+        // A credential that was shown and refused is for the journal; a stranger's knock is not.
+        let note = (shown || peer.certificate.is_some()) && shared.strangers.allow();
+        let request = || Box::new((String::new(), journalled(peer, head, Default::default(), "", &status)));
+        Refusal { note: note.then(request), status }
+    })?;
+    let mut resource = Resource::unknown();
+    judge(shared, &principal, head, upgrade, &mut resource).map_err(|status| {
+        let note = journalled(peer, head, resource.target, resource.verb, &status);
+        Refusal { note: Some(Box::new((principal.name.clone(), note))), status }
+    })
+}
+
+fn judge(
+    shared: &Shared,
+    principal: &Principal,
+    head: &Head,
+    upgrade: Option<Token>,
+    resource: &mut Resource,
+) -> Result<Admitted, Status> {
+    let path = Path::parse(&head.path).map_err(|e| Status::bad_request(format!("ambiguous URL: {e}")))?;
+    let [first, cluster, ..] = path.segments() else { return Err(elsewhere()) };
+    if first != "clusters" {
+        return Err(elsewhere());
+    }
+    let name = cluster.to_string();
+    let path = path.below(2);
+    *resource = resource::classify(&name, &head.method, path.segments(), &head.query, upgrade.is_some());
+    let session = session(head, &path, resource, upgrade)?;
+    let decided = shared.policy.decide(principal, resource.action, &resource.target, SystemTime::now());
+    let permit = decided.map_err(|denial| Status::forbidden(denial.to_string()))?;
+    if matches!(resource.action, Action::SideDoor(_)) && upgrade.is_some() {
+        return Err(Status::forbidden("kubetape cannot record this kind of connection, so it does not let it through"));
+    }
+    let known = shared.clusters.get(&*name);
+    let cluster = known.ok_or_else(|| Status::not_found(format!("no cluster {name:?} behind this gateway")))?;
+    let narrowed = impersonate::narrowed(&head.headers, permit.impersonation())?;
+    let mut written = String::with_capacity(head.path.len());
+    path.write(&mut written);
+    Ok(Admitted {
+        cluster: Arc::clone(cluster),
+        impersonation: narrowed.unwrap_or_else(|| permit.impersonation().clone()),
+        verb: resource.verb,
+        path: written,
+        query: head.query.clone(),
+        session,
+        permit,
+    })
+}
+
+/// What exec, attach and portforward ask for; none for other requests.
+fn session(
+    head: &Head,
+    path: &Path<'_>,
+    resource: &mut Resource,
+    upgrade: Option<Token>,
+) -> Result<Option<(wire::Request, Token)>, Status> {
+    let Some(subresource) = resource.streaming else { return Ok(None) };
+    // `/api/v1/namespaces/{ns}/pods/{pod}/{subresource}`, as the API server registers it, and nothing longer.
+    if path.segments().len() != 7 || path.trailing_slash() {
+        return Err(Status::bad_request("ambiguous URL: this is not where a pod's exec, attach or portforward is"));
+    }
+    if !matches!(head.method, Method::GET | Method::POST) {
+        return Err(Status::new(StatusCode::METHOD_NOT_ALLOWED, "exec, attach and portforward take GET and POST"));
+    }
+    if head.query.contains('#') {
+        return Err(Status::bad_request("ambiguous URL: it has a `#`"));
+    }
+    let request = wire::Request::parse(subresource, &head.query).map_err(|e| Status::bad_request(e.to_string()))?;
+    resource.target.container.clone_from(&request.container);
+    // The API server's own words for the same mistake, or for an upgrade that came over h2.
+    let token = upgrade.ok_or_else(|| Status::bad_request("Upgrade request required"))?;
+    Ok(Some((request, token)))
+}
+
+/// The upgrade that a request asks for. What asks for another, or in a way that servers read differently, is
+/// refused, whatever its path.
+fn token(headers: &HeaderMap) -> Result<Option<Token>, Status> {
+    let mut values = headers.get_all(header::UPGRADE).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Status::bad_request("more than one Upgrade header"));
+    }
+    let token = match value.as_bytes().trim_ascii() {
+        v if v.eq_ignore_ascii_case(b"websocket") => Token::WebSocket,
+        v if v.eq_ignore_ascii_case(b"spdy/3.1") => Token::Spdy,
+        _ => return Err(Status::bad_request("Upgrade: only websocket and SPDY/3.1 are known")),
+    };
+    if !headers::connection_upgrades(headers) {
+        return Err(Status::bad_request("an Upgrade header without `Connection: Upgrade`"));
+    }
+    let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
+    let empty = lengths.is_empty() || (lengths.len() == 1 && lengths[0] == "0");
+    if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Status::bad_request("an upgrade request has no body"));
+    }
+    Ok(Some(token))
+}
+
+fn elsewhere() -> Status {
+    Status::not_found(
+        "this is a kubetape gateway: clusters are at /clusters/<name>; use that as the kubeconfig's server",
+    )
+}
+
+/// A request as the journal keeps it.
+pub(crate) fn journalled(
+    peer: &Peer,
+    head: &Head,
+    target: access::Target,
+    verb: &str,
+    status: &Status,
+) -> journal::Request {
+    journal::Request { reason: status.message.clone(), ..noted(peer, &head.headers, target, verb, status.code) }
+}
+
+/// The same without a reason: it was not refused.
+pub(crate) fn noted(
+    peer: &Peer,
+    headers: &HeaderMap,
+    target: access::Target,
+    verb: &str,
+    code: StatusCode,
+) -> journal::Request {
+    journal::Request {
+        target,
+        verb: verb.to_owned(),
+        code: code.as_u16(),
+        reason: String::new(),
+        kubectl_command: headers::text(headers, "kubectl-command"),
+        kubectl_session: headers::text(headers, "kubectl-session"),
+        user_agent: headers::text(headers, "user-agent"),
+        client: peer.address.to_string(),
+    }
+}
+
+impl Resource {
+    /// Before the path is read.
+    fn unknown() -> Self {
+        Self { target: access::Target::default(), verb: "", action: Action::Read, streaming: None::<Subresource> }
+    }
+}

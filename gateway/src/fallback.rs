@@ -1,0 +1,58 @@
+//! One recording for one command, although kubectl may try twice: a WebSocket that was not answered with 101 is
+//! followed at once by SPDY, on a new connection, with the same `Kubectl-Session`.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use recorder::Opened;
+
+/// Attempts that may wait at once. Beyond it a failed attempt's recording is finished at once.
+const WAITING: usize = 1024;
+
+/// What two attempts of one command have in common. Scoped by the person: `Kubectl-Session` is a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) user: String,
+    pub(crate) kubectl_session: String,
+    pub(crate) cluster: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+}
+
+/// A recording whose first attempt failed.
+pub(crate) struct Waiting {
+    pub(crate) opened: Opened,
+    /// What the upstream said to the first attempt.
+    pub(crate) message: String,
+}
+
+/// The recordings that wait for a second attempt.
+#[derive(Default)]
+pub(crate) struct Fallback {
+    waiting: Mutex<HashMap<Key, Waiting>>,
+}
+
+impl Fallback {
+    /// Keeps a recording for the second attempt. Gives it back where there is no room, or one like it waits.
+    pub(crate) fn park(&self, key: Key, waiting: Waiting) -> Result<(), Waiting> {
+        let mut map = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= WAITING || map.contains_key(&key) {
+            return Err(waiting);
+        }
+        map.insert(key, waiting);
+        Ok(())
+    }
+
+    /// The recording that a second attempt continues.
+    pub(crate) fn take(&self, key: &Key) -> Option<Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+
+    /// Takes it only if it is still that recording.
+    pub(crate) fn expire(&self, key: &Key, id: storage::RecordingId) -> Option<Waiting> {
+        let mut map = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.get(key).is_some_and(|waiting| waiting.opened.id() == id) { map.remove(key) } else { None }
+    }
+}

@@ -1,0 +1,200 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use storage::RecordingId;
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Authority, Limits, Settings, TlsSettings, Tokens, clusters, connection,
+    fallback::Fallback,
+    live::{Live, Termination},
+    tls::{self, OwnCertificate, TlsError},
+    upstream::Cluster,
+};
+
+/// How often the own certificate is looked after.
+const REFRESH: Duration = Duration::from_secs(3600);
+
+/// Why a gateway cannot start.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// TLS cannot be set up.
+    #[error("the gateway's TLS")]
+    Tls(#[source] TlsError),
+    /// A cluster cannot be served.
+    #[error("cluster {name:?}")]
+    Cluster {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: TlsError,
+    },
+    /// Two clusters of one name, or one that cannot stand in a URL.
+    #[error("cluster name {0:?} is used twice, or cannot stand in a URL")]
+    Name(String),
+    /// The policy cannot be used.
+    #[error("the policy")]
+    Policy(#[from] access::PolicyError),
+}
+
+/// The gateway: kubectl's way in.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    certificate: Arc<OwnCertificate>,
+    tls: TlsSettings,
+}
+
+/// What all connections of a gateway use.
+pub(crate) struct Shared {
+    pub(crate) clusters: HashMap<String, Arc<Cluster>>,
+    pub(crate) policy: Arc<access::Policy>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) recorder: Arc<recorder::Recorder>,
+    pub(crate) journal: audit::Journal,
+    pub(crate) limits: Limits,
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) live: Arc<Live>,
+    pub(crate) fallback: Fallback,
+    pub(crate) sessions: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) strangers: Strangers,
+}
+
+impl Gateway {
+    /// Puts a gateway together. Nothing is dialled yet.
+    ///
+    /// # Errors
+    /// [`GatewayError`] names the part that cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, GatewayError> {
+        settings.policy.check()?;
+        let limits = settings.limits;
+        let certificate = OwnCertificate::new(&settings.tls, &settings.authority).map_err(GatewayError::Tls)?;
+        let certificate = Arc::new(certificate);
+        let config = tls::server(Arc::clone(&certificate), &settings.authority).map_err(GatewayError::Tls)?;
+        let mut clusters = HashMap::new();
+        for cluster in settings.clusters {
+            let name = cluster.name.clone();
+            let served = Cluster::new(cluster, limits.connect);
+            let served = served.map_err(|source| GatewayError::Cluster { name: name.clone(), source })?;
+            if !clusters::legal_name(&name) || clusters.insert(name.clone(), Arc::new(served)).is_some() {
+                return Err(GatewayError::Name(name));
+            }
+        }
+        let shared = Shared {
+            clusters,
+            policy: settings.policy,
+            authority: settings.authority,
+            tokens: settings.tokens,
+            recorder: settings.recorder,
+            journal: settings.journal,
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            live: Arc::default(),
+            fallback: Fallback::default(),
+            sessions: Arc::new(Semaphore::new(limits.sessions)),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            strangers: Strangers::default(),
+            limits,
+        };
+        Ok(Self { shared: Arc::new(shared), certificate, tls: settings.tls })
+    }
+
+    /// Serves until `shutdown`. Then live sessions are ended, visibly, and their recordings finished, within
+    /// [`Limits::shutdown`].
+    pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(self.shared.limits.connections));
+        let mut refresh = interval(REFRESH);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                _ = refresh.tick() => self.refresh(),
+                () = self.accept(&listener, &slots) => {}
+            }
+        }
+        drop(listener);
+        self.stop().await;
+    }
+
+    /// The sessions that are under way.
+    pub fn live(&self) -> Vec<RecordingId> {
+        self.shared.live.ids()
+    }
+
+    /// Ends a session; the person sees `reason`. False where there is none of that id.
+    pub fn end(&self, id: RecordingId, reason: &str) -> bool {
+        self.shared.live.end(id, Termination { message: reason.to_owned(), reason: "Forbidden", code: 403 })
+    }
+
+    async fn accept(&self, listener: &TcpListener, slots: &Arc<Semaphore>) {
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((tcp, address)) => {
+                let shared = Arc::clone(&self.shared);
+                self.shared.tasks.spawn(async move {
+                    connection::serve(shared, tcp, address).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: connections that end will help, asking again at once will not.
+                tracing::error!(%error, "cannot accept connections");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+
+    fn refresh(&self) {
+        if let Err(error) = self.certificate.refresh(&self.tls, &self.shared.authority) {
+            tracing::error!(error = &error as &dyn std::error::Error, "own certificate cannot be renewed");
+        }
+    }
+
+    async fn stop(&self) {
+        self.shared.stopping.cancel();
+        self.shared.live.end_all(&stopping());
+        self.shared.tasks.close();
+        if timeout(self.shared.limits.shutdown, self.shared.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.shared.tasks.len(), "not everything ended in time");
+        }
+    }
+}
+
+/// What people see when the process stops.
+pub(crate) fn stopping() -> Termination {
+    Termination { message: "gateway is shutting down".to_owned(), reason: "ServiceUnavailable", code: 503 }
+}
+
+/// Bounds what people without a credential can write into the journal: refusals a second, the rest is dropped.
+#[derive(Default)]
+pub(crate) struct Strangers {
+    second: Mutex<Option<(Instant, u32)>>,
+}
+
+impl Strangers {
+    const A_SECOND: u32 = 50;
+
+    pub(crate) fn allow(&self) -> bool {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, count) = second.get_or_insert((Instant::now(), 0));
+        if since.elapsed() >= Duration::from_secs(1) {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count += 1;
+        *count <= Self::A_SECOND
+    }
+}

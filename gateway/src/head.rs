@@ -1,0 +1,172 @@
+//! Heads of HTTP/1.1 messages, read by hand where hyper cannot: upgrade requests, whose URLs may be longer than
+//! `http::Uri` holds (65,534 bytes), and the answers to them, whose next byte belongs to another protocol.
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use httparse::{EMPTY_HEADER, Header};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Longest head in bytes, both ways: what kube-apiserver accepts.
+pub(crate) const MAX_HEAD: usize = 1 << 20;
+/// Most header lines: `--as-group` 150 times must work; a list of thousands is an attack.
+pub(crate) const MAX_HEADERS: usize = 2048;
+/// Lines that need no allocation.
+const FEW_HEADERS: usize = 64;
+
+/// Why a head cannot be read.
+#[derive(Debug, Error)]
+pub(crate) enum HeadError {
+    #[error("the head is not HTTP/1.1: {0}")]
+    Malformed(String),
+    #[error("the head has more than {MAX_HEAD} bytes")]
+    TooLong,
+    #[error("the head has more than {MAX_HEADERS} lines")]
+    TooMany,
+    #[error("the connection ended inside the head")]
+    Ended,
+    #[error("the connection broke")]
+    Io(#[from] std::io::Error),
+}
+
+/// A request's head. The target is not a `Uri`: see the module.
+#[derive(Debug)]
+pub(crate) struct RequestHead {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    /// HTTP/1.1, not 1.0.
+    pub(crate) modern: bool,
+    /// Bytes of the head in the buffer.
+    pub(crate) length: usize,
+}
+
+/// A response's head.
+#[derive(Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Reads until the buffer starts with a whole head; looks at a byte once. Returns nothing of the buffer.
+pub(crate) async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<(), HeadError> {
+    let mut seen = 0;
+    loop {
+        // The end may straddle what came before: `\r\n\r\n`, or `\n\n` from those who write bare newlines.
+        let from = usize::saturating_sub(seen, 3);
+        if ends(&buffer[from..]) {
+            return Ok(());
+        }
+        seen = buffer.len();
+        if seen > MAX_HEAD {
+            return Err(HeadError::TooLong);
+        }
+        buffer.reserve(2048);
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(HeadError::Ended);
+        }
+    }
+}
+
+fn ends(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|w| w == b"\n\r\n" || &w[1..] == b"\n\n" || &w[..2] == b"\n\n")
+}
+
+/// Parses the request that the buffer starts with, whole. Refuses folded lines and blanks before colons.
+pub(crate) fn request(buffer: &[u8]) -> Result<RequestHead, HeadError> {
+    with_lines(|lines| {
+        let mut parsed = httparse::Request::new(lines);
+        let length = whole(parsed.parse(buffer))?;
+        let method = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes());
+        Ok(RequestHead {
+            method: method.map_err(|e| HeadError::Malformed(e.to_string()))?,
+            target: parsed.path.unwrap_or_default().to_owned(),
+            headers: headers(parsed.headers)?,
+            modern: parsed.version == Some(1),
+            length,
+        })
+    })
+}
+
+/// Reads a response's head; what follows it stays in the buffer. Interim answers (100, 103) are skipped.
+pub(crate) async fn response(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> Result<ResponseHead, HeadError> {
+    loop {
+        fill(stream, buffer).await?;
+        let (head, length) = parse_response(buffer)?;
+        buffer.advance(length);
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(head);
+        }
+    }
+}
+
+fn parse_response(buffer: &[u8]) -> Result<(ResponseHead, usize), HeadError> {
+    with_lines(|lines| {
+        let mut parsed = httparse::Response::new(lines);
+        let length = whole(parsed.parse(buffer))?;
+        let status = StatusCode::from_u16(parsed.code.unwrap_or_default());
+        let status = status.map_err(|e| HeadError::Malformed(e.to_string()))?;
+        Ok((ResponseHead { status, headers: headers(parsed.headers)? }, length))
+    })
+}
+
+/// Few lines on the stack first, many on the heap where they do not do.
+fn with_lines<'b, T>(parse: impl Fn(&mut [Header<'b>]) -> Result<T, HeadError>) -> Result<T, HeadError> {
+    match parse(&mut [EMPTY_HEADER; FEW_HEADERS]) {
+        Err(HeadError::TooMany) => parse(&mut vec![EMPTY_HEADER; MAX_HEADERS]),
+        parsed => parsed,
+    }
+}
+
+fn whole(parsed: httparse::Result<usize>) -> Result<usize, HeadError> {
+    match parsed {
+        Ok(httparse::Status::Complete(length)) => Ok(length),
+        Ok(httparse::Status::Partial) => Err(HeadError::Malformed("it ends too early".to_owned())),
+        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooMany),
+        Err(e) => Err(HeadError::Malformed(e.to_string())),
+    }
+}
+
+fn headers(lines: &[Header<'_>]) -> Result<HeaderMap, HeadError> {
+    let mut map = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let malformed = |e: &dyn std::fmt::Display| HeadError::Malformed(e.to_string());
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|e| malformed(&e))?;
+        map.append(name, HeaderValue::from_bytes(line.value).map_err(|e| malformed(&e))?);
+    }
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_head_is_found_at_any_cut() {
+        let bytes = b"GET /x HTTP/1.1\r\nA: 1\r\n\r\nnext";
+        for cut in 1..bytes.len() {
+            let mut stream = AsyncReadExt::chain(&bytes[..cut], &bytes[cut..]);
+            let mut buffer = BytesMut::new();
+            fill(&mut stream, &mut buffer).await.unwrap();
+            assert_eq!(request(&buffer).unwrap().length, bytes.len() - 4, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_others_would_read_otherwise_is_refused() {
+        for head in
+            ["GET /x HTTP/1.1\r\nA : 1\r\n\r\n", "GET /x HTTP/1.1\r\nA: 1\r\n b\r\n\r\n", "GET /x y HTTP/1.1\r\n\r\n"]
+        {
+            assert!(matches!(request(head.as_bytes()), Err(HeadError::Malformed(_))), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn many_lines_are_read() {
+        let head = format!("GET /x HTTP/1.1\r\n{}\r\n", "Impersonate-Group: g\r\n".repeat(1500));
+        assert_eq!(request(head.as_bytes()).unwrap().headers.len(), 1500);
+    }
+}

@@ -1,0 +1,82 @@
+//! The sessions that are under way, and how one is ended.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use storage::RecordingId;
+use tokio_util::sync::CancellationToken;
+
+/// Why the gateway ends a session: what the person sees, and Kubernetes' reason and code for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Termination {
+    pub(crate) message: String,
+    pub(crate) reason: &'static str,
+    pub(crate) code: u16,
+}
+
+/// One session's switch.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    pub(crate) token: CancellationToken,
+    why: OnceLock<Termination>,
+}
+
+impl Cut {
+    /// The first reason stands.
+    pub(crate) fn cut(&self, why: Termination) {
+        let _ = self.why.set(why);
+        self.token.cancel();
+    }
+
+    pub(crate) fn why(&self) -> Option<&Termination> {
+        self.why.get()
+    }
+}
+
+/// All sessions of a gateway.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    sessions: Mutex<HashMap<RecordingId, Arc<Cut>>>,
+}
+
+impl Live {
+    pub(crate) fn enter(self: &Arc<Self>, id: RecordingId) -> Entered {
+        let cut = Arc::new(Cut::default());
+        self.lock().insert(id, Arc::clone(&cut));
+        Entered { live: Arc::clone(self), id, cut }
+    }
+
+    pub(crate) fn ids(&self) -> Vec<RecordingId> {
+        self.lock().keys().copied().collect()
+    }
+
+    pub(crate) fn end(&self, id: RecordingId, why: Termination) -> bool {
+        let cut = self.lock().get(&id).cloned();
+        cut.map(|cut| cut.cut(why)).is_some()
+    }
+
+    pub(crate) fn end_all(&self, why: &Termination) {
+        let cuts: Vec<_> = self.lock().values().cloned().collect();
+        cuts.iter().for_each(|cut| cut.cut(why.clone()));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RecordingId, Arc<Cut>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session's place among the live ones; left when dropped.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    live: Arc<Live>,
+    id: RecordingId,
+    pub(crate) cut: Arc<Cut>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.live.lock().remove(&self.id);
+    }
+}

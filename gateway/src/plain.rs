@@ -1,0 +1,79 @@
+//! Requests that are no upgrades: forwarded as they are, streamed both ways, journalled.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use storage::journal::What;
+
+use crate::{
+    admit::{self, Admitted, Head},
+    gateway::Shared,
+    headers,
+    identity::Peer,
+    impersonate,
+    status::Status,
+    upstream::{Cluster, DialError},
+};
+
+/// What goes to a client: the gateway's own words, or the upstream's body as it comes.
+pub(crate) type Body = Either<Full<Bytes>, Incoming>;
+
+/// Forwards a request that was admitted. The response's body is streamed; nothing of it is kept.
+pub(crate) async fn forward(
+    shared: &Shared,
+    peer: &Peer,
+    admitted: Admitted,
+    head: Head,
+    body: Incoming,
+) -> Response<Body> {
+    let note = admit::noted(peer, &head.headers, admitted.permit.target().clone(), admitted.verb, StatusCode::OK);
+    let user = admitted.permit.principal().name.clone();
+    let answer = match send(&admitted, head, body).await {
+        Ok(response) => response.map(Either::Right),
+        Err(status) => status.response().map(Either::Left),
+    };
+    let code = answer.status().as_u16();
+    shared.journal.note(&user, What::Request(storage::journal::Request { code, ..note })).await;
+    answer
+}
+
+async fn send(admitted: &Admitted, head: Head, body: Incoming) -> Result<Response<Incoming>, Status> {
+    let cluster = &*admitted.cluster;
+    let uri = cluster.uri(&admitted.path, &admitted.query);
+    let uri = uri.ok_or_else(|| Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded"))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = own(head.headers, admitted)?;
+    let mut response = cluster.request(request).await.map_err(|e| unreachable(cluster, &e))?;
+    headers::strip_hop_by_hop(response.headers_mut());
+    Ok(response)
+}
+
+/// The client's headers with the gateway's credential and the person's impersonation.
+pub(crate) fn own(mut headers: HeaderMap, admitted: &Admitted) -> Result<HeaderMap, Status> {
+    headers::strip_request(&mut headers);
+    impersonate::set(&mut headers, &admitted.impersonation)?;
+    admitted.cluster.authorize(&mut headers).map_err(|e| undialled(&admitted.cluster, &e))?;
+    headers.insert(header::HOST, admitted.cluster.host.clone());
+    Ok(headers)
+}
+
+/// A cluster that cannot be dialled, told to the person.
+pub(crate) fn undialled(cluster: &Cluster, error: &DialError) -> Status {
+    tracing::warn!(cluster = cluster.name, error = error as &dyn std::error::Error, "cluster is unreachable");
+    Status::unavailable(format!("cluster {:?} is unreachable: {error}", cluster.name))
+}
+
+fn unreachable(cluster: &Cluster, error: &hyper_util::client::legacy::Error) -> Status {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(dial) = cause.downcast_ref::<DialError>() {
+            return undialled(cluster, dial);
+        }
+        source = cause.source();
+    }
+    tracing::warn!(cluster = cluster.name, error = error as &dyn std::error::Error, "request to cluster failed");
+    Status::bad_gateway(format!("cluster {:?}: its API server broke off before it answered", cluster.name))
+}

@@ -1,0 +1,229 @@
+//! Two pumps between client and upstream: read, let the recorder accept, write.
+//!
+//! ```text
+//!            read            accept            write
+//!   client ────────▶ buffer ────────▶ recorder ────────▶ upstream     to_server
+//!   client ◀──────── buffer ◀──────── recorder ◀──────── upstream     to_client
+//! ```
+//!
+//! Each has one buffer and no queue: while the recorder or the other end is slow, nothing is read.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use recorder::{Ending, RecordError, Recording};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    pin, select,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use wire::Side;
+
+use crate::{
+    buffer::Buffer,
+    live::{Cut, Termination},
+    terminate,
+};
+
+/// After the server's last byte: how long the client has to take it and close.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a pump may take to stop when the gateway ends the session.
+pub(crate) const STOP: Duration = Duration::from_secs(2);
+
+/// What is known before the first read.
+pub(crate) struct Start {
+    /// Came behind the client's request; neither recorded nor sent yet.
+    pub(crate) client: Bytes,
+    /// Came behind the upstream's 101; recorded.
+    pub(crate) server: Bytes,
+    /// Over SPDY nothing may be written before the server's first frame: kubectl would lose it.
+    pub(crate) silent_start: bool,
+    /// See [`crate::Limits::linger`].
+    pub(crate) linger: Duration,
+}
+
+/// How a pump ended.
+enum Over {
+    /// Its reading end said so, or broke.
+    Eof,
+    /// The client does not take bytes any more.
+    ClientGone,
+    /// It was told to.
+    Stopped,
+    Failed(RecordError),
+}
+
+/// Why the gateway ends a session.
+struct Cutting {
+    why: Termination,
+    /// The recorder takes no more.
+    failed: bool,
+    /// `to_client` has ended by that.
+    ended: bool,
+}
+
+impl Cutting {
+    fn by_failure(error: &RecordError, ended: bool) -> Self {
+        Self { why: of_failure(error), failed: true, ended }
+    }
+}
+
+/// Moves bytes until both sides are done, or the gateway ends the session.
+pub(crate) async fn splice<C, U>(client: C, upstream: U, start: Start, recording: &Recording, cut: &Cut) -> Ending
+where
+    C: AsyncRead + AsyncWrite + Send + Unpin,
+    U: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let (mut from_client, mut client) = tokio::io::split(client);
+    let (mut from_upstream, mut upstream) = tokio::io::split(upstream);
+    let sent = AtomicU64::new(0);
+    let stop = CancellationToken::new();
+    let (cutting, whole) = {
+        let to_server = to_server(&mut from_client, &mut upstream, recording, start.client);
+        let to_client = to_client(&mut from_upstream, &mut client, recording, start.server, &stop, &sent);
+        pin!(to_server, to_client);
+        let mut first = None;
+        let cutting = loop {
+            select! {
+                over = &mut to_server, if first != Some(Side::Client) => match over {
+                    Over::Failed(error) => break Cutting::by_failure(&error, false),
+                    Over::Eof | Over::ClientGone | Over::Stopped => first = Some(Side::Client),
+                },
+                over = &mut to_client => match over {
+                    Over::Failed(error) => break Cutting::by_failure(&error, true),
+                    Over::Eof | Over::Stopped => {
+                        if first.is_none() {
+                            let _ = timeout(DRAIN, &mut to_server).await;
+                        }
+                        return Ending::Closed(first.unwrap_or(Side::Server));
+                    }
+                    Over::ClientGone => return Ending::Closed(Side::Client),
+                },
+                error = recording.failed() => break Cutting::by_failure(&error, false),
+                () = cut.token.cancelled() => {
+                    let why = cut.why().cloned().unwrap_or_else(crate::gateway::stopping);
+                    break Cutting { why, failed: false, ended: false };
+                }
+                () = silence(start.linger, &sent), if first.is_some() => return Ending::Closed(Side::Client),
+            }
+        };
+        stop.cancel();
+        // Between two writes: what the client has is whole reads, each of them recorded.
+        let stopped = async { matches!(to_client.await, Over::Stopped | Over::Failed(_)) };
+        let whole = cutting.ended || timeout(STOP, stopped).await.unwrap_or(false);
+        (cutting, whole)
+    };
+    let spoken = !start.silent_start || sent.load(Ordering::Relaxed) > 0;
+    if whole && spoken {
+        terminate::visibly(&mut from_upstream, &mut client, recording, &cutting.why, cutting.failed).await;
+    }
+    terminate::close(&mut from_client, &mut client, &mut upstream).await;
+    Ending::ByGateway(cutting.why.message)
+}
+
+fn of_failure(error: &RecordError) -> Termination {
+    match error {
+        RecordError::Anomaly(_) => Termination { message: error.to_string(), reason: "Forbidden", code: 403 },
+        _ => Termination { message: format!("the session was ended: {error}"), reason: "InternalError", code: 500 },
+    }
+}
+
+/// Resolves when the server sent nothing for `linger`.
+async fn silence(linger: Duration, sent: &AtomicU64) {
+    loop {
+        let before = sent.load(Ordering::Relaxed);
+        tokio::time::sleep(linger).await;
+        if sent.load(Ordering::Relaxed) == before {
+            return;
+        }
+    }
+}
+
+/// Client to upstream. The client's half-close is handed on. An upstream that takes no more is no error: it may
+/// have finished, and its last words are on their way; what the client still sends is thrown away.
+async fn to_server(
+    client: &mut (impl AsyncRead + Unpin),
+    upstream: &mut (impl AsyncWrite + Unpin),
+    recording: &Recording,
+    early: Bytes,
+) -> Over {
+    let mut open = true;
+    if !early.is_empty() {
+        if let Err(error) = recording.accept(Side::Client, &early).await {
+            return Over::Failed(error);
+        }
+        open = write(upstream, &early).await.is_ok();
+    }
+    drop(early);
+    let mut buffer = Buffer::default();
+    loop {
+        let Ok(bytes @ [_, ..]) = buffer.read(client).await else { break };
+        if !open {
+            continue;
+        }
+        if let Err(error) = recording.accept(Side::Client, bytes).await {
+            return Over::Failed(error);
+        }
+        open = write(upstream, bytes).await.is_ok();
+    }
+    recording.ended(Side::Client).await;
+    let _ = timeout(DRAIN, upstream.shutdown()).await;
+    Over::Eof
+}
+
+/// Upstream to client. The last bytes are flushed before the end is handed on.
+async fn to_client(
+    upstream: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    recording: &Recording,
+    early: Bytes,
+    stop: &CancellationToken,
+    sent: &AtomicU64,
+) -> Over {
+    if !early.is_empty() {
+        sent.fetch_add(early.len() as u64, Ordering::Relaxed);
+        if write(client, &early).await.is_err() {
+            return Over::ClientGone;
+        }
+    }
+    drop(early);
+    let stopped = stop.cancelled();
+    pin!(stopped);
+    let mut buffer = Buffer::default();
+    loop {
+        let read = select! {
+            biased;
+            () = &mut stopped => return Over::Stopped,
+            read = buffer.read(upstream) => read,
+        };
+        let Ok(bytes @ [_, ..]) = read else { break };
+        if let Err(error) = recording.accept(Side::Server, bytes).await {
+            return Over::Failed(error);
+        }
+        sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if write(client, bytes).await.is_err() {
+            return Over::ClientGone;
+        }
+    }
+    recording.ended(Side::Server).await;
+    let _ = timeout(DRAIN, client.shutdown()).await;
+    Over::Eof
+}
+
+/// Writes and flushes: a keystroke's echo must not wait in TLS's buffer.
+pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).await?;
+    to.flush().await
+}
+
+/// Reads and throws away until the end: closing a socket with unread bytes resets it, and a reset can overtake
+/// what was sent last.
+pub(crate) async fn drain(from: &mut (impl AsyncRead + Unpin), patience: Duration) {
+    let mut bytes = [0; 512];
+    let _ = timeout(patience, async { while matches!(from.read(&mut bytes).await, Ok(1..)) {} }).await;
+}

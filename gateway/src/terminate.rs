@@ -1,0 +1,79 @@
+//! Ending a session so that the person sees why. A connection that is merely cut makes kubectl exit 0 over SPDY.
+
+use std::time::Duration;
+
+use recorder::Recording;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+use wire::Side;
+
+use crate::{
+    live::Termination,
+    splice::{STOP, drain, write},
+};
+
+/// Longest rest of a frame that is filled up where the server's own bytes cannot be recorded any more.
+const FILL: u64 = 64 << 10;
+
+/// Brings the server's bytes to a frame border and writes the end of the session there: a failure Status, then
+/// the transport's own close. Where no border comes in time, nothing is written.
+pub(crate) async fn visibly(
+    upstream: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    recording: &Recording,
+    why: &Termination,
+    failed: bool,
+) {
+    let at_border = if failed { fill(client, recording).await } else { forward(upstream, client, recording).await };
+    if at_border {
+        let bytes = recording.termination(&why.message, why.reason, why.code);
+        let _ = timeout(STOP, write(client, &bytes)).await;
+    }
+}
+
+/// Goes on forwarding, recorded, up to the border.
+async fn forward(
+    upstream: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    recording: &Recording,
+) -> bool {
+    let rest = async {
+        let mut buffer = [0; 4096];
+        loop {
+            let want = match recording.to_border() {
+                Some(0) => return Some(()),
+                Some(rest) => usize::try_from(rest).unwrap_or(buffer.len()).min(buffer.len()),
+                None => 1,
+            };
+            let read = upstream.read(&mut buffer[..want]).await.ok().filter(|read| *read > 0)?;
+            recording.accept(Side::Server, &buffer[..read]).await.ok()?;
+            write(client, &buffer[..read]).await.ok()?;
+        }
+    };
+    matches!(timeout(STOP, rest).await, Ok(Some(())))
+}
+
+/// Completes the frame with zero bytes: nothing of the server's may be forwarded unrecorded.
+async fn fill(client: &mut (impl AsyncWrite + Unpin), recording: &Recording) -> bool {
+    match recording.to_border() {
+        Some(0) => true,
+        Some(rest @ ..=FILL) => {
+            let zeros = vec![0; usize::try_from(rest).unwrap_or(0)];
+            matches!(timeout(STOP, write(client, &zeros)).await, Ok(Ok(())))
+        }
+        Some(_) | None => false,
+    }
+}
+
+/// Closes both connections in good order.
+pub(crate) async fn close(
+    from_client: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    upstream: &mut (impl AsyncWrite + Unpin),
+) {
+    let _ = timeout(STOP, client.shutdown()).await;
+    let _ = timeout(Duration::from_secs(1), upstream.shutdown()).await;
+    drain(from_client, STOP).await;
+}
