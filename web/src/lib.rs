@@ -4,19 +4,26 @@
 //! characters that would be invisible or reorder a line are shown. Nothing is inline, so the content
 //! security policy forbids what would be.
 
+mod api;
 mod assets;
+mod badge;
+mod commands;
 mod cookie;
+mod download;
 mod failure;
+mod filters;
 mod guard;
 mod links;
 mod login;
 mod logins;
 mod moment;
 mod page;
+mod pages;
 mod private_file;
 mod serve;
 mod shown;
 mod state;
+mod target;
 mod throttle;
 mod users;
 mod views;

@@ -20,6 +20,11 @@ impl Moment {
             ago: ago(at, now),
         }
     }
+
+    /// `full` where the zone is said elsewhere.
+    pub(crate) fn short(&self) -> &str {
+        self.full.trim_end_matches(" UTC")
+    }
 }
 
 /// Microseconds since 1970 as a time; what lies outside the calendar becomes 1970.

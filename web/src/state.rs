@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use audit::Journal;
-use storage::{RecordingId, Recordings, Store, journal::What};
+use player::{Player, PlayerError};
+use search::{Index, QueryError, SearchError};
+use storage::{RecordingError, RecordingId, Recordings, Store, journal::What};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -14,11 +16,20 @@ use crate::{
     views::Views,
 };
 
+/// Questions that the index answers at a time, each on a thread of its own; more wait.
+const ASKING: usize = 8;
+
+/// Downloads at a time; more are told to come back.
+const EXPORTS: usize = 16;
+
 /// What the web is made of.
-#[derive(Debug)]
 pub struct Settings {
     /// Where the recordings are.
     pub store: Arc<dyn Store>,
+    /// What finds them; `web` reads it only.
+    pub index: Index,
+    /// What plays them.
+    pub player: Player,
     /// Where viewing and logging in are written down.
     pub journal: Journal,
     /// Who may log in with a password.
@@ -37,6 +48,10 @@ pub struct Settings {
 /// The running web, shared by all requests.
 pub(crate) struct State {
     pub(crate) recordings: Recordings,
+    pub(crate) player: Player,
+    index: Index,
+    asking: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
     pub(crate) journal: Journal,
     pub(crate) users: Users,
     pub(crate) links: Links,
@@ -55,6 +70,10 @@ impl State {
     pub(crate) fn new(settings: Settings, tls: bool) -> Shared {
         Arc::new(Self {
             recordings: Recordings::new(settings.store),
+            player: settings.player,
+            index: settings.index,
+            asking: Arc::new(Semaphore::new(ASKING)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             journal: settings.journal,
             users: settings.users,
             links: settings.links,
@@ -66,6 +85,38 @@ impl State {
             hashing: Arc::new(Semaphore::new(HASHING)),
             views: Views::default(),
         })
+    }
+
+    /// Asks the index, off the runtime.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Index) -> search::Result<T> + Send + 'static,
+    ) -> Result<Asked<T>, Failure> {
+        let closed = |error| Failure::internal("cannot ask the index", error);
+        let turn = Arc::clone(&self.asking).acquire_owned().await.map_err(closed)?;
+        let index = self.index.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = question(&index);
+            drop(turn);
+            answer
+        });
+        match answer.await {
+            Ok(Ok(found)) => Ok(Asked::Found(found)),
+            Ok(Err(SearchError::Query(error))) => Ok(Asked::Unclear(sentence(&error))),
+            Ok(Err(error)) => Err(Failure::internal("cannot ask the index", error)),
+            Err(error) => Err(Failure::internal("cannot ask the index", error)),
+        }
+    }
+
+    /// The same, where a question that is not one is a failure of the request.
+    pub(crate) async fn find<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Index) -> search::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match self.ask(question).await? {
+            Asked::Found(found) => Ok(found),
+            Asked::Unclear(trouble) => Err(Failure::invalid(trouble)),
+        }
     }
 
     /// Whether a login still stands: who logged in with a password must still have that password.
@@ -96,4 +147,41 @@ impl State {
         let what = What::Viewed { session, how: how.to_owned() };
         self.journal.note_durably(&login.user, what).await.map_err(Failure::unjournalled)
     }
+}
+
+/// What the index said.
+pub(crate) enum Asked<T> {
+    Found(T),
+    /// The question is not one: why, for the person who asked.
+    Unclear(String),
+}
+
+fn sentence(error: &QueryError) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+}
+
+/// Why the player did not play, as the request's failure.
+pub(crate) fn unplayable(error: PlayerError) -> Failure {
+    match error {
+        PlayerError::NotRecorded { .. } => Failure::not_found(&format!("{error}.")),
+        error if error.is_not_found() => Failure::not_found(NO_RECORDING),
+        error => Failure::internal("cannot play a recording", error),
+    }
+}
+
+/// Why a recording could not be read, as the request's failure.
+pub(crate) fn unreadable(error: RecordingError) -> Failure {
+    match error {
+        error if error.is_not_found() => Failure::not_found(NO_RECORDING),
+        error => Failure::internal("cannot read a recording", error),
+    }
+}
+
+const NO_RECORDING: &str = "There is no such recording.";
+
+/// A recording's id in an address.
+pub(crate) fn recording(id: &str) -> Result<RecordingId, Failure> {
+    id.parse().map_err(|_| Failure::not_found(NO_RECORDING))
 }

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings, assets,
+    Settings, api, assets,
     failure::Failure,
-    guard, login, serve,
+    guard, login, pages, serve,
     state::{Shared, State},
 };
 
@@ -26,7 +26,6 @@ const MAX_FORM: usize = 64 * 1024;
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// The web: pages under `/`, the API under `/api/v1`.
-#[derive(Debug)]
 pub struct Web {
     settings: Settings,
 }
@@ -48,6 +47,7 @@ impl Web {
 pub(crate) fn router(state: Shared) -> Router {
     Router::new()
         .merge(inside(&state))
+        .nest("/api/v1", api::routes(&state))
         .route("/login", get(login::form).post(login::submit))
         .route("/login/link/{secret}", get(login::link).post(login::use_link))
         .route("/logout", post(login::logout))
@@ -63,7 +63,13 @@ pub(crate) fn router(state: Shared) -> Router {
 
 /// What only those see who are logged in.
 fn inside(state: &Shared) -> Router<Shared> {
-    Router::new().route("/", get(|| async { "soon" })).route_layer(from_fn_with_state(Arc::clone(state), guard::page))
+    Router::new()
+        .route("/", get(pages::sessions::list))
+        .route("/sessions", get(pages::sessions::list))
+        .route("/sessions/{id}", get(pages::session::page))
+        .route("/sessions/{id}/text", get(pages::text::page))
+        .route("/search", get(pages::search::page))
+        .route_layer(from_fn_with_state(Arc::clone(state), guard::page))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -1,0 +1,130 @@
+//! `/api/v1`: what the pages show, as JSON. `docs/api.md` describes it.
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, Query, State},
+    middleware::from_fn_with_state,
+    routing::get,
+};
+use player::{Segment, SegmentIndex};
+use search::{Hits, SessionRow};
+use serde::{Deserialize, Serialize};
+use storage::{CommandSource, Manifest, cast::Session};
+
+use crate::{
+    commands,
+    download::download,
+    failure::{ApiFailure, Failure},
+    filters::Filters,
+    guard,
+    logins::Login,
+    state::{Shared, recording, unplayable, unreadable},
+};
+
+type Answer<T> = Result<Json<T>, ApiFailure>;
+
+/// The API's addresses, for who is logged in.
+pub(crate) fn routes(state: &Shared) -> Router<Shared> {
+    Router::new()
+        .route("/sessions", get(sessions))
+        .route("/sessions/{id}", get(session))
+        .route("/sessions/{id}/commands", get(list_commands))
+        .route("/sessions/{id}/download", get(download))
+        .route("/sessions/{id}/player/index.json", get(index))
+        .route("/sessions/{id}/player/{segment}", get(segment))
+        .route("/search", get(search))
+        .fallback(|| async { ApiFailure(Failure::not_found("There is no such address in the API.")) })
+        .layer(from_fn_with_state(state.clone(), guard::api))
+}
+
+#[derive(Serialize)]
+struct Sessions {
+    sessions: Vec<SessionRow>,
+    /// Of the page after this one, for `after=`.
+    next: Option<String>,
+    total: usize,
+}
+
+async fn sessions(State(shared): State<Shared>, Query(filters): Query<Filters>) -> Answer<Sessions> {
+    let filter = filters.sessions()?;
+    let page = shared.find(move |index| index.sessions(&filter)).await?;
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(Sessions { sessions: page.rows, next, total: page.total }))
+}
+
+#[derive(Serialize)]
+struct OneSession {
+    session: Session,
+    /// None while no end is recorded.
+    manifest: Option<Manifest>,
+}
+
+async fn session(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path(id): Path<String>,
+) -> Answer<OneSession> {
+    let id = recording(&id)?;
+    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
+    shared.viewing(&login, id).await?;
+    Ok(Json(OneSession { session: summary.header.kubetape, manifest: summary.manifest }))
+}
+
+#[derive(Serialize)]
+struct OneCommand {
+    /// Seconds from the recording's start.
+    offset: f64,
+    source: CommandSource,
+    text: String,
+}
+
+async fn list_commands(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path(id): Path<String>,
+) -> Answer<Vec<OneCommand>> {
+    let id = recording(&id)?;
+    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
+    shared.viewing(&login, id).await?;
+    let commands = commands::of(&shared, id, summary.manifest.as_ref()).await?;
+    let one = |command: storage::Command| OneCommand {
+        offset: command.micros as f64 / 1e6,
+        source: command.source,
+        text: command.text,
+    };
+    Ok(Json(commands.into_iter().map(one).collect()))
+}
+
+async fn index(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path(id): Path<String>,
+) -> Answer<SegmentIndex> {
+    let id = recording(&id)?;
+    let index = shared.player.index(id).await.map_err(unplayable)?;
+    shared.viewing(&login, id).await?;
+    Ok(Json(index))
+}
+
+#[derive(Deserialize)]
+struct Until {
+    end: Option<u64>,
+}
+
+async fn segment(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path((id, segment)): Path<(String, String)>,
+    Query(until): Query<Until>,
+) -> Answer<Segment> {
+    let id = recording(&id)?;
+    let number = segment.strip_suffix(".json").and_then(|number| number.parse().ok());
+    let number = number.ok_or_else(|| Failure::not_found("There is no such segment."))?;
+    shared.viewing(&login, id).await?;
+    Ok(Json(shared.player.segment(id, number, until.end).await.map_err(unplayable)?))
+}
+
+async fn search(State(shared): State<Shared>, Query(filters): Query<Filters>) -> Answer<Hits> {
+    let query = filters.query()?;
+    Ok(Json(shared.find(move |index| index.search(&query)).await?))
+}

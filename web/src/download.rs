@@ -1,0 +1,146 @@
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderValue, StatusCode, header};
+use player::{Format, PlayerError, StreamName};
+use serde::Deserialize;
+use storage::cast::Session;
+use tokio::{
+    io::{AsyncReadExt, DuplexStream},
+    task::JoinHandle,
+};
+use tokio_util::io::ReaderStream;
+
+use crate::{
+    failure::{ApiFailure, Failure},
+    logins::Login,
+    state::{Shared, recording, unplayable, unreadable},
+};
+
+/// Bytes between the export and the connection; when they are full, the export waits.
+const BUFFER: usize = 256 * 1024;
+
+/// A download that takes longer is cut off.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    format: String,
+    stream: String,
+}
+
+/// `GET /api/v1/sessions/{id}/download?format=cast2|cast3|text|raw&stream=stdout|stderr|stdin`
+pub(crate) async fn download(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, ApiFailure> {
+    let id = recording(&id)?;
+    let format = wanted.format()?;
+    let header = shared.recordings.header(id).await.map_err(unreadable)?;
+    let turn = Arc::clone(&shared.exports).try_acquire_owned().map_err(|_| busy())?;
+    shared.exporting(&login, id).await?;
+    let (mut writer, mut reader) = tokio::io::duplex(BUFFER);
+    let player = shared.player.clone();
+    let export = tokio::spawn(async move {
+        let exported = tokio::time::timeout(LONGEST, player.export(id, format, &mut writer)).await;
+        drop(turn);
+        exported.unwrap_or_else(|_| Err(PlayerError::Write(io::ErrorKind::TimedOut.into())))
+    });
+    // The first bytes before the status: what fails at once is told as a failure.
+    let mut first = vec![0; 16 * 1024];
+    let read = reader.read(&mut first).await.map_err(|error| Failure::internal("cannot export", error))?;
+    first.truncate(read);
+    if read == 0 {
+        finished(export).await?;
+        return Ok(attachment(&header.kubetape, format, Body::empty()));
+    }
+    Ok(attachment(&header.kubetape, format, body(first, reader, export)))
+}
+
+impl Wanted {
+    fn format(&self) -> Result<Format, Failure> {
+        match (self.format.as_str(), self.stream.as_str()) {
+            ("cast2", _) => Ok(Format::Cast2),
+            ("cast3", _) => Ok(Format::Cast3),
+            ("text", _) => Ok(Format::Text),
+            ("raw", "" | "stdout") => Ok(Format::Raw(StreamName::Stdout)),
+            ("raw", "stderr") => Ok(Format::Raw(StreamName::Stderr)),
+            ("raw", "stdin") => Ok(Format::Raw(StreamName::Stdin)),
+            ("raw", _) => Err(Failure::invalid("stream takes stdout, stderr or stdin.")),
+            _ => Err(Failure::invalid("format takes cast2, cast3, text or raw.")),
+        }
+    }
+}
+
+fn busy() -> Failure {
+    let message = "Too many downloads are running. Try again in a moment.";
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", message)
+}
+
+async fn finished(export: JoinHandle<Result<(), PlayerError>>) -> Result<(), Failure> {
+    match export.await {
+        Ok(exported) => exported.map_err(unplayable),
+        Err(error) => Err(Failure::internal("cannot export", error)),
+    }
+}
+
+/// An export that fails on its way ends the connection before the body's end, so that a part is not taken for
+/// the whole.
+fn body(first: Vec<u8>, rest: DuplexStream, export: JoinHandle<Result<(), PlayerError>>) -> Body {
+    let end = stream::once(async move {
+        match export.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an export ended early");
+                Some(Err(io::Error::other(error)))
+            }
+            Err(error) => Some(Err(io::Error::other(error))),
+        }
+    });
+    let first = stream::once(async move { Ok(Bytes::from(first)) });
+    let rest = ReaderStream::with_capacity(rest, 64 * 1024);
+    Body::from_stream(first.chain(rest).chain(end.filter_map(|end| async move { end })))
+}
+
+/// Never shown by a browser, whatever is in it.
+fn attachment(session: &Session, format: Format, body: Body) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    let kind = match format {
+        Format::Raw(_) => "application/octet-stream",
+        Format::Cast2 | Format::Cast3 | Format::Text => "text/plain; charset=utf-8",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let disposition = format!("attachment; filename=\"{}\"", file_name(session, format));
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment")),
+    );
+    response
+}
+
+/// Pod and id, of plain characters only: the pod's name comes from a client.
+fn file_name(session: &Session, format: Format) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let pod: String = session.target.name.chars().take(60).map(plain).collect();
+    let ending = match format {
+        Format::Cast2 => "v2.cast",
+        Format::Cast3 => "v3.cast",
+        Format::Text => "txt",
+        Format::Raw(StreamName::Stdin) => "stdin.bin",
+        Format::Raw(StreamName::Stdout) => "stdout.bin",
+        Format::Raw(StreamName::Stderr) => "stderr.bin",
+    };
+    format!("{pod}-{}.{ending}", session.id)
+}

@@ -1,0 +1,186 @@
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Query, State},
+    response::Response,
+};
+use jiff::Timestamp;
+use search::{Hit, Hits, Kind, OutcomeFilter, Snippet};
+use storage::CommandSource;
+
+use crate::{
+    failure::Failure,
+    filters::Filters,
+    logins::Login,
+    moment::{self, Moment},
+    page::{Chrome, Part, render},
+    shown::Shown,
+    state::{Asked, Shared},
+    target::Target,
+};
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    page: Chrome,
+    filters: Filters,
+    action: &'static str,
+    chips: Vec<Chip>,
+    outcomes: [OutcomeFilter; 10],
+    asked: bool,
+    trouble: String,
+    hits: Vec<Line>,
+    total: usize,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+/// A kind to narrow to.
+struct Chip {
+    label: &'static str,
+    address: String,
+    here: bool,
+}
+
+/// A hit in the list.
+struct Line {
+    /// The text in pieces, some of them marked.
+    pieces: Vec<Piece>,
+    label: &'static str,
+    /// Where it leads: the session at that second.
+    address: Option<String>,
+    position: Option<String>,
+    user: Shown,
+    target: Target,
+    at: Moment,
+}
+
+/// A stretch of a snippet.
+#[derive(Debug, PartialEq, Eq)]
+struct Piece {
+    text: Shown,
+    marked: bool,
+}
+
+/// `GET /search`
+pub(crate) async fn page(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Failure> {
+    let query = filters.query()?;
+    let (offset, limit) = (query.offset, query.limit);
+    let asked = !query.text.is_empty() || filters.any();
+    let (found, trouble) = if asked { ask(&shared, query).await? } else { Default::default() };
+    let now = Timestamp::now();
+    let to = |offset: usize| filters.address("/search", &[("offset", &offset.to_string())]);
+    let title =
+        if filters.q.trim().is_empty() { "Search".to_owned() } else { format!("{} – search", filters.q.trim()) };
+    Ok(render(&SearchPage {
+        page: Chrome::new(&shared, &login, Part::Search, title),
+        action: "/search",
+        chips: chips(&filters),
+        outcomes: OutcomeFilter::ALL,
+        asked,
+        trouble,
+        hits: found.hits.iter().map(|hit| Line::new(hit, now)).collect(),
+        total: found.total,
+        previous: (offset > 0).then(|| to(offset.saturating_sub(limit))),
+        next: (offset + found.hits.len() < found.total && !found.hits.is_empty()).then(|| to(offset + limit)),
+        filters,
+    }))
+}
+
+/// A query that is not one is told beside the box, with what was written still in it.
+async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, String), Failure> {
+    match shared.ask(move |index| index.search(&query)).await? {
+        Asked::Found(hits) => Ok((hits, String::new())),
+        Asked::Unclear(trouble) => Ok((Hits::default(), trouble)),
+    }
+}
+
+fn chips(filters: &Filters) -> Vec<Chip> {
+    let kinds = [("Everything", ""), ("Commands", "command"), ("Sessions", "session"), ("API requests", "request")];
+    kinds
+        .map(|(label, kind)| Chip {
+            label,
+            address: filters.address("/search", &[("kind", kind)]),
+            here: filters.kind == kind,
+        })
+        .into()
+}
+
+impl Line {
+    fn new(hit: &Hit, now: Timestamp) -> Self {
+        Self {
+            pieces: pieces(&hit.snippet),
+            label: label(hit),
+            address: hit.session.map(|id| match hit.micros_in_session {
+                Some(micros) => format!("/sessions/{id}?t={}", moment::seconds(micros)),
+                None => format!("/sessions/{id}"),
+            }),
+            position: hit.session.and(hit.micros_in_session).map(moment::position),
+            user: Shown::clipped(&hit.user, 120),
+            target: Target::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),
+            at: Moment::new(hit.at, now),
+        }
+    }
+}
+
+fn label(hit: &Hit) -> &'static str {
+    match (hit.kind, hit.source) {
+        (_, Some(CommandSource::Argv)) => "argv",
+        (_, Some(CommandSource::Typed)) => "typed",
+        (_, Some(CommandSource::Request)) | (Kind::Request, None) => "request",
+        (Kind::Session, None) => "session",
+        (Kind::Command, None) => "command",
+    }
+}
+
+/// Cuts a snippet at its ranges; ranges that do not fit the text mark nothing.
+fn pieces(snippet: &Snippet) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for range in &snippet.ranges {
+        let (Some(before), Some(marked)) = (snippet.text.get(at..range.start), snippet.text.get(range.clone())) else {
+            continue;
+        };
+        pieces.push(Piece { text: Shown::new(before), marked: false });
+        pieces.push(Piece { text: Shown::new(marked), marked: true });
+        at = range.end;
+    }
+    pieces.push(Piece { text: Shown::new(snippet.text.get(at..).unwrap_or_default()), marked: false });
+    pieces.retain(|piece| !piece.text.is_empty());
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str, ranges: &[(usize, usize)]) -> Vec<(String, bool)> {
+        let ranges = ranges.iter().map(|&(start, end)| start..end).collect();
+        let pieces = pieces(&Snippet { text: text.to_owned(), ranges });
+        pieces.into_iter().map(|piece| (piece.text.to_string(), piece.marked)).collect()
+    }
+
+    fn piece(text: &str, marked: bool) -> (String, bool) {
+        (text.to_owned(), marked)
+    }
+
+    #[test]
+    fn a_snippet_is_cut_at_its_ranges() {
+        assert_eq!(
+            cut("cat /etc/passwd", &[(0, 3), (4, 15)]),
+            [piece("cat", true), piece(" ", false), piece("/etc/passwd", true)]
+        );
+        assert_eq!(cut("plain", &[]), [piece("plain", false)]);
+    }
+
+    #[test]
+    fn ranges_that_do_not_fit_mark_nothing() {
+        assert_eq!(cut("naïve", &[(3, 4)]), [piece("naïve", false)]);
+        assert_eq!(cut("ab", &[(1, 9)]), [piece("ab", false)]);
+        assert_eq!(cut("abc", &[(1, 2), (0, 1)]), [piece("a", false), piece("b", true), piece("c", false)]);
+    }
+}

@@ -1,0 +1,250 @@
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use storage::{
+    CommandSource, Manifest, RecordingId, Summary,
+    cast::{Session, SessionKind},
+};
+
+use crate::{
+    badge::Badge,
+    commands,
+    failure::Failure,
+    logins::Login,
+    moment::{self, Moment},
+    page::{Chrome, Part, render},
+    pages::sessions::command,
+    shown::Shown,
+    state::{Shared, recording, unreadable},
+    target::Target,
+};
+
+#[derive(Template)]
+#[template(path = "session.html")]
+struct SessionPage {
+    page: Chrome,
+    id: RecordingId,
+    start: String,
+    command: Shown,
+    badge: Badge,
+    live: bool,
+    terminal: bool,
+    piped_input: bool,
+    target: Target,
+    user: Shown,
+    started: Moment,
+    ended: Option<Moment>,
+    length: Option<String>,
+    steps: Vec<Step>,
+    more_steps: usize,
+    anomalies: Vec<Shown>,
+    facts: Vec<Fact>,
+    argv: Vec<Shown>,
+}
+
+/// A command beside the player.
+struct Step {
+    seconds: String,
+    position: String,
+    source: &'static str,
+    text: Shown,
+}
+
+/// A line of the facts; those of a client's own claims say so.
+struct Fact {
+    name: &'static str,
+    value: Shown,
+    claimed: bool,
+}
+
+/// What the address may ask for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct At {
+    t: String,
+}
+
+/// Steps shown beside the player; the API has them all.
+const STEPS: usize = 2000;
+
+/// `GET /sessions/{id}?t=SECONDS`
+pub(crate) async fn page(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path(id): Path<String>,
+    Query(at): Query<At>,
+) -> Result<Response, Failure> {
+    let id = recording(&id)?;
+    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
+    shared.viewing(&login, id).await?;
+    let steps = commands::of(&shared, id, summary.manifest.as_ref()).await?;
+    let session = &summary.header.kubetape;
+    let command = command(session.kind, &crate::shown::quoted(&session.argv));
+    let title = format!("{} – {}", command.as_str(), Shown::clipped(&session.principal.name, 60));
+    let now = Timestamp::now();
+    let manifest = summary.manifest.as_ref();
+    let target = &session.target;
+    Ok(render(&SessionPage {
+        page: Chrome::new(&shared, &login, Part::Sessions, title),
+        id,
+        start: start(&at.t),
+        command,
+        badge: Badge::new(manifest.map(|manifest| &manifest.outcome)),
+        live: manifest.is_none(),
+        terminal: session.tty,
+        piped_input: stores_input(session),
+        target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
+        user: Shown::clipped(&session.principal.name, 120),
+        started: Moment::new(moment::from_micros(session.started_micros), now),
+        ended: manifest.map(|manifest| Moment::new(moment::from_micros(manifest.ended_micros), now)),
+        length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
+        more_steps: steps.len().saturating_sub(STEPS),
+        steps: steps.iter().take(STEPS).map(Step::new).collect(),
+        anomalies: manifest.iter().flat_map(|m| &m.anomalies).take(50).map(|text| Shown::clipped(text, 400)).collect(),
+        facts: facts(&summary),
+        argv: session.argv.iter().map(|element| Shown::clipped(element, 4000)).collect(),
+    }))
+}
+
+/// Seconds that are a number, or nothing: it goes into the page.
+fn start(t: &str) -> String {
+    let seconds = t.trim().parse::<f64>().ok().filter(|seconds| (0.0..1e9).contains(seconds));
+    seconds.map_or_else(String::new, |seconds| seconds.to_string())
+}
+
+impl Step {
+    fn new(command: &storage::Command) -> Self {
+        Self {
+            seconds: moment::seconds(command.micros),
+            position: moment::position(command.micros),
+            source: match command.source {
+                CommandSource::Argv => "argv",
+                CommandSource::Typed => "typed",
+                CommandSource::Request => "request",
+            },
+            text: Shown::clipped(&command.text, 500),
+        }
+    }
+}
+
+/// Whether there is input to download.
+fn stores_input(session: &Session) -> bool {
+    match session.input {
+        access::InputRecording::Never => false,
+        access::InputRecording::Piped => !session.tty,
+        access::InputRecording::Always => true,
+    }
+}
+
+fn facts(summary: &Summary) -> Vec<Fact> {
+    let session = &summary.header.kubetape;
+    let mut facts = Vec::new();
+    let mut add = |name, value: String, claimed| {
+        if !value.is_empty() {
+            facts.push(Fact { name, value: Shown::clipped(&value, 600), claimed });
+        }
+    };
+    add("As", impersonated(session), false);
+    add("Allowed by", format!("rule {}", session.rule), false);
+    add("Credential", credential(session), false);
+    add("Kind", kind(session).to_owned(), false);
+    add("Input", input(session).to_owned(), false);
+    if let Some(manifest) = &summary.manifest {
+        add("Outcome", outcome(manifest), false);
+        add("Bytes", bytes(manifest), false);
+        add("Transport", manifest.transport.clone(), false);
+        add("Stored as", format!("{} chunks", manifest.chunks.len()), false);
+    }
+    add("Client", session.client.clone(), false);
+    add("Gateway", session.gateway.clone(), false);
+    add("User agent", session.user_agent.clone(), true);
+    add("kubectl says", session.kubectl_command.clone(), true);
+    add("kubectl run", session.kubectl_session.clone(), true);
+    add("Recording", session.id.to_string(), false);
+    facts
+}
+
+fn impersonated(session: &Session) -> String {
+    let as_whom = &session.impersonation;
+    if as_whom.groups.is_empty() {
+        as_whom.user.clone()
+    } else {
+        format!("{} in {}", as_whom.user, as_whom.groups.join(", "))
+    }
+}
+
+fn credential(session: &Session) -> String {
+    let how = match session.principal.credential {
+        access::Credential::ClientCertificate => "client certificate",
+        access::Credential::Token => "token",
+    };
+    format!("{how} {}", session.principal.credential_id)
+}
+
+fn kind(session: &Session) -> &'static str {
+    match (session.kind, session.tty) {
+        (SessionKind::Exec, true) => "exec with a terminal",
+        (SessionKind::Exec, false) => "exec without a terminal",
+        (SessionKind::Attach, true) => "attach with a terminal",
+        (SessionKind::Attach, false) => "attach without a terminal",
+        (SessionKind::PortForward, _) => "port-forward",
+    }
+}
+
+fn input(session: &Session) -> &'static str {
+    match (session.stdin, stores_input(session)) {
+        (false, _) => "none was asked for",
+        (true, true) => "recorded",
+        (true, false) => "counted, not recorded",
+    }
+}
+
+fn outcome(manifest: &Manifest) -> String {
+    let badge = Badge::new(Some(&manifest.outcome));
+    format!("{}. {}", badge.label, badge.more)
+}
+
+fn bytes(manifest: &Manifest) -> String {
+    let totals = &manifest.totals;
+    format!("{} in, {} out, {} errors", size(totals.stdin), size(totals.stdout), size(totals.stderr))
+}
+
+/// A number of bytes: `512 B`, `1.5 KiB`, `20.0 MiB`.
+fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB"].into_iter();
+    let mut unit = units.next().unwrap_or_default();
+    while value >= 1024.0
+        && let Some(larger) = units.next()
+    {
+        value /= 1024.0;
+        unit = larger;
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_a_number_or_nothing() {
+        assert_eq!(start("12.5"), "12.5");
+        assert_eq!(start(" 3 "), "3");
+        for not in ["", "-1", "NaN", "inf", "1e99", "1\"><script>"] {
+            assert_eq!(start(not), "", "{not}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(512), "512 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(20 << 20), "20.0 MiB");
+    }
+}

@@ -1,0 +1,122 @@
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Query, State},
+    response::Response,
+};
+use jiff::Timestamp;
+use search::{OutcomeFilter, SessionRow};
+use storage::cast::SessionKind;
+
+use crate::{
+    badge::Badge,
+    failure::Failure,
+    filters::Filters,
+    logins::Login,
+    moment::{self, Moment},
+    page::{Chrome, Part, render},
+    shown::Shown,
+    state::Shared,
+    target::Target,
+};
+
+/// Characters of a command in a list.
+const COMMAND: usize = 300;
+
+#[derive(Template)]
+#[template(path = "sessions.html")]
+struct SessionsPage {
+    page: Chrome,
+    filters: Filters,
+    action: &'static str,
+    chips: Vec<Chip>,
+    outcomes: [OutcomeFilter; 10],
+    rows: Vec<Row>,
+    total: usize,
+    next: Option<String>,
+    first: Option<String>,
+    kubectl_hint: String,
+}
+
+/// A quick filter.
+struct Chip {
+    label: &'static str,
+    address: String,
+    here: bool,
+}
+
+/// A session in the list.
+struct Row {
+    id: String,
+    badge: Badge,
+    user: Shown,
+    command: Shown,
+    tty: bool,
+    target: Target,
+    started: Moment,
+    length: Option<String>,
+}
+
+/// `GET /`
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Failure> {
+    let filter = filters.sessions()?;
+    let found = shared.find(move |index| index.sessions(&filter)).await?;
+    let now = Timestamp::now();
+    Ok(render(&SessionsPage {
+        page: Chrome::new(&shared, &login, Part::Sessions, "Sessions"),
+        action: "/",
+        chips: chips(&filters),
+        outcomes: OutcomeFilter::ALL,
+        rows: found.rows.iter().map(|row| Row::new(row, now)).collect(),
+        total: found.total,
+        next: found.next.map(|cursor| filters.address("/", &[("after", &cursor.to_string())])),
+        first: (!filters.after.is_empty()).then(|| filters.address("/", &[])),
+        kubectl_hint: shared.kubectl_hint.clone(),
+        filters,
+    }))
+}
+
+fn chips(filters: &Filters) -> Vec<Chip> {
+    let quick = [
+        ("All", ""),
+        ("Live", "live"),
+        ("Non-zero exit", "failed"),
+        ("Did not start", "failed_to_start"),
+        ("Ended by gateway", "ended_by_gateway"),
+    ];
+    quick
+        .map(|(label, outcome)| Chip {
+            label,
+            address: filters.address("/", &[("outcome", outcome)]),
+            here: filters.outcome == outcome,
+        })
+        .into()
+}
+
+impl Row {
+    fn new(row: &SessionRow, now: Timestamp) -> Self {
+        Self {
+            id: row.id.to_string(),
+            badge: Badge::new(row.outcome.as_ref()),
+            user: Shown::clipped(&row.user, 120),
+            command: command(row.kind, &row.command),
+            tty: row.tty,
+            target: Target::new(&row.cluster, &row.namespace, &row.pod, &row.container),
+            started: Moment::new(row.started, now),
+            length: row.duration_micros.map(moment::length),
+        }
+    }
+}
+
+/// What a session ran, in a line.
+pub(crate) fn command(kind: SessionKind, quoted: &str) -> Shown {
+    match kind {
+        SessionKind::Exec => Shown::clipped(quoted, COMMAND),
+        SessionKind::Attach => Shown::new("attach"),
+        SessionKind::PortForward => Shown::new("port-forward"),
+    }
+}

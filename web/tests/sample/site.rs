@@ -1,0 +1,51 @@
+//! A web on a port of its own, with users `ada` (password `correct horse`) and whatever the store holds.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use audit::{Journal, JournalSettings};
+use player::{Player, PlayerSettings};
+use search::{Follower, Index};
+use storage::{Recordings, Store};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use web::{Links, Settings, Users, Web};
+
+pub struct Site {
+    pub address: SocketAddr,
+    /// Path of a one-time link for `auditor@example.com`.
+    pub link: String,
+    pub journal: Journal,
+    pub shutdown: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Site {
+    /// Indexes what the store holds and serves it.
+    pub async fn open(store: Arc<dyn Store>, at: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::open(&folder.path().join("index")).unwrap();
+        let journal = Journal::open(store.clone(), "gateway-1", JournalSettings::default()).await.unwrap();
+        Follower::new(store.clone(), index.clone(), Duration::from_secs(1)).step().await.unwrap();
+        let users = Users::open(&folder.path().join("users.json")).unwrap();
+        users.set_password("ada", "correct horse").unwrap();
+        let links = Links::open(&folder.path().join("links.json")).unwrap();
+        let link = links.create("auditor@example.com", Duration::from_secs(3600)).unwrap();
+        let settings = Settings {
+            player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
+            store,
+            index,
+            journal: journal.clone(),
+            users,
+            links,
+            gateway_name: "gateway-1".to_owned(),
+            behind_tls: false,
+            kubectl_hint: "kubectl --kubeconfig /tmp/demo/kubeconfig exec -it shell -- sh".to_owned(),
+        };
+        let listener = TcpListener::bind(at).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        tokio::spawn(Web::new(settings).serve(listener, None, shutdown.clone()));
+        Self { address, link, journal, shutdown, _folder: folder }
+    }
+}
