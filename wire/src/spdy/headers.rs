@@ -1,0 +1,124 @@
+//! Header blocks: one zlib stream per direction for the life of the connection, flushed after every block.
+//!
+//! ```text
+//! count:32 | length:32, name, length:32, value | …        (before compression)
+//! ```
+
+use flate2::{Decompress, FlushDecompress};
+
+/// SPDY/3's dictionary (SPDY protocol draft 3, section 2.6.10.1): 1423 bytes, Adler-32 e3c6a7c2.
+const DICTIONARY: &[u8] = include_bytes!("spdy3.dict");
+/// The largest block that is inflated; real ones have some 60 bytes, and 1 KiB can inflate to 1 MiB. A larger one
+/// ends the decoding of its direction.
+const LARGEST_BLOCK: usize = 64 << 10;
+/// What is kept between blocks.
+const KEPT: usize = 1 << 10;
+const STEP: usize = 1 << 10;
+/// spdystream's `invalidReqHeaders`, at which its framer gives up.
+const REFUSED: [&[u8]; 5] = [b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding"];
+
+/// One direction's header blocks.
+pub(super) struct Headers {
+    /// From the first block on: most of a connection's memory.
+    inflate: Option<Decompress>,
+    block: Vec<u8>,
+}
+
+/// What Kubernetes says about a stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) stream_type: Option<Vec<u8>>,
+    pub(super) port: Option<u16>,
+    pub(super) request_id: Option<u32>,
+}
+
+impl Headers {
+    pub(super) fn new() -> Self {
+        Headers { inflate: None, block: Vec::new() }
+    }
+
+    /// Inflates a part of a block.
+    pub(super) fn push(&mut self, mut compressed: &[u8]) -> Result<(), &'static str> {
+        let inflate = self.inflate.get_or_insert_with(|| Decompress::new(true));
+        let mut out = [0; STEP];
+        loop {
+            let (read, written) = (inflate.total_in(), inflate.total_out());
+            let result = inflate.decompress(compressed, &mut out, FlushDecompress::Sync);
+            let read = (inflate.total_in() - read) as usize;
+            let written = (inflate.total_out() - written) as usize;
+            compressed = &compressed[read..];
+            match result {
+                Ok(_) => {}
+                Err(error) if error.needs_dictionary().is_some() => {
+                    inflate.set_dictionary(DICTIONARY).map_err(|_| "a header block with another dictionary")?;
+                    continue;
+                }
+                Err(_) => return Err("a header block that does not inflate"),
+            }
+            if self.block.len() + written > LARGEST_BLOCK {
+                return Err("a header block of more than 64 KiB");
+            }
+            self.block.extend_from_slice(&out[..written]);
+            match (compressed.is_empty(), written < STEP) {
+                (true, true) => return Ok(()),
+                (false, _) if read == 0 && written == 0 => {
+                    return Err("a header block behind the end of the zlib stream");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The block is whole.
+    pub(super) fn finish(&mut self) -> Result<Described, &'static str> {
+        let described = describe(&self.block);
+        self.block.clear();
+        self.block.shrink_to(KEPT);
+        described
+    }
+}
+
+/// Go's framer takes the first of several values and of several headers of a name.
+fn describe(block: &[u8]) -> Result<Described, &'static str> {
+    let mut block = block;
+    let mut described = Described::default();
+    for _ in 0..number(&mut block)? {
+        let (name, value) = (text(&mut block)?, text(&mut block)?);
+        if name.iter().any(u8::is_ascii_uppercase) || REFUSED.contains(&name) {
+            return Err("a header that the server refuses");
+        }
+        let value = value.split(|&byte| byte == 0).next().unwrap_or_default();
+        described.take(name, value);
+    }
+    if block.is_empty() { Ok(described) } else { Err("a header block with bytes behind its headers") }
+}
+
+impl Described {
+    fn take(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"streamtype" => {
+                self.stream_type.get_or_insert_with(|| value.to_vec());
+            }
+            b"port" => self.port = self.port.or_else(|| decimal(value)),
+            b"requestid" => self.request_id = self.request_id.or_else(|| decimal(value)),
+            _ => {}
+        }
+    }
+}
+
+fn decimal<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn number(block: &mut &[u8]) -> Result<u32, &'static str> {
+    let (number, rest) = block.split_first_chunk().ok_or("a header block that is cut off")?;
+    *block = rest;
+    Ok(u32::from_be_bytes(*number))
+}
+
+fn text<'a>(block: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
+    let length = number(block)? as usize;
+    let (text, rest) = block.split_at_checked(length).ok_or("a header block that is cut off")?;
+    *block = rest;
+    Ok(text)
+}

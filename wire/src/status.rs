@@ -1,0 +1,160 @@
+//! The error stream: a JSON `metav1.Status` (v4, v5) or text (v1 to v3), kept until the stream is over.
+
+use serde::Deserialize;
+
+use crate::Status;
+
+/// What is kept of an error stream. Real ones have some hundred bytes; of a longer one the beginning is told as
+/// a failure's text.
+const KEPT: usize = 64 << 10;
+
+pub(crate) struct ErrorStream {
+    json: bool,
+    text: Vec<u8>,
+    told: bool,
+}
+
+impl ErrorStream {
+    pub(crate) fn new(json: bool) -> Self {
+        ErrorStream { json, text: Vec::new(), told: false }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let room = KEPT - self.text.len();
+        self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// The stream's own end: FIN or RST_STREAM. Text waits for the connection's end, because v1 servers reset
+    /// the stream *before* they write the error to it.
+    pub(crate) fn stream_over(&mut self) -> Option<Status> {
+        if self.json { self.tell(false) } else { None }
+    }
+
+    /// No byte can follow. `clean`: the peer said so itself, so that an empty text means success.
+    pub(crate) fn connection_over(&mut self, clean: bool) -> Option<Status> {
+        self.tell(clean)
+    }
+
+    fn tell(&mut self, clean: bool) -> Option<Status> {
+        let absent = self.text.is_empty() && (self.json || !clean);
+        if self.told || absent {
+            return None;
+        }
+        self.told = true;
+        Some(if self.json { parse(&self.text) } else { text(&self.text) })
+    }
+}
+
+fn text(text: &[u8]) -> Status {
+    if text.is_empty() {
+        return Status::Success;
+    }
+    Status::Failure { message: String::from_utf8_lossy(text).into_owned(), code: None }
+}
+
+/// The fields of `metav1.Status` that say how it ended.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Json {
+    status: String,
+    message: String,
+    reason: String,
+    details: Option<Details>,
+    code: Option<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    causes: Option<Vec<Cause>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Cause {
+    reason: String,
+    message: String,
+}
+
+fn parse(json: &[u8]) -> Status {
+    let Ok(said) = serde_json::from_slice::<Json>(json) else { return text(json) };
+    if said.status == "Success" {
+        return Status::Success;
+    }
+    match exit_code(&said) {
+        Some(code) => Status::ExitCode(code),
+        None => Status::Failure { code: said.code.and_then(|code| u16::try_from(code).ok()), message: said.message },
+    }
+}
+
+/// apimachinery's `ExitError`: the cause named `ExitCode`, where the reason is `NonZeroExitCode`.
+fn exit_code(said: &Json) -> Option<u8> {
+    if said.reason != "NonZeroExitCode" {
+        return None;
+    }
+    let causes = said.details.as_ref()?.causes.as_ref()?;
+    causes.iter().find(|cause| cause.reason == "ExitCode")?.message.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorStream;
+    use crate::Status;
+
+    fn json(parts: &[&str]) -> Option<Status> {
+        let mut stream = ErrorStream::new(true);
+        parts.iter().for_each(|part| stream.push(part.as_bytes()));
+        stream.stream_over()
+    }
+
+    #[test]
+    fn json_says_success_exit_code_or_failure() {
+        assert_eq!(json(&[r#"{"metadata":{},"status":"Success"}"#]), Some(Status::Success));
+        let exit = r#"{"metadata":{},"status":"Failure","message":"command terminated","reason":"NonZeroExitCode",
+            "details":{"causes":[{"reason":"ExitCode","message":"42"}]}}"#;
+        assert_eq!(json(&[exit]), Some(Status::ExitCode(42)));
+        let error = r#"{"metadata":{},"status":"Failure","message":"no such pod","reason":"InternalError",
+            "details":{"causes":[{"message":"x"}]},"code":500}"#;
+        assert_eq!(json(&[error]), Some(Status::Failure { message: "no such pod".into(), code: Some(500) }));
+    }
+
+    #[test]
+    fn json_may_come_in_parts_and_is_told_once() {
+        let mut stream = ErrorStream::new(true);
+        stream.push(br#"{"status":"#);
+        stream.push(br#""Success"}"#);
+        assert_eq!(stream.stream_over(), Some(Status::Success));
+        assert_eq!(stream.connection_over(true), None);
+    }
+
+    #[test]
+    fn an_absent_status_is_no_success() {
+        assert_eq!(json(&[]), None);
+        assert_eq!(ErrorStream::new(true).connection_over(true), None);
+        assert_eq!(ErrorStream::new(false).connection_over(false), None);
+    }
+
+    #[test]
+    fn text_is_never_read_as_json_and_waits_for_the_end() {
+        let mut stream = ErrorStream::new(false);
+        assert_eq!(stream.stream_over(), None);
+        stream.push(br#"{"status":"Success"}"#);
+        let message = r#"{"status":"Success"}"#.to_owned();
+        assert_eq!(stream.connection_over(true), Some(Status::Failure { message, code: None }));
+        assert_eq!(ErrorStream::new(false).connection_over(true), Some(Status::Success));
+    }
+
+    #[test]
+    fn broken_and_endless_json_is_a_failure_with_its_beginning() {
+        assert_eq!(json(&["{oops"]), Some(Status::Failure { message: "{oops".into(), code: None }));
+        let mut stream = ErrorStream::new(true);
+        (0..100).for_each(|_| stream.push(&[b'x'; 4096]));
+        let Some(Status::Failure { message, .. }) = stream.stream_over() else { panic!("no failure") };
+        assert_eq!(message.len(), 64 << 10);
+    }
+}
