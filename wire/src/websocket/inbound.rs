@@ -20,7 +20,7 @@ pub(crate) enum Item<'a> {
     End,
     Ping,
     Pong,
-    /// CLOSE: what follows is not read.
+    /// CLOSE: no message follows that anybody reads.
     Close {
         code: Option<u32>,
         reason: String,
@@ -28,19 +28,13 @@ pub(crate) enum Item<'a> {
     Anomaly(Anomaly),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// After CLOSE; bytes behind it are worth one word.
-    Closed,
-    /// Not read any further.
-    Over,
-}
-
 pub(crate) struct Inbound {
     reader: Reader,
     rules: Rules,
-    state: State,
+    /// CLOSE was said. PONGs may follow it.
+    closed: bool,
+    /// Not read any further.
+    lost: bool,
     kind: Kind,
     mask: Option<Mask>,
     scratch: Vec<u8>,
@@ -52,7 +46,8 @@ impl Inbound {
         Inbound {
             reader: Reader::new(),
             rules,
-            state: State::Open,
+            closed: false,
+            lost: false,
             kind: Kind::Skip,
             mask: None,
             scratch: Vec::new(),
@@ -62,7 +57,7 @@ impl Inbound {
 
     #[inline]
     pub(crate) fn feed(&mut self, mut bytes: &[u8], on: &mut impl FnMut(Item<'_>)) {
-        while self.state == State::Open {
+        while !self.lost {
             match self.reader.next(&mut bytes) {
                 None => return,
                 Some(Piece::Head(head)) => self.begin(&head, on),
@@ -70,22 +65,23 @@ impl Inbound {
                 Some(Piece::End) => self.end(on),
             }
         }
-        self.after_close(bytes, on);
     }
 
     /// Bytes to the next place where a message may be put in; none where it is not known, or there is none.
     pub(crate) fn to_border(&self) -> Option<u64> {
-        let fragment_follows = self.rules.in_message() || self.state != State::Open;
-        if fragment_follows { None } else { self.reader.to_border() }
+        if self.rules.in_message() || self.closed || self.lost { None } else { self.reader.to_border() }
     }
 
     #[inline]
     fn begin(&mut self, head: &Head, on: &mut impl FnMut(Item<'_>)) {
         let offset = self.reader.offset();
         let (kind, odd) = match self.rules.judge(head) {
+            Ok((Kind::Data { .. }, _)) if self.closed => {
+                (Kind::Skip, Some("a message behind CLOSE, which nobody reads"))
+            }
             Ok(verdict) => verdict,
             Err(what) => {
-                self.state = State::Over;
+                self.lost = true;
                 return on(Item::Anomaly(Anomaly::Lost { offset, what }));
             }
         };
@@ -133,18 +129,11 @@ impl Inbound {
             Kind::Ping => on(Item::Ping),
             Kind::Pong => on(Item::Pong),
             Kind::Close => {
-                self.state = State::Closed;
+                self.closed = true;
                 let (code, reason) = close_payload(&self.close);
+                self.close.clear();
                 on(Item::Close { code, reason });
             }
-        }
-    }
-
-    fn after_close(&mut self, bytes: &[u8], on: &mut impl FnMut(Item<'_>)) {
-        if self.state == State::Closed && !bytes.is_empty() {
-            self.state = State::Over;
-            let (offset, what) = (self.reader.offset(), "bytes behind CLOSE, which nobody reads");
-            on(Item::Anomaly(Anomaly::Wire { offset, what }));
         }
     }
 }

@@ -151,9 +151,15 @@ impl Upgrade {
         }
     }
 
-    /// Feeds both directions and their ends to a new decoder.
+    /// Feeds both directions and their ends to a new decoder. Streams are opened by the client, whoever's bytes
+    /// are fed first.
     pub fn decode(&self, slices: Slices, sink: &mut dyn FnMut(Side, Event<'_>)) {
-        let mut run = Run { decoder: Decoder::new(&self.negotiated, &self.request), upgrade: self, fed: [0; 2], sink };
+        let mut sink = |side, event: Event<'_>| {
+            let opened = matches!(event, Event::Opened { .. });
+            sink(if opened { Side::Client } else { side }, event);
+        };
+        let mut run =
+            Run { decoder: Decoder::new(&self.negotiated, &self.request), upgrade: self, fed: [0; 2], sink: &mut sink };
         match slices {
             Slices::Whole => {}
             Slices::Timeline => self.timeline.iter().for_each(|read| run.read(read)),
