@@ -41,11 +41,13 @@ impl Key {
     /// The name itself, when a segment is empty, `.`, `..` or has another character.
     pub fn new(name: impl Into<String>) -> Result<Self, String> {
         let name = name.into();
-        let legal = |segment: &str| {
-            !matches!(segment, "" | "." | "..")
-                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-        };
         if name.split('/').all(legal) { Ok(Self(name)) } else { Err(name) }
+    }
+
+    /// Whether a key can start like this: whole legal segments, and the beginning of one.
+    pub(crate) fn may_start_with(prefix: &str) -> bool {
+        let (folders, rest) = prefix.rsplit_once('/').map_or((None, prefix), |(folders, rest)| (Some(folders), rest));
+        folders.is_none_or(|folders| folders.split('/').all(legal)) && rest.bytes().all(legal_byte)
     }
 
     /// The name.
@@ -100,6 +102,14 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn legal(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(legal_byte)
+}
+
+fn legal_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
 /// `YYYY/MM/DD` of the id's time; 1970 for an id that carries none.

@@ -5,6 +5,7 @@
 
 pub mod cast;
 pub mod chunk;
+pub mod conformance;
 mod disk;
 pub mod journal;
 mod key;
@@ -20,4 +21,4 @@ pub use manifest::{Chunk, Command, CommandSource, Manifest, Outcome, StreamTotal
 pub use memory::Memory;
 pub use recordings::{RecordingError, Recordings, Summary};
 pub use s3::{S3, S3Credentials, S3Settings};
-pub use store::{Capabilities, Entry, Store, StoreError};
+pub use store::{Capabilities, Entry, Store, StoreError, probe_by_creating_twice};

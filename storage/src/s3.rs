@@ -152,7 +152,7 @@ impl Store for S3 {
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let mut retries = retry::Retries::new();
         let mut listed: Vec<Entry> = Vec::new();
-        while listed.len() < limit {
+        while listed.len() < limit && Key::may_start_with(prefix) {
             let from = listed.last().map(|entry| &entry.key).or(after);
             match self.try_list(prefix, from, limit - listed.len()).await {
                 Ok(page) if page.is_empty() => break,
@@ -166,6 +166,9 @@ impl Store for S3 {
     async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let mut retries = retry::Retries::new();
         let (mut names, mut token) = (Vec::new(), None);
+        if !Key::may_start_with(prefix) {
+            return Ok(names);
+        }
         loop {
             match self.try_children(prefix, token.clone()).await {
                 Ok((page, next)) => {

@@ -53,6 +53,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn read(&self, key: &Key) -> Result<Bytes, StoreError>;
 
     /// Up to `limit` objects whose name starts with `prefix`, sorted by name, after `after`.
+    ///
+    /// Where a folder's name begins a neighbour's (`a/…` and `a-b`), which of them comes first is the store's own affair:
+    /// S3 sorts bytes, SeaweedFS folder by folder. Pages follow that order and leave nothing out.
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// The distinct next path segments below `prefix` (which ends in `/` or is empty), sorted: `["2026", "2027"]`.
@@ -73,8 +76,12 @@ impl StoreError {
     }
 }
 
-/// The probe that every store can do: the same create twice, of a name that nobody else has.
-pub(crate) async fn probe_by_creating_twice(store: &dyn Store) -> Result<Capabilities, StoreError> {
+/// The probe that every store can do, for its implementation of [`Store::probe`]: the same create twice, of a name that
+/// nobody else has.
+///
+/// # Errors
+/// The store's.
+pub async fn probe_by_creating_twice(store: &dyn Store) -> Result<Capabilities, StoreError> {
     let name = format!("probe/{}", uuid::Uuid::new_v4());
     let key = Key::new(name).map_err(|name| StoreError::failed("name", name, "not a legal name"))?;
     let content = Bytes::from_static(b"Kubetape was here to see what this store can do.\n");

@@ -1,4 +1,8 @@
-use std::{fs, io, io::ErrorKind, path::Path};
+use std::{
+    fs, io,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use crate::{Entry, Key};
 
@@ -20,7 +24,7 @@ struct Walk<'a> {
 /// Up to `limit` objects that start with `prefix`, after `after`, sorted by name. Only folders that can hold one are
 /// read.
 pub(super) fn list(root: &Path, prefix: &str, after: Option<&Key>, limit: usize) -> io::Result<Vec<Entry>> {
-    let Some(start) = legal_folder(prefix) else { return Ok(Vec::new()) };
+    let Some(start) = inside(root, prefix) else { return Ok(Vec::new()) };
     let after = after.map_or("", Key::as_str);
     let mut walk = Walk { root, prefix, after, limit, found: Vec::new() };
     walk.descend(start)?;
@@ -29,7 +33,7 @@ pub(super) fn list(root: &Path, prefix: &str, after: Option<&Key>, limit: usize)
 
 /// The names in the folder `prefix`, sorted.
 pub(super) fn children(root: &Path, prefix: &str) -> io::Result<Vec<String>> {
-    let Some(start) = legal_folder(prefix).filter(|start| *start == prefix) else { return Ok(Vec::new()) };
+    let Some(start) = inside(root, prefix).filter(|start| *start == prefix) else { return Ok(Vec::new()) };
     let named = names(root, start)?;
     let below = named.iter().filter_map(|named| named.name.strip_prefix(prefix));
     let mut names: Vec<_> = below.map(|name| name.trim_end_matches('/').to_owned()).collect();
@@ -37,13 +41,14 @@ pub(super) fn children(root: &Path, prefix: &str) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The folder part of a prefix, with its `/`; none where no key can start like that, so that nothing outside of the
-/// root is ever looked at.
-fn legal_folder(prefix: &str) -> Option<&str> {
+/// The folder part of a prefix, with its `/`; none where no key can start like that or the way to it goes through a
+/// link, so that nothing outside of the root is ever looked at.
+fn inside<'a>(root: &Path, prefix: &'a str) -> Option<&'a str> {
     let folder = &prefix[..prefix.rfind('/').map_or(0, |slash| slash + 1)];
-    let legal =
-        folder.is_empty() || Key::new(folder.trim_end_matches('/')).is_ok_and(|k| k.as_str().len() + 1 == folder.len());
-    legal.then_some(folder)
+    // Not with its last `/`: the system would follow a link for that.
+    let mut steps = folder.match_indices('/').map(|(end, _)| root.join(&folder[..end]));
+    let linked = |step: PathBuf| fs::symlink_metadata(step).is_ok_and(|metadata| metadata.is_symlink());
+    (Key::may_start_with(prefix) && !steps.any(linked)).then_some(folder)
 }
 
 impl Walk<'_> {
@@ -85,10 +90,7 @@ impl Walk<'_> {
 /// Files and folders of legal names, in the order of the names below them. Links and everything else are left out. A
 /// folder that is not there is empty.
 fn names(root: &Path, folder: &str) -> io::Result<Vec<Named>> {
-    let path = root.join(folder);
-    let linked = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
-    let entries = match fs::read_dir(&path) {
-        _ if linked => return Ok(Vec::new()),
+    let entries = match fs::read_dir(root.join(folder)) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
         other => other?,
     };

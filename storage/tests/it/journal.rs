@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use storage::{
+    Key, Memory, Store, chunk,
+    journal::{Entry, JournalError, JournalReader, What, decode, encode},
+};
+
+const NOON: i64 = 1_795_348_800;
+
+fn key(seconds: i64, seq: u64) -> Key {
+    Key::journal("gw-1", Timestamp::from_second(seconds).unwrap(), seq).unwrap()
+}
+
+fn entry(user: &str, what: What) -> Entry {
+    Entry { micros: NOON * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
+}
+
+#[test]
+fn keys_are_as_described() {
+    assert_eq!(key(NOON, 12).as_str(), "journal/gw-1/2026/11/22/000000000012.jsonl.zst");
+    assert_eq!(key(NOON, 12).journal_seq(), Some(12));
+    for gateway in ["", "..", "a/b", "a b"] {
+        assert!(Key::journal(gateway, Timestamp::UNIX_EPOCH, 0).is_err(), "{gateway:?}");
+    }
+}
+
+#[test]
+fn entries_come_back() {
+    let login = What::Login { ok: false, method: "password".to_owned() };
+    let entries = [entry("", What::Started { version: "1".to_owned() }), entry("ann", login), entry("", What::Stopped)];
+    let object = encode(&entries).unwrap();
+    assert_eq!(decode(&key(NOON, 0), &object).unwrap(), entries);
+    let lines = chunk::decompress(&object, 10_000).unwrap();
+    let second: serde_json::Value = serde_json::from_slice(lines.split(|b| *b == b'\n').nth(1).unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "micros": NOON * 1_000_000, "gateway": "gw-1", "user": "ann", "event": "login", "ok": false, "method": "password",
+    });
+    assert_eq!(second, expected);
+}
+
+#[test]
+fn later_events_are_left_out_and_damage_is_named() {
+    let read = |lines: &str| decode(&key(NOON, 0), &chunk::compress(lines.as_bytes()).unwrap());
+    let later = r#"{"micros":1,"gateway":"g","event":"teleported","to":"mars"}"#;
+    let stopped = r#"{"micros":1,"gateway":"g","event":"stopped"}"#;
+    assert_eq!(read(&format!("{later}\n{stopped}\n")).unwrap().len(), 1);
+    assert!(matches!(read(&format!("{stopped}\n{{\"micros\"")), Err(JournalError::Line { line: 2, .. })));
+    assert!(matches!(read(r#"{"micros":1,"gateway":"g","event":"login"}"#), Err(JournalError::Line { line: 1, .. })));
+    assert!(matches!(decode(&key(NOON, 0), b"rubbish"), Err(JournalError::Object { .. })));
+}
+
+#[tokio::test]
+async fn a_reader_goes_on_where_it_stopped() {
+    let store = Arc::new(Memory::new());
+    let reader = JournalReader::new(store.clone());
+    assert_eq!(reader.gateways().await.unwrap(), [""; 0]);
+    assert_eq!(reader.newest("gw-1").await.unwrap(), None);
+    let object = encode(&[entry("", What::Stopped)]).unwrap();
+    for seq in 0..6 {
+        // Two a day, over the end of a month.
+        let day = NOON + (seq as i64 / 2 + 8) * 24 * 3600;
+        store.put_new(&key(day, seq), object.clone().into()).await.unwrap();
+    }
+
+    assert_eq!(reader.gateways().await.unwrap(), ["gw-1"]);
+    let seqs = |objects: Vec<storage::journal::JournalObject>| objects.iter().map(|o| o.seq).collect::<Vec<_>>();
+    let first = reader.list("gw-1", None, 4).await.unwrap();
+    assert_eq!(reader.read(&first[0]).await.unwrap().len(), 1);
+    let rest = reader.list("gw-1", first.last().map(|object| &object.key), 4).await.unwrap();
+    assert_eq!((seqs(first), seqs(rest)), (vec![0, 1, 2, 3], vec![4, 5]));
+    assert_eq!(reader.newest("gw-1").await.unwrap().map(|object| object.seq), Some(5));
+    for (from, limit, expected) in
+        [(0, 9, vec![0, 1, 2, 3, 4, 5]), (3, 9, vec![3, 4, 5]), (3, 2, vec![3, 4]), (6, 9, vec![])]
+    {
+        assert_eq!(seqs(reader.list_from("gw-1", from, limit).await.unwrap()), expected, "from {from}");
+    }
+}

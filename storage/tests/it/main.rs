@@ -1,0 +1,9 @@
+//! Stores against the one suite, and the formats against their description.
+
+mod cast;
+mod chunk;
+mod disk;
+mod journal;
+mod recordings;
+mod sample;
+mod stores;

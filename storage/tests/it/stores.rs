@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use storage::{Disk, Memory, S3, S3Credentials, S3Settings, Store, StoreError, conformance};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_conforms() {
+    conformance::check(Arc::new(Memory::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn disk_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::check(Arc::new(Disk::open(dir.path()).await.unwrap())).await;
+}
+
+/// The server that the environment names: `KUBETAPE_TEST_S3_ENDPOINT`, `…_ACCESS_KEY`, `…_SECRET_KEY`, `…_BUCKET`.
+fn server() -> Option<S3Settings> {
+    let of = |name: &str| std::env::var(format!("KUBETAPE_TEST_S3_{name}")).ok();
+    Some(S3Settings {
+        bucket: of("BUCKET").unwrap_or_else(|| "kubetape".to_owned()),
+        prefix: String::new(),
+        endpoint: Some(of("ENDPOINT")?),
+        region: "us-east-1".to_owned(),
+        path_style: true,
+        credentials: S3Credentials {
+            access_key: of("ACCESS_KEY"),
+            secret_key: of("SECRET_KEY"),
+            ..S3Credentials::default()
+        },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s3_conforms() {
+    let Some(settings) = server() else {
+        eprintln!("skipped: s3_conforms (KUBETAPE_TEST_S3_ENDPOINT is not set)");
+        return;
+    };
+    for prefix in ["", "some/where/"] {
+        let settings = S3Settings { prefix: prefix.to_owned(), ..settings.clone() };
+        conformance::check(Arc::new(S3::connect(settings).await.unwrap())).await;
+    }
+}
+
+#[tokio::test]
+async fn s3_says_what_is_wrong_with_its_settings() {
+    let Some(settings) = server() else {
+        eprintln!("skipped: s3_says_what_is_wrong_with_its_settings (KUBETAPE_TEST_S3_ENDPOINT is not set)");
+        return;
+    };
+    let mut wrong = settings.clone();
+    wrong.credentials.secret_key = Some("not-the-secret".to_owned());
+    assert_failed(S3::connect(wrong).await.unwrap_err(), "cannot list");
+    let wrong = S3Settings { bucket: "no-such-bucket-here".to_owned(), ..settings };
+    assert_failed(S3::connect(wrong).await.unwrap_err(), "cannot list");
+}
+
+#[tokio::test]
+async fn s3_that_is_away_is_a_failure_after_some_attempts() {
+    // A port that was free a moment ago: nobody answers.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let credentials = S3Credentials {
+        access_key: Some("a".to_owned()),
+        secret_key: Some("the-secret".to_owned()),
+        ..S3Credentials::default()
+    };
+    let settings = S3Settings {
+        bucket: "b".to_owned(),
+        prefix: String::new(),
+        endpoint: Some(format!("http://127.0.0.1:{port}")),
+        region: "us-east-1".to_owned(),
+        path_style: true,
+        credentials,
+    };
+    assert!(!format!("{settings:?}").contains("the-secret"));
+    assert_failed(S3::connect(settings).await.unwrap_err(), "cannot list");
+}
+
+fn assert_failed(error: StoreError, starts: &str) {
+    assert!(matches!(error, StoreError::Failed { .. }), "{error:?}");
+    assert!(error.to_string().starts_with(starts), "{error}");
+    assert!(!format!("{error:?}").contains("the-secret"));
+}
+
+#[tokio::test]
+async fn a_probe_does_not_believe_a_200() {
+    #[derive(Debug)]
+    struct Overwrites(Memory);
+
+    #[async_trait::async_trait]
+    impl Store for Overwrites {
+        async fn put_new(&self, _: &storage::Key, _: bytes::Bytes) -> Result<(), StoreError> {
+            Ok(())
+        }
+        async fn read(&self, key: &storage::Key) -> Result<bytes::Bytes, StoreError> {
+            self.0.read(key).await
+        }
+        async fn list(
+            &self,
+            prefix: &str,
+            after: Option<&storage::Key>,
+            limit: usize,
+        ) -> Result<Vec<storage::Entry>, StoreError> {
+            self.0.list(prefix, after, limit).await
+        }
+        async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+            self.0.children(prefix).await
+        }
+        async fn probe(&self) -> Result<storage::Capabilities, StoreError> {
+            storage::probe_by_creating_twice(self).await
+        }
+    }
+
+    assert!(!Overwrites(Memory::new()).probe().await.unwrap().conditional_create);
+}
