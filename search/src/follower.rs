@@ -32,10 +32,13 @@ pub struct Follower {
     known: Known,
     runs: HashMap<String, Run>,
     progress: Progress,
+    /// Documents that are not committed. Without any, there is nothing to commit: what of the state is newer is
+    /// found again after a restart, and adds nothing then either.
     uncommitted: u64,
-    /// Something of the state is newer than the last commit's.
-    moved: bool,
 }
+
+/// What is told at each commit.
+pub(crate) type Report<'a> = &'a mut (dyn FnMut(Progress) + Send);
 
 /// How thoroughly a step looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,6 @@ impl Follower {
             runs: HashMap::new(),
             progress: Progress::default(),
             uncommitted: 0,
-            moved: false,
         }
     }
 
@@ -96,20 +98,40 @@ impl Follower {
     }
 
     /// Like [`Follower::step`], reporting at each commit.
-    pub(crate) async fn catch_up(&mut self, report: &mut dyn FnMut(Progress)) -> Result<Progress> {
+    pub(crate) async fn catch_up(&mut self, report: Report<'_>) -> Result<Progress> {
         self.turn(Care::All, report).await
     }
 
-    async fn turn(&mut self, care: Care, report: &mut dyn FnMut(Progress)) -> Result<Progress> {
+    async fn turn(&mut self, care: Care, report: Report<'_>) -> Result<Progress> {
+        let done = self.try_turn(care, report).await;
+        if let Err(error) = &done
+            && !matches!(error, SearchError::Store(_))
+        {
+            self.start_over();
+        }
+        done.map(|()| self.progress)
+    }
+
+    async fn try_turn(&mut self, care: Care, report: Report<'_>) -> Result<()> {
         if self.state.is_none() {
             self.state = Some(self.index.state()?);
         }
         // The journal says which recordings are new or over; but a journal that fails must not hold recordings up.
-        let journals = self.follow_journals(report).await;
+        let journals = self.follow_journals(care, report).await;
         let recordings = self.follow_recordings(care, report).await;
         self.commit(report).await?;
-        journals.and(recordings)?;
-        Ok(self.progress)
+        journals.and(recordings)
+    }
+
+    /// Goes back to the last commit: after an error of the index it is not known what of the rest is in it.
+    fn start_over(&mut self) {
+        if let Err(error) = self.index.rollback() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot be written");
+        }
+        self.state = None;
+        self.known = Known::default();
+        self.runs.clear();
+        self.uncommitted = 0;
     }
 
     fn state(&mut self) -> &mut State {
@@ -120,22 +142,20 @@ impl Follower {
     fn added(&mut self, documents: usize) {
         self.progress.documents += documents as u64;
         self.uncommitted += documents as u64;
-        self.moved = true;
     }
 
-    async fn commit_if_many(&mut self, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    async fn commit_if_many(&mut self, report: Report<'_>) -> Result<()> {
         if self.uncommitted >= COMMIT_AFTER { self.commit(report).await } else { Ok(()) }
     }
 
-    async fn commit(&mut self, report: &mut dyn FnMut(Progress)) -> Result<()> {
-        if !self.moved {
+    async fn commit(&mut self, report: Report<'_>) -> Result<()> {
+        if self.uncommitted == 0 {
             return Ok(());
         }
         let (index, state) = (self.index.clone(), self.state().clone());
         let committed = tokio::task::spawn_blocking(move || index.commit(&state)).await;
         committed
             .map_err(|error| SearchError::Index(Box::new(tantivy::TantivyError::SystemError(error.to_string()))))??;
-        self.moved = false;
         self.uncommitted = 0;
         self.progress.commits += 1;
         self.progress.live = self.state().open.len() as u64;

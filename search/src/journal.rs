@@ -14,11 +14,22 @@ use crate::{
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     /// Join a request to its run.
-    Join { user: String, request: Box<Request>, micros: i64, session: Option<RecordingId> },
+    Join(Box<Part>),
     /// Add a request that belongs to no run.
     Add(Box<document::Request>),
     /// Look at a recording now.
     Look(RecordingId),
+}
+
+/// A request that is a part of a run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) user: String,
+    pub(crate) request: Request,
+    /// Microseconds since 1970.
+    pub(crate) micros: i64,
+    /// The recording that it opened.
+    pub(crate) session: Option<RecordingId>,
 }
 
 /// The tasks of one object's entries, in order.
@@ -39,7 +50,7 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
         };
         let (user, micros) = (entry.user, entry.micros);
         if !request.kubectl_session.is_empty() {
-            tasks.push(Task::Join { user, request: Box::new(request), micros, session });
+            tasks.push(Task::Join(Box::new(Part { user, request, micros, session })));
         } else if is_of_interest(&request) {
             tasks.push(Task::Add(Box::new(single(format!("request:{key}:{at}"), user, request, micros, session))));
         }

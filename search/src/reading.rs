@@ -37,15 +37,17 @@ pub(crate) fn begun(session: &Session) -> Vec<Stored> {
 
 /// The commands that were typed in a chunk. Lines that are damaged are passed over: the manifest has them.
 pub(crate) fn typed(session: &Session, lines: &[u8]) -> Vec<Stored> {
-    let markers = lines.split(|&byte| byte == b'\n').filter(|line| may_be_marker(line));
-    let events = markers.filter_map(|line| Event::parse(line).ok()).filter(|event| event.code == Code::Marker);
+    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', lines).map(|end| end + 1));
+    let markers = starts.map(|start| &lines[start..]).filter(|rest| may_be_marker(rest));
+    let whole = markers.map(|rest| &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]);
+    let events = whole.filter_map(|line| Event::parse(line).ok()).filter(|event| event.code == Code::Marker);
     let commands = events.map(|event| command(session, event.micros, CommandSource::Typed, &event.data));
     commands.take(MOST_COMMANDS).map(Stored::Command).collect()
 }
 
-/// Whether a line can be a marker, found without parsing a flood of output: `[12.345678, "m", …`.
-fn may_be_marker(line: &[u8]) -> bool {
-    let head = &line[..line.len().min(40)];
+/// Whether the line that begins here can be a marker, found without parsing a flood of output: `[12.345678, "m", …`.
+fn may_be_marker(rest: &[u8]) -> bool {
+    let head = &rest[..rest.len().min(40)];
     let Some(comma) = head.iter().position(|&byte| byte == b',') else { return false };
     head[comma + 1..].trim_ascii_start().starts_with(b"\"m\"")
 }

@@ -17,7 +17,11 @@ use crate::{Follower, Index, Progress, Result, index};
 /// # Errors
 /// [`crate::SearchError::Locked`] while another process writes to the index, before anything is done; the store's;
 /// the index's. The old index stays as it was until the new one is complete.
-pub async fn rebuild(store: Arc<dyn Store>, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Progress> {
+pub async fn rebuild(
+    store: Arc<dyn Store>,
+    dir: &Path,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Progress> {
     let held = index::lock(dir)?;
     let (new, old) = (beside(dir, ".new"), beside(dir, ".old"));
     index::lock(&new)?;

@@ -1,15 +1,17 @@
 //! The journals' part of a step.
 
+use std::collections::hash_map::Entry;
+
 use storage::{
     Key, StoreError,
     journal::{JournalError, JournalObject},
 };
 
-use super::Follower;
+use super::{Care, Follower, Report};
 use crate::{
-    Progress, Result, SearchError,
+    Result, SearchError,
     document::Stored,
-    journal::{Task, tasks},
+    journal::{Part, Task, tasks},
     run::Run,
 };
 
@@ -17,22 +19,31 @@ use crate::{
 const PAGE: usize = 500;
 
 impl Follower {
-    pub(super) async fn follow_journals(&mut self, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    pub(super) async fn follow_journals(&mut self, care: Care, report: Report<'_>) -> Result<()> {
         for gateway in self.journal.gateways().await.map_err(store_failed)? {
-            self.follow_journal(&gateway, report).await?;
+            self.follow_journal(&gateway, care, report).await?;
         }
         Ok(())
     }
 
-    async fn follow_journal(&mut self, gateway: &str, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    /// Reads what is new of a gateway's journal. Listing a day is dear where it has tens of thousands of objects, and
+    /// numbers have no gaps: so the next one of the day is simply asked for, and the listing finds the next day.
+    async fn follow_journal(&mut self, gateway: &str, care: Care, report: Report<'_>) -> Result<()> {
         loop {
             let last = self.state().journals.get(gateway).and_then(|name| Key::new(name.as_str()).ok());
+            if let Some(next) = last.as_ref().and_then(next_of_day)
+                && self.read_object(&next).await?
+            {
+                self.read_to(gateway, &next, report).await?;
+                continue;
+            }
+            if last.is_some() && care == Care::Thrifty && !self.known.lists_journals() {
+                return Ok(());
+            }
             let objects = self.journal.list(gateway, last.as_ref(), PAGE).await.map_err(store_failed)?;
             for object in &objects {
                 self.read_object(object).await?;
-                self.state().journals.insert(gateway.to_owned(), object.key.as_str().to_owned());
-                self.moved = true;
-                self.commit_if_many(report).await?;
+                self.read_to(gateway, object, report).await?;
             }
             if objects.len() < PAGE {
                 return Ok(());
@@ -40,20 +51,23 @@ impl Follower {
         }
     }
 
-    async fn read_object(&mut self, object: &JournalObject) -> Result<()> {
+    async fn read_to(&mut self, gateway: &str, object: &JournalObject, report: Report<'_>) -> Result<()> {
+        self.state().journals.insert(gateway.to_owned(), object.key.as_str().to_owned());
+        self.commit_if_many(report).await
+    }
+
+    /// Takes in an object. Says whether it is there; one that is damaged is passed over.
+    async fn read_object(&mut self, object: &JournalObject) -> Result<bool> {
         let entries = match self.journal.read(object).await {
             Ok(entries) => entries,
-            // Gone since it was listed, or damaged: the next one may be read. A store that fails is waited for.
-            Err(
-                error @ (JournalError::Store(StoreError::NotFound(_))
-                | JournalError::Object { .. }
-                | JournalError::Line { .. }),
-            ) => {
-                tracing::error!(object = %object.key, error = &error as &dyn std::error::Error, "journal object passed over");
+            Err(JournalError::Store(StoreError::NotFound(_))) => return Ok(false),
+            Err(error @ JournalError::Store(_)) => return Err(store_failed(error)),
+            Err(error @ (JournalError::Object { .. } | JournalError::Line { .. })) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(object = %object.key, error, "a journal object is passed over");
                 self.progress.damaged += 1;
-                return Ok(());
+                return Ok(true);
             }
-            Err(error) => return Err(store_failed(error)),
         };
         self.progress.journal_objects += 1;
         let mut touched = Vec::new();
@@ -64,22 +78,31 @@ impl Follower {
                     self.index.add(&[Stored::Request(*request)])?;
                     self.added(1);
                 }
-                Task::Join { user, request, micros, session } => {
-                    let key = Run::key(&user, &request.target.cluster, &request.kubectl_session);
-                    let run = match self.runs.entry(key.clone()) {
-                        std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-                        std::collections::hash_map::Entry::Vacant(free) => {
-                            let known = self.index.run(&key)?;
-                            free.insert(known.unwrap_or_else(|| Run::new(&user, &request, micros)))
-                        }
-                    };
-                    if run.add(&request, micros, session) && !touched.contains(&key) {
+                Task::Join(part) => {
+                    if let Some(key) = self.join(&part)?
+                        && !touched.contains(&key)
+                    {
                         touched.push(key);
                     }
                 }
             }
         }
-        self.write_runs(touched)
+        self.write_runs(touched)?;
+        Ok(true)
+    }
+
+    /// Joins a request to its run. Gives the run's key where that changed it.
+    fn join(&mut self, part: &Part) -> Result<Option<String>> {
+        let Part { user, request, micros, session } = part;
+        let key = Run::key(user, &request.target.cluster, &request.kubectl_session);
+        let run = match self.runs.entry(key.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let known = self.index.run(&key)?;
+                free.insert(known.unwrap_or_else(|| Run::new(user, request, *micros)))
+            }
+        };
+        Ok(run.add(request, *micros, *session).then_some(key))
     }
 
     /// Writes each run once for an object, however many of its requests were in it.
@@ -91,6 +114,14 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// The object after this one on the same day.
+fn next_of_day(last: &Key) -> Option<JournalObject> {
+    let seq = last.journal_seq()?.checked_add(1)?;
+    let (day, _) = last.as_str().rsplit_once('/')?;
+    let key = Key::new(format!("{day}/{seq:012}.jsonl.zst")).ok()?;
+    Some(JournalObject { seq, key })
 }
 
 fn store_failed(error: JournalError) -> SearchError {

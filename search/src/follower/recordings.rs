@@ -1,13 +1,16 @@
 //! The recordings' part of a step.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use storage::{Key, Manifest, RecordingError, RecordingId};
+use storage::{Key, Manifest, RecordingError, RecordingId, cast::Session};
 
-use super::{Care, Follower};
-use crate::{Progress, Result, SearchError, reading};
+use super::{Care, Follower, Report};
+use crate::{Result, SearchError, document::Stored, reading};
 
 /// Manifests read at the same time, when many recordings are new.
 const AT_ONCE: usize = 16;
@@ -21,32 +24,50 @@ const STEPS_TO_DAYS: u32 = 60;
 /// in between.
 const BIG_DAY: usize = 2000;
 const STEPS_TO_BIG_DAYS: u32 = 10;
+/// Thrifty steps between two that list the journals' days.
+const STEPS_TO_JOURNALS: u32 = 10;
 /// Most steps that a recording without news is left alone.
 const LONGEST_REST: u32 = 600;
+/// Open recordings that are looked at in one thrifty step, about.
+const LOOKS: usize = 100;
+/// Looks after which a recording that the journal told of, and of which there is nothing, is given up.
+const LOOKS_FOR_NOTHING: u32 = 50;
 
 /// What need not be looked at, or not now. In memory only: after a start the index is asked.
 #[derive(Default)]
 pub(super) struct Known {
     /// By day: recordings that are done, or open.
     days: HashMap<String, HashSet<RecordingId>>,
-    rest: HashMap<RecordingId, Rest>,
+    open: HashMap<RecordingId, Open>,
+    /// Damage that was logged.
+    logged: HashSet<(RecordingId, String)>,
     /// What the journal told of.
     told: BTreeSet<RecordingId>,
     steps: u32,
 }
 
-/// How long a recording has been quiet.
+/// An open recording.
 #[derive(Default)]
-struct Rest {
+struct Open {
+    /// Looks since there was something new.
     quiet: u32,
+    /// Steps to the next look.
     wait: u32,
+    /// What its header says, once it was read.
+    session: Option<Arc<Session>>,
 }
 
 impl Known {
     /// The journal tells of a recording.
     pub(super) fn wake(&mut self, id: RecordingId) {
-        self.rest.remove(&id);
         self.told.insert(id);
+        let open = self.open.entry(id).or_default();
+        (open.quiet, open.wait) = (0, 0);
+    }
+
+    /// Whether this is a step that lists journals.
+    pub(super) fn lists_journals(&self) -> bool {
+        self.steps.is_multiple_of(STEPS_TO_JOURNALS)
     }
 
     fn contains(&self, id: RecordingId) -> bool {
@@ -57,38 +78,48 @@ impl Known {
         self.days.entry(id.day()).or_default().insert(id);
     }
 
-    /// Whether a quiet recording is due.
-    fn is_due(&mut self, id: RecordingId) -> bool {
-        let rest = self.rest.entry(id).or_default();
-        if rest.wait == 0 {
-            return true;
+    fn forget(&mut self, id: RecordingId) {
+        if let Some(ids) = self.days.get_mut(&id.day()) {
+            ids.remove(&id);
         }
-        rest.wait -= 1;
-        false
     }
 
-    fn looked(&mut self, id: RecordingId, news: bool) {
-        let rest = self.rest.entry(id).or_default();
-        rest.quiet = if news { 0 } else { rest.quiet.saturating_add(1) };
-        rest.wait = (rest.quiet / 10).min(LONGEST_REST);
+    /// Whether a recording is to be looked at in this step.
+    fn is_due(&mut self, id: RecordingId) -> bool {
+        let open = self.open.entry(id).or_default();
+        let due = open.wait == 0;
+        open.wait = open.wait.saturating_sub(1);
+        due
+    }
+
+    /// Sets the rest after a look: the longer nothing happened and the more recordings are open, the longer. Returns
+    /// how many looks in a row there was nothing.
+    fn looked(&mut self, id: RecordingId, news: bool) -> u32 {
+        let crowd = u32::try_from(self.open.len() / LOOKS).unwrap_or(u32::MAX);
+        let open = self.open.entry(id).or_default();
+        open.quiet = if news { 0 } else { open.quiet.saturating_add(1) };
+        open.wait = (open.quiet / 10).max(crowd).min(LONGEST_REST);
+        open.quiet
     }
 }
 
 impl Follower {
-    pub(super) async fn follow_recordings(&mut self, care: Care, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    pub(super) async fn follow_recordings(&mut self, care: Care, report: Report<'_>) -> Result<()> {
         let told = std::mem::take(&mut self.known.told);
         self.take_new(told.into_iter().collect(), report).await?;
         for day in self.days_to_list(care).await? {
             let ids = self.recordings.ids(&day).await.map_err(store_failed)?;
             // Oldest first, so that an end in the middle leaves nothing behind it.
             self.take_new(ids.into_iter().rev().collect(), report).await?;
-            if !self.known.days.entry(day.clone()).or_default().is_empty() && day > self.state().day {
+            let used = self.known.days.get(&day).is_some_and(|ids| !ids.is_empty());
+            if used && day > self.state().day {
                 self.state().day = day;
-                self.moved = true;
             }
         }
         self.look_at_open(care, report).await?;
         self.known.steps = self.known.steps.wrapping_add(1);
+        let open = &self.state.get_or_insert_default().open;
+        self.known.open.retain(|id, _| open.contains_key(id));
         Ok(())
     }
 
@@ -114,7 +145,7 @@ impl Follower {
     }
 
     /// Takes in recordings that are not known: finished ones at once, others are kept open.
-    async fn take_new(&mut self, mut ids: Vec<RecordingId>, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    async fn take_new(&mut self, mut ids: Vec<RecordingId>, report: Report<'_>) -> Result<()> {
         ids.retain(|id| !self.known.contains(*id));
         for batch in ids.chunks(BATCH) {
             let mut unknown = Vec::with_capacity(batch.len());
@@ -146,7 +177,6 @@ impl Follower {
 
     fn open(&mut self, id: RecordingId) {
         self.state().open.entry(id).or_insert(0);
-        self.moved = true;
     }
 
     fn finish(&mut self, id: RecordingId, manifest: &Manifest) -> Result<()> {
@@ -162,7 +192,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn look_at_open(&mut self, care: Care, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    async fn look_at_open(&mut self, care: Care, report: Report<'_>) -> Result<()> {
         let open: Vec<(RecordingId, u32)> = self.state().open.iter().map(|(id, next)| (*id, *next)).collect();
         for (id, next) in open {
             if care == Care::Thrifty && !self.known.is_due(id) {
@@ -173,10 +203,14 @@ impl Follower {
                 Err(Look::Index(error)) => return Err(error),
                 Err(Look::Recording(error)) => {
                     self.damaged(id, &error);
-                    false
+                    true
                 }
             };
-            self.known.looked(id, news);
+            let quiet = self.known.looked(id, news);
+            if next == 0 && quiet > LOOKS_FOR_NOTHING {
+                self.close(id);
+                self.known.forget(id);
+            }
             self.commit_if_many(report).await?;
         }
         Ok(())
@@ -187,42 +221,75 @@ impl Follower {
         let after = next.checked_sub(1).map(|number| Key::chunk(id, number));
         let listed = self.store.list(&Key::recording_prefix(id), after.as_ref(), PAGE).await;
         let listed = listed.map_err(|error| Look::Recording(error.into()))?;
-        if listed.iter().any(|entry| entry.key == Key::manifest(id))
-            && let Some(manifest) = self.recordings.manifest(id).await?
-        {
-            self.finish(id, &manifest)?;
-            self.state().open.remove(&id);
-            self.known.rest.remove(&id);
+        let over = listed.iter().any(|entry| entry.key == Key::manifest(id));
+        if over && self.read_manifest(id).await? {
             return Ok(true);
         }
         let numbers: Vec<u32> = listed.iter().filter_map(|entry| entry.key.chunk_number()).collect();
-        if numbers.is_empty() {
-            return Ok(false);
+        if !numbers.is_empty() {
+            self.read_chunks(id, next, &numbers).await?;
         }
-        self.read_chunks(id, next, &numbers).await?;
-        Ok(true)
+        Ok(!numbers.is_empty())
+    }
+
+    /// Finishes a recording that has a manifest, if that can be read: else it stays as its chunks show it.
+    async fn read_manifest(&mut self, id: RecordingId) -> Result<bool, Look> {
+        match self.recordings.manifest(id).await {
+            Ok(Some(manifest)) => {
+                self.finish(id, &manifest)?;
+                self.close(id);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error @ RecordingError::Store(_)) => Err(Look::Recording(error)),
+            Err(error) => {
+                self.damaged(id, &error);
+                Ok(false)
+            }
+        }
     }
 
     async fn read_chunks(&mut self, id: RecordingId, next: u32, numbers: &[u32]) -> Result<(), Look> {
-        let session = self.recordings.header(id).await?.kubetape;
+        let session = self.session(id).await?;
         if next == 0 {
             let documents = reading::begun(&session);
             self.index.replace_session(id, &documents)?;
             self.advance(id, 1, documents.len());
         }
         for &number in numbers.iter().filter(|number| **number > 0) {
-            let documents = match self.recordings.chunk(id, number).await {
-                Ok(lines) => reading::typed(&session, &lines),
-                Err(error @ RecordingError::Store(_)) => return Err(Look::Recording(error)),
-                Err(error) => {
-                    self.damaged(id, &error);
-                    Vec::new()
-                }
-            };
+            // Commands are typed at terminals only: a flood through a pipe need not be read.
+            let documents = if session.tty { self.typed(id, &session, number).await? } else { Vec::new() };
             self.index.add(&documents)?;
             self.advance(id, number + 1, documents.len());
         }
         Ok(())
+    }
+
+    async fn typed(&mut self, id: RecordingId, session: &Session, number: u32) -> Result<Vec<Stored>, Look> {
+        match self.recordings.chunk(id, number).await {
+            Ok(lines) => Ok(reading::typed(session, &lines)),
+            Err(error @ RecordingError::Store(_)) => Err(Look::Recording(error)),
+            Err(error) => {
+                self.damaged(id, &error);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// What the header says; read once.
+    async fn session(&mut self, id: RecordingId) -> Result<Arc<Session>, Look> {
+        if let Some(known) = self.known.open.get(&id).and_then(|open| open.session.clone()) {
+            return Ok(known);
+        }
+        let session = Arc::new(self.recordings.header(id).await?.kubetape);
+        self.known.open.entry(id).or_default().session = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// No longer looks at a recording.
+    fn close(&mut self, id: RecordingId) {
+        self.state().open.remove(&id);
+        self.known.open.remove(&id);
     }
 
     fn advance(&mut self, id: RecordingId, next: u32, documents: usize) {
@@ -230,10 +297,13 @@ impl Follower {
         self.added(documents);
     }
 
+    /// Counts and logs what is wrong with a recording, once.
     fn damaged(&mut self, id: RecordingId, error: &RecordingError) {
-        self.progress.damaged += 1;
-        let error: &dyn std::error::Error = error;
-        tracing::warn!(session = %id, error, "a recording cannot be read in full");
+        if self.known.logged.insert((id, error.to_string())) {
+            self.progress.damaged += 1;
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(session = %id, error, "a recording cannot be read in full");
+        }
     }
 }
 

@@ -66,6 +66,12 @@ impl Index {
         Ok(self.inner.reader.reload()?)
     }
 
+    /// Forgets what was added since the last commit, and starts a writer that failed anew.
+    pub(crate) fn rollback(&self) -> Result<()> {
+        self.writer()?.rollback()?;
+        Ok(())
+    }
+
     /// The state of the last commit; the first one where there was none.
     pub(crate) fn state(&self) -> Result<State> {
         if self.inner.writer.is_none() {

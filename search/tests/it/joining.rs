@@ -1,0 +1,96 @@
+//! Requests of one kubectl run become one command.
+
+use search::Kind;
+use storage::{
+    CommandSource,
+    journal::{Request, What},
+};
+
+use crate::{
+    Bench,
+    library::{Session, entry, find, request, texts},
+};
+
+#[tokio::test]
+async fn requests_of_one_run_are_one_command() {
+    let mut bench = Bench::new();
+    let discovery = Request { kubectl_session: "u1".to_owned(), ..Request::default() };
+    let entries = [
+        entry("ada", 0, What::Request(discovery)),
+        request("ada", 1, "u1", "web-0"),
+        request("ada", 2, "u1", "web-1"),
+        request("ada", 3, "u1", "web-0"),
+    ];
+    bench.library.journal("gw-1", 0, &entries).await;
+    bench.step().await;
+    let expected = "kubectl get pods web-0 -n default (get 200), pods web-1 -n default (get 200)";
+    assert_eq!(texts(&bench.index, "kubectl"), [expected]);
+    let hit = find(&bench.index, "web-1").remove(0);
+    assert_eq!((hit.kind, hit.source), (Kind::Command, Some(CommandSource::Request)));
+    assert_eq!((hit.namespace.as_str(), hit.pod.as_str()), ("default", "web-0"));
+    assert_eq!(find(&bench.index, "pod:web-1").len(), 1, "every pod of the run is filtered by");
+}
+
+#[tokio::test]
+async fn a_run_grows_over_objects_gateways_and_restarts() {
+    let mut bench = Bench::new();
+    bench.library.journal("gw-1", 0, &[request("ada", 1, "u1", "web-0")]).await;
+    bench.step().await;
+    assert_eq!(texts(&bench.index, "kubectl").len(), 1);
+    bench.library.journal("gw-2", 0, &[request("ada", 2, "u1", "web-1")]).await;
+    let mut bench = bench.restart();
+    bench.step().await;
+    bench.library.journal("gw-1", 1, &[request("ada", 3, "u1", "web-2")]).await;
+    bench.step().await;
+    let found = texts(&bench.index, "kubectl");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(["web-0", "web-1", "web-2"].iter().all(|pod| found[0].contains(pod)), "{found:?}");
+}
+
+#[tokio::test]
+async fn two_people_with_the_same_run_id_are_never_joined() {
+    let mut bench = Bench::new();
+    let entries = [request("ada", 1, "same", "web-0"), request("mallory", 2, "same", "web-1")];
+    bench.library.journal("gw-1", 0, &entries).await;
+    bench.step().await;
+    assert_eq!(texts(&bench.index, "user:ada"), ["kubectl get pods web-0 -n default (get 200)"]);
+    assert_eq!(texts(&bench.index, "user:mallory"), ["kubectl get pods web-1 -n default (get 200)"]);
+}
+
+#[tokio::test]
+async fn a_request_of_no_run_stands_for_itself() {
+    let mut bench = Bench::new();
+    let discovery = entry("ada", 0, What::Request(Request::default()));
+    let entries = [discovery, request("ada", 1, "", "web-0"), request("ada", 2, "", "web-0")];
+    bench.library.journal("gw-1", 0, &entries).await;
+    bench.step().await;
+    let hits = find(&bench.index, "");
+    assert_eq!(hits.iter().map(|hit| hit.kind).collect::<Vec<_>>(), [Kind::Request, Kind::Request]);
+    assert_eq!(hits[0].text, "pods web-0 -n default (get 200)");
+}
+
+#[tokio::test]
+async fn a_run_leads_to_the_session_that_it_opened() {
+    let mut bench = Bench::new();
+    let id = bench.library.begin(&Session::default()).await;
+    let get = request("ada", 0, "u1", "web-0");
+    let What::Request(mut exec) = get.what.clone() else { unreachable!() };
+    exec.verb = "exec".to_owned();
+    exec.kubectl_command = "kubectl exec".to_owned();
+    let opened = entry("ada", 1, What::SessionOpened { session: id, request: exec });
+    bench.library.journal("gw-1", 0, &[get, opened]).await;
+    bench.step().await;
+    let hit = find(&bench.index, "source:request").remove(0);
+    assert_eq!(hit.session, Some(id));
+}
+
+#[tokio::test]
+async fn refused_requests_are_found_by_their_reason() {
+    let mut bench = Bench::new();
+    let What::Request(mut refused) = request("eve", 0, "", "web-0").what else { unreachable!() };
+    refused.code = 403;
+    refused.reason = "no rule of the policy allows it".to_owned();
+    bench.library.journal("gw-1", 0, &[entry("eve", 0, What::Refused(refused))]).await;
+    bench.step().await;
+    assert_eq!(texts(&bench.index, "\"no rule\" user:eve").len(), 1);
+}

@@ -1,0 +1,52 @@
+//! The index, fed with recordings and journals as gateways write them.
+
+mod following;
+mod joining;
+mod library;
+mod lists;
+mod places;
+mod texts;
+
+use std::{sync::Arc, time::Duration};
+
+use library::Library;
+use search::{Follower, Index};
+
+/// An index in a folder of its own, and what keeps it up.
+struct Bench {
+    library: Library,
+    folder: tempfile::TempDir,
+    index: Index,
+    follower: Follower,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::of(Library::new())
+    }
+
+    fn of(library: Library) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (index, follower) = follow(&library, folder.path());
+        Self { library, folder, index, follower }
+    }
+
+    /// Ends the follower and starts another.
+    fn restart(self) -> Self {
+        let Self { library, folder, index, follower } = self;
+        drop((index, follower));
+        let (index, follower) = follow(&library, folder.path());
+        Self { library, folder, index, follower }
+    }
+
+    async fn step(&mut self) {
+        self.follower.step().await.unwrap();
+    }
+}
+
+fn follow(library: &Library, folder: &std::path::Path) -> (Index, Follower) {
+    let index = Index::open(&folder.join("index")).unwrap();
+    let store: Arc<dyn storage::Store> = library.store.clone();
+    let follower = Follower::new(store, index.clone(), Duration::from_secs(1));
+    (index, follower)
+}

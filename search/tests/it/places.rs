@@ -1,0 +1,87 @@
+//! Folders: locks, versions, rebuilding.
+
+use std::fs;
+
+use search::{Index, SearchError, SessionFilter, rebuild};
+use storage::Outcome;
+
+use crate::{
+    Bench,
+    library::{Session, everything},
+};
+
+#[tokio::test]
+async fn one_process_writes_and_others_read() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
+    bench.step().await;
+    let dir = bench.folder.path().join("index");
+    let error = Index::open(&dir).unwrap_err();
+    assert!(matches!(error, SearchError::Locked(_)));
+    assert!(error.to_string().contains("stop `kubetape serve` first"), "{error}");
+    let reader = Index::open_read_only(&dir).unwrap();
+    assert_eq!(everything(&reader), everything(&bench.index));
+}
+
+#[tokio::test]
+async fn rebuilding_replaces_the_index_when_nobody_writes_to_it() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
+    bench.step().await;
+    let before = everything(&bench.index);
+    let dir = bench.folder.path().join("index");
+    let refused = rebuild(bench.library.store.clone(), &dir, &mut |_| {}).await;
+    assert!(matches!(refused, Err(SearchError::Locked(_))));
+
+    let Bench { library, folder, index, follower } = bench;
+    drop((index, follower));
+    let mut reports = Vec::new();
+    let done = rebuild(library.store.clone(), &dir, &mut |progress| reports.push(progress)).await.unwrap();
+    assert_eq!((done.finished, reports.last()), (1, Some(&done)));
+    assert_eq!(everything(&Index::open_read_only(&dir).unwrap()), before);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["index"]);
+    // The new one is gone on with, not begun again.
+    let (index, mut follower) = crate::follow(&library, folder.path());
+    assert_eq!(follower.step().await.unwrap().documents, 0);
+    assert_eq!(everything(&index), before);
+}
+
+#[tokio::test]
+async fn an_index_of_another_version_is_made_anew() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
+    bench.step().await;
+    let Bench { library, folder, index, follower } = bench;
+    drop((index, follower));
+    let dir = folder.path().join("index");
+    fs::write(dir.join("kubetape-index"), "0\n").unwrap();
+    assert!(matches!(Index::open_read_only(&dir), Err(SearchError::Version(_))));
+    let (index, mut follower) = crate::follow(&library, folder.path());
+    follower.step().await.unwrap();
+    assert_eq!(index.sessions(&SessionFilter::default()).unwrap().total, 1);
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_read_is_made_anew() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
+    bench.step().await;
+    let Bench { library, folder, index, follower } = bench;
+    drop((index, follower));
+    fs::write(folder.path().join("index/meta.json"), "{").unwrap();
+    let (index, mut follower) = crate::follow(&library, folder.path());
+    follower.step().await.unwrap();
+    assert_eq!(index.sessions(&SessionFilter::default()).unwrap().total, 1);
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+    let error = Index::open(folder.path()).unwrap_err();
+    assert!(matches!(error, SearchError::Folder { .. }), "{error}");
+    assert!(matches!(Index::open_read_only(folder.path()), Err(SearchError::Missing(_))));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(matches!(Index::open_read_only(&folder.path().join("none")), Err(SearchError::Missing(_))));
+}
