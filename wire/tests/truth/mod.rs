@@ -68,7 +68,7 @@ pub fn read(decoded: &str, upgrade: &Upgrade) -> Result<[Truth; 2]> {
                 truth.keep_alive(frames)?;
             }
         }
-        truth.conclude()?;
+        truth.conclude(upgrade.negotiated.json_status)?;
     }
     Ok(truth)
 }
@@ -217,20 +217,31 @@ impl Truth {
     }
 
     /// Sizes and Status, read by another JSON parser than the decoder's.
-    fn conclude(&mut self) -> Result<()> {
+    fn conclude(&mut self, json_status: bool) -> Result<()> {
         for value in serde_json::Deserializer::from_slice(&self.resize).into_iter::<Value>() {
             let value = value?;
             let field = |upper: &str, lower: &str| value[upper].as_u64().or(value[lower].as_u64()).unwrap_or(0) as u16;
             self.sizes.push(Size { width: field("Width", "width"), height: field("Height", "height") });
         }
+        // v1 to v3: success is an error stream that the server ends without a word.
+        let error = |id: &u32| self.streams.contains(&(*id, Stream::Error));
+        let reset = |said: &Said| matches!(said, Said::Reset(id, _) if error(id));
+        let silent_end = !json_status && (self.ended.iter().any(error) || self.said.iter().any(reset));
+        let server = self.opened.is_empty();
+        if server && self.error.is_empty() && silent_end {
+            self.statuses.push(Status::Success);
+        }
         if !self.error.is_empty() {
-            self.statuses.push(expected_status(&self.error)?);
+            self.statuses.push(expected_status(&self.error, json_status)?);
         }
         Ok(())
     }
 }
 
-fn expected_status(json: &[u8]) -> Result<Status> {
+fn expected_status(json: &[u8], json_status: bool) -> Result<Status> {
+    if !json_status {
+        return Ok(Status::Failure { message: String::from_utf8(json.to_vec())?, code: None });
+    }
     let json: Value = serde_json::from_slice(json)?;
     if json["status"] == "Success" {
         return Ok(Status::Success);
