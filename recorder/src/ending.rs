@@ -18,8 +18,9 @@ pub(crate) struct Evidence<'a> {
     pub(crate) status: Option<&'a Status>,
     /// Whether any byte of stdout or stderr was seen.
     pub(crate) output: bool,
-    /// Whether the server said that it closes: WebSocket CLOSE or SPDY GOAWAY.
-    pub(crate) server_closed: bool,
+    /// Who first said that they close: WebSocket CLOSE or SPDY GOAWAY. The other side's answer may reach its socket
+    /// before their own end does.
+    pub(crate) closing: Option<Side>,
 }
 
 impl Evidence<'_> {
@@ -29,7 +30,7 @@ impl Evidence<'_> {
     /// |---|---|---|---|---|
     /// | exec | exited | exited 0 | failed to start, or unknown after output | who went first |
     /// | attach | exited | ended | the same | who went first; ended where the server said so |
-    /// | port-forward | ended | ended | ended | ended; upstream gone where the server did not say so |
+    /// | port-forward | ended | ended | ended | ended where the client went first or somebody said so |
     ///
     /// A Status outweighs a gateway that is stopping: the process had ended before.
     pub(crate) fn outcome(&self, how: Ending) -> (Outcome, Option<String>) {
@@ -54,10 +55,11 @@ impl Evidence<'_> {
     }
 
     fn by_side(&self, first: Side) -> Outcome {
-        match (self.kind, first) {
+        let said = self.closing.is_some();
+        match (self.kind, self.closing.unwrap_or(first)) {
             (SessionKind::PortForward, Side::Client) => Outcome::Ended,
-            (SessionKind::PortForward | SessionKind::Attach, Side::Server) if self.server_closed => Outcome::Ended,
-            (SessionKind::Exec, Side::Server) if self.server_closed => Outcome::Unknown,
+            (SessionKind::PortForward | SessionKind::Attach, Side::Server) if said => Outcome::Ended,
+            (SessionKind::Exec, Side::Server) if said => Outcome::Unknown,
             (_, Side::Server) => Outcome::UpstreamGone,
             (SessionKind::Exec | SessionKind::Attach, Side::Client) => Outcome::ClientGone,
         }
@@ -69,15 +71,16 @@ mod tests {
     use super::*;
 
     fn exec(status: Option<&Status>) -> Evidence<'_> {
-        Evidence { kind: SessionKind::Exec, status, output: false, server_closed: false }
+        Evidence { kind: SessionKind::Exec, status, output: false, closing: None }
     }
 
     #[test]
     fn an_end_without_a_status_is_never_exit_0() {
         assert_eq!(exec(None).outcome(Ending::Closed(Side::Server)).0, Outcome::UpstreamGone);
         assert_eq!(exec(None).outcome(Ending::Closed(Side::Client)).0, Outcome::ClientGone);
-        let closed = Evidence { server_closed: true, ..exec(None) };
-        assert_eq!(closed.outcome(Ending::Closed(Side::Server)).0, Outcome::Unknown);
+        let closing = |side| Evidence { closing: Some(side), ..exec(None) };
+        assert_eq!(closing(Side::Server).outcome(Ending::Closed(Side::Client)).0, Outcome::Unknown);
+        assert_eq!(closing(Side::Client).outcome(Ending::Closed(Side::Server)).0, Outcome::ClientGone);
         assert_eq!(exec(None).outcome(Ending::Interrupted).0, Outcome::Interrupted);
     }
 

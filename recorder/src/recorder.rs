@@ -29,8 +29,21 @@ impl Recorder {
     /// # Errors
     /// Why the store did not take the header. Nothing may be dialled then.
     pub async fn open(&self, permit: &access::Permit, opening: Opening) -> Result<Opened, RecordError> {
+        self.open_as(RecordingId(uuid::Uuid::now_v7()), permit, opening).await
+    }
+
+    /// The same under a name that the caller made, a UUID v7 of this moment: for who has to write it elsewhere at the
+    /// same time.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`RecordError::Conflict`] where the name is taken.
+    pub async fn open_as(
+        &self,
+        id: RecordingId,
+        permit: &access::Permit,
+        opening: Opening,
+    ) -> Result<Opened, RecordError> {
         let (start, now) = (Instant::now(), SystemTime::now());
-        let id = RecordingId(uuid::Uuid::now_v7());
         let session = opening.session(id, &self.settings.gateway, permit, now);
         let lines = header(&session).to_line();
         let object = chunk::compress(&lines).map_err(|error| RecordError::Compress(Arc::new(error)))?;

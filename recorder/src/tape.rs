@@ -49,7 +49,7 @@ struct Script {
     ports: Ports,
     totals: StreamTotals,
     status: Option<Status>,
-    server_closed: bool,
+    closing: Option<Side>,
     anomalies: Vec<String>,
     last_micros: u64,
 }
@@ -71,7 +71,7 @@ impl Tape {
             ports: Ports::default(),
             totals: StreamTotals::default(),
             status: None,
-            server_closed: false,
+            closing: None,
             anomalies: Vec::new(),
             last_micros: 0,
         };
@@ -165,7 +165,9 @@ impl Script {
             Event::Status(status) => {
                 self.status.get_or_insert_with(|| status.clone());
             }
-            Event::Close { .. } => self.server_closed |= from == Side::Server,
+            Event::Close { .. } => {
+                self.closing.get_or_insert(from);
+            }
             Event::Anomaly(anomaly) => self.note(micros, format!("anomaly: {}", said(from, anomaly))),
             Event::Opened { .. } | Event::Ping | Event::Pong => {}
         }
@@ -259,7 +261,7 @@ impl Script {
             kind: self.kind,
             status: self.status.as_ref(),
             output: self.totals.stdout + self.totals.stderr > 0,
-            server_closed: self.server_closed,
+            closing: self.closing,
         }
     }
 }

@@ -1,0 +1,123 @@
+//! What recording costs: bytes of a server through `accept` into a memory store, everything included but
+//! sockets and TLS. One iteration is 16 MiB of payload.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use access::{Action, Credential, InputRecording, Policy, Principal, Rule, Target};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
+use recorder::{Ending, Opening, Recorder, Recording, Settings};
+use storage::{Memory, cast::SessionKind};
+use wire::{Negotiated, Request, Side, Subresource};
+
+const TOTAL: usize = 16 << 20;
+/// Bytes that a pump reads at once.
+const READ: usize = 64 << 10;
+
+fn main() {
+    divan::main();
+}
+
+/// What a build prints: text in colour.
+fn payload(size: usize) -> Vec<u8> {
+    let line = b"\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 (/build/registry/src/serde_json)\r\n";
+    line.iter().copied().cycle().take(size).collect()
+}
+
+fn wire_bytes(message: usize) -> Vec<u8> {
+    let data = payload(message - 1);
+    let mut frame = vec![0x82];
+    if message < 126 {
+        frame.push(message as u8);
+    } else {
+        frame.push(126);
+        frame.extend((message as u16).to_be_bytes());
+    }
+    frame.push(1);
+    frame.extend(data);
+    frame.repeat(TOTAL / message)
+}
+
+async fn recording(tty: bool) -> Arc<Recording> {
+    let rule = Rule {
+        name: "all".to_owned(),
+        users: vec!["*".to_owned()],
+        groups: Vec::new(),
+        clusters: vec!["*".to_owned()],
+        as_user: "{user}".to_owned(),
+        as_groups: Vec::new(),
+        deny: Vec::new(),
+        side_doors: Vec::new(),
+        record_input: InputRecording::Never,
+    };
+    let principal = Principal {
+        name: "ada".to_owned(),
+        groups: Vec::new(),
+        credential: Credential::Token,
+        credential_id: String::new(),
+    };
+    let policy = Policy { rules: vec![rule] };
+    let permit = policy.decide(&principal, Action::Exec, &Target::default(), SystemTime::now()).expect("a permit");
+    let opening = Opening {
+        kind: SessionKind::Exec,
+        argv: vec!["sh".to_owned()],
+        tty,
+        stdin: true,
+        client: String::new(),
+        user_agent: String::new(),
+        kubectl_command: String::new(),
+        kubectl_session: String::new(),
+    };
+    let settings = Settings { store_patience: Duration::from_secs(600), ..Settings::default() };
+    let opened = Recorder::new(Arc::new(Memory::new()), settings).open(&permit, opening).await.expect("opened");
+    let request =
+        Request::parse(Subresource::Exec, &format!("command=sh&stdin=1&stdout=1&tty={tty}")).expect("a query");
+    let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
+    Arc::new(opened.begin(negotiated, &request))
+}
+
+fn record(bencher: Bencher, message: usize, tty: bool) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let bytes = wire_bytes(message);
+    bencher.counter(BytesCount::new(TOTAL)).counter(ItemsCount::new(TOTAL / message)).bench_local(|| {
+        runtime.block_on(async {
+            let recording = recording(tty).await;
+            for read in bytes.chunks(READ) {
+                recording.accept(Side::Server, read).await.expect("accepted");
+            }
+            recording.finish(Ending::Closed(Side::Server)).await.expect("a manifest")
+        })
+    });
+}
+
+#[divan::bench(args = [64, 1024, 32 << 10])]
+fn piped(bencher: Bencher, message: usize) {
+    record(bencher, message, false);
+}
+
+#[divan::bench(args = [64, 32 << 10])]
+fn terminal(bencher: Bencher, message: usize) {
+    record(bencher, message, true);
+}
+
+/// Each message in a read of its own, as a terminal's echo comes.
+#[divan::bench(args = [64])]
+fn one_read_each(bencher: Bencher, message: usize) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let bytes = wire_bytes(message);
+    let framed = bytes.len() / (TOTAL / message);
+    bencher.counter(ItemsCount::new(TOTAL / message)).bench_local(|| {
+        runtime.block_on(async {
+            let recording = recording(true).await;
+            for read in bytes.chunks(framed) {
+                recording.accept(Side::Server, read).await.expect("accepted");
+            }
+            recording.finish(Ending::Closed(Side::Server)).await.expect("a manifest")
+        })
+    });
+}

@@ -1,0 +1,246 @@
+//! Sessions from the permit to the manifest.
+
+mod support;
+
+use std::sync::Arc;
+
+use access::InputRecording;
+use recorder::{Ending, RecordError, Recorder};
+use storage::{
+    CommandSource, Memory, Outcome, Recordings,
+    cast::{Code, SessionKind},
+    chunk,
+};
+use support::*;
+
+#[tokio::test]
+async fn an_exec_without_a_terminal() {
+    let stage = Stage::exec(&["sh", "-c", "cat; exit 42"], false).await;
+    stage.client(STDIN, b"secret\n").await;
+    stage.server(STDOUT, "caf\u{e9}\n".as_bytes()).await;
+    stage.server(STDERR, b"\xff\n").await;
+    stage.server(ERROR, &exit_code(42)).await;
+    let close = close(Server);
+    stage.recording.accept(Server, &close).await.expect("accepted");
+    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+
+    assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 42 });
+    assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.totals.stderr), (7, 6, 2));
+    assert_eq!(manifest.transport, "websocket v5.channel.k8s.io");
+    assert_eq!(manifest.commands[0].text, "sh -c 'cat; exit 42'");
+    assert_eq!((manifest.commands[0].source, manifest.commands[0].micros), (CommandSource::Argv, 0));
+    let recordings = Recordings::new(stage.store.clone());
+    assert_eq!(recordings.manifest(stage.recording.id()).await.expect("stored"), Some(manifest));
+    let (header, events) = recordings.events(stage.recording.id()).await.expect("stored");
+    assert_eq!(header.kubetape.argv, ["sh", "-c", "cat; exit 42"]);
+    assert_eq!((header.width, header.height, header.title.as_str()), (80, 24, "ada@demo default/web/app"));
+    assert_eq!(
+        said(&events),
+        [(Code::Output, "caf\u{e9}\n"), (Code::Bytes, "e /wo="), (Code::Exit, "42")],
+        "stdin is counted, not stored"
+    );
+}
+
+#[tokio::test]
+async fn the_manifest_chains_the_chunks() {
+    let stage = Stage::exec(&["true"], false).await;
+    for _ in 0..20 {
+        stage.server(STDOUT, &[b'x'; 100_000]).await;
+    }
+    let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+    assert!(manifest.chunks.len() > 2, "{:?}", manifest.chunks);
+    let mut digest = [0; 32];
+    for (number, chunk) in manifest.chunks.iter().enumerate() {
+        let key = storage::Key::chunk(stage.recording.id(), chunk.number);
+        let object = stage.store.read(&key).await.expect("the chunk");
+        digest = chunk::chain(digest, &object);
+        let lines = chunk::decompress(&object, chunk::MAX_UNCOMPRESSED).expect("a chunk");
+        assert_eq!(
+            (chunk.number as usize, chunk.size, chunk.uncompressed),
+            (number, object.len() as u64, lines.len() as u64)
+        );
+        assert_eq!(chunk.digest, chunk::hex(digest));
+        assert!(chunk.first_micros <= chunk.last_micros);
+    }
+    assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 2_000_000]);
+}
+
+#[tokio::test]
+async fn a_terminal_session_with_a_typed_command() {
+    let stage = Stage::exec(&["sh"], true).await;
+    stage.client(RESIZE, br#"{"Width":120,"Height":40}"#).await;
+    stage.server(STDOUT, b"/ # ").await;
+    stage.client(STDIN, b"ls \xc3\xa9\r").await;
+    stage.server(STDOUT, b"ls \xc3").await;
+    stage.server(STDOUT, b"\xa9\r\n/ # ").await;
+    stage.server(ERROR, &exit_code(3)).await;
+    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    assert_eq!((manifest.width, manifest.height), (120, 40));
+    let typed: Vec<_> = manifest.commands.iter().filter(|command| command.source == CommandSource::Typed).collect();
+    assert_eq!(typed.len(), 1);
+    assert_eq!(typed[0].text, "ls \u{e9}");
+    let events = stage.events().await;
+    let markers: Vec<_> = events.iter().filter(|event| event.code == Code::Marker).collect();
+    assert_eq!((markers[0].micros, markers[0].data.as_str()), (typed[0].micros, "ls \u{e9}"));
+    assert_eq!(said(&events)[0], (Code::Resize, "120x40"));
+    assert_eq!(restored(&events, Code::Output), "/ # ls \u{e9}\r\n/ # ".as_bytes());
+}
+
+/// The sizes and bytes that `kubectl attach -it` sends, and the answer of a real kubelet.
+#[tokio::test]
+async fn attachs_fake_size_is_not_in_the_recording() {
+    let memory = Arc::new(Memory::new());
+    let stage = Stage::with(settings(), memory, SessionKind::Attach, &[], true, InputRecording::Never).await;
+    stage.server(STDOUT, b"/ # ").await;
+    stage.client(RESIZE, b"{\"Width\":101,\"Height\":31}\n").await;
+    stage.client(RESIZE, b"{\"Width\":100,\"Height\":30}\n").await;
+    stage.client(STDIN, b"exit\r").await;
+    stage.server(STDOUT, b"exit\r\n").await;
+    stage.server(ERROR, SUCCESS).await;
+    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    assert_eq!(manifest.outcome, Outcome::Ended, "success says nothing about the process");
+    assert_eq!((manifest.width, manifest.height), (100, 30));
+    let events = stage.events().await;
+    let sizes: Vec<_> = events.iter().filter_map(storage::cast::Event::size).collect();
+    assert_eq!(sizes, [(100, 30)]);
+}
+
+#[tokio::test]
+async fn input_is_stored_as_the_permit_says() {
+    for (input, tty, stored) in [
+        (InputRecording::Never, false, ""),
+        (InputRecording::Piped, false, "typed"),
+        (InputRecording::Piped, true, ""),
+        (InputRecording::Always, true, "typed"),
+    ] {
+        let memory = Arc::new(Memory::new());
+        let stage = Stage::with(settings(), memory, SessionKind::Exec, &["cat"], tty, input).await;
+        stage.client(STDIN, b"typed").await;
+        let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+        assert_eq!(manifest.totals.stdin, 5);
+        let events = stage.events().await;
+        assert_eq!(restored(&events, Code::Input), stored.as_bytes(), "{input:?}, tty {tty}");
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_that_was_refused() {
+    let memory = Arc::new(Memory::new());
+    let recorder = Recorder::new(memory.clone(), settings());
+    let opened = recorder
+        .open(&permit(InputRecording::Never), opening(SessionKind::Exec, &["ls"], false))
+        .await
+        .expect("opened");
+    let id = opened.id();
+    let manifest = opened.refused("pods \"web\" not found").await.expect("a manifest");
+    assert_eq!(manifest.outcome, Outcome::FailedToStart { message: "pods \"web\" not found".to_owned() });
+    assert_eq!(manifest.chunks.len(), 1);
+    let recordings = Recordings::new(memory);
+    assert_eq!(recordings.manifest(id).await.expect("stored"), Some(manifest));
+}
+
+#[tokio::test]
+async fn a_101_is_not_a_start() {
+    let stage = Stage::exec(&["nosuch"], false).await;
+    let status = br#"{"metadata":{},"status":"Failure","message":"no such file","reason":"InternalError","code":500}"#;
+    stage.server(ERROR, status).await;
+    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    assert_eq!(manifest.outcome, Outcome::FailedToStart { message: "no such file".to_owned() });
+}
+
+#[tokio::test]
+async fn what_the_server_may_read_otherwise_ends_the_session() {
+    let stage = Stage::exec(&["sh"], false).await;
+    stage.server(STDOUT, b"ok").await;
+    // FIN=0: a message in several frames, which no client sends and the server reads in its own way.
+    let odd = frame(Client, 0x02, b"\0rm -rf /");
+    let error = stage.recording.accept(Client, &odd).await.expect_err("an anomaly");
+    assert!(matches!(&error, RecordError::Anomaly(said) if said.starts_with("the client sent ")), "{error}");
+    let ending = Ending::ByGateway(error.to_string());
+    let manifest = stage.recording.clone().finish(ending).await.expect("a manifest");
+    assert!(matches!(manifest.outcome, Outcome::EndedByGateway { .. }));
+    assert_eq!(manifest.anomalies.len(), 1);
+    let events = stage.events().await;
+    assert!(events.iter().any(|event| event.code == Code::Gap && event.data.starts_with("anomaly: ")));
+}
+
+#[tokio::test]
+async fn lenient_settings_note_it_and_go_on() {
+    let lenient = recorder::Settings { strict: false, ..settings() };
+    let memory = Arc::new(Memory::new());
+    let stage = Stage::with(lenient, memory, SessionKind::Exec, &["cat"], false, InputRecording::Always).await;
+    stage.recording.accept(Client, &frame(Client, 0x02, b"\0ab")).await.expect("accepted");
+    stage.client(STDIN, b"cd").await;
+    let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+    assert!(!manifest.anomalies.is_empty());
+    assert_eq!(restored(&stage.events().await, Code::Input), b"abcd", "as the server reads it");
+}
+
+#[tokio::test]
+async fn forwarded_connections_are_told_but_not_stored() {
+    let memory = Arc::new(Memory::new());
+    let stage = Stage::with(settings(), memory, SessionKind::PortForward, &[], false, InputRecording::Always).await;
+    // Each channel of the legacy protocol begins with its port, little endian.
+    stage.server(0, &8080_u16.to_le_bytes()).await;
+    stage.server(1, &8080_u16.to_le_bytes()).await;
+    stage.client(0, b"GET /").await;
+    stage.server(0, b"secret page").await;
+    let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+    assert_eq!(manifest.outcome, Outcome::Ended);
+    assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (5, 11), "sent and received");
+    let events = stage.events().await;
+    assert!(events.iter().all(|event| event.code == Code::Port), "{events:?}");
+    let last = serde_json::from_str::<storage::cast::PortConnection>(&events.last().expect("an event").data);
+    let last = last.expect("a connection");
+    assert_eq!((last.port, last.sent, last.received), (8080, 5, 11));
+}
+
+#[tokio::test]
+async fn the_same_bytes_one_by_one_are_the_same_recording() {
+    let mut server = message(Server, STDOUT, "h\u{e9}llo \u{1f600}\n".as_bytes());
+    server.extend(message(Server, STDERR, b"\xff\xfe"));
+    server.extend(message(Server, ERROR, &exit_code(1)));
+    server.extend(close(Server));
+    let stage = Stage::exec(&["sh"], false).await;
+    for byte in &server {
+        stage.recording.accept(Server, &[*byte]).await.expect("accepted");
+    }
+    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 1 });
+    let events = stage.events().await;
+    assert_eq!(restored(&events, Code::Output), "h\u{e9}llo \u{1f600}\n".as_bytes());
+    assert_eq!(restored(&events, Code::Stderr), b"\xff\xfe");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_short_sessions_at_once_each_have_an_exit_code() {
+    let memory: Arc<Memory> = Arc::new(Memory::new());
+    let sessions: Vec<_> = (0..200_u8)
+        .map(|code| {
+            let store = memory.clone();
+            tokio::spawn(async move {
+                let stage =
+                    Stage::with(settings(), store, SessionKind::Exec, &["true"], false, InputRecording::Never).await;
+                stage.server(ERROR, &exit_code(code)).await;
+                let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+                (code, manifest)
+            })
+        })
+        .collect();
+    for session in sessions {
+        let (code, manifest) = session.await.expect("a session");
+        assert_eq!(manifest.outcome, Outcome::Exited { exit_code: code });
+        let stored = Recordings::new(memory.clone()).manifest(manifest.session.id).await.expect("stored");
+        assert_eq!(stored, Some(manifest));
+    }
+}
+
+#[tokio::test]
+async fn a_recording_is_finished_once() {
+    let stage = Stage::exec(&["true"], false).await;
+    stage.recording.clone().finish(Ending::Interrupted).await.expect("a manifest");
+    let again = stage.recording.clone().finish(Ending::Interrupted).await;
+    assert!(matches!(again, Err(RecordError::Finished)));
+    assert!(matches!(stage.recording.accept(Server, b"\x82").await, Err(RecordError::Finished)));
+    assert!(matches!(stage.recording.failed().await, RecordError::Finished));
+}

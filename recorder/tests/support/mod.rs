@@ -1,0 +1,244 @@
+//! What the tests of a session share: a permit, both ends' frames, a store that misbehaves on demand.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use access::{Action, Credential, InputRecording, Permit, Policy, Principal, Rule, Target};
+use async_trait::async_trait;
+use bytes::Bytes;
+use recorder::{Opening, Recorder, Recording, Settings};
+use storage::{
+    Capabilities, Entry, Key, Memory, Recordings, Store, StoreError,
+    cast::{Code, Event, SessionKind},
+};
+use tokio::sync::{Notify, Semaphore};
+use wire::{Negotiated, Request, Side, Subresource};
+
+pub use wire::Side::{Client, Server};
+
+/// Stdin, stdout, stderr, error and resize of the channel protocols.
+pub const STDIN: u8 = 0;
+pub const STDOUT: u8 = 1;
+pub const STDERR: u8 = 2;
+pub const ERROR: u8 = 3;
+pub const RESIZE: u8 = 4;
+
+pub const SUCCESS: &[u8] = br#"{"metadata":{},"status":"Success"}"#;
+
+pub fn exit_code(code: u8) -> Vec<u8> {
+    format!(
+        r#"{{"metadata":{{}},"status":"Failure","message":"command terminated with non-zero exit code","reason":"NonZeroExitCode","details":{{"causes":[{{"reason":"ExitCode","message":"{code}"}}]}}}}"#
+    )
+    .into_bytes()
+}
+
+pub fn permit(input: InputRecording) -> Permit {
+    let rule = Rule {
+        name: "engineers".to_owned(),
+        users: vec!["ada".to_owned()],
+        groups: Vec::new(),
+        clusters: vec!["*".to_owned()],
+        as_user: "{user}".to_owned(),
+        as_groups: vec!["dev".to_owned()],
+        deny: Vec::new(),
+        side_doors: Vec::new(),
+        record_input: input,
+    };
+    let principal = Principal {
+        name: "ada".to_owned(),
+        groups: Vec::new(),
+        credential: Credential::Token,
+        credential_id: "7".to_owned(),
+    };
+    let target = Target {
+        cluster: "demo".to_owned(),
+        namespace: "default".to_owned(),
+        resource: "pods".to_owned(),
+        name: "web".to_owned(),
+        subresource: "exec".to_owned(),
+        container: "app".to_owned(),
+    };
+    let policy = Policy { rules: vec![rule] };
+    policy.decide(&principal, Action::Exec, &target, SystemTime::now()).expect("a permit")
+}
+
+pub fn opening(kind: SessionKind, argv: &[&str], tty: bool) -> Opening {
+    Opening {
+        kind,
+        argv: argv.iter().map(|element| (*element).to_owned()).collect(),
+        tty,
+        stdin: true,
+        client: "127.0.0.1:50000".to_owned(),
+        user_agent: "kubectl/v1.33".to_owned(),
+        kubectl_command: "kubectl exec".to_owned(),
+        kubectl_session: String::new(),
+    }
+}
+
+/// What the query of such an opening says, and a 101 with v5, or v4 where that is the newest.
+pub fn negotiated(kind: SessionKind, tty: bool) -> (Negotiated, Request) {
+    let (subresource, query) = match kind {
+        SessionKind::Exec => (Subresource::Exec, "command=sh&stdin=true&stdout=true&stderr=true"),
+        SessionKind::Attach => (Subresource::Attach, "stdin=true&stdout=true&stderr=true"),
+        SessionKind::PortForward => (Subresource::PortForward, "ports=8080"),
+    };
+    let request = Request::parse(subresource, &format!("{query}&tty={tty}")).expect("a request");
+    let protocol = match kind {
+        SessionKind::Exec | SessionKind::Attach => "v5.channel.k8s.io",
+        SessionKind::PortForward => "v4.channel.k8s.io",
+    };
+    let negotiated = Negotiated::from_response(&request, "websocket", Some(protocol)).expect("a known protocol");
+    (negotiated, request)
+}
+
+/// Chunks close by age at once, and a store that fails is given up soon.
+pub fn settings() -> Settings {
+    Settings {
+        chunk_age: Duration::from_millis(10),
+        store_patience: Duration::from_millis(300),
+        open_patience: Duration::from_millis(100),
+        ..Settings::default()
+    }
+}
+
+/// A message on a channel, as that side frames it. The client's mask is zero, which is a mask like another.
+pub fn message(from: Side, channel: u8, data: &[u8]) -> Vec<u8> {
+    frame(from, 0x82, &[&[channel], data].concat())
+}
+
+pub fn close(from: Side) -> Vec<u8> {
+    frame(from, 0x88, &1000_u16.to_be_bytes())
+}
+
+pub fn frame(from: Side, first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = match from {
+        Side::Client => 0x80,
+        Side::Server => 0,
+    };
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
+        Ok(length @ 0..126) => frame.push(mask | length as u8),
+        Ok(length) => {
+            frame.push(mask | 126);
+            frame.extend(length.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(mask | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    if mask != 0 {
+        frame.extend([0; 4]);
+    }
+    frame.extend(payload);
+    frame
+}
+
+/// A session under way, on a memory store unless another is given.
+pub struct Stage {
+    pub store: Arc<dyn Store>,
+    pub recording: Arc<Recording>,
+}
+
+impl Stage {
+    pub async fn exec(argv: &[&str], tty: bool) -> Self {
+        Self::with(settings(), Arc::new(Memory::new()), SessionKind::Exec, argv, tty, InputRecording::Never).await
+    }
+
+    pub async fn with(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        kind: SessionKind,
+        argv: &[&str],
+        tty: bool,
+        input: InputRecording,
+    ) -> Self {
+        let recorder = Recorder::new(store.clone(), settings);
+        let opened = recorder.open(&permit(input), opening(kind, argv, tty)).await.expect("opened");
+        let (negotiated, request) = negotiated(kind, tty);
+        Self { store, recording: Arc::new(opened.begin(negotiated, &request)) }
+    }
+
+    pub async fn client(&self, channel: u8, data: &[u8]) {
+        self.recording.accept(Client, &message(Client, channel, data)).await.expect("accepted");
+    }
+
+    pub async fn server(&self, channel: u8, data: &[u8]) {
+        self.recording.accept(Server, &message(Server, channel, data)).await.expect("accepted");
+    }
+
+    /// Everything that is in the store of it.
+    pub async fn events(&self) -> Vec<Event> {
+        Recordings::new(self.store.clone()).events(self.recording.id()).await.expect("a recording").1
+    }
+}
+
+/// Codes and data, without times.
+pub fn said(events: &[Event]) -> Vec<(Code, &str)> {
+    events.iter().map(|event| (event.code, event.data.as_str())).collect()
+}
+
+/// A stream's exact bytes.
+pub fn restored(events: &[Event], stream: Code) -> Vec<u8> {
+    let pieces = events.iter().filter_map(Event::bytes).filter(|(code, _)| *code == stream);
+    pieces.flat_map(|(_, bytes)| bytes.into_owned()).collect()
+}
+
+/// A memory store whose writes fail, or wait for a permit.
+#[derive(Debug)]
+pub struct Moody {
+    inner: Memory,
+    pub failing: AtomicBool,
+    /// One permit is taken by each write.
+    pub gate: Semaphore,
+    /// Notified after each write.
+    pub written: Notify,
+}
+
+impl Moody {
+    /// `writes`: how many go through before the gate closes.
+    pub fn new(writes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Memory::new(),
+            failing: AtomicBool::new(false),
+            gate: Semaphore::new(writes),
+            written: Notify::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for Moody {
+    async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
+        if self.failing.load(Ordering::SeqCst) {
+            let source = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left on device");
+            return Err(StoreError::Failed { action: "write", key: key.to_string(), source: Box::new(source) });
+        }
+        self.gate.acquire().await.expect("an open semaphore").forget();
+        self.inner.put_new(key, bytes).await?;
+        self.written.notify_one();
+        Ok(())
+    }
+
+    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+        self.inner.read(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.inner.list(prefix, after, limit).await
+    }
+
+    async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.inner.children(prefix).await
+    }
+
+    async fn probe(&self) -> Result<Capabilities, StoreError> {
+        self.inner.probe().await
+    }
+}
