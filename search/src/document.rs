@@ -57,6 +57,8 @@ pub(crate) struct Request {
     pub(crate) pod: String,
     pub(crate) container: String,
     pub(crate) text: String,
+    /// How often it came within one object of the journal.
+    pub(crate) times: u32,
 }
 
 /// The term that finds all documents of a session.
@@ -266,7 +268,7 @@ impl From<Request> for Hit {
             pod: request.pod,
             container: request.container,
             source: Some(CommandSource::Request),
-            text: request.text,
+            text: if request.times > 1 { format!("{} ({} times)", request.text, request.times) } else { request.text },
             snippet: crate::Snippet::default(),
         }
     }

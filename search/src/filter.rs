@@ -5,7 +5,7 @@ use storage::{Outcome, cast::SessionKind};
 
 use crate::Cursor;
 
-/// Which sessions a list shows. Empty fields do not narrow it.
+/// Which sessions a list shows. Fields that are none, or empty, do not narrow it.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
     /// The person's name.

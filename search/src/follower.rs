@@ -15,6 +15,8 @@ use recordings::Known;
 const COMMIT_AFTER: u64 = 10_000;
 /// Runs that are kept in memory over a commit; others are read back from the index.
 const RUNS: usize = 1000;
+/// Longest last step.
+const LAST_STEP: Duration = Duration::from_secs(5);
 /// Longest wait after steps that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -75,7 +77,7 @@ impl Follower {
         self.turn(Care::All, &mut |_| {}).await
     }
 
-    /// Catches up every interval, until the end. An error is logged and tried again, less and less often.
+    /// Catches up every interval, and once more at the end. An error is logged and tried again, less and less often.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut pause = self.interval;
         let mut care = Care::All;
@@ -94,6 +96,10 @@ impl Follower {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+        // What was recorded until now is to be found by whoever opens the index next.
+        if !matches!(tokio::time::timeout(LAST_STEP, self.turn(Care::All, &mut |_| {})).await, Ok(Ok(_))) {
+            tracing::warn!("search does not have the last recordings yet: it gets them at the next start");
         }
     }
 
@@ -120,6 +126,7 @@ impl Follower {
         let journals = self.follow_journals(care, report).await;
         let recordings = self.follow_recordings(care, report).await;
         self.commit(report).await?;
+        self.progress.live = self.state().open.len() as u64;
         journals.and(recordings)
     }
 

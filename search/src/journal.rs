@@ -1,5 +1,7 @@
 //! What the journal's entries mean for the index.
 
+use std::collections::{HashMap, hash_map::Entry as Slot};
+
 use storage::{
     Key, RecordingId,
     journal::{Entry, Request, What},
@@ -32,9 +34,11 @@ pub(crate) struct Part {
     pub(crate) session: Option<RecordingId>,
 }
 
-/// The tasks of one object's entries, in order.
+/// The tasks of one object's entries, in order. Requests of no run that are alike in all but their time (a client
+/// that polls) are one document, which says how often.
 pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
     let mut tasks = Vec::new();
+    let mut singles: HashMap<(String, String, String), document::Request> = HashMap::new();
     for (at, entry) in entries.into_iter().enumerate() {
         let (request, session) = match entry.what {
             What::Request(request) | What::Refused(request) => (request, None),
@@ -52,9 +56,18 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
         if !request.kubectl_session.is_empty() {
             tasks.push(Task::Join(Box::new(Part { user, request, micros, session })));
         } else if is_of_interest(&request) {
-            tasks.push(Task::Add(Box::new(single(format!("request:{key}:{at}"), user, request, micros, session))));
+            let request = single(format!("request:{key}:{at}"), user, request, micros, session);
+            let alike = (request.user.clone(), request.cluster.clone(), request.text.clone());
+            match singles.entry(alike) {
+                Slot::Occupied(known) if session.is_none() => known.into_mut().times += 1,
+                Slot::Occupied(_) => tasks.push(Task::Add(Box::new(request))),
+                Slot::Vacant(free) => _ = free.insert(request),
+            }
         }
     }
+    let mut singles: Vec<_> = singles.into_values().collect();
+    singles.sort_unstable_by(|a, b| (a.micros, &a.key).cmp(&(b.micros, &b.key)));
+    tasks.extend(singles.into_iter().map(|request| Task::Add(Box::new(request))));
     tasks
 }
 
@@ -78,5 +91,6 @@ fn single(key: String, user: String, request: Request, micros: i64, session: Opt
         pod,
         container: target.container,
         text,
+        times: 1,
     }
 }

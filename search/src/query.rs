@@ -22,7 +22,7 @@ use crate::{Kind, OutcomeFilter};
 /// Most hits that can be paged through.
 pub(crate) const DEEPEST: usize = 10_000;
 
-/// A search. Empty fields do not narrow it; an empty query finds everything.
+/// A search. Fields that are none, or empty, do not narrow it; an empty query finds everything.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     /// What a person wrote: words, tokens, phrases, filters.

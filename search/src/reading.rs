@@ -14,6 +14,9 @@ use crate::{
 /// Commands of one session that are indexed; a session with more is found by its first ones.
 const MOST_COMMANDS: usize = 50_000;
 
+/// Bytes of a command that are searched and shown: a page of hits must fit in memory whatever was typed.
+const LONGEST_COMMAND: usize = 16 * 1024;
+
 /// The documents of a session that is over.
 pub(crate) fn finished(manifest: &Manifest) -> Vec<Stored> {
     let session = &manifest.session;
@@ -71,6 +74,14 @@ fn command(session: &Session, offset: u64, source: CommandSource, text: &str) ->
         pod: target.name.clone(),
         container: target.container.clone(),
         source,
-        text: text.to_owned(),
+        text: clipped(text),
     }
+}
+
+/// The text, cut to [`LONGEST_COMMAND`]; a cut one ends in `…`. The recording has all of it.
+fn clipped(text: &str) -> String {
+    if text.len() <= LONGEST_COMMAND {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(LONGEST_COMMAND)])
 }

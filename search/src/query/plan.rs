@@ -30,7 +30,7 @@ impl Conditions {
     }
 
     fn must(&mut self, field: Field, value: Option<&String>) {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
             self.add(text_is(field, value), false);
         }
     }

@@ -61,12 +61,26 @@ async fn two_people_with_the_same_run_id_are_never_joined() {
 async fn a_request_of_no_run_stands_for_itself() {
     let mut bench = Bench::new();
     let discovery = entry("ada", 0, What::Request(Request::default()));
-    let entries = [discovery, request("ada", 1, "", "web-0"), request("ada", 2, "", "web-0")];
+    let entries = [discovery, request("ada", 1, "", "web-0"), request("ada", 2, "", "web-1")];
     bench.library.journal("gw-1", 0, &entries).await;
     bench.step().await;
     let hits = find(&bench.index, "");
     assert_eq!(hits.iter().map(|hit| hit.kind).collect::<Vec<_>>(), [Kind::Request, Kind::Request]);
-    assert_eq!(hits[0].text, "pods web-0 -n default (get 200)");
+    assert_eq!(hits[0].text, "pods web-1 -n default (get 200)");
+}
+
+#[tokio::test]
+async fn a_client_that_polls_is_one_hit_for_each_object_of_the_journal() {
+    let mut bench = Bench::new();
+    for object in 0..2 {
+        let mut entries: Vec<_> = (0..100).map(|at| request("ada", at, "", "web-0")).collect();
+        entries.push(request("bob", 7, "", "web-0"));
+        bench.library.journal("gw-1", object, &entries).await;
+    }
+    bench.step().await;
+    let polled = "pods web-0 -n default (get 200) (100 times)";
+    assert_eq!(texts(&bench.index, "user:ada"), [polled, polled]);
+    assert_eq!(texts(&bench.index, "user:bob").len(), 2);
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ async fn filters_narrow_the_list() {
     let text = |value: &str| Some(value.to_owned());
     assert_eq!(ids(&bench, &all()), [live, forward, bob, ada]);
     assert_eq!(ids(&bench, &SessionFilter { user: text("bob"), ..all() }), [bob]);
+    assert_eq!(ids(&bench, &SessionFilter { user: text(""), ..all() }).len(), 4, "an empty form field");
     assert_eq!(ids(&bench, &SessionFilter { cluster: text("test"), ..all() }), [bob]);
     assert_eq!(ids(&bench, &SessionFilter { namespace: text("web"), ..all() }), [bob]);
     assert_eq!(ids(&bench, &SessionFilter { pod: text("db-0"), ..all() }), [bob]);
