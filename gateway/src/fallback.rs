@@ -31,12 +31,12 @@ pub(crate) struct Waiting {
 /// The recordings that wait for a second attempt.
 #[derive(Default)]
 pub(crate) struct Fallback {
-    waiting: Mutex<HashMap<Key, Waiting>>,
+    waiting: Mutex<HashMap<Key, Box<Waiting>>>,
 }
 
 impl Fallback {
     /// Keeps a recording for the second attempt. Gives it back where there is no room, or one like it waits.
-    pub(crate) fn park(&self, key: Key, waiting: Waiting) -> Result<(), Waiting> {
+    pub(crate) fn park(&self, key: Key, waiting: Box<Waiting>) -> Result<(), Box<Waiting>> {
         let mut map = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= WAITING || map.contains_key(&key) {
             return Err(waiting);
@@ -46,12 +46,12 @@ impl Fallback {
     }
 
     /// The recording that a second attempt continues.
-    pub(crate) fn take(&self, key: &Key) -> Option<Waiting> {
+    pub(crate) fn take(&self, key: &Key) -> Option<Box<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 
     /// Takes it only if it is still that recording.
-    pub(crate) fn expire(&self, key: &Key, id: storage::RecordingId) -> Option<Waiting> {
+    pub(crate) fn expire(&self, key: &Key, id: storage::RecordingId) -> Option<Box<Waiting>> {
         let mut map = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if map.get(key).is_some_and(|waiting| waiting.opened.id() == id) { map.remove(key) } else { None }
     }

@@ -283,7 +283,7 @@ async fn begin(
 async fn refuse(shared: &Arc<Shared>, user: String, key: Option<Key>, opened: Opened, message: String) {
     let Some(key) = key else { return conclude(shared, &user, opened, &message).await };
     let id = opened.id();
-    if let Err(waiting) = shared.fallback.park(key.clone(), Waiting { opened, message }) {
+    if let Err(waiting) = shared.fallback.park(key.clone(), Box::new(Waiting { opened, message })) {
         return conclude(shared, &user, waiting.opened, &waiting.message).await;
     }
     let (task, tracker) = (Arc::clone(shared), shared.tasks.clone());

@@ -1,0 +1,122 @@
+//! Tables for `Policy::decide` and `Policy::check`.
+
+use std::time::SystemTime;
+
+use access::{Action, Credential, Denial, InputRecording, Policy, PolicyError, Principal, Rule, Side, Target};
+
+fn rule(name: &str) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        users: Vec::new(),
+        groups: Vec::new(),
+        clusters: vec!["*".to_owned()],
+        as_user: "{user}".to_owned(),
+        as_groups: Vec::new(),
+        deny: Vec::new(),
+        side_doors: Vec::new(),
+        record_input: InputRecording::Never,
+    }
+}
+
+fn words(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn person(name: &str, groups: &[&str]) -> Principal {
+    Principal {
+        name: name.to_owned(),
+        groups: words(groups),
+        credential: Credential::Token,
+        credential_id: "1".to_owned(),
+    }
+}
+
+fn on(cluster: &str) -> Target {
+    Target { cluster: cluster.to_owned(), ..Target::default() }
+}
+
+/// Admins everywhere; developers on `dev`, without exec; the node door only for admins.
+fn policy() -> Policy {
+    let admins = Rule {
+        groups: words(&["admins"]),
+        as_groups: words(&["ops"]),
+        side_doors: vec![Side::NodeProxy],
+        record_input: InputRecording::Piped,
+        ..rule("admins")
+    };
+    let developers = Rule {
+        users: words(&["jane"]),
+        groups: words(&["dev"]),
+        clusters: words(&["dev"]),
+        as_user: "dev:{user}".to_owned(),
+        deny: vec![Action::Exec, Action::Write],
+        ..rule("developers")
+    };
+    let everybody = Rule { users: words(&["*"]), clusters: words(&["sandbox"]), ..rule("everybody") };
+    Policy { rules: vec![admins, developers, everybody] }
+}
+
+#[test]
+fn the_first_rule_that_matches_answers() {
+    let node = Action::SideDoor(Side::NodeProxy);
+    for (who, groups, cluster, action, answer) in [
+        ("root", &["admins"][..], "prod", Action::Exec, Ok("admins")),
+        ("root", &["admins"], "prod", node, Ok("admins")),
+        ("root", &["admins"], "prod", Action::SideDoor(Side::WebSocket), Err(Some("admins"))),
+        ("jane", &[], "dev", Action::Read, Ok("developers")),
+        ("jane", &[], "dev", Action::Exec, Err(Some("developers"))),
+        ("jane", &[], "dev", Action::Write, Err(Some("developers"))),
+        ("jane", &[], "dev", Action::Attach, Ok("developers")),
+        ("jane", &[], "dev", node, Err(Some("developers"))),
+        ("jane", &["admins"], "dev", Action::Exec, Ok("admins")),
+        ("joe", &["dev"], "dev", Action::PortForward, Ok("developers")),
+        ("joe", &["dev"], "prod", Action::Read, Err(None)),
+        ("joe", &[], "sandbox", Action::Exec, Ok("everybody")),
+        ("Jane", &[], "dev", Action::Read, Err(None)),
+        ("", &[], "dev", Action::Read, Err(None)),
+    ] {
+        let decided = policy().decide(&person(who, groups), action, &on(cluster), SystemTime::UNIX_EPOCH);
+        let seen = match &decided {
+            Ok(permit) => Ok(permit.rule()),
+            Err(Denial::Refused { rule, .. }) => Err(Some(rule.as_str())),
+            Err(Denial::NoRule { .. }) => Err(None),
+        };
+        assert_eq!(seen, answer, "{who} {action:?} on {cluster}");
+    }
+}
+
+#[test]
+fn a_permit_says_who_what_and_as_whom() {
+    let at = SystemTime::UNIX_EPOCH;
+    let permit = policy().decide(&person("jane", &[]), Action::Attach, &on("dev"), at).unwrap();
+    assert_eq!((permit.principal().name.as_str(), permit.action()), ("jane", Action::Attach));
+    assert_eq!((permit.target(), permit.granted()), (&on("dev"), at));
+    assert_eq!(permit.impersonation().user, "dev:jane");
+    assert!(permit.impersonation().groups.is_empty());
+    assert_eq!(permit.input(), InputRecording::Never);
+    let permit = policy().decide(&person("root", &["admins"]), Action::Exec, &on("prod"), at).unwrap();
+    assert_eq!((permit.impersonation().user.as_str(), permit.input()), ("root", InputRecording::Piped));
+    assert_eq!(permit.impersonation().groups, ["ops"]);
+}
+
+#[test]
+fn a_denial_does_not_say_what_exists() {
+    let decide = |cluster| policy().decide(&person("joe", &[]), Action::Read, &on(cluster), SystemTime::UNIX_EPOCH);
+    let known = decide("dev").unwrap_err().to_string();
+    assert_eq!(known, decide("nowhere").unwrap_err().to_string().replace("nowhere", "dev"));
+}
+
+#[test]
+fn a_policy_that_cannot_be_meant_is_refused() {
+    let somebody = || Rule { users: words(&["jane"]), ..rule("a") };
+    let masters = Rule { as_groups: words(&["dev", "system:masters"]), ..somebody() };
+    for (rules, error) in [
+        (vec![], None),
+        (vec![somebody()], None),
+        (vec![rule("a")], Some(PolicyError::Nobody { rule: "a".to_owned() })),
+        (vec![somebody(), somebody()], Some(PolicyError::Duplicate { rule: "a".to_owned() })),
+        (vec![masters], Some(PolicyError::Masters { rule: "a".to_owned(), name: "system:masters".to_owned() })),
+    ] {
+        assert_eq!(Policy { rules }.check().err(), error);
+    }
+}

@@ -1,0 +1,105 @@
+//! Requests that are no upgrades.
+
+use storage::journal::What;
+
+use crate::world::World;
+
+fn get(target: &str, token: &str, lines: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{lines}\r\n")
+}
+
+#[tokio::test]
+async fn a_request_leaves_with_the_gateways_credential_and_is_journalled() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    let lines = "X-Remote-User: admin\r\nX-Forwarded-For: 1.2.3.4\r\nAccept: application/json\r\n\
+                 Kubectl-Command: kubectl get\r\nKubectl-Session: s-1\r\n";
+    client.send(get("/clusters/c/api/v1/namespaces/default/p%6fds?limit=500", &world.jane, lines)).await;
+    let mut upstream = world.upstream.next().await;
+    assert_eq!(upstream.request_line(), "GET /base/api/v1/namespaces/default/pods?limit=500 HTTP/1.1");
+    assert_eq!(upstream.header("authorization"), ["Bearer the-gateway"]);
+    assert_eq!(upstream.header("impersonate-user"), ["jane"]);
+    assert_eq!(upstream.header("impersonate-group"), ["dev", "ops"]);
+    assert_eq!(upstream.header("accept"), ["application/json"]);
+    assert!(upstream.header("x-remote-user").is_empty() && upstream.header("x-forwarded-for").is_empty());
+    upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: 5\r\nWarning: 299 - \"old\"\r\n\r\n{}").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.code(), answer.body.as_str()), (200, "{}"));
+    assert!(answer.head.contains("warning: 299") && !answer.head.contains("keep-alive"), "{}", answer.head);
+    let stored = world.stop().await;
+    let [entry] = stored.journal.as_slice() else { panic!("{:?}", stored.journal) };
+    let What::Request(request) = &entry.what else { panic!("{entry:?}") };
+    assert_eq!((entry.user.as_str(), request.verb.as_str(), request.code), ("jane", "list", 200));
+    assert_eq!((request.target.resource.as_str(), request.target.namespace.as_str()), ("pods", "default"));
+    assert_eq!((request.kubectl_command.as_str(), request.kubectl_session.as_str()), ("kubectl get", "s-1"));
+}
+
+#[tokio::test]
+async fn log_lines_arrive_when_they_are_written() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(get("/clusters/c/api/v1/namespaces/default/pods/web/log?follow=true", &world.jane, "")).await;
+    let mut upstream = world.upstream.next().await;
+    upstream.write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200 "));
+    for line in ["one\n", "two\n"] {
+        // The upstream writes the next line only when this one has arrived.
+        let chunk = format!("4\r\n{line}\r\n");
+        upstream.write(&chunk).await;
+        assert_eq!(client.read(chunk.len()).await, chunk.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_streamed_up_and_framed_anew() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    let head = get("/clusters/c/api/v1/namespaces/default/pods", &world.jane, "Transfer-Encoding: chunked\r\n");
+    client.send(head.replacen("GET", "POST", 1)).await;
+    client.send("3\r\nabc\r\n").await;
+    let mut upstream = world.upstream.next().await;
+    assert_eq!(upstream.header("transfer-encoding"), ["chunked"]);
+    assert_eq!(upstream.read(8).await, b"3\r\nabc\r\n");
+    client.send("0\r\n\r\n").await;
+    assert_eq!(upstream.read(5).await, b"0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn as_the_same_user_with_fewer_groups_is_narrowed() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(get("/clusters/c/api", &world.jane, "Impersonate-User: jane\r\nImpersonate-Group: ops\r\n")).await;
+    let upstream = world.upstream.next().await;
+    assert_eq!(upstream.header("impersonate-user"), ["jane"]);
+    assert_eq!(upstream.header("impersonate-group"), ["ops"]);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_enough() {
+    let mut world = World::new().await;
+    let hour = std::time::Duration::from_secs(3600);
+    let (certificate, key) = world.authority.issue_client("jane", &["dev".to_owned()], hour).unwrap();
+    let mut client = world.client_with(&certificate, &key).await;
+    client.send("GET /clusters/c/api HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(world.upstream.next().await.header("impersonate-user"), ["jane"]);
+}
+
+#[tokio::test]
+async fn an_upstream_that_breaks_off_is_a_502() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(get("/clusters/c/api", &world.jane, "")).await;
+    drop(world.upstream.next().await);
+    assert!(client.answer().await.status(502).contains("broke off"));
+}
+
+#[tokio::test]
+async fn health_needs_no_credential() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    for path in ["/healthz", "/livez", "/readyz"] {
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.code(), answer.body.as_str()), (200, "ok"));
+    }
+}

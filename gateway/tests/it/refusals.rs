@@ -1,0 +1,223 @@
+//! What is refused, in which words, and that nothing of it reaches the upstream.
+
+use std::time::Duration;
+
+use crate::{
+    upgrades::{EXEC, spdy, websocket},
+    world::World,
+};
+
+/// Sends a request on a connection of its own, and wants a Status back and nothing forwarded.
+async fn refused(world: &mut World, request: impl AsRef<[u8]>, code: u16) -> String {
+    let mut client = world.client().await;
+    client.send(request).await;
+    let message = client.answer().await.status(code);
+    world.upstream.assert_untouched().await;
+    message
+}
+
+fn get(target: &str, token: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
+}
+
+#[tokio::test]
+async fn strangers() {
+    let mut world = World::new().await;
+    let message = refused(&mut world, get("/clusters/c/api", "kt_0_x"), 401).await;
+    assert!(message.contains("not known"), "{message}");
+    let message = refused(&mut world, websocket(EXEC, "kt_0_x"), 401).await;
+    assert!(message.contains("not known"), "{message}");
+    let none = "GET /clusters/c/api HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert!(refused(&mut world, none, 401).await.contains("no credential"));
+    let stored = world.stop().await;
+    // Who showed a credential is in the journal; who showed none is not.
+    assert_eq!(stored.refusals().len(), 2);
+    assert!(stored.headers.is_empty());
+}
+
+#[tokio::test]
+async fn certificates_that_are_no_longer_or_never_were_good() {
+    let mut world = World::new().await;
+    let jane = || format!("GET {EXEC} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let (expired, expired_key) = world.authority.issue_client("jane", &[], Duration::ZERO).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let other = gateway::Authority::load_or_create(&folder.path().join("ca")).unwrap();
+    let (foreign, foreign_key) = other.issue_client("jane", &[], Duration::from_secs(3600)).unwrap();
+    let (server, server_key) = world.authority.issue_server(&["jane".to_owned()]).unwrap();
+    // A certificate ends with a second: let it pass.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    for (certificate, key, part) in [
+        (expired, expired_key, "has expired"),
+        (foreign, foreign_key, "not issued by this gateway's CA"),
+        (server, server_key, "cannot be used"),
+    ] {
+        let mut client = world.client_with(&certificate, &key).await;
+        client.send(jane()).await;
+        let message = client.answer().await.status(401);
+        assert!(message.contains(part), "{message}");
+        let mut client = world.client_with(&certificate, &key).await;
+        client.send("GET /clusters/c/api HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(client.answer().await.status(401).contains(part));
+    }
+    world.upstream.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn denials_by_every_transport_leave_no_recording() {
+    let mut world = World::new().await;
+    let joe = world.joe.clone();
+    for request in [websocket(EXEC, &joe), spdy(EXEC, &joe), spdy(&EXEC.replace("/exec", "/attach"), &joe)] {
+        assert!(refused(&mut world, request, 403).await.contains("rule joe refuses"));
+    }
+    let patch = format!(
+        "PATCH /clusters/c/api/v1/namespaces/default/pods/web/ephemeralcontainers HTTP/1.1\r\nHost: x\r\n\
+         Authorization: Bearer {joe}\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    assert!(refused(&mut world, patch, 403).await.contains("EphemeralContainers"));
+    let stored = world.stop().await;
+    assert!(stored.headers.is_empty());
+    assert_eq!(stored.refusals().len(), 4);
+    assert_eq!(stored.refusals()[0].target.container, "app");
+}
+
+#[tokio::test]
+async fn side_doors() {
+    let mut world = World::new().await;
+    let jane = world.jane.clone();
+    for target in [
+        "/clusters/c/api/v1/nodes/n/proxy/run/default/web/app?cmd=id",
+        "/clusters/c/api/v1/nodes/n:10250/proxy/exec/default/web/app",
+        "/clusters/c/api/v1/namespaces/default/pods/web/proxy/",
+        "/clusters/c/api/v1/namespaces/default/services/https:s:443/proxy/x",
+        "/clusters/c/api/v1/proxy/nodes/n/exec",
+    ] {
+        assert!(refused(&mut world, get(target, &jane), 403).await.contains("refuses SideDoor"), "{target}");
+        refused(&mut world, websocket(target, &jane), 403).await;
+    }
+    for target in [
+        "/clusters/c/api/v1/namespaces/default/pods/web/log?follow=true",
+        "/clusters/c/api/v1/pods?watch=1",
+        "/clusters/c/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/v/console",
+        "/clusters/c/version",
+    ] {
+        assert!(refused(&mut world, websocket(target, &jane), 403).await.contains("refuses SideDoor"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn side_doors_that_policy_opens_carry_no_upgrade() {
+    let mut world = World::with(|settings| {
+        let mut policy = (*settings.policy).clone();
+        policy.rules[0].side_doors = vec![access::Side::NodeProxy, access::Side::WebSocket];
+        settings.policy = policy.into();
+    })
+    .await;
+    let jane = world.jane.clone();
+    for target in ["/clusters/c/api/v1/nodes/n/proxy/exec/a/b/c", "/clusters/c/api/v1/pods?watch=1"] {
+        assert!(refused(&mut world, websocket(target, &jane), 403).await.contains("cannot record"));
+    }
+}
+
+#[tokio::test]
+async fn ambiguous_paths() {
+    let mut world = World::new().await;
+    let jane = world.jane.clone();
+    let pod = "/clusters/c/api/v1/namespaces/default/pods/web";
+    for target in [
+        format!("{pod}//exec"),
+        format!("{pod}/./exec"),
+        format!("{pod}/../web/exec"),
+        format!("{pod}/%2e%2e/web/exec"),
+        format!("{pod}%2fexec"),
+        format!("{pod}/%2565xec"),
+        format!("{pod}/exec%00"),
+        format!("{pod}/exec/"),
+        format!("{pod}/exec/x"),
+        "/clusters/c/api/v1/pods/web/exec".to_owned(),
+        "/clusters/c//api/v1/namespaces/default/pods/web/exec".to_owned(),
+        "/clusters//api".to_owned(),
+    ] {
+        for request in [websocket(&target, &jane), spdy(&target, &jane), get(&target, &jane)] {
+            let message = refused(&mut world, request, 400).await;
+            assert!(message.contains("ambiguous URL"), "{target}: {message}");
+        }
+    }
+    assert!(world.stop().await.headers.is_empty());
+}
+
+#[tokio::test]
+async fn malformed_upgrades() {
+    let mut world = World::new().await;
+    let jane = world.jane.clone();
+    let good = websocket(EXEC, &jane);
+    for (from, to) in [
+        ("Upgrade: websocket", "Upgrade: h2c"),
+        ("Upgrade: websocket", "Upgrade: websocket, h2c"),
+        ("Upgrade: websocket", "Upgrade: websocket\r\nUpgrade: SPDY/3.1"),
+        ("Upgrade: websocket", "Upgrade: spdy/3.1x"),
+        ("Connection: Upgrade", "Connection: close"),
+        ("Upgrade: websocket", "Content-Length: 5\r\nUpgrade: websocket"),
+        ("Upgrade: websocket", "Content-Length: 0\r\nContent-Length: 0\r\nUpgrade: websocket"),
+        ("Upgrade: websocket", "Transfer-Encoding: chunked\r\nUpgrade: websocket"),
+        ("Upgrade: websocket", "Upgrade : websocket"),
+        ("Upgrade: websocket", "X: a\r\n folded\r\nUpgrade: websocket"),
+        ("Host: localhost", "Host: localhost\r\nHost: other"),
+        (" HTTP/1.1", " HTTP/1.0"),
+        ("command=sh", "command=%zz"),
+        ("command=sh", "command=sh#x"),
+        ("Authorization: Bearer", "Authorization: Bearer x\r\nAuthorization: Bearer"),
+    ] {
+        refused(&mut world, good.replacen(from, to, 1), 400).await;
+    }
+    let h2c = get("/clusters/c/api", &jane)
+        .replace("\r\n\r\n", "\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
+    refused(&mut world, h2c, 400).await;
+    let plain = get(EXEC, &jane);
+    assert_eq!(refused(&mut world, plain, 400).await, "Upgrade request required");
+    refused(&mut world, good.replacen("GET", "PUT", 1), 405).await;
+}
+
+#[tokio::test]
+async fn heads_without_an_end() {
+    let mut world = World::new().await;
+    let endless = format!("GET /{} ", "x".repeat((1 << 20) + 4096));
+    refused(&mut world, endless, 431).await;
+    let lines = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(3000));
+    refused(&mut world, lines, 431).await;
+    let long = get(&format!("/clusters/c/api/v1/pods?labelSelector={}", "x".repeat(70_000)), &world.jane);
+    refused(&mut world, long, 414).await;
+}
+
+#[tokio::test]
+async fn other_peoples_names() {
+    let mut world = World::new().await;
+    let jane = world.jane.clone();
+    for line in ["Impersonate-User: system:admin", "Impersonate-Group: dev", "Impersonate-Uid: 7"] {
+        for good in [get("/clusters/c/api", &jane), websocket(EXEC, &jane)] {
+            let request = good.replacen("Host: localhost", &format!("Host: localhost\r\n{line}"), 1);
+            assert!(refused(&mut world, request, 403).await.contains("remove --as"), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn clusters_and_places_that_are_not_there() {
+    let mut world = World::new().await;
+    let jane = world.jane.clone();
+    assert!(refused(&mut world, get("/clusters/x/api", &jane), 404).await.contains("no cluster \"x\""));
+    assert!(refused(&mut world, get("/api/v1/pods", &jane), 404).await.contains("/clusters/<name>"));
+    let message = refused(&mut world, get("/clusters/gone/api", &jane), 503).await;
+    assert!(message.contains("cluster \"gone\" is unreachable: cannot connect"), "{message}");
+    let message = refused(&mut world, spdy(&EXEC.replace("/c/", "/gone/"), &jane), 503).await;
+    assert!(message.contains("cluster \"gone\" is unreachable: cannot connect"), "{message}");
+    world.stop().await.only();
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written() {
+    let mut world = World::new().await;
+    world.store.fail();
+    let jane = world.jane.clone();
+    let message = refused(&mut world, websocket(EXEC, &jane), 503).await;
+    assert!(message.contains("no session without a recording"), "{message}");
+}

@@ -1,0 +1,200 @@
+//! Bytes after the 101.
+
+use storage::Outcome;
+
+use crate::{
+    upgrades::{EXEC, SWITCHED, SWITCHED_SPDY, session, spdy, websocket},
+    world::World,
+};
+
+const HELLO: &[u8] = b"\x82\x01\x01";
+const OUTPUT: &[u8] = b"\x82\x06\x01hello";
+const SUCCESS: &[u8] = b"\x82\x23\x03{\"metadata\":{},\"status\":\"Success\"}";
+const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
+/// Input `ls`, masked with zeros.
+const INPUT: &[u8] = b"\x82\x83\0\0\0\0\0ls";
+
+fn stdin(target: &str) -> String {
+    format!("{target}&stdin=true")
+}
+
+#[tokio::test]
+async fn everything_in_one_segment_with_the_101_arrives_and_is_recorded() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(websocket(EXEC, &world.jane)).await;
+    let mut upstream = world.upstream.next().await;
+    let whole = [HELLO, OUTPUT, SUCCESS, CLOSE].concat();
+    upstream.write([SWITCHED.as_bytes(), &whole].concat()).await;
+    upstream.shutdown().await;
+    client.head().await;
+    assert_eq!(client.read_to_end().await, whole);
+    drop(client);
+    let stored = world.stop().await;
+    assert_eq!(stored.only().outcome, Outcome::Exited { exit_code: 0 });
+    assert!(stored.text.contains("hello"), "{}", stored.text);
+}
+
+#[tokio::test]
+async fn client_bytes_wait_for_the_101() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send([websocket(&stdin(EXEC), &world.jane).as_bytes(), INPUT].concat()).await;
+    let mut upstream = world.upstream.next().await;
+    // Nothing but the head has come: a refusal now would have forwarded nothing.
+    assert!(upstream.head.ends_with("\r\n\r\n"));
+    upstream.write(SWITCHED).await;
+    assert_eq!(upstream.read(INPUT.len()).await, INPUT);
+    client.head().await;
+    drop((client, upstream));
+    assert!(world.stop().await.text.contains("ls"));
+}
+
+#[tokio::test]
+async fn client_bytes_behind_a_refused_upgrade_go_nowhere() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send([websocket(&stdin(EXEC), &world.jane).as_bytes(), INPUT].concat()).await;
+    let mut upstream = world.upstream.next().await;
+    upstream.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(client.answer().await.code(), 403);
+    assert!(upstream.read_to_end().await.is_empty());
+}
+
+#[tokio::test]
+async fn bytes_cross_one_by_one_both_ways() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(&stdin(EXEC), &world.jane), &mut world, SWITCHED).await;
+    for byte in OUTPUT {
+        upstream.write([*byte]).await;
+        assert_eq!(client.read(1).await, [*byte]);
+    }
+    for byte in INPUT {
+        client.send([*byte]).await;
+        assert_eq!(upstream.read(1).await, [*byte]);
+    }
+    drop((client, upstream));
+    assert!(world.stop().await.text.contains("hello"));
+}
+
+#[tokio::test]
+async fn half_close_is_not_close() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(&stdin(EXEC), &world.jane), &mut world, SWITCHED).await;
+    client.send(INPUT).await;
+    client.shutdown().await;
+    assert_eq!(upstream.read_to_end().await, INPUT);
+    let rest = [OUTPUT, SUCCESS, CLOSE].concat();
+    upstream.write(&rest).await;
+    upstream.shutdown().await;
+    assert_eq!(client.read_to_end().await, rest);
+    assert_eq!(world.stop().await.only().outcome, Outcome::Exited { exit_code: 0 });
+}
+
+#[tokio::test]
+async fn a_large_output_is_whole_to_the_last_byte() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let mut message = vec![0x82, 127, 0, 0, 0, 0, 0, 0x40, 0, 0, 1];
+    message.resize(10 + (4 << 20), b'x');
+    let whole = [&message, SUCCESS, CLOSE].concat();
+    let sent = whole.clone();
+    let server = tokio::spawn(async move {
+        upstream.write(&sent).await;
+        upstream.shutdown().await;
+    });
+    assert!(client.read_to_end().await == whole);
+    server.await.unwrap();
+    let stored = world.stop().await;
+    assert_eq!(stored.only().totals.stdout, (4 << 20) - 1);
+    assert_eq!(stored.only().outcome, Outcome::Exited { exit_code: 0 });
+}
+
+#[tokio::test]
+async fn an_end_without_a_status_is_no_success() {
+    let mut world = World::new().await;
+    let (mut client, upstream) = session(spdy(EXEC, &world.jane), &mut world, SWITCHED_SPDY).await;
+    drop(upstream);
+    assert!(client.read_to_end().await.is_empty());
+    drop(client);
+    assert_eq!(world.stop().await.only().outcome, Outcome::UpstreamGone);
+}
+
+#[tokio::test]
+async fn the_gateway_ends_a_session_visibly_at_a_frame_border() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    upstream.write(&OUTPUT[..4]).await;
+    assert_eq!(client.read(4).await, &OUTPUT[..4]);
+    let [id] = world.gateway.live()[..] else { panic!("one session") };
+    assert!(world.gateway.end(id, "locked out"));
+    // The frame that had begun is completed first.
+    upstream.write(&OUTPUT[4..]).await;
+    assert_eq!(client.read(OUTPUT.len() - 4).await, &OUTPUT[4..]);
+    let end = client.read_to_end().await;
+    let text = String::from_utf8_lossy(&end);
+    assert!(text.contains(r#""message":"locked out""#) && text.contains("403"), "{text}");
+    assert!(end.ends_with(CLOSE));
+    drop(client);
+    let reason = "locked out".to_owned();
+    assert_eq!(world.stop().await.only().outcome, Outcome::EndedByGateway { reason });
+}
+
+#[tokio::test]
+async fn nothing_is_written_right_behind_a_spdy_101() {
+    let mut world = World::new().await;
+    let (mut client, _upstream) = session(spdy(EXEC, &world.jane), &mut world, SWITCHED_SPDY).await;
+    world.begin_stop();
+    assert!(client.read_to_end().await.is_empty());
+}
+
+#[tokio::test]
+async fn shutdown_ends_sessions_and_finishes_their_recordings() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    upstream.write(OUTPUT).await;
+    client.read(OUTPUT.len()).await;
+    world.begin_stop();
+    let end = client.read_to_end().await;
+    assert!(String::from_utf8_lossy(&end).contains("gateway is shutting down"));
+    let stored = world.stop().await;
+    assert!(matches!(&stored.only().outcome, Outcome::EndedByGateway { reason } if reason.contains("shutting down")));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_ends_the_session_and_forwards_nothing_more() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    upstream.write(OUTPUT).await;
+    client.read(OUTPUT.len()).await;
+    world.store.fail();
+    upstream.write(OUTPUT).await;
+    let rest = client.read_to_end().await;
+    let text = String::from_utf8_lossy(&rest);
+    assert!(text.contains("the session was ended: the recording cannot be stored"), "{text}");
+    assert!(rest.ends_with(CLOSE));
+}
+
+#[tokio::test]
+async fn short_sessions_in_parallel_have_one_recording_each() {
+    let mut world = World::new().await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = world.client().await;
+        client.send(websocket(EXEC, &world.jane)).await;
+        clients.push(client);
+    }
+    for _ in 0..50 {
+        let mut upstream = world.upstream.next().await;
+        upstream.write([SWITCHED.as_bytes(), HELLO, SUCCESS, CLOSE].concat()).await;
+        upstream.shutdown().await;
+    }
+    for client in &mut clients {
+        client.head().await;
+        assert!(client.read_to_end().await.ends_with(CLOSE));
+    }
+    drop(clients);
+    let stored = world.stop().await;
+    assert_eq!((stored.headers.len(), stored.manifests.len()), (50, 50));
+    assert!(stored.manifests.iter().all(|m| m.outcome == Outcome::Exited { exit_code: 0 }));
+}

@@ -1,0 +1,197 @@
+//! A gateway with one cluster, two people, and everything it stores in memory.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use access::{Action, InputRecording, Policy, Rule};
+use gateway::{
+    Authority, Gateway, Limits, Settings, TlsSettings, Tokens,
+    clusters::{ClusterSettings, Credential, Server, Trust},
+};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use storage::{
+    Key, Manifest, RecordingId, Recordings, Store,
+    journal::{Entry, What},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::{self, Client},
+    store::Fallible,
+    upstream::Upstream,
+};
+
+pub struct World {
+    pub gateway: Gateway,
+    pub address: SocketAddr,
+    pub upstream: Upstream,
+    pub store: Arc<Fallible>,
+    pub authority: Arc<Authority>,
+    /// Jane may do everything.
+    pub jane: String,
+    /// Joe may not exec, attach or add ephemeral containers.
+    pub joe: String,
+    journal: audit::Journal,
+    shutdown: CancellationToken,
+    served: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let upstream = Upstream::start().await;
+        let store = Fallible::new();
+        let authority = Arc::new(Authority::load_or_create(&folder.path().join("ca")).unwrap());
+        let tokens = Arc::new(Tokens::open(&folder.path().join("tokens.json")).unwrap());
+        let jane = tokens.create("jane", &["dev".to_owned()], None).unwrap();
+        let joe = tokens.create("joe", &[], None).unwrap();
+        let journal_settings = audit::JournalSettings {
+            object_age: Duration::from_millis(20),
+            patience: Duration::from_millis(500),
+            ..Default::default()
+        };
+        let journal = audit::Journal::open(store.clone(), "gw", journal_settings).await.unwrap();
+        let recorder_settings = recorder::Settings {
+            gateway: "gw".to_owned(),
+            chunk_age: Duration::from_millis(50),
+            open_patience: Duration::from_millis(500),
+            store_patience: Duration::from_millis(500),
+            ..Default::default()
+        };
+        let mut settings = Settings {
+            clusters: vec![cluster("c", &upstream), nowhere("gone")],
+            policy: Arc::new(policy()),
+            authority: authority.clone(),
+            tokens,
+            recorder: Arc::new(recorder::Recorder::new(store.clone(), recorder_settings)),
+            journal: journal.clone(),
+            tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
+            limits: Limits { fallback: Duration::from_millis(300), ..Limits::default() },
+        };
+        change(&mut settings);
+        let gateway = Gateway::new(settings).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let (serving, stop) = (gateway.clone(), shutdown.clone());
+        let served = tokio::spawn(async move { serving.serve(listener, stop).await });
+        Self { gateway, address, upstream, store, authority, jane, joe, journal, shutdown, served, _folder: folder }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(client::tls(self.authority.ca_pem(), None), self.address).await
+    }
+
+    pub async fn client_with(&self, certificate: &str, key: &str) -> Client {
+        Client::connect(client::tls(self.authority.ca_pem(), Some((certificate, key))), self.address).await
+    }
+
+    pub fn begin_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Stops the gateway, which waits for everything under way, and gives what was recorded and journalled.
+    pub async fn stop(self) -> Stored {
+        self.shutdown.cancel();
+        self.served.await.unwrap();
+        let _ = self.journal.close().await;
+        Stored::read(&*self.store, &self.store).await
+    }
+}
+
+/// What a store has at the end.
+pub struct Stored {
+    pub manifests: Vec<Manifest>,
+    pub headers: Vec<storage::cast::Header>,
+    pub journal: Vec<Entry>,
+    pub text: String,
+}
+
+impl Stored {
+    async fn read(store: &dyn Store, shared: &Arc<Fallible>) -> Self {
+        let recordings = Recordings::new(shared.clone());
+        let (mut manifests, mut headers, mut text) = (Vec::new(), Vec::new(), String::new());
+        for entry in store.list("recordings/", None, 10_000).await.unwrap() {
+            let id: RecordingId = entry.key.as_str().split('/').nth(4).unwrap().parse().unwrap();
+            if entry.key == Key::chunk(id, 0) {
+                headers.push(recordings.header(id).await.unwrap());
+                manifests.extend(recordings.manifest(id).await.unwrap());
+            } else if entry.key != Key::manifest(id) {
+                let bytes = store.read(&entry.key).await.unwrap();
+                text += &String::from_utf8(storage::chunk::decompress(&bytes, 64 << 20).unwrap()).unwrap();
+            }
+        }
+        let mut journal = Vec::new();
+        for entry in store.list("journal/", None, 10_000).await.unwrap() {
+            let bytes = store.read(&entry.key).await.unwrap();
+            let lines = storage::chunk::decompress(&bytes, 64 << 20).unwrap();
+            let lines = String::from_utf8(lines).unwrap();
+            journal.extend(lines.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap()));
+        }
+        Self { manifests, headers, journal, text }
+    }
+
+    /// The one recording that there is.
+    pub fn only(&self) -> &Manifest {
+        assert_eq!((self.headers.len(), self.manifests.len()), (1, 1));
+        &self.manifests[0]
+    }
+
+    pub fn refusals(&self) -> Vec<&storage::journal::Request> {
+        let refused = |entry: &'_ Entry| matches!(entry.what, What::Refused(_));
+        let refused = self.journal.iter().filter(|entry| refused(entry));
+        refused
+            .filter_map(|entry| if let What::Refused(request) = &entry.what { Some(request) } else { None })
+            .collect()
+    }
+}
+
+fn policy() -> Policy {
+    let rule = |name: &str, groups: &[&str]| Rule {
+        name: name.to_owned(),
+        users: vec![name.to_owned()],
+        groups: Vec::new(),
+        clusters: vec!["*".to_owned()],
+        as_user: "{user}".to_owned(),
+        as_groups: groups.iter().map(|&g| g.to_owned()).collect(),
+        deny: Vec::new(),
+        side_doors: Vec::new(),
+        record_input: InputRecording::Always,
+    };
+    let joe = Rule { deny: vec![Action::Exec, Action::Attach, Action::EphemeralContainers], ..rule("joe", &[]) };
+    Policy { rules: vec![rule("jane", &["dev", "ops"]), joe] }
+}
+
+fn cluster(name: &str, upstream: &Upstream) -> ClusterSettings {
+    ClusterSettings {
+        name: name.to_owned(),
+        server: Server {
+            host: "127.0.0.1".to_owned(),
+            port: upstream.address.port(),
+            prefix: "/base".to_owned(),
+            tls_name: "127.0.0.1".try_into().unwrap(),
+        },
+        trust: Trust::Roots(vec![CertificateDer::from_pem_slice(upstream.certificate_pem.as_bytes()).unwrap()]),
+        credential: Credential::Token("the-gateway".to_owned()),
+    }
+}
+
+/// A cluster that nobody listens for: port 1 of loopback.
+fn nowhere(name: &str) -> ClusterSettings {
+    ClusterSettings {
+        name: name.to_owned(),
+        server: Server {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            prefix: String::new(),
+            tls_name: "127.0.0.1".try_into().unwrap(),
+        },
+        trust: Trust::System,
+        credential: Credential::None,
+    }
+}
