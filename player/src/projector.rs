@@ -84,7 +84,8 @@ impl Projector {
                 (cols > 0 && rows > 0).then(|| Shown::Resize(TerminalSize::clamped(cols, rows)))
             }
             Code::Marker => Some(Shown::Marker(label(&event.data))),
-            Code::Gap => Some(self.note(&event.data)),
+            // Not on the screen: the recorder's remarks are about the bytes around them, which are all there.
+            Code::Gap => Some(Shown::Marker(label(&format!("kubetape: {}", event.data)))),
             Code::Port => {
                 let connection: PortConnection = serde_json::from_str(&event.data).ok()?;
                 Some(self.line(&port(&connection)))

@@ -81,6 +81,15 @@ impl Timeline {
         if last == 0 { self.end } else { self.end.max(last + 1) }
     }
 
+    /// The first size that is announced comes moments after the start and before any output: playback starts with it.
+    fn start_with(&mut self, size: TerminalSize) {
+        self.term = size;
+        let snapshot = SegmentSnapshot { cols: size.cols, rows: size.rows, init: String::new() };
+        if let [first] = self.marks.as_mut_slice() {
+            first.snapshot = Arc::new(snapshot);
+        }
+    }
+
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         let marks: usize = self.marks.iter().map(|mark| mark.snapshot.init.len() + 256).sum();
@@ -147,6 +156,8 @@ struct Cutter {
     /// Memory that snapshots may take before they get rare.
     snapshots: usize,
     taken: usize,
+    /// Something was printed.
+    drawn: bool,
 }
 
 impl Cutter {
@@ -164,6 +175,7 @@ impl Cutter {
             bytes: settings.segment_bytes,
             snapshots: settings.cache_bytes / 2,
             taken: timeline.bytes(),
+            drawn: timeline.marks.len() > 1,
         })
     }
 
@@ -217,13 +229,21 @@ impl Cutter {
             Shown::Marker(label) if timeline.markers.len() < MARKERS => {
                 timeline.markers.push((self.projector.now(), label));
             }
-            shown => self.draw(&shown),
+            shown => {
+                if let Shown::Resize(size) = shown
+                    && !self.drawn
+                {
+                    timeline.start_with(size);
+                }
+                self.draw(&shown);
+            }
         }
     }
 
     fn draw(&mut self, shown: &Shown) {
         if let Shown::Output(text) = shown {
             self.segment_bytes += text.len();
+            self.drawn = true;
         }
         draw(&mut self.terminal, shown);
     }

@@ -118,6 +118,43 @@ async fn bytes_are_shown_as_far_as_they_are_text() {
 }
 
 #[tokio::test]
+async fn playback_starts_with_the_first_size_and_remarks_stay_off_the_screen() {
+    let mut tape = Tape::start(Kind::Tty, "never").await;
+    tape.chunk(&[(900, Resize, "132x43"), (1_000, Output, "hi"), (1_500, Gap, "odd bytes"), (2_000, Resize, "50x5")])
+        .await;
+    let player = tape.player(short());
+    let index = player.index(tape.id).await.unwrap();
+    assert_eq!((index.term.cols, index.term.rows), (132, 43));
+    assert_eq!(index.markers[1].1, "kubetape: odd bytes");
+    let segments = check(&player, tape.id, &index).await;
+    assert_eq!((segments[0].snapshot.cols, segments[0].snapshot.rows), (132, 43));
+    assert_eq!(text(&segments[0]), "hi");
+}
+
+#[tokio::test]
+async fn forwarded_ports_are_told_line_by_line() {
+    let mut tape = Tape::start(Kind::Piped, "never").await;
+    let event = |state| {
+        format!(r#"{{"state":"{state}","port":80,"connection":2,"sent":3,"received":4,"error":"no\u001b[1m"}}"#)
+    };
+    tape.chunk(&[
+        (1, Port, &event("opened")),
+        (2, Port, &event("closed")),
+        (3, Port, &event("failed")),
+        (4, Port, "{"),
+    ])
+    .await;
+    let shown = text(&tape.player(short()).segment(tape.id, 0, None).await.unwrap());
+    let lines: Vec<_> = shown.split("\r\n").filter(|line| !line.is_empty()).collect();
+    let expected = [
+        "port 80: connection 2 opened",
+        "port 80: connection 2 closed, 3 bytes sent, 4 received",
+        "port 80: connection 2 failed: no [1m",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
 async fn input_is_not_shown() {
     let mut tape = Tape::start(Kind::Tty, "always").await;
     tape.chunk(&[(1, Input, "secret"), (2, Output, "***")]).await;
