@@ -2,6 +2,7 @@
 
 mod cast;
 mod chunk;
+mod described;
 mod disk;
 mod journal;
 mod recordings;
