@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use search::{Follower, Index, OutcomeFilter, SearchError, SessionFilter};
 use storage::{
-    Capabilities, Entry, Key, Memory, Outcome, Store, StoreError,
+    Capabilities, Entry, Key, Outcome, Store, StoreError,
     journal::{Request, What},
 };
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,8 @@ async fn write(library: &Library, part: i64) {
 
 #[tokio::test]
 async fn restarts_on_the_way_lead_to_the_same_index_as_a_rebuild() {
-    let mut bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::of(Library::on_disk(folder.path()).await);
     for part in 0..6 {
         write(&bench.library, part).await;
         bench.step().await;
@@ -234,7 +235,7 @@ async fn a_store_that_fails_for_a_while_costs_nothing() {
 /// A store that can be away.
 #[derive(Debug)]
 struct Away {
-    memory: Arc<Memory>,
+    memory: Arc<dyn Store>,
     away: AtomicBool,
 }
 

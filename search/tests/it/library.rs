@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use search::{Hit, Index, Query, SessionFilter};
 use serde_json::json;
 use storage::{
-    Chunk, Command, CommandSource, Key, Manifest, Memory, Outcome, RecordingId, Store,
+    Chunk, Command, CommandSource, Disk, Key, Manifest, Memory, Outcome, RecordingId, Store,
     cast::{Code, Header, write_event},
     chunk,
     journal::{self, Entry, Request, What},
@@ -51,12 +51,17 @@ impl Default for Session {
 /// A store and what is in it.
 #[derive(Clone, Debug)]
 pub struct Library {
-    pub store: Arc<Memory>,
+    pub store: Arc<dyn Store>,
 }
 
 impl Library {
     pub fn new() -> Self {
         Self { store: Arc::new(Memory::new()) }
+    }
+
+    /// In a folder, as the program keeps it where nothing else is configured.
+    pub async fn on_disk(folder: &std::path::Path) -> Self {
+        Self { store: Arc::new(Disk::open(folder).await.unwrap()) }
     }
 
     pub async fn put(&self, key: &Key, bytes: Vec<u8>) {

@@ -7,7 +7,7 @@ mod lists;
 mod places;
 mod texts;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use library::Library;
 use search::{Follower, Index};
@@ -46,7 +46,6 @@ impl Bench {
 
 fn follow(library: &Library, folder: &std::path::Path) -> (Index, Follower) {
     let index = Index::open(&folder.join("index")).unwrap();
-    let store: Arc<dyn storage::Store> = library.store.clone();
-    let follower = Follower::new(store, index.clone(), Duration::from_secs(1));
+    let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_secs(1));
     (index, follower)
 }
