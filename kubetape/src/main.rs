@@ -1,1 +1,30 @@
-fn main() {}
+//! Kubetape records, replays and makes searchable what people do with kubectl.
+//!
+//! The program: configuration, and one file per subcommand that wires the crates together.
+
+mod cli;
+mod commands;
+mod config;
+mod log;
+mod output;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        // `kubetape ls | head`: whoever read has seen enough.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kubetape: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

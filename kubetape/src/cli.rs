@@ -1,0 +1,372 @@
+//! The command line: what may be typed, and the help that teaches it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::quantity::Span;
+
+const FIRST: &str = "\
+What to do first:
+  kubetape demo                                   everything at once, no cluster needed
+  kubetape config sample > kubetape.toml          a configuration to edit
+  kubetape --config kubetape.toml config check    says what is wrong with it
+  kubetape --config kubetape.toml serve           runs gateway and web
+  kubetape --config kubetape.toml kubeconfig --user ann -o ann.kubeconfig
+  kubectl --kubeconfig ann.kubeconfig exec -it POD -- sh
+  kubetape --config kubetape.toml ls              what was recorded
+
+Exit status: 0 only on success, 1 when something failed, 2 when the command line is wrong.";
+
+/// A gateway in front of Kubernetes that records, replays and makes searchable what people do with kubectl.
+#[derive(Debug, Parser)]
+#[command(name = "kubetape", version, after_help = FIRST, max_term_width = 110)]
+pub struct Cli {
+    /// Configuration file [default: ./kubetape.toml, then /etc/kubetape/kubetape.toml]
+    #[arg(long, value_name = "FILE", env = "KUBETAPE_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on this machine, with a small cluster of its own: the way to try Kubetape
+    Demo(Demo),
+    /// Run gateway and web in one process
+    Serve,
+    /// List recordings, newest first
+    Ls(Ls),
+    /// Play a recording in this terminal
+    Play(Play),
+    /// Search what was run: commands typed, argv of exec, kubectl requests, sessions
+    Search(Search),
+    /// Write a recording as a file: asciicast, text or the exact bytes
+    Export(Export),
+    /// Make the search index again from storage
+    Reindex,
+    /// Make, list and revoke tokens for kubectl
+    #[command(subcommand)]
+    Token(Token),
+    /// Write a kubeconfig with which a person reaches the clusters through the gateway
+    Kubeconfig(Kubeconfig),
+    /// People who log in to the web with a password
+    #[command(subcommand)]
+    User(User),
+    /// Print a link that logs in to the web once
+    LoginLink(LoginLink),
+    /// The configuration file: check it, or print a sample
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `kubetape demo`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Starts a small API server of its own (one pod, `shell`, whose exec is a shell on this machine), the gateway and the web,
+on loopback only, and says what to try. Ctrl-C ends it.
+
+Examples:
+  kubetape demo
+  kubetape demo --folder ./demo        keeps the recordings; the same command goes on with them
+  kubetape --config ./demo/kubetape.toml ls")]
+pub struct Demo {
+    /// Folder for everything [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// Address for kubectl; port 0 takes a free one [default: 127.0.0.1:8443, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub gateway: Option<SocketAddr>,
+    /// Address for the browser; port 0 takes a free one [default: 127.0.0.1:8080, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub web: Option<SocketAddr>,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8443")?;
+    if !address.ip().is_loopback() {
+        return Err("the demo lets anybody who reaches it run commands here: use 127.0.0.1 or [::1]".to_owned());
+    }
+    Ok(address)
+}
+
+/// Which recordings.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Filter {
+    /// Only of this person
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Only of this cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Only in this namespace
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Only of this pod
+    #[arg(long, value_name = "NAME")]
+    pub pod: Option<String>,
+    /// Only of this container
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Only what began at or after this: 2026-11-22, 2026-11-22T15:04:05Z, or how long ago (2h, 7d)
+    #[arg(long, value_name = "WHEN", value_parser = crate::time::moment)]
+    pub since: Option<jiff::Timestamp>,
+    /// Only what began before this
+    #[arg(long, value_name = "WHEN", value_parser = crate::time::moment)]
+    pub until: Option<jiff::Timestamp>,
+}
+
+/// `kubetape ls`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kubetape ls                             the newest 50
+  kubetape ls --user ann --since 7d
+  kubetape ls --live                      what goes on now
+  kubetape ls --json | jq -r '.[] | select(.exit_code == 1) | .id'
+
+--json writes an array of all that match (unless --limit is given), each with id, kind, user, cluster, namespace, pod,
+container, argv, command, tty, started, ended, duration_seconds, outcome, exit_code, reason, bytes and gateway. `ended` is
+null and `outcome` is \"live\" while no end is recorded; other outcomes are exited, ended, failed_to_start,
+ended_by_gateway, client_gone, upstream_gone, interrupted and unknown.")]
+pub struct Ls {
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Only sessions without a recorded end
+    #[arg(long)]
+    pub live: bool,
+    /// Only sessions that ended so: exited, failed_to_start, client_gone, …
+    #[arg(long, value_name = "OUTCOME")]
+    pub outcome: Option<String>,
+    /// At most so many [default: 50; with --json all]
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub limit: Option<usize>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `kubetape play`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Keys:
+  space     pause and go on        left right   5 seconds back, forward
+  + - < >   faster, slower         .            next output (while paused)
+  i         skip idle time or not  home         from the start
+  q         quit
+
+Without a terminal on stdin and stdout the recording is written out in its own time.
+
+Examples:
+  kubetape play 0198f2                    the beginning of an id is enough
+  kubetape play 0198f2 --speed 2 --idle-limit 1s
+  kubetape play 0198f2 --from 1m30s")]
+pub struct Play {
+    /// The recording's id, or enough of its beginning
+    pub id: String,
+    /// How fast
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Longest pause between two outputs
+    #[arg(long, value_name = "TIME")]
+    pub idle_limit: Option<Span>,
+    /// Where to begin
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub from: Span,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('x').parse::<f64>() {
+        Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("write a number from 0.01 to 1000, such as 2 or 0.5".to_owned()),
+    }
+}
+
+/// `kubetape search`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+All words must occur; a phrase is put in quotes. The index is kept up by `kubetape serve`; `kubetape reindex` makes it
+from storage.
+
+Examples:
+  kubetape search kubectl delete
+  kubetape search '\"rm -rf\"' --user ann
+  kubetape search --json --kind command passwd | jq -r '.[].session'
+
+--json writes an array, each with kind, session, seconds (in the session), at, user, cluster, namespace, pod, container,
+source and text.")]
+pub struct Search {
+    /// What to look for
+    #[arg(required = true, value_name = "WORDS")]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Only such: command, session or request; may be repeated
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub kind: Vec<HitKind>,
+    /// At most so many [default: 50; with --json all, at most 10000]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HitKind {
+    /// A recording.
+    Session,
+    /// A command in one.
+    Command,
+    /// An API request, or all of one kubectl run.
+    Request,
+}
+
+/// `kubetape export`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kubetape export 0198f2 --format cast2 -o session.cast && asciinema play session.cast
+  kubetape export 0198f2 --format text | less
+  kubetape export 0198f2 --format raw --stream stderr      the exact bytes, as the process wrote them
+
+stdin can be exported where the policy had it recorded (`record_input`).")]
+pub struct Export {
+    /// The recording's id, or enough of its beginning
+    pub id: String,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// Which stream, for --format raw [default: stdout]
+    #[arg(long, value_enum)]
+    pub stream: Option<StreamName>,
+    /// Where to [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What a recording can be exported as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// asciicast version 2
+    Cast2,
+    /// asciicast version 3
+    Cast3,
+    /// What a person could read, line by line
+    Text,
+    /// The exact bytes of one stream
+    Raw,
+}
+
+/// The streams of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StreamName {
+    /// What the process wrote; everything, where there was a terminal.
+    Stdout,
+    /// What it wrote as errors.
+    Stderr,
+    /// What it was sent.
+    Stdin,
+}
+
+/// `kubetape token`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token and print its secret, once
+    Create {
+        /// The person it stands for
+        #[arg(long, value_name = "NAME")]
+        user: String,
+        /// A group of the person, as the policy knows it; may be repeated
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// How long it is valid, such as 30d [default: until it is revoked]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Span>,
+    },
+    /// List tokens, without their secrets
+    Ls {
+        /// For scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a token worthless
+    Revoke {
+        /// The token's id, as `token ls` shows it
+        id: String,
+    },
+}
+
+/// `kubetape kubeconfig`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Makes a credential for the person (a token, or with --certificate a client certificate of the gateway's CA) and writes a
+kubeconfig with one context for each cluster. Give it to that person only.
+
+Examples:
+  kubetape kubeconfig --user ann --group developers -o ann.kubeconfig
+  kubetape kubeconfig --user ann --certificate --expires 1d -o ann.kubeconfig
+  kubetape kubeconfig --user ann --cluster production --token-file ann.token")]
+pub struct Kubeconfig {
+    /// The person [default: who runs this]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// A group of the person, as the policy knows it; may be repeated
+    #[arg(long = "group", value_name = "GROUP", conflicts_with = "token_file")]
+    pub groups: Vec<String>,
+    /// Only this cluster; may be repeated [default: all of the configuration]
+    #[arg(long = "cluster", value_name = "NAME")]
+    pub clusters: Vec<String>,
+    /// Use the token in this file instead of making one
+    #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
+    pub token_file: Option<PathBuf>,
+    /// A client certificate instead of a token
+    #[arg(long)]
+    pub certificate: bool,
+    /// How long the credential is valid [default: token 30d, certificate 1d]
+    #[arg(long, value_name = "TIME", conflicts_with = "token_file")]
+    pub expires: Option<Span>,
+    /// Where to, with mode 0600 [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `kubetape user`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person, or set their password anew
+    Add {
+        /// The person's name
+        name: String,
+        /// Read the password from stdin (its first line) instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+/// `kubetape login-link`
+#[derive(Debug, Args)]
+pub struct LoginLink {
+    /// Whom it logs in
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    pub user: String,
+    /// How long it may be used
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub expires: Span,
+}
+
+/// `kubetape config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the configuration and the files it names, or what it amounts to
+    Check,
+    /// Print a configuration that shows and explains every key
+    Sample,
+}

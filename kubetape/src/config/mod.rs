@@ -1,0 +1,14 @@
+//! The configuration: file and environment (`raw`) become what the program runs with (`Config`).
+
+mod environment;
+mod file;
+mod place;
+pub mod quantity;
+pub mod raw;
+mod running;
+mod sample;
+
+pub use environment::of_process as environment_of_process;
+pub use file::{load, policy_rules};
+pub use running::{Certificate, ClusterSource, Config, Credential, Gateway, Policy, Storage, Web};
+pub use sample::SAMPLE;

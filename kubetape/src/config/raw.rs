@@ -1,0 +1,233 @@
+//! The configuration file as it is written. Every key is optional here; what is missing, wrong or contradictory is
+//! said when the running configuration is made of it. `kubetape.sample.toml` shows every key.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::quantity::{Size, Span};
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// kubectl's way in.
+    pub gateway: Gateway,
+    /// The Kubernetes clusters behind it.
+    pub clusters: Vec<Cluster>,
+    /// Who may do what where, as whom.
+    pub policy: Policy,
+    /// Where recordings and journal are kept.
+    pub storage: Storage,
+    /// How sessions are recorded.
+    pub recorder: Recorder,
+    /// How requests are written down.
+    pub journal: Journal,
+    /// The search index.
+    pub search: Search,
+    /// The pages for auditors.
+    pub web: Web,
+    /// What a gateway needs to keep besides recordings.
+    pub state: State,
+    /// What the program says about itself on stderr.
+    pub log: Log,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+    /// Name in recordings and journal.
+    pub name: Option<String>,
+    /// Address to listen on.
+    pub listen: Option<SocketAddr>,
+    /// What kubeconfigs name as the server.
+    pub public_url: Option<String>,
+    /// Further names and addresses in the gateway's own certificate.
+    pub names: Option<Vec<String>>,
+    /// Certificate chain, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+/// `[[clusters]]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cluster {
+    /// Name in URLs, policy and recordings.
+    pub name: Option<String>,
+    /// A kubeconfig that says how to reach clusters.
+    pub kubeconfig: Option<PathBuf>,
+    /// Which of its contexts.
+    pub contexts: Option<Vec<String>>,
+    /// Use the service account of the pod that the gateway runs in.
+    pub in_cluster: Option<bool>,
+    /// The API server's URL.
+    pub server: Option<String>,
+    /// CA certificates that the API server's certificate is checked with, PEM.
+    pub ca: Option<PathBuf>,
+    /// Bearer token of the gateway; read again when it changes.
+    pub token_file: Option<PathBuf>,
+    /// Client certificate of the gateway, PEM.
+    pub client_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub client_key: Option<PathBuf>,
+    /// Name to expect in the API server's certificate, where it is not the URL's.
+    pub tls_server_name: Option<String>,
+}
+
+/// `[policy]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// A file of rules.
+    pub file: Option<PathBuf>,
+    /// The rules themselves.
+    pub rules: Option<Vec<access::Rule>>,
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StorageKind {
+    /// A folder.
+    Disk,
+    /// A bucket.
+    S3,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// `disk` or `s3`.
+    pub kind: Option<StorageKind>,
+    /// The folder, for `disk`.
+    pub path: Option<PathBuf>,
+    /// The bucket, for `s3`.
+    pub s3: S3,
+}
+
+/// `[storage.s3]`
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct S3 {
+    /// URL of a server that is not AWS.
+    pub endpoint: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Bucket.
+    pub bucket: Option<String>,
+    /// Put before every key.
+    pub prefix: Option<String>,
+    /// `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`.
+    pub path_style: Option<bool>,
+    /// Access key.
+    pub access_key: Option<String>,
+    /// Access key, in a file.
+    pub access_key_file: Option<PathBuf>,
+    /// Secret key.
+    pub secret_key: Option<String>,
+    /// Secret key, in a file.
+    pub secret_key_file: Option<PathBuf>,
+}
+
+/// Keys are left out: nothing that is printed for debugging may hold them.
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3").field("endpoint", &self.endpoint).field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+/// `[recorder]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recorder {
+    /// A chunk is stored when its lines have this many bytes,
+    pub chunk_bytes: Option<Size>,
+    /// or when it is this old.
+    pub chunk_age: Option<Span>,
+    /// End sessions whose bytes no known client sends.
+    pub strict: Option<bool>,
+    /// How long storage may be away before sessions are ended.
+    pub patience: Option<Span>,
+    /// Bytes of one session that may wait for storage.
+    pub pending_bytes: Option<Size>,
+}
+
+/// `[journal]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// An object is stored when its lines have this many bytes,
+    pub object_bytes: Option<Size>,
+    /// or when it is this old.
+    pub object_age: Option<Span>,
+}
+
+/// `[search]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Search {
+    /// Folder of the index.
+    pub dir: Option<PathBuf>,
+    /// How often storage is looked at for what is new.
+    pub interval: Option<Span>,
+}
+
+/// `[web]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Web {
+    /// Whether `serve` serves the pages.
+    pub enabled: Option<bool>,
+    /// Address to listen on.
+    pub listen: Option<SocketAddr>,
+    /// What login links begin with.
+    pub public_url: Option<String>,
+    /// Certificate chain, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+/// `[state]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// The folder.
+    pub dir: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`; or directives such as `info,gateway=debug`.
+    pub level: Option<String>,
+    /// `text` or `json`.
+    pub format: Option<LogFormat>,
+}
+
+/// A policy file: what `[policy]` may name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFile {
+    /// The rules.
+    pub rules: Vec<access::Rule>,
+}
+
+/// Environment variables, sorted by name.
+pub type Environment = BTreeMap<String, String>;

@@ -1,0 +1,445 @@
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, bail, ensure};
+
+use super::{place, raw};
+
+/// What the program runs with: complete, checked, and every path absolute. Files are not read yet.
+#[derive(Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// kubectl's way in.
+    pub gateway: Gateway,
+    /// How clusters are reached, in the file's order.
+    pub clusters: Vec<ClusterSource>,
+    /// Rules, or the file that has them.
+    pub policy: Policy,
+    /// Where recordings are kept.
+    pub storage: Storage,
+    /// As written, with defaults.
+    pub recorder: Recorder,
+    /// As written, with defaults.
+    pub journal: Journal,
+    /// The index's folder.
+    pub index: PathBuf,
+    /// How often storage is looked at.
+    pub interval: Duration,
+    /// The pages; none where they are switched off.
+    pub web: Option<Web>,
+    /// The CA, tokens, users.
+    pub state: PathBuf,
+    /// What the program says about itself.
+    pub log: raw::Log,
+}
+
+/// kubectl's way in.
+#[derive(Debug)]
+pub struct Gateway {
+    /// In recordings and journal.
+    pub name: String,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Without a `/` at its end.
+    pub public_url: String,
+    /// DNS names and addresses of the gateway's own certificate.
+    pub names: Vec<String>,
+    /// A certificate that was given.
+    pub certificate: Option<Certificate>,
+}
+
+/// PEM files.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The chain.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// How one or more clusters are reached.
+#[derive(Debug)]
+pub enum ClusterSource {
+    /// Contexts of a kubeconfig.
+    Kubeconfig {
+        /// The file.
+        file: PathBuf,
+        /// Which; none for all.
+        contexts: Option<Vec<String>>,
+        /// Another name for the only one.
+        name: Option<String>,
+    },
+    /// The pod's own service account.
+    InCluster {
+        /// The cluster's name.
+        name: String,
+    },
+    /// As given.
+    Explicit {
+        /// The cluster's name.
+        name: String,
+        /// `https://host:port`.
+        server: String,
+        /// PEM file.
+        ca: Option<PathBuf>,
+        /// How the gateway proves itself.
+        credential: Credential,
+        /// See [`raw::Cluster::tls_server_name`].
+        tls_server_name: Option<String>,
+    },
+}
+
+/// The gateway's own credential.
+#[derive(Debug)]
+pub enum Credential {
+    /// A file with a bearer token.
+    TokenFile(PathBuf),
+    /// A client certificate.
+    Certificate(Certificate),
+}
+
+/// Where the rules are.
+#[derive(Debug)]
+pub enum Policy {
+    /// In the configuration; checked.
+    Inline(access::Policy),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// Where recordings are kept.
+#[derive(Debug)]
+pub enum Storage {
+    /// A folder.
+    Disk(PathBuf),
+    /// A bucket; `bucket` is set, paths are absolute.
+    S3(raw::S3),
+}
+
+/// How sessions are recorded.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Bytes of lines.
+    pub chunk_bytes: u64,
+    /// Age of a chunk.
+    pub chunk_age: Duration,
+    /// Whether what no known client sends ends a session.
+    pub strict: bool,
+    /// How long storage may fail.
+    pub patience: Duration,
+    /// Bytes that may wait for storage.
+    pub pending_bytes: u64,
+}
+
+/// How requests are written down.
+#[derive(Debug)]
+pub struct Journal {
+    /// Bytes of lines.
+    pub object_bytes: u64,
+    /// Age of an object.
+    pub object_age: Duration,
+}
+
+/// The pages for auditors.
+#[derive(Debug)]
+pub struct Web {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Without a `/` at its end.
+    pub public_url: String,
+    /// A certificate; none for plain HTTP.
+    pub certificate: Option<Certificate>,
+}
+
+/// Defaults are those of `kubetape.sample.toml`.
+const GATEWAY_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const STORAGE: &str = "/var/lib/kubetape/storage";
+const STATE: &str = "/var/lib/kubetape/state";
+
+impl Config {
+    /// Makes it of what was written. `file` is absolute, `text` what stands in it (for places in errors).
+    pub fn new(file: &Path, text: &str, raw: raw::File) -> Result<Self> {
+        let reader = Reader { file, text, folder: file.parent().unwrap_or(Path::new("/")) };
+        let state = reader.path(raw.state.dir.unwrap_or(STATE.into()));
+        let clusters =
+            raw.clusters.into_iter().enumerate().map(|(place, c)| reader.cluster(place, c)).collect::<Result<_>>()?;
+        Ok(Self {
+            gateway: reader.gateway(raw.gateway)?,
+            clusters,
+            policy: reader.policy(raw.policy)?,
+            storage: reader.storage(raw.storage)?,
+            recorder: reader.recorder(&raw.recorder)?,
+            journal: Journal {
+                object_bytes: raw.journal.object_bytes.map_or(256 << 10, |size| size.0),
+                object_age: raw.journal.object_age.map_or(Duration::from_secs(2), |span| span.0),
+            },
+            index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
+            interval: raw.search.interval.map_or(Duration::from_secs(2), |span| span.0),
+            web: reader.web(raw.web)?,
+            state,
+            log: raw.log,
+            file: file.to_owned(),
+        })
+    }
+
+    /// A file of the state folder.
+    pub fn state_file(&self, name: &str) -> PathBuf {
+        self.state.join(name)
+    }
+}
+
+/// Turns parts of the file into parts of [`Config`].
+struct Reader<'a> {
+    file: &'a Path,
+    text: &'a str,
+    folder: &'a Path,
+}
+
+impl Reader<'_> {
+    fn at(&self, key: &str) -> String {
+        place::of(self.file, self.text, key)
+    }
+
+    fn path(&self, path: PathBuf) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn gateway(&self, raw: raw::Gateway) -> Result<Gateway> {
+        let name = raw.name.unwrap_or_else(|| "kubetape".to_owned());
+        ensure!(
+            is_name(&name),
+            "{}: {name:?} is part of keys in storage: use letters, digits, `-`, `_` and `.`",
+            self.at("gateway.name")
+        );
+        let listen = raw.listen.unwrap_or(GATEWAY_LISTEN);
+        let public_url = self.url("gateway.public_url", raw.public_url, "https", listen)?;
+        ensure!(
+            public_url.starts_with("https://"),
+            "{}: kubectl sends its credential only over TLS: write https://",
+            self.at("gateway.public_url")
+        );
+        let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+        names.extend(host_of(&public_url));
+        if !listen.ip().is_unspecified() {
+            names.push(listen.ip().to_string());
+        }
+        names.extend(raw.names.unwrap_or_default());
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        let certificate = self.certificate("gateway", raw.certificate, raw.key)?;
+        Ok(Gateway { name, listen, public_url, names, certificate })
+    }
+
+    fn certificate(&self, section: &str, chain: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Certificate>> {
+        match (chain, key) {
+            (None, None) => Ok(None),
+            (Some(chain), Some(key)) => Ok(Some(Certificate { chain: self.path(chain), key: self.path(key) })),
+            (Some(_), None) => bail!("{}: a certificate needs its `key`", self.at(&format!("{section}.key"))),
+            (None, Some(_)) => {
+                // The place of the key that is there.
+                let at = self.at(&format!("{section}.key")).replace(&format!("{section}.key"), section);
+                bail!("{at}.certificate: a key needs its `certificate`")
+            }
+        }
+    }
+
+    fn url(&self, key: &str, url: Option<String>, scheme: &str, listen: SocketAddr) -> Result<String> {
+        let Some(url) = url else { return Ok(default_url(scheme, listen)) };
+        let rest = url.strip_prefix("https://").or(url.strip_prefix("http://"));
+        let plain = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#', ' ']));
+        ensure!(plain, "{}: {url:?} is not such as \"{scheme}://kubetape.example.com:8443\"", self.at(key));
+        Ok(url.trim_end_matches('/').to_owned())
+    }
+
+    fn cluster(&self, place: usize, raw: raw::Cluster) -> Result<ClusterSource> {
+        let at = |key: &str| self.at(&format!("clusters.{place}{key}"));
+        if let Some(name) = &raw.name {
+            ensure!(
+                is_name(name),
+                "{}: {name:?} is part of URLs: use letters, digits, `-`, `_` and `.`",
+                at(".name")
+            );
+        }
+        let in_cluster = raw.in_cluster.unwrap_or(false);
+        match (raw.kubeconfig, in_cluster, raw.server) {
+            (Some(file), false, None) => {
+                let several = raw.contexts.as_ref().is_some_and(|contexts| contexts.len() != 1);
+                ensure!(
+                    raw.name.is_none() || !several,
+                    "{}: one name cannot be given to several contexts: leave it out, they have names",
+                    at(".name")
+                );
+                Ok(ClusterSource::Kubeconfig { file: self.path(file), contexts: raw.contexts, name: raw.name })
+            }
+            (None, true, None) => {
+                let Some(name) = raw.name else { bail!("{}: give this cluster a name", at(".name")) };
+                Ok(ClusterSource::InCluster { name })
+            }
+            (None, false, Some(server)) => {
+                let Some(name) = raw.name else { bail!("{}: give this cluster a name", at(".name")) };
+                ensure!(server.starts_with("https://"), "{}: {server:?} does not begin with https://", at(".server"));
+                let client = (raw.client_certificate, raw.client_key);
+                let credential = match (raw.token_file, client) {
+                    (Some(file), (None, None)) => Credential::TokenFile(self.path(file)),
+                    (None, (Some(chain), Some(key))) => {
+                        Credential::Certificate(Certificate { chain: self.path(chain), key: self.path(key) })
+                    }
+                    _ => bail!(
+                        "{}: name either a `token_file` or both `client_certificate` and `client_key`",
+                        at(".token_file")
+                    ),
+                };
+                let ca = raw.ca.map(|ca| self.path(ca));
+                Ok(ClusterSource::Explicit { name, server, ca, credential, tls_server_name: raw.tls_server_name })
+            }
+            _ => bail!("{}: set exactly one of `kubeconfig`, `in_cluster = true` and `server`", at("")),
+        }
+    }
+
+    fn policy(&self, raw: raw::Policy) -> Result<Policy> {
+        match (raw.file, raw.rules) {
+            (Some(_), Some(_)) => bail!("{}: either a file or rules here, not both", self.at("policy.file")),
+            (Some(file), None) => Ok(Policy::File(self.path(file))),
+            (None, rules) => {
+                let policy = access::Policy { rules: rules.unwrap_or_default() };
+                policy.check().map_err(|error| {
+                    let rule = rule_of(&error);
+                    let place = policy.rules.iter().rposition(|r| r.name == rule).unwrap_or(0);
+                    anyhow::anyhow!("{}: {error}", self.at(&format!("policy.rules.{place}")))
+                })?;
+                Ok(Policy::Inline(policy))
+            }
+        }
+    }
+
+    fn storage(&self, raw: raw::Storage) -> Result<Storage> {
+        let path = |file: Option<PathBuf>| file.map(|file| self.path(file));
+        match raw.kind.unwrap_or(raw::StorageKind::Disk) {
+            raw::StorageKind::Disk => Ok(Storage::Disk(self.path(raw.path.unwrap_or(STORAGE.into())))),
+            raw::StorageKind::S3 => {
+                let s3 = raw.s3;
+                ensure!(
+                    s3.bucket.as_ref().is_some_and(|bucket| !bucket.is_empty()),
+                    "{}: storage of kind \"s3\" needs the bucket's name",
+                    self.at("storage.s3.bucket")
+                );
+                let twice = |a: bool, b: bool| a && b;
+                ensure!(
+                    !twice(s3.secret_key.is_some(), s3.secret_key_file.is_some()),
+                    "{}: set `secret_key` or `secret_key_file`, not both",
+                    self.at("storage.s3.secret_key_file")
+                );
+                ensure!(
+                    !twice(s3.access_key.is_some(), s3.access_key_file.is_some()),
+                    "{}: set `access_key` or `access_key_file`, not both",
+                    self.at("storage.s3.access_key_file")
+                );
+                let (access_key_file, secret_key_file) = (path(s3.access_key_file), path(s3.secret_key_file));
+                Ok(Storage::S3(raw::S3 { access_key_file, secret_key_file, ..s3 }))
+            }
+        }
+    }
+
+    fn recorder(&self, raw: &raw::Recorder) -> Result<Recorder> {
+        let recorder = Recorder {
+            chunk_bytes: raw.chunk_bytes.map_or(1 << 20, |size| size.0),
+            chunk_age: raw.chunk_age.map_or(Duration::from_secs(5), |span| span.0),
+            strict: raw.strict.unwrap_or(true),
+            patience: raw.patience.map_or(Duration::from_secs(30), |span| span.0),
+            pending_bytes: raw.pending_bytes.map_or(4 << 20, |size| size.0),
+        };
+        ensure!(
+            (4 << 10..=64 << 20).contains(&recorder.chunk_bytes),
+            "{}: a chunk is from 4KiB to 64MiB",
+            self.at("recorder.chunk_bytes")
+        );
+        ensure!(
+            recorder.pending_bytes >= recorder.chunk_bytes,
+            "{}: must hold at least one chunk ({})",
+            self.at("recorder.pending_bytes"),
+            super::quantity::Size(recorder.chunk_bytes)
+        );
+        Ok(recorder)
+    }
+
+    fn web(&self, raw: raw::Web) -> Result<Option<Web>> {
+        let listen = raw.listen.unwrap_or(WEB_LISTEN);
+        let certificate = self.certificate("web", raw.certificate, raw.key)?;
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let public_url = self.url("web.public_url", raw.public_url, scheme, listen)?;
+        Ok(raw.enabled.unwrap_or(true).then_some(Web { listen, public_url, certificate }))
+    }
+}
+
+/// The address, or localhost where it stands for every address.
+fn default_url(scheme: &str, listen: SocketAddr) -> String {
+    match listen.ip() {
+        ip if ip.is_unspecified() => format!("{scheme}://localhost:{}", listen.port()),
+        IpAddr::V4(ip) => format!("{scheme}://{ip}:{}", listen.port()),
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => format!("{scheme}://[::1]:{}", listen.port()),
+        IpAddr::V6(ip) => format!("{scheme}://[{ip}]:{}", listen.port()),
+    }
+}
+
+/// `kubetape.example.com` of `https://kubetape.example.com:8443/x`.
+fn host_of(url: &str) -> Option<String> {
+    let authority = url.split_once("://")?.1.split('/').next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    Some(host.to_owned())
+}
+
+fn is_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !matches!(name, "" | "." | "..") && name.len() <= 253 && name.bytes().all(legal)
+}
+
+fn rule_of(error: &access::PolicyError) -> &str {
+    match error {
+        access::PolicyError::Nobody { rule }
+        | access::PolicyError::Duplicate { rule }
+        | access::PolicyError::Masters { rule, .. } => rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_the_samples_defaults() {
+        let config = Config::new(Path::new("/d/k.toml"), "", raw::File::default()).unwrap();
+        assert_eq!(config.gateway.public_url, "https://localhost:8443");
+        assert_eq!(config.gateway.names, ["localhost", "127.0.0.1", "::1"]);
+        assert_eq!(config.index, Path::new("/var/lib/kubetape/state/index"));
+        let sample: raw::File = toml::from_str(super::super::SAMPLE).unwrap();
+        let sample = Config::new(Path::new("/d/k.toml"), "", sample).unwrap();
+        assert_eq!(format!("{:?}", sample.recorder), format!("{:?}", config.recorder));
+        assert_eq!(format!("{:?}", sample.journal), format!("{:?}", config.journal));
+        assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
+        assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
+        assert_eq!((sample.interval, sample.index), (config.interval, config.index));
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_names_come_from_the_url() {
+        let raw = toml::from_str("state.dir = \"s\"\n[gateway]\npublic_url = \"https://k.example:8443/\"").unwrap();
+        let config = Config::new(Path::new("/d/k.toml"), "", raw).unwrap();
+        assert_eq!(config.state_file("tokens.json"), Path::new("/d/s/tokens.json"));
+        assert_eq!(config.gateway.public_url, "https://k.example:8443");
+        assert!(config.gateway.names.contains(&"k.example".to_owned()));
+    }
+
+    #[test]
+    fn hosts_are_cut_out_of_urls() {
+        assert_eq!(host_of("https://[::1]:8443/x").as_deref(), Some("::1"));
+        assert_eq!(host_of("https://a.b/x").as_deref(), Some("a.b"));
+    }
+}

@@ -1,0 +1,34 @@
+//! The program's own running: a runtime, and the signals that end it in good order.
+
+use std::future::Future;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Runs to the end.
+pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let result = runtime.block_on(work);
+    // A thread that waits for stdin must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Cancelled by SIGTERM or SIGINT. A second signal ends the process at once.
+pub fn shutdown_on_signal() -> Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = CancellationToken::new();
+    let ended = token.clone();
+    tokio::spawn(async move {
+        let mut next = async || tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+        let name = next().await;
+        tracing::info!(signal = name, "ending");
+        ended.cancel();
+        let name = next().await;
+        tracing::warn!(signal = name, "ending at once");
+        std::process::exit(130);
+    });
+    Ok(token)
+}

@@ -1,0 +1,195 @@
+//! The parts that the configuration stands for, made of it. Here files are read and buckets reached.
+
+use std::{io, path::Path, sync::Arc};
+
+use anyhow::{Context, Result, bail, ensure};
+use gateway::{Authority, Tokens, clusters};
+use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
+
+use crate::config::{Certificate, ClusterSource, Config, Credential, Policy, Storage, raw};
+
+/// Opens the storage to write recordings into it.
+pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
+    match &config.storage {
+        Storage::Disk(folder) => {
+            let disk = Disk::open(folder).await;
+            Ok(Arc::new(disk.with_context(|| format!("cannot use the storage folder {}", folder.display()))?))
+        }
+        Storage::S3(s3) => bucket(s3).await,
+    }
+}
+
+/// Opens the storage to read recordings; a folder that is not there is an error.
+pub async fn recordings(config: &Config) -> Result<Recordings> {
+    Ok(Recordings::new(store_to_read(config).await?))
+}
+
+/// See [`recordings`].
+pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
+    match &config.storage {
+        Storage::Disk(folder) => {
+            let disk = Disk::open_existing(folder).await;
+            let missing = || {
+                format!("cannot read the storage folder {} (storage.path in {})", folder.display(), config.file.display())
+            };
+            Ok(Arc::new(disk.with_context(missing)?))
+        }
+        Storage::S3(s3) => bucket(s3).await,
+    }
+}
+
+async fn bucket(s3: &raw::S3) -> Result<Arc<dyn Store>> {
+    let settings = s3_settings(s3)?;
+    let bucket = settings.bucket.clone();
+    let store = S3::connect(settings).await;
+    Ok(Arc::new(store.with_context(|| format!("cannot use the bucket {bucket} (storage.s3)"))?))
+}
+
+fn s3_settings(s3: &raw::S3) -> Result<S3Settings> {
+    let credentials = S3Credentials {
+        access_key: key(s3.access_key.as_ref(), s3.access_key_file.as_deref(), "storage.s3.access_key_file")?,
+        secret_key: key(s3.secret_key.as_ref(), s3.secret_key_file.as_deref(), "storage.s3.secret_key_file")?,
+        ..Default::default()
+    };
+    let of_environment = || std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION")).ok();
+    Ok(S3Settings {
+        bucket: s3.bucket.clone().unwrap_or_default(),
+        prefix: s3.prefix.clone().unwrap_or_default(),
+        endpoint: s3.endpoint.clone(),
+        region: s3.region.clone().or_else(of_environment).unwrap_or_else(|| "us-east-1".to_owned()),
+        path_style: s3.path_style.unwrap_or(false),
+        credentials,
+    })
+}
+
+fn key(given: Option<&String>, file: Option<&Path>, name: &str) -> Result<Option<String>> {
+    let Some(file) = file else { return Ok(given.cloned()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {} ({name})", file.display()))?;
+    ensure!(!text.trim().is_empty(), "{} is empty ({name})", file.display());
+    Ok(Some(text.trim().to_owned()))
+}
+
+/// The rules. A configuration without any lets nobody in, which is said.
+pub fn policy(config: &Config) -> Result<access::Policy> {
+    let policy = match &config.policy {
+        Policy::Inline(policy) => policy.clone(),
+        Policy::File(file) => policy_file(file)?,
+    };
+    ensure!(
+        !policy.rules.is_empty(),
+        "{}: the policy has no rules, so nobody may do anything: add [[policy.rules]] (see `kubetape config sample`)",
+        config.file.display()
+    );
+    Ok(policy)
+}
+
+fn policy_file(file: &Path) -> Result<access::Policy> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the policy file {} (policy.file)", file.display()))?;
+    let rules = crate::config::policy_rules(file, &text)?;
+    let policy = access::Policy { rules };
+    policy.check().with_context(|| format!("in the policy file {}", file.display()))?;
+    Ok(policy)
+}
+
+/// The clusters; kubeconfigs and certificates are read.
+pub fn clusters(config: &Config) -> Result<Vec<clusters::ClusterSettings>> {
+    let mut all: Vec<clusters::ClusterSettings> = Vec::new();
+    for (place, source) in config.clusters.iter().enumerate() {
+        let found = cluster(source).with_context(|| format!("{}: clusters.{place}", config.file.display()))?;
+        for cluster in found {
+            if all.iter().any(|other| other.name == cluster.name) {
+                bail!(
+                    "{}: clusters.{place}: there are two clusters of the name {:?}; give one another with `name`",
+                    config.file.display(),
+                    cluster.name
+                );
+            }
+            all.push(cluster);
+        }
+    }
+    ensure!(
+        !all.is_empty(),
+        "{}: there is no cluster: add [[clusters]] (see `kubetape config sample`)",
+        config.file.display()
+    );
+    Ok(all)
+}
+
+fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
+    match source {
+        ClusterSource::Kubeconfig { file, contexts, name } => {
+            let mut found = clusters::from_kubeconfig(file, contexts.as_deref())?;
+            match (name, found.as_mut_slice()) {
+                (None, _) => {}
+                (Some(name), [one]) => one.name.clone_from(name),
+                (Some(_), several) => bail!(
+                    "{} has {} contexts, which cannot all have one `name`: choose one with `contexts`",
+                    file.display(),
+                    several.len()
+                ),
+            }
+            Ok(found)
+        }
+        ClusterSource::InCluster { name } => Ok(vec![clusters::in_cluster(name)?]),
+        ClusterSource::Explicit { name, server, ca, credential, tls_server_name } => {
+            let (token_file, certificate) = match credential {
+                Credential::TokenFile(file) => (Some(file.clone()), None),
+                Credential::Certificate(certificate) => (None, Some(certificate.clone())),
+            };
+            let (client_certificate, client_key) = certificate.map(|c| (c.chain, c.key)).unzip();
+            Ok(vec![clusters::explicit(&clusters::Explicit {
+                name: name.clone(),
+                server: server.clone(),
+                certificate_authority: ca.clone(),
+                tls_server_name: tls_server_name.clone(),
+                token_file,
+                client_certificate,
+                client_key,
+            })?])
+        }
+    }
+}
+
+/// The gateway's own CA; made when there is none.
+pub fn authority(config: &Config) -> Result<Authority> {
+    let folder = config.state_file("ca");
+    Authority::load_or_create(&folder)
+        .with_context(|| format!("cannot use the certificate authority in {} (state.dir)", folder.display()))
+}
+
+/// Digests of the tokens for kubectl.
+pub fn tokens(config: &Config) -> Result<Tokens> {
+    Tokens::open(&config.state_file("tokens.json")).context("cannot use the tokens (state.dir)")
+}
+
+/// People with passwords.
+pub fn users(config: &Config) -> Result<web::Users> {
+    web::Users::open(&config.state_file("users.json")).context("cannot use the users (state.dir)")
+}
+
+/// One-time links.
+pub fn links(config: &Config) -> Result<web::Links> {
+    web::Links::open(&config.state_file("links.json")).context("cannot use the login links (state.dir)")
+}
+
+/// Both PEM files of a certificate, as text.
+pub fn pem(certificate: &Certificate) -> Result<(String, String)> {
+    let read = |file: &Path| -> Result<String> {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    };
+    Ok((read(&certificate.chain)?, read(&certificate.key)?))
+}
+
+/// Binds a listener. Says who else may have the port.
+pub async fn listen(address: std::net::SocketAddr, key: &str) -> Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process listens there: end it, or choose another port",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need the right to: choose another port",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            _ => "choose another address",
+        };
+        anyhow::Error::new(error).context(format!("cannot listen on {address} ({key}): {advice}"))
+    })
+}
