@@ -6,8 +6,11 @@ mod cli;
 mod commands;
 mod config;
 mod log;
+mod lookup;
 mod output;
+mod running;
 mod time;
+mod wiring;
 
 use std::process::ExitCode;
 

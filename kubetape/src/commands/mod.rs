@@ -1,12 +1,42 @@
+//! One file per subcommand.
+
 mod config;
+mod export;
+mod kubeconfig;
+mod login_link;
+mod ls;
+mod token;
+mod user;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    config::{Config, environment_of_process, load},
+    log,
+    running::block_on,
+};
 
+/// Does what was typed.
 pub fn run(cli: Cli) -> Result<()> {
+    let configured = |level| configured(&cli, level);
     match &cli.command {
-        Command::Config(c) => config::run(&cli, c),
+        Command::Ls(ls) => block_on(ls::run(&configured("warn")?, ls)),
+        Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
+        Command::Token(token) => token::run(&configured("warn")?, token),
+        Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),
+        Command::User(user) => user::run(&configured("warn")?, user),
+        Command::LoginLink(link) => login_link::run(&configured("warn")?, link),
+        Command::Config(command) => config::run(command, || configured("warn")),
         _ => Ok(()),
     }
+}
+
+/// The configuration; the log is started as it says.
+fn configured(cli: &Cli, level: &str) -> Result<Config> {
+    // What is said about the environment is said before the log's own settings are known.
+    let early = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).finish();
+    let config = tracing::subscriber::with_default(early, || load(cli.config.as_deref(), &environment_of_process()))?;
+    log::start(&config.log, level)?;
+    Ok(config)
 }

@@ -49,6 +49,8 @@ pub struct Gateway {
     pub certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub key: Option<PathBuf>,
+    /// CA certificates that kubeconfigs name, PEM.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[[clusters]]`

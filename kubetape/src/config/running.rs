@@ -50,6 +50,8 @@ pub struct Gateway {
     pub names: Vec<String>,
     /// A certificate that was given.
     pub certificate: Option<Certificate>,
+    /// CA certificates for kubeconfigs, where a certificate was given.
+    pub ca: Option<PathBuf>,
 }
 
 /// PEM files.
@@ -232,7 +234,12 @@ impl Reader<'_> {
         let mut seen = std::collections::HashSet::new();
         names.retain(|name| seen.insert(name.clone()));
         let certificate = self.certificate("gateway", raw.certificate, raw.key)?;
-        Ok(Gateway { name, listen, public_url, names, certificate })
+        ensure!(
+            raw.ca.is_none() || certificate.is_some(),
+            "{}: is for a `certificate` of your own; the gateway's own CA is named in kubeconfigs anyway",
+            self.at("gateway.ca")
+        );
+        Ok(Gateway { name, listen, public_url, names, certificate, ca: raw.ca.map(|ca| self.path(ca)) })
     }
 
     fn certificate(&self, section: &str, chain: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Certificate>> {

@@ -20,7 +20,7 @@ pub enum Kind {
 
 /// The kind of the key at `path` (lower case; numbers stand for places in a list of tables), if there is such a key.
 pub fn kind(path: &[&str]) -> Option<Kind> {
-    let mut at = None;
+    let mut at: Option<&toml::Value> = None;
     let mut table = Some(&*EVERY_KEY);
     for name in path {
         let is_place = name.bytes().all(|b| b.is_ascii_digit());

@@ -1,0 +1,195 @@
+//! `kubetape kubeconfig`
+
+use std::{
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use anyhow::{Context, Result, ensure};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::token;
+use crate::{
+    cli,
+    config::{Config, quantity::Span},
+    wiring,
+};
+
+/// How long a token is valid, where nothing else is said.
+const TOKEN: Span = Span(std::time::Duration::from_secs(30 * 86_400));
+/// And a certificate, which cannot be revoked.
+const CERTIFICATE: Span = Span(std::time::Duration::from_secs(86_400));
+
+pub fn run(config: &Config, wanted: &cli::Kubeconfig) -> Result<()> {
+    let clusters = chosen(config, &wanted.clusters)?;
+    let user = wanted.user.clone().or_else(|| std::env::var("USER").ok()).context("name the person with --user")?;
+    let kubeconfig = Kubeconfig {
+        gateway: config.gateway.public_url.clone(),
+        ca: ca(config)?,
+        credential: credential(config, wanted, &user)?,
+        user,
+        clusters,
+    };
+    match &wanted.output {
+        Some(file) => {
+            write_private(file, kubeconfig.to_yaml().as_bytes())
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            eprintln!("{} is for {} only; try: kubectl --kubeconfig {} get pods", file.display(), kubeconfig.user, file.display());
+        }
+        None => std::io::stdout().lock().write_all(kubeconfig.to_yaml().as_bytes())?,
+    }
+    Ok(())
+}
+
+/// A person's kubeconfig: one context for each cluster.
+pub struct Kubeconfig {
+    /// `https://host:port`
+    pub gateway: String,
+    /// PEM; none where the system trusts the gateway's certificate.
+    pub ca: Option<String>,
+    /// The person.
+    pub user: String,
+    /// What the person shows.
+    pub credential: Credential,
+    /// Names of clusters; the first is the current context.
+    pub clusters: Vec<String>,
+}
+
+/// What a person shows the gateway.
+pub enum Credential {
+    /// A token's secret.
+    Token(String),
+    /// PEM.
+    Certificate {
+        /// The chain.
+        chain: String,
+        /// Its private key.
+        key: String,
+    },
+}
+
+impl Kubeconfig {
+    /// As kubectl reads it. Strings are written as JSON strings, which YAML has too.
+    pub fn to_yaml(&self) -> String {
+        let user = quoted(&self.user);
+        let mut yaml = format!("apiVersion: v1\nkind: Config\ncurrent-context: {}\n", quoted(&self.clusters[0]));
+        yaml.push_str("clusters:\n");
+        for name in &self.clusters {
+            let server = quoted(&format!("{}/clusters/{name}", self.gateway));
+            yaml.push_str(&format!("- name: {}\n  cluster:\n    server: {server}\n", quoted(name)));
+            if let Some(ca) = &self.ca {
+                yaml.push_str(&format!("    certificate-authority-data: {}\n", BASE64_STANDARD.encode(ca)));
+            }
+        }
+        yaml.push_str("contexts:\n");
+        for name in &self.clusters {
+            let name = quoted(name);
+            yaml.push_str(&format!("- name: {name}\n  context:\n    cluster: {name}\n    user: {user}\n"));
+        }
+        yaml.push_str(&format!("users:\n- name: {user}\n  user:\n"));
+        match &self.credential {
+            Credential::Token(secret) => yaml.push_str(&format!("    token: {}\n", quoted(secret))),
+            Credential::Certificate { chain, key } => {
+                yaml.push_str(&format!("    client-certificate-data: {}\n", BASE64_STANDARD.encode(chain)));
+                yaml.push_str(&format!("    client-key-data: {}\n", BASE64_STANDARD.encode(key)));
+            }
+        }
+        yaml
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn chosen(config: &Config, wanted: &[String]) -> Result<Vec<String>> {
+    let names: Vec<String> = wiring::clusters(config)?.into_iter().map(|cluster| cluster.name).collect();
+    for name in wanted {
+        ensure!(names.contains(name), "there is no cluster {name:?} in {}: it has {}", config.file.display(), names.join(", "));
+    }
+    Ok(if wanted.is_empty() { names } else { wanted.to_vec() })
+}
+
+/// The CA that a kubeconfig names.
+pub fn ca(config: &Config) -> Result<Option<String>> {
+    match (&config.gateway.certificate, &config.gateway.ca) {
+        (None, _) => Ok(Some(wiring::authority(config)?.ca_pem().to_owned())),
+        (Some(_), None) => Ok(None),
+        (Some(_), Some(file)) => {
+            let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read {} (gateway.ca)", file.display()))?;
+            Ok(Some(pem))
+        }
+    }
+}
+
+fn credential(config: &Config, wanted: &cli::Kubeconfig, user: &str) -> Result<Credential> {
+    if let Some(file) = &wanted.token_file {
+        let secret = std::fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
+        let secret = secret.trim();
+        let whose = wiring::tokens(config)?.verify(secret).with_context(|| format!("in {}", file.display()))?;
+        ensure!(whose.name == user || wanted.user.is_none(), "the token in {} is {}'s", file.display(), whose.name);
+        return Ok(Credential::Token(secret.to_owned()));
+    }
+    if wanted.certificate {
+        let validity = wanted.expires.unwrap_or(CERTIFICATE).0;
+        let (chain, key) = wiring::authority(config)?.issue_client(user, &wanted.groups, validity)?;
+        return Ok(Credential::Certificate { chain, key });
+    }
+    let validity = wanted.expires.unwrap_or(TOKEN);
+    Ok(Credential::Token(token::create(&wiring::tokens(config)?, user, &wanted.groups, Some(validity))?))
+}
+
+/// Writes a file that only its owner may read, replacing it whole.
+pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    new.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cluster_is_a_context() {
+        let kubeconfig = Kubeconfig {
+            gateway: "https://k:8443".to_owned(),
+            ca: Some("PEM".to_owned()),
+            user: "ann".to_owned(),
+            credential: Credential::Token("kt_1_x".to_owned()),
+            clusters: vec!["a".to_owned(), "b".to_owned()],
+        };
+        let expected = r#"apiVersion: v1
+kind: Config
+current-context: "a"
+clusters:
+- name: "a"
+  cluster:
+    server: "https://k:8443/clusters/a"
+    certificate-authority-data: UEVN
+- name: "b"
+  cluster:
+    server: "https://k:8443/clusters/b"
+    certificate-authority-data: UEVN
+contexts:
+- name: "a"
+  context:
+    cluster: "a"
+    user: "ann"
+- name: "b"
+  context:
+    cluster: "b"
+    user: "ann"
+users:
+- name: "ann"
+  user:
+    token: "kt_1_x"
+"#;
+        assert_eq!(kubeconfig.to_yaml(), expected);
+    }
+}

@@ -1,0 +1,24 @@
+//! `kubetape login-link`
+
+use anyhow::{Context, Result};
+
+use crate::{
+    cli,
+    config::{Config, Web, quantity::Span},
+    output::line,
+    wiring,
+};
+
+pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
+    let web = config.web.as_ref().with_context(|| format!("the web is off: web.enabled in {}", config.file.display()))?;
+    let links = wiring::links(config)?;
+    line(create(&links, web, &wanted.user, wanted.expires)?)?;
+    eprintln!("It logs {} in once, within {}.", wanted.user, wanted.expires);
+    Ok(())
+}
+
+/// A whole URL that logs in once.
+pub fn create(links: &web::Links, web: &Web, user: &str, validity: Span) -> Result<String> {
+    let path = links.create(user, validity.0).context("cannot make a login link")?;
+    Ok(format!("{}{path}", web.public_url))
+}

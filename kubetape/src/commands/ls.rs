@@ -1,0 +1,184 @@
+//! `kubetape ls`
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Serialize;
+use storage::{Outcome, RecordingId, Recordings, Summary, cast::SessionKind};
+
+use crate::{
+    cli::{self, Filter},
+    config::Config,
+    output::{self, Table, Tone, shell_words},
+    time, wiring,
+};
+
+/// Recordings listed for people, where nothing else is said.
+const FOR_PEOPLE: usize = 50;
+
+/// Recordings asked of the storage at once.
+const PAGE: usize = 200;
+
+pub async fn run(config: &Config, wanted: &cli::Ls) -> Result<()> {
+    let limit = match wanted.limit {
+        Some(limit) => limit,
+        None if wanted.all || wanted.json => usize::MAX,
+        None => FOR_PEOPLE,
+    };
+    let recordings = wiring::recordings(config).await?;
+    let (rows, more) = rows(&recordings, wanted, limit).await?;
+    if wanted.json {
+        return output::json(&rows);
+    }
+    if rows.is_empty() {
+        eprintln!("no recordings match");
+        return Ok(());
+    }
+    table(&rows).print()?;
+    if more {
+        eprintln!("there are more: --all lists all, --limit {} twice as many", limit.saturating_mul(2));
+    }
+    Ok(())
+}
+
+/// A recording in a list, as scripts see it.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    id: RecordingId,
+    kind: SessionKind,
+    user: String,
+    cluster: String,
+    namespace: String,
+    pod: String,
+    container: String,
+    argv: Vec<String>,
+    command: String,
+    tty: bool,
+    started: Timestamp,
+    ended: Option<Timestamp>,
+    duration_seconds: Option<f64>,
+    outcome: &'static str,
+    exit_code: Option<u8>,
+    reason: Option<String>,
+    bytes: Option<u64>,
+    gateway: String,
+}
+
+impl Row {
+    /// Of what storage says.
+    pub fn new(id: RecordingId, summary: Summary) -> Self {
+        let session = summary.header.kubetape;
+        let manifest = summary.manifest;
+        let (outcome, exit_code, reason) = match manifest.as_ref().map(|manifest| &manifest.outcome) {
+            None => ("live", None, None),
+            Some(Outcome::Exited { exit_code }) => ("exited", Some(*exit_code), None),
+            Some(Outcome::Ended) => ("ended", None, None),
+            Some(Outcome::FailedToStart { message }) => ("failed_to_start", None, Some(message.clone())),
+            Some(Outcome::EndedByGateway { reason }) => ("ended_by_gateway", None, Some(reason.clone())),
+            Some(Outcome::ClientGone) => ("client_gone", None, None),
+            Some(Outcome::UpstreamGone) => ("upstream_gone", None, None),
+            Some(Outcome::Interrupted) => ("interrupted", None, None),
+            Some(Outcome::Unknown) => ("unknown", None, None),
+        };
+        Self {
+            id,
+            kind: session.kind,
+            user: session.principal.name,
+            cluster: session.target.cluster,
+            namespace: session.target.namespace,
+            pod: session.target.name,
+            container: session.target.container,
+            command: shell_words(&session.argv),
+            argv: session.argv,
+            tty: session.tty,
+            started: time::of_micros(session.started_micros),
+            ended: manifest.as_ref().map(|manifest| time::of_micros(manifest.ended_micros)),
+            #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+            duration_seconds: manifest.as_ref().map(|manifest| manifest.duration_micros as f64 / 1e6),
+            outcome,
+            exit_code,
+            reason,
+            bytes: manifest.as_ref().map(|m| m.totals.stdin + m.totals.stdout + m.totals.stderr),
+            gateway: session.gateway,
+        }
+    }
+
+    fn matches(&self, wanted: &cli::Ls) -> bool {
+        let Filter { user, cluster, namespace, pod, container, since, until } = &wanted.filter;
+        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        is(user, &self.user)
+            && is(cluster, &self.cluster)
+            && is(namespace, &self.namespace)
+            && is(pod, &self.pod)
+            && is(container, &self.container)
+            && since.is_none_or(|since| self.started >= since)
+            && until.is_none_or(|until| self.started < until)
+            && is(&wanted.outcome, self.outcome)
+            && (!wanted.live || self.outcome == "live")
+    }
+}
+
+/// The newest `limit` that match, and whether there are more.
+async fn rows(recordings: &Recordings, wanted: &cli::Ls, limit: usize) -> Result<(Vec<Row>, bool)> {
+    let mut rows = Vec::new();
+    let mut before = None;
+    loop {
+        let page = recordings.page(before, PAGE).await.context("cannot list the recordings")?;
+        let Some(last) = page.last().copied() else { return Ok((rows, false)) };
+        before = Some(last);
+        for id in page {
+            let row = match recordings.summary(id).await {
+                Ok(summary) => Row::new(id, summary),
+                Err(error) => {
+                    eprintln!("kubetape: {:#}", anyhow::Error::new(error).context(format!("{id} is left out")));
+                    continue;
+                }
+            };
+            // Ids sort by start: what comes now is older still.
+            if wanted.filter.since.is_some_and(|since| row.started.as_second() + 60 < since.as_second()) {
+                return Ok((rows, false));
+            }
+            if row.matches(wanted) {
+                if rows.len() == limit {
+                    return Ok((rows, true));
+                }
+                rows.push(row);
+            }
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(["ID", "STARTED", "LENGTH", "USER", "CLUSTER", "POD", "OUTCOME", "COMMAND"]);
+    for row in rows {
+        let plain = |text: &str| (text.to_owned(), Tone::Plain);
+        let container = if row.container.is_empty() { String::new() } else { format!("/{}", row.container) };
+        let what = match row.kind {
+            SessionKind::Exec => row.command.clone(),
+            SessionKind::Attach => "(attach)".to_owned(),
+            SessionKind::PortForward => "(port-forward)".to_owned(),
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
+        let length = row.duration_seconds.map_or_else(|| "…".to_owned(), |s| time::length((s * 1e6) as u64));
+        table.row([
+            (row.id.to_string(), Tone::Faint),
+            plain(&time::clock(row.started)),
+            plain(&length),
+            plain(&row.user),
+            plain(&row.cluster),
+            plain(&format!("{}/{}{container}", row.namespace, row.pod)),
+            outcome(row),
+            plain(&what),
+        ]);
+    }
+    table
+}
+
+fn outcome(row: &Row) -> (String, Tone) {
+    match (row.outcome, row.exit_code) {
+        ("exited", Some(0)) => ("exit 0".to_owned(), Tone::Plain),
+        ("exited", Some(code)) => (format!("exit {code}"), Tone::Bad),
+        ("live", _) => ("live".to_owned(), Tone::Good),
+        ("ended", _) => ("ended".to_owned(), Tone::Plain),
+        (other, _) => (other.replace('_', " "), Tone::Bad),
+    }
+}

@@ -1,0 +1,66 @@
+//! `kubetape user`
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anyhow::{Context, Result, bail, ensure};
+use crossterm::{
+    event::{Event, KeyCode, KeyEventKind, KeyModifiers, read},
+    terminal::{disable_raw_mode, enable_raw_mode},
+};
+
+use crate::{cli, config::Config, wiring};
+
+pub fn run(config: &Config, command: &cli::User) -> Result<()> {
+    let cli::User::Add { name, password_stdin } = command;
+    let users = wiring::users(config)?;
+    let password = if *password_stdin { first_line()? } else { ask_twice(name)? };
+    users.set_password(name, &password).with_context(|| format!("cannot set the password of {name:?}"))?;
+    eprintln!("{name} can log in to the web with it");
+    Ok(())
+}
+
+fn first_line() -> Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("cannot read the password from stdin")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn ask_twice(name: &str) -> Result<String> {
+    ensure!(io::stdin().is_terminal(), "there is no terminal to ask for a password: give it with --password-stdin");
+    let password = ask(&format!("Password for {name}: "))?;
+    ensure!(ask("Once more: ")? == password, "the two are not the same: nothing was changed");
+    Ok(password)
+}
+
+/// Reads a line without echo.
+fn ask(prompt: &str) -> Result<String> {
+    let mut out = io::stderr();
+    write!(out, "{prompt}")?;
+    out.flush()?;
+    enable_raw_mode().context("cannot switch the terminal's echo off")?;
+    let line = unseen_line();
+    let _ = disable_raw_mode();
+    writeln!(out)?;
+    line
+}
+
+fn unseen_line() -> Result<String> {
+    let mut line = String::new();
+    loop {
+        let Event::Key(key) = read()? else { continue };
+        if key.kind == KeyEventKind::Release {
+            continue;
+        }
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Enter => return Ok(line),
+            KeyCode::Char('c' | 'd') if control => bail!("nothing was changed"),
+            KeyCode::Char('u') if control => line.clear(),
+            KeyCode::Char(c) if !control => line.push(c),
+            KeyCode::Backspace => {
+                line.pop();
+            }
+            _ => {}
+        }
+    }
+}
