@@ -193,3 +193,21 @@ pub async fn listen(address: std::net::SocketAddr, key: &str) -> Result<tokio::n
         anyhow::Error::new(error).context(format!("cannot listen on {address} ({key}): {advice}"))
     })
 }
+
+/// A server's TLS from PEM files.
+pub fn tls(certificate: &Certificate) -> Result<rustls::ServerConfig> {
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    let (chain, key) = pem(certificate)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{} is not a PEM certificate chain", certificate.chain.display()))?;
+    ensure!(!chain.is_empty(), "{} has no certificate: it must have BEGIN CERTIFICATE in it", certificate.chain.display());
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .with_context(|| format!("{} is not a PEM private key", certificate.key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key);
+    config.with_context(|| format!("{} is not the key of {}", certificate.key.display(), certificate.chain.display()))
+}

@@ -5,6 +5,7 @@ mod export;
 mod kubeconfig;
 mod login_link;
 mod ls;
+mod play;
 mod token;
 mod user;
 
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Result<()> {
     let configured = |level| configured(&cli, level);
     match &cli.command {
         Command::Ls(ls) => block_on(ls::run(&configured("warn")?, ls)),
+        Command::Play(play) => block_on(play::run(&configured("warn")?, play)),
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
         Command::Token(token) => token::run(&configured("warn")?, token),
         Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),

@@ -1,0 +1,68 @@
+//! `kubetape export`
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use player::{Player, PlayerError, PlayerSettings};
+use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
+
+use crate::{
+    cli::{self, Format, StreamName},
+    config::Config,
+    lookup, wiring,
+};
+
+/// Bytes gathered before they are written.
+const BUFFER: usize = 256 << 10;
+
+pub async fn run(config: &Config, wanted: &cli::Export) -> Result<()> {
+    let format = format(wanted)?;
+    let recordings = wiring::recordings(config).await?;
+    let id = lookup::recording(&recordings, &wanted.id).await?;
+    let player = Player::new(recordings, PlayerSettings::default());
+    match &wanted.output {
+        None => write(&player, id, format, tokio::io::stdout()).await,
+        Some(file) => to_file(&player, id, format, file).await,
+    }
+}
+
+fn format(wanted: &cli::Export) -> Result<player::Format> {
+    ensure!(wanted.format == Format::Raw || wanted.stream.is_none(), "--stream is for --format raw: leave it out");
+    Ok(match wanted.format {
+        Format::Cast2 => player::Format::Cast2,
+        Format::Cast3 => player::Format::Cast3,
+        Format::Text => player::Format::Text,
+        Format::Raw => player::Format::Raw(match wanted.stream.unwrap_or(StreamName::Stdout) {
+            StreamName::Stdout => player::StreamName::Stdout,
+            StreamName::Stderr => player::StreamName::Stderr,
+            StreamName::Stdin => player::StreamName::Stdin,
+        }),
+    })
+}
+
+/// The file is there when it is whole.
+async fn to_file(player: &Player, id: storage::RecordingId, format: player::Format, file: &Path) -> Result<()> {
+    let failed = || format!("cannot write {}", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (part, path) = tempfile::NamedTempFile::new_in(folder).with_context(failed)?.into_parts();
+    write(player, id, format, tokio::fs::File::from_std(part)).await?;
+    path.persist(file).with_context(failed)?;
+    Ok(())
+}
+
+async fn write(
+    player: &Player,
+    id: storage::RecordingId,
+    format: player::Format,
+    out: impl AsyncWrite + Unpin + Send,
+) -> Result<()> {
+    let mut out = BufWriter::with_capacity(BUFFER, out);
+    match player.export(id, format, &mut out).await {
+        Ok(()) => {}
+        Err(PlayerError::Write(error)) => return Err(error.into()),
+        Err(error) if error.is_not_found() => bail!("there is no recording {id}: see `kubetape ls`"),
+        Err(error) => return Err(anyhow::Error::new(error).context(format!("cannot export {id}"))),
+    }
+    out.flush().await?;
+    Ok(())
+}

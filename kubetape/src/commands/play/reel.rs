@@ -1,0 +1,119 @@
+use std::collections::VecDeque;
+
+use anyhow::Result;
+use storage::{
+    Manifest, RecordingId, Recordings,
+    cast::{Code, Event, Header, events},
+    recordings::{Chunks, Piece},
+};
+
+/// A recording's events for a terminal, read chunk by chunk.
+pub struct Reel {
+    recordings: Recordings,
+    id: RecordingId,
+    pub header: Header,
+    pub manifest: Option<Manifest>,
+    chunks: Chunks,
+    ready: VecDeque<Shown>,
+}
+
+/// Something to show at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Microseconds since the start.
+    pub micros: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What there is to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Bytes for the terminal.
+    Output(Vec<u8>),
+    /// The recorded terminal's new size.
+    Size(u16, u16),
+    /// A gap.
+    Note(String),
+}
+
+impl Reel {
+    /// Opens a recording at its beginning.
+    pub async fn open(recordings: &Recordings, id: RecordingId) -> Result<Self> {
+        Ok(Self {
+            header: recordings.header(id).await?,
+            manifest: recordings.manifest(id).await?,
+            chunks: recordings.chunks(id).await?,
+            ready: VecDeque::new(),
+            recordings: recordings.clone(),
+            id,
+        })
+    }
+
+    /// Length in microseconds, where it is known.
+    pub fn length(&self) -> Option<u64> {
+        self.manifest.as_ref().map(|manifest| manifest.duration_micros)
+    }
+
+    /// The next thing to show, without taking it.
+    pub async fn peek(&mut self) -> Result<Option<&Shown>> {
+        while self.ready.is_empty() {
+            match self.chunks.next().await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Piece::Lines { lines, .. })) => self.ready.extend(events(&lines).filter_map(shown)),
+                Ok(Some(Piece::Gap { from, to })) => {
+                    self.note(format!("chunks {from} to {to} of the recording are missing"));
+                }
+                Err(error) => self.note(format!("{:#}", anyhow::Error::new(error))),
+            }
+        }
+        Ok(self.ready.front())
+    }
+
+    /// Takes it.
+    pub async fn next(&mut self) -> Result<Option<Shown>> {
+        self.peek().await?;
+        Ok(self.ready.pop_front())
+    }
+
+    /// Goes to a moment: what comes next is the first thing after it.
+    pub async fn seek(&mut self, micros: u64) -> Result<()> {
+        let chunks = self.manifest.iter().flat_map(|manifest| &manifest.chunks);
+        let before = chunks.filter(|chunk| chunk.number > 0 && chunk.last_micros < micros).map(|chunk| chunk.number).max();
+        self.chunks = self.recordings.chunks_after(self.id, before.unwrap_or(0)).await?;
+        self.ready.clear();
+        while self.peek().await?.is_some_and(|shown| shown.micros <= micros) {
+            self.ready.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Goes to the beginning.
+    pub async fn rewind(&mut self) -> Result<()> {
+        self.chunks = self.recordings.chunks(self.id).await?;
+        self.ready.clear();
+        Ok(())
+    }
+
+    fn note(&mut self, text: String) {
+        self.ready.push_back(Shown { micros: 0, what: What::Note(text) });
+    }
+}
+
+/// What of a line is for a terminal; a damaged one is said.
+fn shown(event: Result<Event, storage::cast::CastError>) -> Option<Shown> {
+    let event = match event {
+        Ok(event) => event,
+        Err(error) => return Some(Shown { micros: 0, what: What::Note(error.to_string()) }),
+    };
+    let what = match event.code {
+        Code::Output | Code::Stderr | Code::Bytes => match event.bytes()? {
+            (Code::Output | Code::Stderr, bytes) => What::Output(bytes.into_owned()),
+            _ => return None,
+        },
+        Code::Resize => event.size().map(|(width, height)| What::Size(width, height))?,
+        Code::Gap => What::Note(event.data),
+        Code::Input | Code::Marker | Code::Exit | Code::Port => return None,
+    };
+    Some(Shown { micros: event.micros, what })
+}
