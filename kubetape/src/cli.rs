@@ -191,16 +191,22 @@ fn speed(text: &str) -> Result<f64, String> {
 /// `kubetape search`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All words must occur; a phrase is put in quotes. The index is kept up by `kubetape serve`; `kubetape reindex` makes it
-from storage.
+  kubectl delete      all words must be there, in any order and case
+  10.0.3.7 --force    tokens with punctuation are found as they are (after -- where they begin with -)
+  '\"rm -rf\"'          a phrase, in this order
+  nginx-*             what begins with it
+  -nginx              not this
+  user:ann exit:1     also cluster: namespace: pod: container: kind: outcome: source: session:
+
+The index is kept up by `kubetape serve`; `kubetape reindex` makes it from storage.
 
 Examples:
   kubetape search kubectl delete
   kubetape search '\"rm -rf\"' --user ann
   kubetape search --json --kind command passwd | jq -r '.[].session'
 
---json writes an array, each with kind, session, seconds (in the session), at, user, cluster, namespace, pod, container,
-source and text.")]
+--json writes an array, each with kind, session, offset (seconds in the session), time, user, cluster, namespace, pod,
+container, source (argv, typed or request), text and snippet.")]
 pub struct Search {
     /// What to look for
     #[arg(required = true, value_name = "WORDS")]

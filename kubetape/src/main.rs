@@ -9,6 +9,7 @@ mod log;
 mod lookup;
 mod output;
 mod running;
+mod service;
 mod time;
 mod wiring;
 

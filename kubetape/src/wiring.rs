@@ -38,6 +38,17 @@ pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
     }
 }
 
+/// Tries what the storage can do; one that alters what is stored is refused.
+pub async fn probe(store: &dyn Store) -> Result<()> {
+    let can = store.probe().await.context("the storage does not do what is needed")?;
+    ensure!(
+        can.conditional_create,
+        "the storage overwrites what exists (it ignores If-None-Match: *): recordings could be altered there; \
+         use another server"
+    );
+    Ok(())
+}
+
 async fn bucket(s3: &raw::S3) -> Result<Arc<dyn Store>> {
     let settings = s3_settings(s3)?;
     let bucket = settings.bucket.clone();

@@ -1,6 +1,6 @@
 //! `kubetape config`
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::{
     cli::ConfigCommand,
@@ -28,12 +28,7 @@ async fn check(config: &Config) -> Result<()> {
     writable(&config.state).with_context(|| format!("cannot write state.dir {}", config.state.display()))?;
     writable(&config.index).with_context(|| format!("cannot write search.dir {}", config.index.display()))?;
     let store = wiring::store(config).await?;
-    let can = store.probe().await.context("the storage does not do what is needed")?;
-    ensure!(
-        can.conditional_create,
-        "the storage overwrites what exists (it ignores If-None-Match: *): recordings could be altered there; \
-         use another server"
-    );
+    wiring::probe(&*store).await?;
     summary(config, &clusters, &policy)?;
     Ok(())
 }

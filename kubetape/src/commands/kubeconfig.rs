@@ -22,6 +22,11 @@ const TOKEN: Span = Span(std::time::Duration::from_secs(30 * 86_400));
 const CERTIFICATE: Span = Span(std::time::Duration::from_secs(86_400));
 
 pub fn run(config: &Config, wanted: &cli::Kubeconfig) -> Result<()> {
+    ensure!(
+        !config.gateway.public_url.ends_with(":0"),
+        "gateway.listen takes any free port, so kubeconfigs cannot name it: set gateway.public_url in {}",
+        config.file.display()
+    );
     let clusters = chosen(config, &wanted.clusters)?;
     let user = wanted.user.clone().or_else(|| std::env::var("USER").ok()).context("name the person with --user")?;
     let kubeconfig = Kubeconfig {

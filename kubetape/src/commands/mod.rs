@@ -6,6 +6,9 @@ mod kubeconfig;
 mod login_link;
 mod ls;
 mod play;
+mod reindex;
+mod search;
+mod serve;
 mod token;
 mod user;
 
@@ -22,6 +25,12 @@ use crate::{
 pub fn run(cli: Cli) -> Result<()> {
     let configured = |level| configured(&cli, level);
     match &cli.command {
+        Command::Serve => {
+            let mut config = configured("info")?;
+            block_on(serve::run(&mut config))
+        }
+        Command::Search(search) => block_on(search::run(&configured("warn")?, search)),
+        Command::Reindex => block_on(reindex::run(&configured("warn")?)),
         Command::Ls(ls) => block_on(ls::run(&configured("warn")?, ls)),
         Command::Play(play) => block_on(play::run(&configured("warn")?, play)),
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),

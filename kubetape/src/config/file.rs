@@ -65,7 +65,7 @@ pub fn policy_rules(path: &Path, text: &str) -> Result<Vec<access::Rule>> {
     Ok(file.rules)
 }
 
-/// `FILE:LINE: message`, and the line itself unless it is one that may hold a secret.
+/// `FILE, line N: message`, and the line itself unless it is one that may hold a secret.
 fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let Some(span) = error.span() else {
         return anyhow::anyhow!("{}: {}", path.display(), error.message());
@@ -75,7 +75,7 @@ fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let line = text.lines().nth(number - 1).unwrap_or_default().trim();
     let secret = line.contains("secret_key") || line.contains("access_key");
     let shown = if secret || line.is_empty() { String::new() } else { format!("\n    {line}") };
-    anyhow::anyhow!("{}:{number}: {}{shown}", path.display(), error.message())
+    anyhow::anyhow!("{}, line {number}: {}{shown}", path.display(), error.message())
 }
 
 #[cfg(test)]
@@ -92,22 +92,22 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_file_line_and_key() {
         for (text, says) in [
-            ("\n[gateway]\nlistn = \"x\"", "/etc/k.toml:3: unknown field `listn`, expected one of `name`, `listen`"),
-            ("[gateway]\nlisten = \"8443\"", "/etc/k.toml:2: invalid socket address"),
-            ("[gateway\n", "/etc/k.toml:1: "),
-            ("[recorder]\nchunk_age = 5", "/etc/k.toml:2: invalid type: integer `5`, expected a string"),
+            ("\n[gateway]\nlistn = \"x\"", "/etc/k.toml, line 3: unknown field `listn`, expected one of `name`, `listen`"),
+            ("[gateway]\nlisten = \"8443\"", "/etc/k.toml, line 2: invalid socket address"),
+            ("[gateway\n", "/etc/k.toml, line 1: "),
+            ("[recorder]\nchunk_age = 5", "/etc/k.toml, line 2: invalid type: integer `5`, expected a string"),
             ("[recorder]\nchunk_age = \"5\"", "write a number and a unit, such as \"5s\""),
             ("[recorder]\nchunk_bytes = \"1 MiBit\"", "write a number and a unit, such as \"1MiB\""),
             ("[storage]\nkind = \"tape\"", "unknown variant `tape`, expected `disk` or `s3`"),
-            ("[storage]\nkind = \"s3\"", "/etc/k.toml:1: storage.s3.bucket: "),
-            ("[gateway]\nkey = \"k\"", "/etc/k.toml:2: gateway.certificate: "),
-            ("[gateway]\nname = \"a b\"", "/etc/k.toml:2: gateway.name: "),
-            ("[gateway]\npublic_url = \"http://x\"", "/etc/k.toml:2: gateway.public_url: "),
-            ("[[clusters]]\n", "/etc/k.toml:1: clusters.0: "),
-            ("[[clusters]]\nserver = \"https://x\"", "/etc/k.toml:1: clusters.0.name: "),
-            ("[[clusters]]\nname=\"a\"\nserver = \"http://x\"", "/etc/k.toml:3: clusters.0.server: "),
-            ("[[clusters]]\nname=\"a/b\"\nin_cluster = true", "/etc/k.toml:2: clusters.0.name: "),
-            ("[[policy.rules]]\nname=\"a\"\nclusters=[\"*\"]", "/etc/k.toml:1: policy.rules.0: rule \"a\" matches nobody"),
+            ("[storage]\nkind = \"s3\"", "/etc/k.toml, line 1: storage.s3.bucket: "),
+            ("[gateway]\nkey = \"k\"", "/etc/k.toml, line 2: gateway.certificate: "),
+            ("[gateway]\nname = \"a b\"", "/etc/k.toml, line 2: gateway.name: "),
+            ("[gateway]\npublic_url = \"http://x\"", "/etc/k.toml, line 2: gateway.public_url: "),
+            ("[[clusters]]\n", "/etc/k.toml, line 1: clusters.0: "),
+            ("[[clusters]]\nserver = \"https://x\"", "/etc/k.toml, line 1: clusters.0.name: "),
+            ("[[clusters]]\nname=\"a\"\nserver = \"http://x\"", "/etc/k.toml, line 3: clusters.0.server: "),
+            ("[[clusters]]\nname=\"a/b\"\nin_cluster = true", "/etc/k.toml, line 2: clusters.0.name: "),
+            ("[[policy.rules]]\nname=\"a\"\nclusters=[\"*\"]", "/etc/k.toml, line 1: policy.rules.0: rule \"a\" matches nobody"),
         ] {
             let error = wrong(text, &[]);
             assert!(error.contains(says), "{text:?}\n  gives {error:?}\n  not   {says:?}");
@@ -123,6 +123,6 @@ mod tests {
     #[test]
     fn a_line_with_a_secret_is_not_shown() {
         let error = wrong("[storage.s3]\nsecret_key = \"hunter2\" oops", &[]);
-        assert!(error.contains("k.toml:2") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("k.toml, line 2") && !error.contains("hunter2"), "{error}");
     }
 }

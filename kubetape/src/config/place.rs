@@ -1,11 +1,11 @@
 use toml::de::{DeTable, DeValue};
 
-/// Where something stands in the file, for errors that are found after reading: `FILE:LINE: KEY`.
+/// Where something stands in the file, for errors that are found after reading: `FILE, line N: KEY`.
 ///
 /// Keys that the file does not have stand where their nearest table begins.
 pub fn of(file: &std::path::Path, text: &str, key: &str) -> String {
     match offset(text, key) {
-        Some(offset) => format!("{}:{}: {key}", file.display(), text[..offset].lines().count().max(1)),
+        Some(offset) => format!("{}, line {}: {key}", file.display(), text[..offset].lines().count().max(1)),
         None => format!("{}: {key}", file.display()),
     }
 }
@@ -47,10 +47,10 @@ mod tests {
     fn a_key_is_found_or_the_table_that_it_is_missing_in() {
         let text = "# first\n[storage]\nkind = \"s3\"\n[storage.s3]\n\n[policy]\n[[policy.rules]]\nname = \"a\"\n\n[[policy.rules]]\nname = \"b\"\n";
         for (key, at) in [
-            ("storage.kind", "x.toml:3: storage.kind"),
-            ("storage.s3.bucket", "x.toml:4: storage.s3.bucket"),
-            ("policy.rules.1.name", "x.toml:11: policy.rules.1.name"),
-            ("policy.rules.1.users", "x.toml:10: policy.rules.1.users"),
+            ("storage.kind", "x.toml, line 3: storage.kind"),
+            ("storage.s3.bucket", "x.toml, line 4: storage.s3.bucket"),
+            ("policy.rules.1.name", "x.toml, line 11: policy.rules.1.name"),
+            ("policy.rules.1.users", "x.toml, line 10: policy.rules.1.users"),
             ("web.listen", "x.toml: web.listen"),
         ] {
             assert_eq!(super::of(Path::new("x.toml"), text, key), at);

@@ -189,6 +189,21 @@ impl Config {
         })
     }
 
+    /// Takes over the addresses that were bound: port 0 has become one.
+    pub fn bound(&mut self, gateway: SocketAddr, web: Option<SocketAddr>) {
+        if self.gateway.public_url == default_url("https", self.gateway.listen) {
+            self.gateway.public_url = default_url("https", gateway);
+        }
+        self.gateway.listen = gateway;
+        if let (Some(settings), Some(web)) = (&mut self.web, web) {
+            let scheme = if settings.certificate.is_some() { "https" } else { "http" };
+            if settings.public_url == default_url(scheme, settings.listen) {
+                settings.public_url = default_url(scheme, web);
+            }
+            settings.listen = web;
+        }
+    }
+
     /// A file of the state folder.
     pub fn state_file(&self, name: &str) -> PathBuf {
         self.state.join(name)

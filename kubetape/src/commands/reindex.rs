@@ -1,0 +1,36 @@
+//! `kubetape reindex`
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use search::Progress;
+
+use crate::{config::Config, wiring};
+
+pub async fn run(config: &Config) -> Result<()> {
+    let store = wiring::store_to_read(config).await?;
+    let began = Instant::now();
+    // On stderr, and only where that is a terminal.
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let done = search::rebuild(store, &config.index, &mut |progress| bar.set_message(told(progress))).await;
+    bar.finish_and_clear();
+    let done = done.with_context(|| format!("cannot make the index in {}", config.index.display()))?;
+    eprintln!("{} in {:.1} s: {}", told(done), began.elapsed().as_secs_f64(), config.index.display());
+    if done.damaged > 0 {
+        eprintln!("{} of them are damaged and were passed over; the log says which", done.damaged);
+    }
+    Ok(())
+}
+
+fn told(progress: Progress) -> String {
+    format!(
+        "{} recordings, {} of them live, and {} journal objects read: {} documents",
+        progress.finished + progress.live,
+        progress.live,
+        progress.journal_objects,
+        progress.documents
+    )
+}

@@ -1,0 +1,46 @@
+//! `kubetape serve`
+
+use anyhow::Result;
+
+use super::login_link;
+use crate::{
+    config::{Config, Web, quantity::Span},
+    output::line,
+    running::shutdown_on_signal,
+    service::{Listeners, Service},
+    wiring,
+};
+
+/// A first login link may be used for so long.
+const FIRST_LOGIN: Span = Span(std::time::Duration::from_secs(3600));
+
+pub async fn run(config: &mut Config) -> Result<()> {
+    let shutdown = shutdown_on_signal()?;
+    let listeners = Listeners::bind(config).await?;
+    config.bound(listeners.gateway()?, listeners.web()?);
+    let hint = "kubectl --kubeconfig FILE exec -it POD -- sh".to_owned();
+    let service = Service::start(config, listeners, hint, shutdown).await?;
+    announce(config)?;
+    service.run().await
+}
+
+fn announce(config: &Config) -> Result<()> {
+    line(format_args!("gateway  {} (listening on {})", config.gateway.public_url, config.gateway.listen))?;
+    if let Some(web) = &config.web {
+        line(format_args!("web      {} (listening on {})", web.public_url, web.listen))?;
+        first_login(config, web)?;
+    }
+    line("ready")?;
+    Ok(())
+}
+
+/// Where nobody has a password yet, nobody could log in.
+fn first_login(config: &Config, web: &Web) -> Result<()> {
+    if !wiring::users(config)?.names()?.is_empty() {
+        return Ok(());
+    }
+    let link = login_link::create(&wiring::links(config)?, web, "admin", FIRST_LOGIN)?;
+    line(format_args!("nobody has a password yet: log in with {link} (once, within {FIRST_LOGIN})"))?;
+    line("         and give people one: kubetape user add NAME")?;
+    Ok(())
+}

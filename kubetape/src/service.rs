@@ -1,0 +1,176 @@
+//! Gateway, web and follower in one process.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context, Result, ensure};
+use audit::{Journal, JournalSettings};
+use gateway::{Gateway, TlsSettings};
+use player::{Player, PlayerSettings};
+use recorder::Recorder;
+use search::{Follower, Index};
+use storage::{Recordings, Store, journal::What};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, Web},
+    wiring,
+};
+
+/// The listeners, bound before anything else is done: that a port is taken is known at once.
+pub struct Listeners {
+    gateway: TcpListener,
+    web: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration says.
+    pub async fn bind(config: &Config) -> Result<Self> {
+        let gateway = wiring::listen(config.gateway.listen, "gateway.listen").await?;
+        let web = match &config.web {
+            Some(web) => Some(wiring::listen(web.listen, "web.listen").await?),
+            None => None,
+        };
+        Ok(Self { gateway, web })
+    }
+
+    /// Takes bound ones.
+    pub fn new(gateway: TcpListener, web: TcpListener) -> Self {
+        Self { gateway, web: Some(web) }
+    }
+
+    /// Where kubectl comes in: the port is the one that was taken.
+    pub fn gateway(&self) -> Result<SocketAddr> {
+        Ok(self.gateway.local_addr()?)
+    }
+
+    /// Where browsers come in.
+    pub fn web(&self) -> Result<Option<SocketAddr>> {
+        Ok(self.web.as_ref().map(TcpListener::local_addr).transpose()?)
+    }
+}
+
+/// Everything that runs.
+pub struct Service {
+    journal: Journal,
+    /// Ends first: it makes the last recordings.
+    gateway: JoinSet<()>,
+    others: JoinSet<()>,
+    shutdown: CancellationToken,
+    /// Ends after the gateway has ended, so that the web shows, and the index has, the last sessions.
+    late: CancellationToken,
+}
+
+impl Service {
+    /// Starts it. What cannot work is an error here, before the first client is answered.
+    pub async fn start(
+        config: &Config,
+        listeners: Listeners,
+        kubectl_hint: String,
+        shutdown: CancellationToken,
+    ) -> Result<Self> {
+        let clusters = wiring::clusters(config)?;
+        let policy = Arc::new(wiring::policy(config)?);
+        let store = wiring::store(config).await?;
+        wiring::probe(&*store).await?;
+        let journal = Journal::open(store.clone(), &config.gateway.name, journal_settings(config)).await?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        journal.note_durably("", What::Started { version }).await.context("cannot write the journal")?;
+
+        let gateway = Gateway::new(gateway::Settings {
+            clusters,
+            policy,
+            authority: Arc::new(wiring::authority(config)?),
+            tokens: Arc::new(wiring::tokens(config)?),
+            recorder: Arc::new(Recorder::new(store.clone(), recorder_settings(config))),
+            journal: journal.clone(),
+            tls: tls(config),
+            limits: gateway::Limits::default(),
+        })
+        .context("cannot start the gateway")?;
+        let index = Index::open(&config.index).context("cannot open the search index (search.dir)")?;
+
+        let late = CancellationToken::new();
+        let mut others = JoinSet::new();
+        if let (Some(settings), Some(listener)) = (&config.web, listeners.web) {
+            let web = web::Web::new(web_settings(config, settings, &store, &index, &journal, kubectl_hint)?);
+            let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
+            others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
+        }
+        others.spawn(Follower::new(store, index, config.interval).run(late.clone()));
+        let mut first = JoinSet::new();
+        let ended = shutdown.clone();
+        first.spawn(async move { gateway.serve(listeners.gateway, ended).await });
+        Ok(Self { journal, gateway: first, others, shutdown, late })
+    }
+
+    /// Waits for the shutdown, and ends in good order: sessions, then the journal, then the rest.
+    ///
+    /// # Errors
+    /// A part ended by itself, or the journal's end could not be stored.
+    pub async fn run(mut self) -> Result<()> {
+        let early = tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            ended = self.gateway.join_next() => Some(("the gateway", ended)),
+            ended = self.others.join_next() => Some(("the web or the index's follower", ended)),
+        };
+        self.shutdown.cancel();
+        while self.gateway.join_next().await.is_some() {}
+        self.journal.note("", What::Stopped).await;
+        let stored = self.journal.close().await.context("cannot write the journal's end");
+        self.late.cancel();
+        while self.others.join_next().await.is_some() {}
+        let what = early.as_ref().map_or("", |(what, _)| what);
+        ensure!(early.is_none(), "{what} ended by itself; the log says why");
+        stored
+    }
+}
+
+fn recorder_settings(config: &Config) -> recorder::Settings {
+    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    recorder::Settings {
+        gateway: config.gateway.name.clone(),
+        chunk_bytes: bytes(config.recorder.chunk_bytes),
+        chunk_age: config.recorder.chunk_age,
+        max_pending: bytes(config.recorder.pending_bytes),
+        store_patience: config.recorder.patience,
+        strict: config.recorder.strict,
+        ..recorder::Settings::default()
+    }
+}
+
+fn journal_settings(config: &Config) -> JournalSettings {
+    JournalSettings {
+        object_bytes: usize::try_from(config.journal.object_bytes).unwrap_or(usize::MAX),
+        object_age: config.journal.object_age,
+        ..JournalSettings::default()
+    }
+}
+
+fn tls(config: &Config) -> TlsSettings {
+    match &config.gateway.certificate {
+        None => TlsSettings::OwnAuthority { names: config.gateway.names.clone() },
+        Some(given) => TlsSettings::Given { certificate: given.chain.clone(), key: given.key.clone() },
+    }
+}
+
+fn web_settings(
+    config: &Config,
+    settings: &Web,
+    store: &Arc<dyn Store>,
+    index: &Index,
+    journal: &Journal,
+    kubectl_hint: String,
+) -> Result<web::Settings> {
+    Ok(web::Settings {
+        store: store.clone(),
+        index: index.clone(),
+        player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
+        journal: journal.clone(),
+        users: wiring::users(config)?,
+        links: wiring::links(config)?,
+        gateway_name: config.gateway.name.clone(),
+        behind_tls: settings.public_url.starts_with("https://"),
+        kubectl_hint,
+    })
+}
