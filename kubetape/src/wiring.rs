@@ -30,7 +30,11 @@ pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
         Storage::Disk(folder) => {
             let disk = Disk::open_existing(folder).await;
             let missing = || {
-                format!("cannot read the storage folder {} (storage.path in {})", folder.display(), config.file.display())
+                format!(
+                    "cannot read the storage folder {} (storage.path in {})",
+                    folder.display(),
+                    config.file.display()
+                )
             };
             Ok(Arc::new(disk.with_context(missing)?))
         }
@@ -212,7 +216,11 @@ pub fn tls(certificate: &Certificate) -> Result<rustls::ServerConfig> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
         .collect::<Result<_, _>>()
         .with_context(|| format!("{} is not a PEM certificate chain", certificate.chain.display()))?;
-    ensure!(!chain.is_empty(), "{} has no certificate: it must have BEGIN CERTIFICATE in it", certificate.chain.display());
+    ensure!(
+        !chain.is_empty(),
+        "{} has no certificate: it must have BEGIN CERTIFICATE in it",
+        certificate.chain.display()
+    );
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
         .with_context(|| format!("{} is not a PEM private key", certificate.key.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -39,15 +39,20 @@ fn summary(
     policy: &access::Policy,
 ) -> std::io::Result<()> {
     line(format_args!("{} is good:", config.file.display()))?;
-    line(format_args!("  gateway   {} on {} as {}", config.gateway.name, config.gateway.listen, config.gateway.public_url))?;
+    line(format_args!(
+        "  gateway   {} on {} as {}",
+        config.gateway.name, config.gateway.listen, config.gateway.public_url
+    ))?;
     for cluster in clusters {
         let server = &cluster.server;
         line(format_args!("  cluster   {} at https://{}:{}{}", cluster.name, server.host, server.port, server.prefix))?;
     }
     for rule in &policy.rules {
         let who = [rule.users.clone(), rule.groups.iter().map(|group| format!("group {group}")).collect()].concat();
-        let groups = if rule.as_groups.is_empty() { String::new() } else { format!(" in {}", rule.as_groups.join(", ")) };
-        let rule = format!("{}: {} on {} as {}{groups}", rule.name, who.join(", "), rule.clusters.join(", "), rule.as_user);
+        let groups =
+            if rule.as_groups.is_empty() { String::new() } else { format!(" in {}", rule.as_groups.join(", ")) };
+        let rule =
+            format!("{}: {} on {} as {}{groups}", rule.name, who.join(", "), rule.clusters.join(", "), rule.as_user);
         line(format_args!("  policy    {rule}"))?;
     }
     match &config.storage {

@@ -1,10 +1,6 @@
 //! `kubetape kubeconfig`
 
-use std::{
-    io::Write,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{io::Write, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -40,7 +36,12 @@ pub fn run(config: &Config, wanted: &cli::Kubeconfig) -> Result<()> {
         Some(file) => {
             write_private(file, kubeconfig.to_yaml().as_bytes())
                 .with_context(|| format!("cannot write {}", file.display()))?;
-            eprintln!("{} is for {} only; try: kubectl --kubeconfig {} get pods", file.display(), kubeconfig.user, file.display());
+            eprintln!(
+                "{} is for {} only; try: kubectl --kubeconfig {} get pods",
+                file.display(),
+                kubeconfig.user,
+                file.display()
+            );
         }
         None => std::io::stdout().lock().write_all(kubeconfig.to_yaml().as_bytes())?,
     }
@@ -111,7 +112,12 @@ fn quoted(text: &str) -> String {
 fn chosen(config: &Config, wanted: &[String]) -> Result<Vec<String>> {
     let names: Vec<String> = wiring::clusters(config)?.into_iter().map(|cluster| cluster.name).collect();
     for name in wanted {
-        ensure!(names.contains(name), "there is no cluster {name:?} in {}: it has {}", config.file.display(), names.join(", "));
+        ensure!(
+            names.contains(name),
+            "there is no cluster {name:?} in {}: it has {}",
+            config.file.display(),
+            names.join(", ")
+        );
     }
     Ok(if wanted.is_empty() { names } else { wanted.to_vec() })
 }
@@ -122,7 +128,8 @@ pub fn ca(config: &Config) -> Result<Option<String>> {
         (None, _) => Ok(Some(wiring::authority(config)?.ca_pem().to_owned())),
         (Some(_), None) => Ok(None),
         (Some(_), Some(file)) => {
-            let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read {} (gateway.ca)", file.display()))?;
+            let pem = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read {} (gateway.ca)", file.display()))?;
             Ok(Some(pem))
         }
     }
@@ -130,7 +137,8 @@ pub fn ca(config: &Config) -> Result<Option<String>> {
 
 fn credential(config: &Config, wanted: &cli::Kubeconfig, user: &str) -> Result<Credential> {
     if let Some(file) = &wanted.token_file {
-        let secret = std::fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
+        let secret =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
         let secret = secret.trim();
         let whose = wiring::tokens(config)?.verify(secret).with_context(|| format!("in {}", file.display()))?;
         ensure!(whose.name == user || wanted.user.is_none(), "the token in {} is {}'s", file.display(), whose.name);
@@ -148,9 +156,7 @@ fn credential(config: &Config, wanted: &cli::Kubeconfig, user: &str) -> Result<C
 /// Writes a file that only its owner may read, replacing it whole.
 pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new()
-        .permissions(std::fs::Permissions::from_mode(0o600))
-        .tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o600)).tempfile_in(folder)?;
     new.write_all(bytes)?;
     new.persist(file)?;
     Ok(())

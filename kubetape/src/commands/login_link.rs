@@ -10,7 +10,8 @@ use crate::{
 };
 
 pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
-    let web = config.web.as_ref().with_context(|| format!("the web is off: web.enabled in {}", config.file.display()))?;
+    let web =
+        config.web.as_ref().with_context(|| format!("the web is off: web.enabled in {}", config.file.display()))?;
     let links = wiring::links(config)?;
     line(create(&links, web, &wanted.user, wanted.expires)?)?;
     eprintln!("It logs {} in once, within {}.", wanted.user, wanted.expires);

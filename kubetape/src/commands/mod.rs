@@ -1,22 +1,23 @@
 //! One file per subcommand.
 
 mod config;
+mod demo;
 mod export;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
 mod login_link;
 mod ls;
 mod play;
 mod reindex;
 mod search;
 mod serve;
-mod token;
+pub(crate) mod token;
 mod user;
 
 use anyhow::Result;
 
 use crate::{
     cli::{Cli, Command},
-    config::{Config, environment_of_process, load},
+    config::{Config, environment_of_process, load, raw},
     log,
     running::block_on,
 };
@@ -39,7 +40,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::User(user) => user::run(&configured("warn")?, user),
         Command::LoginLink(link) => login_link::run(&configured("warn")?, link),
         Command::Config(command) => config::run(command, || configured("warn")),
-        _ => Ok(()),
+        Command::Demo(demo) => {
+            log::start(&raw::Log::default(), "warn")?;
+            block_on(demo::run(demo))
+        }
     }
 }
 

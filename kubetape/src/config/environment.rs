@@ -91,9 +91,7 @@ fn value(kind: Kind, text: &str) -> Result<Value> {
     Ok(match kind {
         Kind::Text => Value::String(text.to_owned()),
         Kind::Switch => Value::Boolean(text.parse().context("write `true` or `false`")?),
-        Kind::List => {
-            Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect())
-        }
+        Kind::List => Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect()),
     })
 }
 

@@ -92,7 +92,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_file_line_and_key() {
         for (text, says) in [
-            ("\n[gateway]\nlistn = \"x\"", "/etc/k.toml, line 3: unknown field `listn`, expected one of `name`, `listen`"),
+            (
+                "\n[gateway]\nlistn = \"x\"",
+                "/etc/k.toml, line 3: unknown field `listn`, expected one of `name`, `listen`",
+            ),
             ("[gateway]\nlisten = \"8443\"", "/etc/k.toml, line 2: invalid socket address"),
             ("[gateway\n", "/etc/k.toml, line 1: "),
             ("[recorder]\nchunk_age = 5", "/etc/k.toml, line 2: invalid type: integer `5`, expected a string"),
@@ -107,7 +110,10 @@ mod tests {
             ("[[clusters]]\nserver = \"https://x\"", "/etc/k.toml, line 1: clusters.0.name: "),
             ("[[clusters]]\nname=\"a\"\nserver = \"http://x\"", "/etc/k.toml, line 3: clusters.0.server: "),
             ("[[clusters]]\nname=\"a/b\"\nin_cluster = true", "/etc/k.toml, line 2: clusters.0.name: "),
-            ("[[policy.rules]]\nname=\"a\"\nclusters=[\"*\"]", "/etc/k.toml, line 1: policy.rules.0: rule \"a\" matches nobody"),
+            (
+                "[[policy.rules]]\nname=\"a\"\nclusters=[\"*\"]",
+                "/etc/k.toml, line 1: policy.rules.0: rule \"a\" matches nobody",
+            ),
         ] {
             let error = wrong(text, &[]);
             assert!(error.contains(says), "{text:?}\n  gives {error:?}\n  not   {says:?}");

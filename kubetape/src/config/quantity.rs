@@ -32,7 +32,11 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a length of time: write a number and a unit, such as \"5s\" or \"1h30m\" (units: ms s m h d w)");
+        let wrong = || {
+            format!(
+                "{text:?} is not a length of time: write a number and a unit, such as \"5s\" or \"1h30m\" (units: ms s m h d w)"
+            )
+        };
         let mut rest = text.trim();
         let mut millis = 0u64;
         if rest.is_empty() {
@@ -70,8 +74,11 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is not a size: write a number and a unit, such as \"1MiB\" or \"64KiB\" (units: B KB MB GB TB KiB MiB GiB TiB)");
+        let wrong = || {
+            format!(
+                "{text:?} is not a size: write a number and a unit, such as \"1MiB\" or \"64KiB\" (units: B KB MB GB TB KiB MiB GiB TiB)"
+            )
+        };
         let (number, unit) = split(text.trim(), |c| c.is_ascii_digit());
         let number: u64 = number.parse().map_err(|_| wrong())?;
         let unit = unit.trim_start();

@@ -281,11 +281,7 @@ impl Reader<'_> {
     fn cluster(&self, place: usize, raw: raw::Cluster) -> Result<ClusterSource> {
         let at = |key: &str| self.at(&format!("clusters.{place}{key}"));
         if let Some(name) = &raw.name {
-            ensure!(
-                is_name(name),
-                "{}: {name:?} is part of URLs: use letters, digits, `-`, `_` and `.`",
-                at(".name")
-            );
+            ensure!(is_name(name), "{}: {name:?} is part of URLs: use letters, digits, `-`, `_` and `.`", at(".name"));
         }
         let in_cluster = raw.in_cluster.unwrap_or(false);
         match (raw.kubeconfig, in_cluster, raw.server) {

@@ -30,8 +30,16 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
     let _raw = RawTerminal::enter()?;
     let clock = Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
     let screen = Screen::new(reel.header.kubetape.tty);
-    let mut playback =
-        Playback { recorded: (reel.header.width, reel.header.height), reel, player, id, clock, screen, at: 0, paused: false };
+    let mut playback = Playback {
+        recorded: (reel.header.width, reel.header.height),
+        reel,
+        player,
+        id,
+        clock,
+        screen,
+        at: 0,
+        paused: false,
+    };
     clear()?;
     let from = u64::try_from(wanted.from.0.as_micros())?;
     if from > 0 {

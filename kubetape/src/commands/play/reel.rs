@@ -79,7 +79,8 @@ impl Reel {
     /// Goes to a moment: what comes next is the first thing after it.
     pub async fn seek(&mut self, micros: u64) -> Result<()> {
         let chunks = self.manifest.iter().flat_map(|manifest| &manifest.chunks);
-        let before = chunks.filter(|chunk| chunk.number > 0 && chunk.last_micros < micros).map(|chunk| chunk.number).max();
+        let before =
+            chunks.filter(|chunk| chunk.number > 0 && chunk.last_micros < micros).map(|chunk| chunk.number).max();
         self.chunks = self.recordings.chunks_after(self.id, before.unwrap_or(0)).await?;
         self.ready.clear();
         while self.peek().await?.is_some_and(|shown| shown.micros <= micros) {

@@ -1,0 +1,103 @@
+//! `kubetape demo`
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use fixtures::DemoCluster;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli,
+    commands::login_link,
+    config::{Config, quantity::Span},
+    demo::{Folder, script},
+    output::line,
+    running::shutdown_on_signal,
+    service::{Listeners, Service},
+    wiring,
+};
+
+const GATEWAY: &str = "127.0.0.1:8443";
+const WEB: &str = "127.0.0.1:8080";
+/// A demo is not left running for longer.
+const LOGIN: Span = Span(Duration::from_secs(86_400));
+
+pub async fn run(wanted: &cli::Demo) -> Result<()> {
+    let shutdown = shutdown_on_signal()?;
+    let folder = Folder::open(wanted.folder.as_deref())?;
+    let gateway = listen(wanted.gateway, GATEWAY, "--gateway").await?;
+    let web = listen(wanted.web, WEB, "--web").await?;
+    let cluster = DemoCluster::start(SocketAddr::from(([127, 0, 0, 1], 0)), &folder.path("cluster"))
+        .await
+        .context("cannot start the demo's cluster")?;
+    let config = folder.configure(gateway.local_addr()?, web.local_addr()?, &cluster.kubeconfig())?;
+    let token = folder.kubeconfig(&config)?;
+    let hint = format!("kubectl --kubeconfig {} exec -it shell -- bash", folder.path("kubeconfig").display());
+    let service = Service::start(&config, Listeners::new(gateway, web), hint.clone(), shutdown.clone()).await?;
+    // The service answers while the script talks to it.
+    let running = tokio::spawn(service.run());
+    first_session(&config, &token, &shutdown).await;
+    announce(&config, &folder, &hint)?;
+    let ended = running.await.context("the demo broke")?;
+    cluster.stop();
+    ended
+}
+
+/// The address that was asked for, or a free port where the usual one is taken.
+async fn listen(asked: Option<SocketAddr>, usual: &str, flag: &str) -> Result<TcpListener> {
+    if let Some(asked) = asked {
+        return TcpListener::bind(asked).await.with_context(|| format!("cannot listen on {asked} ({flag})"));
+    }
+    match TcpListener::bind(usual).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind("127.0.0.1:0").await.context("cannot listen on any port of 127.0.0.1"),
+    }
+}
+
+/// A session to look at. The demo works without it.
+async fn first_session(config: &Config, token: &str, shutdown: &CancellationToken) {
+    let ca = match wiring::authority(config) {
+        Ok(authority) => authority.ca_pem().to_owned(),
+        Err(error) => return tracing::warn!("the demo's own session was not made: {error:#}"),
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        played = script::play(config.gateway.listen, &ca, token) => {
+            if let Err(error) = played {
+                tracing::warn!("the demo's own session was not made: {error:#}");
+            }
+        }
+    }
+}
+
+fn announce(config: &Config, folder: &Folder, hint: &str) -> Result<()> {
+    let web = config.web.as_ref().context("the demo's web is off")?;
+    let link = login_link::create(&wiring::links(config)?, web, "auditor", LOGIN)?;
+    line("Kubetape's demo runs, on this machine only. A first session is recorded.")?;
+    line("")?;
+    line("Be recorded:")?;
+    line(format_args!("  {hint}"))?;
+    if !in_path("kubectl") {
+        line("  (kubectl is not installed here: https://kubernetes.io/docs/tasks/tools/, or on Debian:")?;
+        line("   apt-get install kubernetes-client)")?;
+    }
+    line("Watch it (the link logs in once; `login-link` makes another):")?;
+    line(format_args!("  {link}"))?;
+    line("Ask for it:")?;
+    let file = config.file.display();
+    line(format_args!("  kubetape --config {file} ls"))?;
+    line(format_args!("  kubetape --config {file} login-link"))?;
+    line("")?;
+    match folder.is_temporary() {
+        true => line("Ctrl-C ends the demo and removes its recordings; --folder D keeps them.")?,
+        false => line(format_args!("Ctrl-C ends the demo; its recordings stay in {}.", folder.path("").display()))?,
+    }
+    line("ready")?;
+    Ok(())
+}
+
+fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder: std::path::PathBuf| Path::is_file(&folder.join(program)))
+}

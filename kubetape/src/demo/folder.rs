@@ -1,0 +1,148 @@
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::{
+    commands::{
+        kubeconfig::{self, Credential, Kubeconfig, write_private},
+        token,
+    },
+    config::{self, Config, quantity::Span, raw},
+    wiring,
+};
+
+/// The person who uses the demo with kubectl.
+const PERSON: &str = "demo";
+/// The cluster's name in the gateway.
+const CLUSTER: &str = "demo";
+const VALIDITY: Span = Span(Duration::from_secs(30 * 86_400));
+
+/// Everything that a demo has: configuration, keys, recordings, its cluster's files.
+pub struct Folder {
+    path: PathBuf,
+    /// Removed when it is dropped.
+    temporary: Option<TempDir>,
+}
+
+impl Folder {
+    /// Makes the folder, or goes on with one; a temporary one where none is named.
+    pub fn open(named: Option<&Path>) -> Result<Self> {
+        let Some(named) = named else {
+            let temporary = tempfile::Builder::new().prefix("kubetape-demo-").tempdir();
+            let temporary = temporary.context("cannot make a temporary folder")?;
+            return Ok(Self { path: temporary.path().to_owned(), temporary: Some(temporary) });
+        };
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(named);
+        made.with_context(|| format!("cannot make the folder {} (--folder)", named.display()))?;
+        let path = named.canonicalize().with_context(|| format!("cannot use the folder {}", named.display()))?;
+        Ok(Self { path, temporary: None })
+    }
+
+    /// Whether it is removed at the end.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// A file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes the upstream's kubeconfig and `kubetape.toml`, which every other subcommand can use, and reads it.
+    pub fn configure(&self, gateway: SocketAddr, web: SocketAddr, upstream: &str) -> Result<Config> {
+        let kubeconfig = self.path("cluster").join("kubeconfig");
+        write_private(&kubeconfig, upstream.as_bytes()).context("cannot write the demo's files")?;
+        let file = self.path("kubetape.toml");
+        write_private(&file, toml(gateway, web).as_bytes())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        config::load(Some(&file), &raw::Environment::default())
+    }
+
+    /// Writes the person's kubeconfig; the token of an earlier start is kept while it is valid. Returns it.
+    pub fn kubeconfig(&self, config: &Config) -> Result<String> {
+        let file = self.path("kubeconfig");
+        let tokens = wiring::tokens(config)?;
+        let kept = fs::read_to_string(&file).ok().and_then(|text| earlier_token(&text));
+        let secret = match kept.filter(|secret| tokens.verify(secret).is_ok()) {
+            Some(secret) => secret,
+            None => token::create(&tokens, PERSON, &[], Some(VALIDITY))?,
+        };
+        let kubeconfig = Kubeconfig {
+            gateway: config.gateway.public_url.clone(),
+            ca: kubeconfig::ca(config)?,
+            user: PERSON.to_owned(),
+            credential: Credential::Token(secret.clone()),
+            clusters: vec![CLUSTER.to_owned()],
+        };
+        write_private(&file, kubeconfig.to_yaml().as_bytes())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(secret)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A pod may have made folders that only their owner may not enter.
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o700));
+        }
+    }
+}
+
+/// The token in a kubeconfig that [`Kubeconfig::to_yaml`] wrote.
+fn earlier_token(yaml: &str) -> Option<String> {
+    let line = yaml.lines().find_map(|line| line.trim().strip_prefix("token: "))?;
+    serde_json::from_str(line).ok()
+}
+
+/// Paths are relative to the file's folder.
+fn toml(gateway: SocketAddr, web: SocketAddr) -> String {
+    format!(
+        r#"# Written anew at each start of `kubetape demo`. `kubetape config sample` explains every key.
+
+[state]
+dir = "state"
+
+[gateway]
+name = "demo"
+listen = "{gateway}"
+public_url = "https://{gateway}"
+
+[web]
+listen = "{web}"
+public_url = "http://{web}"
+
+[[clusters]]
+name = "{CLUSTER}"
+kubeconfig = "cluster/kubeconfig"
+
+[[policy.rules]]
+name = "demo"
+users = ["*"]
+clusters = ["*"]
+as_groups = ["kubetape:demo"]
+# Data piped into a command is kept; what is typed at a terminal is not, as it may be a password.
+record_input = "piped"
+
+[storage]
+kind = "disk"
+path = "storage"
+
+[recorder]
+chunk_age = "1s"
+
+[journal]
+object_age = "1s"
+
+[search]
+interval = "500ms"
+"#
+    )
+}
