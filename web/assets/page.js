@@ -18,6 +18,18 @@
     if (matchMedia("(max-width: 62rem)").matches) filters.open = false;
   }
 
+  // The newest page of the list looks for news while somebody can see it.
+  const results = document.querySelector("#results[data-refresh]");
+  const again = async () => {
+    if (document.visibilityState !== "visible" || results.contains(document.activeElement)) return;
+    const answer = await fetch(location.href, { headers: { "kubetape-by-itself": "1" }, redirect: "error" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const newer = page.getElementById("results");
+    if (newer && newer.textContent !== results.textContent) results.replaceChildren(...newer.children);
+  };
+  if (results) setInterval(() => again().catch(() => {}), 10_000);
+
   // Empty fields stay out of the address.
   for (const form of document.querySelectorAll("form[method=get]")) {
     form.addEventListener("submit", () => {

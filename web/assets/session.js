@@ -8,6 +8,7 @@
   const startAt = Number(place.dataset.start) || 0;
   const player = AsciinemaPlayer.create({ url: place.dataset.index, format: "segmented" }, place, {
     startAt,
+    poster: startAt > 0 ? undefined : `npt:${place.dataset.poster}`,
     fit: "width",
     controls: true,
     cursorMode: "steady",

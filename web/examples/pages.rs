@@ -1,8 +1,8 @@
 //! The pages with made-up recordings, for looking at them: `cargo run -p web --example pages [-- ADDR]`.
 
-#[path = "../tests/sample/mod.rs"]
+#[path = "../tests/it/sample/mod.rs"]
 mod sample;
-#[path = "../tests/sample/site.rs"]
+#[path = "../tests/it/sample/site.rs"]
 mod site;
 
 use jiff::{Timestamp, ToSpan};
@@ -23,7 +23,7 @@ async fn main() {
     println!("http://{}{}", site.address, site.link);
     println!("or log in as ada, correct horse");
     tokio::signal::ctrl_c().await.ok();
-    site.shutdown.cancel();
+    site.close().await;
 }
 
 fn ago(minutes: i64) -> String {

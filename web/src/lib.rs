@@ -13,6 +13,7 @@ mod download;
 mod failure;
 mod filters;
 mod guard;
+mod known;
 mod links;
 mod login;
 mod logins;

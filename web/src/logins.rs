@@ -74,8 +74,17 @@ impl Logins {
         token
     }
 
-    /// Whose token it is.
+    /// Whose token it is; the login is used by that.
     pub(crate) fn find(&self, token: &str, now: Instant) -> Option<Login> {
+        self.look(token, now, |entry| entry.used = now)
+    }
+
+    /// Whose token it is, for a request that a page makes by itself: such a login still goes idle.
+    pub(crate) fn peek(&self, token: &str, now: Instant) -> Option<Login> {
+        self.look(token, now, |_| ())
+    }
+
+    fn look(&self, token: &str, now: Instant, touch: impl FnOnce(&mut Entry)) -> Option<Login> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let key = digest(token);
         if entries.get(&key)?.over(now) {
@@ -83,7 +92,7 @@ impl Logins {
             return None;
         }
         let entry = entries.get_mut(&key)?;
-        entry.used = now;
+        touch(entry);
         Some(entry.login.clone())
     }
 
@@ -129,6 +138,10 @@ mod tests {
         let (logins, start) = (Logins::default(), Instant::now());
         let idle = logins.start(ada(), start);
         assert_eq!(logins.find(&idle, start + IDLE), None);
+
+        let left_open = logins.start(ada(), start);
+        assert!(logins.peek(&left_open, start + IDLE / 2).is_some());
+        assert_eq!(logins.peek(&left_open, start + IDLE), None);
 
         let busy = logins.start(ada(), start);
         let (mut now, step) = (start, Duration::from_secs(60 * 60));

@@ -7,7 +7,7 @@ use askama::FastWritable;
 ///
 /// | characters | shown as |
 /// |---|---|
-/// | C0 controls, DEL | their Unicode pictures: `␛` |
+/// | C0 controls, DEL | their names: `⟨ESC⟩` (few fonts have the Unicode pictures) |
 /// | C1 controls, bidirectional controls, zero-width characters, line and paragraph separators, tags | `⟨U+202E⟩` |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown(String);
@@ -52,10 +52,20 @@ impl FastWritable for Shown {
     }
 }
 
+/// The names of U+0000 to U+001F (ISO 646).
+const CONTROLS: [&str; 32] = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
+    "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
+];
+
 fn show(c: char, shown: &mut String) {
     match c {
-        '\0'..='\u{1f}' => shown.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
-        '\u{7f}' => shown.push('\u{2421}'),
+        '\0'..='\u{1f}' => {
+            shown.push('⟨');
+            shown.push_str(CONTROLS[c as usize]);
+            shown.push('⟩');
+        }
+        '\u{7f}' => shown.push_str("⟨DEL⟩"),
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
         | '\u{61c}'
@@ -90,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_would_be_invisible_or_reorder_is_shown() {
-        assert_eq!(Shown::new("ls\u{1b}[2J\r\n").as_str(), "ls␛[2J␍␊");
+        assert_eq!(Shown::new("ls\u{1b}[2J\r\n").as_str(), "ls⟨ESC⟩[2J⟨CR⟩⟨LF⟩");
         assert_eq!(Shown::new("a\u{202e}b\u{2066}c\u{200b}").as_str(), "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩");
         assert_eq!(Shown::new("naïve 日本 <b>").as_str(), "naïve 日本 <b>");
         assert_eq!(Shown::clipped("日本語", 2).as_str(), "日本…");

@@ -11,6 +11,7 @@ use storage::CommandSource;
 use crate::{
     failure::Failure,
     filters::Filters,
+    known::Known,
     logins::Login,
     moment::{self, Moment},
     page::{Chrome, Part, render},
@@ -24,6 +25,7 @@ use crate::{
 struct SearchPage {
     page: Chrome,
     filters: Filters,
+    known: Known,
     action: &'static str,
     chips: Vec<Chip>,
     outcomes: [OutcomeFilter; 10],
@@ -80,6 +82,7 @@ pub(crate) async fn page(
         page: Chrome::new(&shared, &login, Part::Search, title),
         action: "/search",
         chips: chips(&filters),
+        known: Known::of(&shared).await?,
         outcomes: OutcomeFilter::ALL,
         asked,
         trouble,

@@ -20,7 +20,7 @@ use crate::{
     page::{Chrome, Part, render},
     pages::sessions::command,
     shown::Shown,
-    state::{Shared, recording, unreadable},
+    state::{Shared, recording, unplayable, unreadable},
     target::Target,
 };
 
@@ -29,7 +29,10 @@ use crate::{
 struct SessionPage {
     page: Chrome,
     id: RecordingId,
+    /// Seconds at which the player stands when the page opens; empty for the start.
     start: String,
+    /// Seconds whose screen is shown until somebody presses play.
+    poster: String,
     command: Shown,
     badge: Badge,
     live: bool,
@@ -92,12 +95,13 @@ pub(crate) async fn page(
     Ok(render(&SessionPage {
         page: Chrome::new(&shared, &login, Part::Sessions, title),
         id,
-        start: start(&at.t),
+        start: opening(&shared, &at.t, id, manifest).await?,
+        poster: poster(session, manifest, &steps),
         command,
         badge: Badge::new(manifest.map(|manifest| &manifest.outcome)),
         live: manifest.is_none(),
         terminal: session.tty,
-        piped_input: stores_input(session),
+        piped_input: session.stores_input(),
         target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
         user: Shown::clipped(&session.principal.name, 120),
         started: Moment::new(moment::from_micros(session.started_micros), now),
@@ -117,6 +121,24 @@ fn start(t: &str) -> String {
     seconds.map_or_else(String::new, |seconds| seconds.to_string())
 }
 
+/// Where the player stands: where the address says, else a live session at its newest.
+async fn opening(shared: &Shared, t: &str, id: RecordingId, manifest: Option<&Manifest>) -> Result<String, Failure> {
+    match start(t) {
+        at if at.is_empty() && manifest.is_none() => {
+            let now = shared.player.duration(id).await.map_err(unplayable)?;
+            Ok(moment::seconds(now))
+        }
+        at => Ok(at),
+    }
+}
+
+/// A screen with something on it: the first typed command, or the end where nobody typed.
+fn poster(session: &Session, manifest: Option<&Manifest>, steps: &[storage::Command]) -> String {
+    let typed = steps.iter().find(|step| step.source == CommandSource::Typed).filter(|_| session.tty);
+    let end = manifest.map_or(0, |manifest| manifest.duration_micros);
+    moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
+}
+
 impl Step {
     fn new(command: &storage::Command) -> Self {
         Self {
@@ -129,15 +151,6 @@ impl Step {
             },
             text: Shown::clipped(&command.text, 500),
         }
-    }
-}
-
-/// Whether there is input to download.
-fn stores_input(session: &Session) -> bool {
-    match session.input {
-        access::InputRecording::Never => false,
-        access::InputRecording::Piped => !session.tty,
-        access::InputRecording::Always => true,
     }
 }
 
@@ -197,7 +210,7 @@ fn kind(session: &Session) -> &'static str {
 }
 
 fn input(session: &Session) -> &'static str {
-    match (session.stdin, stores_input(session)) {
+    match (session.stdin, session.stores_input()) {
         (false, _) => "none was asked for",
         (true, true) => "recorded",
         (true, false) => "counted, not recorded",

@@ -12,6 +12,7 @@ use crate::{
     badge::Badge,
     failure::Failure,
     filters::Filters,
+    known::Known,
     logins::Login,
     moment::{self, Moment},
     page::{Chrome, Part, render},
@@ -28,6 +29,7 @@ const COMMAND: usize = 300;
 struct SessionsPage {
     page: Chrome,
     filters: Filters,
+    known: Known,
     action: &'static str,
     chips: Vec<Chip>,
     outcomes: [OutcomeFilter; 10],
@@ -70,6 +72,7 @@ pub(crate) async fn list(
         page: Chrome::new(&shared, &login, Part::Sessions, "Sessions"),
         action: "/",
         chips: chips(&filters),
+        known: Known::of(&shared).await?,
         outcomes: OutcomeFilter::ALL,
         rows: found.rows.iter().map(|row| Row::new(row, now)).collect(),
         total: found.total,

@@ -61,13 +61,14 @@ pub(crate) async fn page(
     }))
 }
 
-/// Line by line, so that line ends stay what they are.
+/// Piece by piece, so that line ends and tabs stay what they are.
 fn readable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::with_capacity(text.len());
-    for line in text.split('\n') {
-        shown.push_str(Shown::new(line.trim_end_matches('\r')).as_str());
-        shown.push('\n');
+    for line in text.split_inclusive(['\n', '\t']) {
+        let piece = line.trim_end_matches(['\n', '\t']);
+        shown.push_str(Shown::new(piece.trim_end_matches('\r')).as_str());
+        shown.push_str(&line[piece.len()..]);
     }
     shown
 }
@@ -96,5 +97,15 @@ impl AsyncWrite for Start {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_tabs_stay_and_the_rest_is_shown() {
+        assert_eq!(readable(b"a\tb\r\nc\x1b[1m\n"), "a\tb\nc\u{27e8}ESC\u{27e9}[1m\n");
     }
 }

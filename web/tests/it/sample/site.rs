@@ -15,12 +15,23 @@ pub struct Site {
     pub address: SocketAddr,
     /// Path of a one-time link for `auditor@example.com`.
     pub link: String,
-    pub journal: Journal,
-    pub shutdown: CancellationToken,
+    journal: Journal,
+    shutdown: CancellationToken,
     _folder: TempDir,
 }
 
 impl Site {
+    /// Ends it in good order: what is queued for the journal is stored.
+    pub async fn close(&self) {
+        self.shutdown.cancel();
+        self.close_journal().await;
+    }
+
+    /// From now on nothing can be journalled.
+    pub async fn close_journal(&self) {
+        self.journal.close().await.unwrap();
+    }
+
     /// Indexes what the store holds and serves it.
     pub async fn open(store: Arc<dyn Store>, at: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

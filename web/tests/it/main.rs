@@ -1,0 +1,11 @@
+//! The web over a socket, as a browser or a script meets it.
+
+mod browser;
+mod escaping;
+mod exports;
+mod filters;
+mod headers;
+mod login;
+mod sample;
+#[path = "sample/site.rs"]
+mod site;
