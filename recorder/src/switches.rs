@@ -1,6 +1,6 @@
 //! Switches between a terminal's primary and alternate screen, found without an emulator.
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 /// Longest sequence that is joined across two pieces of output.
 const SEQUENCE_BYTES: usize = 16;
@@ -34,7 +34,9 @@ impl Switches {
 
 /// Whether the last switch of screens in `bytes` was to the alternate one: DECSET or DECRST 47, 1047, 1049.
 pub(crate) fn last_switch(bytes: &[u8]) -> Option<bool> {
-    memmem::find_iter(bytes, b"\x1b[?").filter_map(|at| switch(&bytes[at + 3..])).last()
+    // Not `memmem`: making a searcher costs more than a short piece of output.
+    let sequences = memchr_iter(0x1b, bytes).filter_map(|at| bytes[at + 1..].strip_prefix(b"[?"));
+    sequences.filter_map(switch).last()
 }
 
 fn switch(sequence: &[u8]) -> Option<bool> {
