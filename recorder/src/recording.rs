@@ -11,6 +11,9 @@ use crate::{
     upload::{self, Uploader},
 };
 
+/// The uploader's task; its answer is the manifest's list of chunks.
+type Uploading = JoinHandle<Result<Vec<Chunk>, RecordError>>;
+
 /// A session under way. Both directions' pumps share it.
 ///
 /// Dropped without [`Self::finish`], what it has is stored, and no manifest is written: the recording looks
@@ -20,7 +23,7 @@ pub struct Recording {
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
     shelf: Arc<Shelf>,
-    uploader: Mutex<Option<JoinHandle<Result<Vec<Chunk>, RecordError>>>>,
+    uploader: Mutex<Option<Uploading>>,
 }
 
 impl Recording {

@@ -35,8 +35,8 @@ impl Switches {
 /// Whether the last switch of screens in `bytes` was to the alternate one: DECSET or DECRST 47, 1047, 1049.
 pub(crate) fn last_switch(bytes: &[u8]) -> Option<bool> {
     // Not `memmem`: making a searcher costs more than a short piece of output.
-    let sequences = memchr_iter(0x1b, bytes).filter_map(|at| bytes[at + 1..].strip_prefix(b"[?"));
-    sequences.filter_map(switch).last()
+    let mut sequences = memchr_iter(0x1b, bytes).rev().filter_map(|at| bytes[at + 1..].strip_prefix(b"[?"));
+    sequences.find_map(switch)
 }
 
 fn switch(sequence: &[u8]) -> Option<bool> {
