@@ -11,7 +11,7 @@ use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, S
 pub type Script = Vec<(Side, Vec<u8>)>;
 
 /// A connection before its first byte.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Upgraded {
     pub request: Request,
     pub negotiated: Negotiated,
