@@ -150,6 +150,7 @@ impl<'de> Visitor<'de> for Keys {
 #[cfg(test)]
 mod tests {
     use super::Resize;
+    use crate::Event;
 
     fn sizes(messages: &[&str]) -> Vec<(u16, u16)> {
         let (mut resize, mut sizes) = (Resize::new(), Vec::new());
