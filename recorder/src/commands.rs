@@ -1,3 +1,5 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use storage::{Command, CommandSource};
 
 use crate::{keys::Keys, screen::Screen, switches::Switches};
@@ -41,20 +43,34 @@ impl Commands {
 
     /// Takes output; `found` gets each command that it completed.
     pub(crate) fn printed(&mut self, micros: u64, bytes: &[u8], found: &mut dyn FnMut(&str)) {
-        let Some(typing) = &mut self.typing else { return };
-        if typing.switches.left_alternate(bytes) {
-            // Keys up to here were for the program that had the alternate screen.
-            typing.keys.restart();
-        }
-        let list = &mut self.list;
-        typing.screen.printed(bytes, &mut |text| push(list, micros, text, found));
+        self.with_typing(micros, found, |typing, found| {
+            if typing.switches.left_alternate(bytes) {
+                // Keys up to here were for the program that had the alternate screen.
+                typing.keys.restart();
+            }
+            typing.screen.printed(bytes, found);
+        });
     }
 
     /// Gives up memory while nothing happens.
     pub(crate) fn sleep(&mut self, micros: u64, found: &mut dyn FnMut(&str)) {
-        let Some(typing) = &mut self.typing else { return };
-        let list = &mut self.list;
-        typing.screen.sleep(&mut |text| push(list, micros, text, found));
+        self.with_typing(micros, found, |typing, found| typing.screen.sleep(found));
+    }
+
+    /// Runs the emulator. Should it panic on what a container printed, then the session goes on, recorded, without
+    /// typed commands from there on.
+    fn with_typing(
+        &mut self,
+        micros: u64,
+        found: &mut dyn FnMut(&str),
+        run: impl FnOnce(&mut Typing, &mut dyn FnMut(String)),
+    ) {
+        let Self { list, typing: Some(typing) } = self else { return };
+        let mut each = |text| push(list, micros, text, found);
+        if catch_unwind(AssertUnwindSafe(|| run(typing, &mut each))).is_err() {
+            tracing::error!("the terminal emulator failed; typed commands are not read in this session any more");
+            self.typing = None;
+        }
     }
 
     pub(crate) fn awake(&self) -> bool {

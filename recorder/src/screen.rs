@@ -18,8 +18,10 @@ use crate::{
 /// Most output that is put aside. Beyond it the oldest is given up and the emulator starts with an empty screen: a
 /// line that was being typed during such a flood is read by what was typed and by the look of its prompt.
 const ASIDE_BYTES: usize = 64 << 10;
-/// Most marks in the output put aside, and most Enters that wait; beyond it they are dropped unread.
+/// Most marks in the output put aside; beyond it the screen is given up with them.
 const MARKS: usize = 1024;
+/// Most Enters that wait; each is looked for in every line, so those beyond it are dropped unread.
+const WAITING: usize = 64;
 /// Lines that may pass before an Enter is given up.
 const LINES_WAITED: u32 = 256;
 /// Largest emulator; a terminal may claim 65535x65535.
@@ -117,6 +119,13 @@ impl Screen {
     }
 
     fn mark(&mut self, mark: Mark) {
+        if let (Some((at, last @ Mark::Size(..))), Mark::Size(..)) = (self.marks.back_mut(), &mark)
+            && *at == self.aside.len()
+        {
+            // Nothing was printed at the size before.
+            *last = mark;
+            return;
+        }
         if self.marks.len() >= MARKS {
             self.give_up();
         }
@@ -203,7 +212,7 @@ impl Screen {
             Mark::Stroke(Stroke::Abandon) => self.prompt.clear(),
             Mark::Stroke(Stroke::Enter(typed)) => {
                 let prompt = std::mem::take(&mut self.prompt);
-                if terminal.active_screen_kind() == ScreenKind::Primary && self.waiting.len() < MARKS {
+                if terminal.active_screen_kind() == ScreenKind::Primary && self.waiting.len() < WAITING {
                     self.waiting.push_back((Enter { prompt, typed }, LINES_WAITED));
                 }
             }
@@ -266,7 +275,10 @@ impl Screen {
             self.waiting.clear();
             return;
         }
-        let readings = self.waiting.iter().map(|(enter, _)| read(terminal, enter));
+        // As the terminal wrapped it, and joined with full rows above: BusyBox's shell breaks a long line with CR LF
+        // of its own.
+        let lines = [false, true].map(|join_full_rows| cursor_line(terminal, join_full_rows));
+        let readings = self.waiting.iter().map(|(enter, _)| read(&lines, enter));
         let met = readings.enumerate().find(|(_, reading)| *reading != Reading::NotYet);
         if let Some((at, reading)) = met {
             self.waiting.drain(..=at);
@@ -286,17 +298,10 @@ fn is_partial(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// Reads the cursor's line for an Enter: as the terminal wrapped it, and, where that is not the line, joined with full
-/// rows above. BusyBox's shell breaks a long line with CR LF of its own.
-fn read(terminal: &Terminal, enter: &Enter) -> Reading {
-    let (line, cursor) = cursor_line(terminal, false);
-    match enter.read(&line, cursor) {
-        Reading::NotYet => {
-            let (line, cursor) = cursor_line(terminal, true);
-            enter.read(&line, cursor)
-        }
-        reading => reading,
-    }
+/// The first reading of the cursor's line that says something.
+fn read(lines: &[(String, usize)], enter: &Enter) -> Reading {
+    let mut readings = lines.iter().map(|(line, cursor)| enter.read(line, *cursor));
+    readings.find(|reading| *reading != Reading::NotYet).unwrap_or(Reading::NotYet)
 }
 
 /// The cursor's line, of all the rows it is wrapped over, and the cursor's offset in it, in bytes.
@@ -328,4 +333,72 @@ fn up_to_cursor(terminal: &Terminal) -> String {
     let (mut line, cursor) = cursor_line(terminal, false);
     line.truncate(cursor);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Print(Vec<u8>),
+        Stroke(Stroke),
+        Resize(u16, u16),
+        Sleep,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let piece = prop_oneof![
+            Just(b"\x1b[?1049h".to_vec()),
+            Just(b"\x1b[?1049l".to_vec()),
+            Just(b"\r\n$ ".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..40),
+            "(\x1b\\[[0-9;?]{0,6}[A-Za-z@]|[a-z \u{4e00}\r\n\u{8}]){0,20}".prop_map(String::into_bytes),
+        ];
+        let stroke = prop_oneof![
+            Just(Stroke::First),
+            Just(Stroke::Abandon),
+            Just(Stroke::Enter(None)),
+            "[a-z]{0,5}".prop_map(|text| Stroke::Enter(Some(text))),
+        ];
+        let size = prop_oneof![0..5_u16, any::<u16>()];
+        prop_oneof![
+            6 => piece.prop_map(Step::Print),
+            3 => stroke.prop_map(Step::Stroke),
+            1 => (size.clone(), size).prop_map(|(width, height)| Step::Resize(width, height)),
+            1 => Just(Step::Sleep),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn nothing_a_peer_sends_breaks_it(steps in prop::collection::vec(step(), 0..60)) {
+            let mut screen = Screen::new();
+            for step in steps {
+                match step {
+                    Step::Print(bytes) => screen.printed(&bytes, &mut |_| {}),
+                    Step::Stroke(stroke) => screen.stroke(stroke),
+                    Step::Resize(width, height) => screen.resize(width, height),
+                    Step::Sleep => screen.sleep(&mut |_| {}),
+                }
+                prop_assert!(screen.aside.len() <= ASIDE_BYTES);
+                prop_assert!(screen.marks.len() <= MARKS && screen.waiting.len() <= WAITING);
+            }
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_whatever_is_typed() {
+        let mut screen = Screen::new();
+        for _ in 0..10_000 {
+            screen.stroke(Stroke::Enter(Some("never echoed".to_owned())));
+            screen.resize(80, 24);
+        }
+        assert!(screen.marks.len() <= MARKS);
+        screen.printed(b"\n", &mut |_| {});
+        assert!(screen.waiting.len() <= WAITING);
+    }
 }

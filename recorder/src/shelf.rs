@@ -14,6 +14,9 @@ use crate::{RecordError, Settings, opened::micros_since, tape::Tape, timeline::C
 ///  accept ─▶ tape ──by size, age, end──▶ ready ──▶ uploader ─▶ store
 ///   waits while pending > max_pending ◀──────────────┘ pending: bytes of ready, and of what is being stored
 /// ```
+///
+/// Accepted means here: in the memory of this process, or stored. What shall survive the process has to be written
+/// in [`Shelf::write`], between the tape and its answer, and may be let go of in [`Shelf::stored`].
 pub(crate) struct Shelf {
     state: Mutex<State>,
     settings: Arc<Settings>,
