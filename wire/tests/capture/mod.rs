@@ -61,6 +61,9 @@ pub enum Slices {
     One,
 }
 
+/// A file's bytes, where there is one.
+type Found = Result<Option<Vec<u8>>>;
+
 /// The upgrades of a folder; empty where none of its requests was upgraded.
 pub fn read_folder(folder: &Path) -> Result<Vec<Upgrade>> {
     if !folder.is_dir() {
@@ -74,7 +77,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Upgrade>> {
 }
 
 /// The same from wherever `file` finds a capture's files by name.
-pub fn read(file: &dyn Fn(&str) -> Result<Option<Vec<u8>>>) -> Result<Vec<Upgrade>> {
+pub fn read(file: &dyn Fn(&str) -> Found) -> Result<Vec<Upgrade>> {
     let mut upgrades = Vec::new();
     for number in 1.. {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
@@ -103,11 +106,7 @@ pub fn read(file: &dyn Fn(&str) -> Result<Option<Vec<u8>>>) -> Result<Vec<Upgrad
 }
 
 /// There is no next upgrade, unless a part of it is missing.
-fn whole(
-    upgrades: Vec<Upgrade>,
-    number: usize,
-    optional: &dyn Fn(&str, &str) -> Result<Option<Vec<u8>>>,
-) -> Result<Vec<Upgrade>> {
+fn whole(upgrades: Vec<Upgrade>, number: usize, optional: &dyn Fn(&str, &str) -> Found) -> Result<Vec<Upgrade>> {
     for (stem, kind) in [("request", "txt"), ("response", "txt"), ("client", "bin"), ("server", "bin")] {
         if optional(stem, kind)?.is_some() {
             bail!("request or response of upgrade {number} is missing, though there is its {stem}");
