@@ -10,7 +10,7 @@
 //!                                 └─▶ Commands (keys, screen)
 //! ```
 //!
-//! A [`Tape`](tape::Tape) is the recording without IO: bytes and times in, asciicast lines out. A
+//! A `Tape` is the recording without IO: bytes and times in, asciicast lines out. A
 //! [`Recording`] puts a clock, a lock and an uploader around it. What a byte has to pass before it may be
 //! forwarded is one function, [`Recording::accept`]: when it returns `Ok`, the bytes are in the recording's
 //! bounded memory or already in the store.
