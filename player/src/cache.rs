@@ -55,7 +55,8 @@ impl Cache {
         if let Some(kept) = slots.by_id.get_mut(&id) {
             kept.bytes = bytes + 256;
         }
-        slots.shrink(self.limit, RecordingId(uuid::Uuid::nil()));
+        // The one that was just read stays, however large it is: whoever asked for it will ask for its segments next.
+        slots.shrink(self.limit, id);
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {

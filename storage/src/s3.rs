@@ -86,6 +86,11 @@ impl S3 {
         format!("{}{key}", self.prefix)
     }
 
+    /// A key or prefix, for an error's reader.
+    fn shown(&self, name: &str) -> String {
+        format!("s3://{}/{}{name}", self.bucket, self.prefix)
+    }
+
     async fn try_put(&self, key: &Key, bytes: &Bytes) -> Attempt<()> {
         let put = self.client.put_object().bucket(&self.bucket).key(self.name(key)).if_none_match("*");
         put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(verdict)
@@ -96,8 +101,13 @@ impl S3 {
         object.body.collect().await.map(|body| body.into_bytes()).map_err(|error| Verdict::Again(error.into()))
     }
 
-    async fn try_list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Attempt<Vec<Entry>> {
-        let after = after.map(|key| self.name(key));
+    /// A page: its objects, and the name to go on after where there are more.
+    async fn try_list(
+        &self,
+        prefix: &str,
+        after: Option<String>,
+        limit: usize,
+    ) -> Attempt<(Vec<Entry>, Option<String>)> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{}{prefix}", self.prefix));
         let limit = i32::try_from(limit.min(1000)).unwrap_or(1000);
         let page = request.set_start_after(after).max_keys(limit).send().await.map_err(verdict)?;
@@ -105,7 +115,10 @@ impl S3 {
             let key = Key::new(object.key()?.strip_prefix(&self.prefix)?).ok()?;
             Some(Entry { key, size: u64::try_from(object.size()?).ok()? })
         };
-        Ok(page.contents().iter().filter_map(entry).collect())
+        // The last name may be one that is not ours: a bucket can have other users.
+        let last = page.contents().last().and_then(|object| object.key()).map(str::to_owned);
+        let next = last.filter(|_| page.is_truncated() == Some(true));
+        Ok((page.contents().iter().filter_map(entry).collect(), next))
     }
 
     async fn try_children(&self, prefix: &str, token: Option<String>) -> Attempt<(Vec<String>, Option<String>)> {
@@ -134,7 +147,7 @@ impl Store for S3 {
                 Ok(()) => return Ok(()),
                 Err(Verdict::Exists) if retries.any() && self.is_ours(key, &bytes).await? => return Ok(()),
                 Err(Verdict::Exists) => return Err(StoreError::Exists(key.clone())),
-                Err(verdict) => retries.after(verdict, "write", key.as_str(), key).await?,
+                Err(verdict) => retries.after(verdict, "write", &self.shown(key.as_str()), key).await?,
             }
         }
     }
@@ -144,7 +157,7 @@ impl Store for S3 {
         loop {
             match self.try_read(key).await {
                 Ok(bytes) => return Ok(bytes),
-                Err(verdict) => retries.after(verdict, "read", key.as_str(), key).await?,
+                Err(verdict) => retries.after(verdict, "read", &self.shown(key.as_str()), key).await?,
             }
         }
     }
@@ -152,12 +165,17 @@ impl Store for S3 {
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let mut retries = retry::Retries::new();
         let mut listed: Vec<Entry> = Vec::new();
+        let mut after = after.map(|key| self.name(key));
         while listed.len() < limit && Key::may_start_with(prefix) {
-            let from = listed.last().map(|entry| &entry.key).or(after);
-            match self.try_list(prefix, from, limit - listed.len()).await {
-                Ok(page) if page.is_empty() => break,
-                Ok(page) => listed.extend(page),
-                Err(verdict) => retries.after_listing(verdict, prefix).await?,
+            match self.try_list(prefix, after.clone(), limit - listed.len()).await {
+                Ok((page, next)) => {
+                    listed.extend(page);
+                    if next.is_none() {
+                        break;
+                    }
+                    after = next;
+                }
+                Err(verdict) => retries.after_listing(verdict, &self.shown(prefix)).await?,
             }
         }
         Ok(listed)
@@ -180,7 +198,7 @@ impl Store for S3 {
                         return Ok(names);
                     }
                 }
-                Err(verdict) => retries.after_listing(verdict, prefix).await?,
+                Err(verdict) => retries.after_listing(verdict, &self.shown(prefix)).await?,
             }
         }
     }

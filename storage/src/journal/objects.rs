@@ -8,6 +8,9 @@ use crate::{
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
 };
 
+/// Most objects asked of the store at once.
+const PAGE: usize = 1000;
+
 /// Why the journal cannot be read.
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -41,6 +44,13 @@ pub struct JournalObject {
     pub seq: u64,
     /// Its name, to read it by and to go on listing after.
     pub key: Key,
+}
+
+impl JournalObject {
+    /// None for an object that is not the journal's.
+    fn of(key: Key) -> Option<Self> {
+        key.journal_seq().map(|seq| Self { seq, key })
+    }
 }
 
 /// Entries as an object's bytes.
@@ -115,8 +125,7 @@ impl JournalReader {
         limit: usize,
     ) -> Result<Vec<JournalObject>, JournalError> {
         let entries = self.store.list(&format!("journal/{gateway}/"), after, limit).await?;
-        let object = |key: Key| key.journal_seq().map(|seq| JournalObject { seq, key });
-        Ok(entries.into_iter().filter_map(|entry| object(entry.key)).collect())
+        Ok(entries.into_iter().filter_map(|entry| JournalObject::of(entry.key)).collect())
     }
 
     /// Up to `limit` objects of a gateway with number `seq` or higher, found from the newest day backwards.
@@ -174,12 +183,12 @@ impl JournalReader {
 
     async fn day(&self, prefix: &str) -> Result<Vec<JournalObject>, JournalError> {
         let mut objects: Vec<JournalObject> = Vec::new();
+        let mut after: Option<Key> = None;
         loop {
-            let entries = self.store.list(prefix, objects.last().map(|last| &last.key), 1000).await?;
-            let full = entries.len() == 1000;
-            objects.extend(
-                entries.into_iter().filter_map(|e| e.key.journal_seq().map(|seq| JournalObject { seq, key: e.key })),
-            );
+            let entries = self.store.list(prefix, after.as_ref(), PAGE).await?;
+            let full = entries.len() == PAGE;
+            after = entries.last().map(|entry| entry.key.clone());
+            objects.extend(entries.into_iter().filter_map(|entry| JournalObject::of(entry.key)));
             if !full {
                 return Ok(objects);
             }
