@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use recorder::{Ending, Opened, Opening, Recording};
-use storage::{cast::SessionKind, journal::What};
+use storage::{Outcome, RecordingId, cast::SessionKind, journal::What};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::OwnedSemaphorePermit};
 use tokio_rustls::client::TlsStream;
+use uuid::Uuid;
 use wire::{Negotiated, Side, Subresource};
 
 use crate::{
@@ -134,24 +135,31 @@ async fn open(
         kubectl_command: note.kubectl_command.clone(),
         kubectl_session: note.kubectl_session.clone(),
     };
-    let opened = match shared.recorder.open(permit, opening).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            tracing::error!(user, error = &error as &dyn std::error::Error, "recording cannot be opened");
-            let status = Status::unavailable(format!("no session without a recording: {error}"));
-            (note.code, note.reason) = (status.code.as_u16(), status.message.clone());
-            shared.journal.note(user, What::Refused(note)).await;
-            return Err(status.into());
+    // Header and entry are written at the same time: two waits for the store would be felt at every exec.
+    let session = RecordingId(Uuid::now_v7());
+    let (opened, noted) = tokio::join!(
+        shared.recorder.open_as(session, permit, opening),
+        shared.journal.note_durably(user, What::SessionOpened { session, request: note.clone() }),
+    );
+    let error: Box<dyn std::error::Error + Send + Sync> = match (opened, noted) {
+        (Ok(opened), Ok(())) => return Ok(opened),
+        (Ok(opened), Err(error)) => {
+            conclude(shared, user, opened, "the session could not be journalled").await;
+            error.into()
+        }
+        (Err(error), noted) => {
+            if noted.is_ok() {
+                let outcome = Outcome::FailedToStart { message: error.to_string() };
+                shared.journal.note(user, What::SessionEnded { session, outcome }).await;
+            }
+            error.into()
         }
     };
-    let session = opened.id();
-    if let Err(error) = shared.journal.note_durably(user, What::SessionOpened { session, request: note }).await {
-        tracing::error!(user, %session, error = &error as &dyn std::error::Error, "session cannot be journalled");
-        let message = format!("no session without a journal: {error}");
-        conclude(shared, user, opened, &message).await;
-        return Err(Status::unavailable(message).into());
-    }
-    Ok(opened)
+    tracing::error!(user, %session, error = &*error, "session cannot be opened");
+    let status = Status::unavailable(format!("no session without a recording: {error}"));
+    (note.code, note.reason) = (status.code.as_u16(), status.message.clone());
+    shared.journal.note(user, What::Refused(note)).await;
+    Err(status.into())
 }
 
 /// Dials, sends the request's head, reads the answer's.
@@ -305,7 +313,7 @@ async fn conclude(shared: &Shared, user: &str, opened: Opened, message: &str) {
         Ok(manifest) => manifest.outcome,
         Err(error) => {
             tracing::error!(%session, error = &error as &dyn std::error::Error, "manifest cannot be stored");
-            storage::Outcome::FailedToStart { message: message.to_owned() }
+            Outcome::FailedToStart { message: message.to_owned() }
         }
     };
     shared.journal.note(user, What::SessionEnded { session, outcome }).await;
@@ -319,10 +327,8 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
         Err(error) => {
             tracing::error!(%session, error = &error as &dyn std::error::Error, "recording cannot be finished");
             match how {
-                Ending::ByGateway(reason) => storage::Outcome::EndedByGateway { reason },
-                Ending::Closed(_) | Ending::Interrupted => {
-                    storage::Outcome::EndedByGateway { reason: error.to_string() }
-                }
+                Ending::ByGateway(reason) => Outcome::EndedByGateway { reason },
+                Ending::Closed(_) | Ending::Interrupted => Outcome::EndedByGateway { reason: error.to_string() },
             }
         }
     };

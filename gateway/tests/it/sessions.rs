@@ -104,6 +104,7 @@ async fn a_large_output_is_whole_to_the_last_byte() {
         upstream.shutdown().await;
     });
     assert!(client.read_to_end().await == whole);
+    drop(client);
     server.await.unwrap();
     let stored = world.stop().await;
     assert_eq!(stored.only().totals.stdout, (4 << 20) - 1);
@@ -157,6 +158,7 @@ async fn shutdown_ends_sessions_and_finishes_their_recordings() {
     world.begin_stop();
     let end = client.read_to_end().await;
     assert!(String::from_utf8_lossy(&end).contains("gateway is shutting down"));
+    drop(client);
     let stored = world.stop().await;
     assert!(matches!(&stored.only().outcome, Outcome::EndedByGateway { reason } if reason.contains("shutting down")));
 }
