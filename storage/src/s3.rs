@@ -145,7 +145,7 @@ impl Store for S3 {
         loop {
             match self.try_put(key, &bytes).await {
                 Ok(()) => return Ok(()),
-                Err(Verdict::Exists) if retries.any() && self.is_ours(key, &bytes).await? => return Ok(()),
+                Err(Verdict::Exists) if retries.may_have_written() && self.is_ours(key, &bytes).await? => return Ok(()),
                 Err(Verdict::Exists) => return Err(StoreError::Exists(key.clone())),
                 Err(verdict) => retries.after(verdict, "write", &self.shown(key.as_str()), key).await?,
             }

@@ -21,7 +21,9 @@ pub(super) enum Verdict {
     Exists,
     /// 404 of an object.
     Absent,
-    /// Worth another attempt: no answer, 5xx, throttling, 409 of two writers at once.
+    /// 409: another writer of the same name was at work. Worth another attempt; nothing was written.
+    Conflict(Cause),
+    /// Worth another attempt: no answer, 5xx, throttling. Whether anything was written is not known.
     Again(Cause),
     /// An answer that will not change.
     Final(Cause),
@@ -39,7 +41,8 @@ where
     match status {
         Some(412) => Verdict::Exists,
         Some(404) if code != "NoSuchBucket" => Verdict::Absent,
-        None | Some(408 | 409 | 429 | 500..=599) => Verdict::Again(error.into()),
+        Some(409) => Verdict::Conflict(error.into()),
+        None | Some(408 | 429 | 500..=599) => Verdict::Again(error.into()),
         Some(_) if code == "RequestTimeout" => Verdict::Again(error.into()),
         Some(_) => Verdict::Final(error.into()),
     }
@@ -48,16 +51,17 @@ where
 /// Counts one request's attempts and waits between them.
 pub(super) struct Retries {
     made: u32,
+    unclear: bool,
 }
 
 impl Retries {
     pub(super) fn new() -> Self {
-        Self { made: 0 }
+        Self { made: 0, unclear: false }
     }
 
     /// Whether an attempt was made before that may have done its work.
-    pub(super) fn any(&self) -> bool {
-        self.made > 0
+    pub(super) fn may_have_written(&self) -> bool {
+        self.unclear
     }
 
     /// Waits for the next attempt, or says why there is none.
@@ -72,7 +76,11 @@ impl Retries {
             Verdict::Exists => Err(StoreError::Exists(key.clone())),
             Verdict::Absent => Err(StoreError::NotFound(key.clone())),
             Verdict::Final(cause) => Err(StoreError::failed(action, shown, cause)),
-            Verdict::Again(cause) => self.pause(action, shown, cause).await,
+            Verdict::Conflict(cause) => self.pause(action, shown, cause).await,
+            Verdict::Again(cause) => {
+                self.unclear = true;
+                self.pause(action, shown, cause).await
+            }
         }
     }
 
@@ -81,7 +89,7 @@ impl Retries {
         match verdict {
             Verdict::Exists | Verdict::Absent => Err(StoreError::failed("list", prefix, "the bucket does not exist")),
             Verdict::Final(cause) => Err(StoreError::failed("list", prefix, cause)),
-            Verdict::Again(cause) => self.pause("list", prefix, cause).await,
+            Verdict::Conflict(cause) | Verdict::Again(cause) => self.pause("list", prefix, cause).await,
         }
     }
 

@@ -6,5 +6,6 @@ mod described;
 mod disk;
 mod journal;
 mod recordings;
+mod retries;
 mod sample;
 mod stores;
