@@ -86,7 +86,21 @@ fn failed() -> Recording {
 }
 
 fn forward() -> Recording {
-    Recording { kind: SessionKind::PortForward, outcome: Some(Outcome::Ended), ..Recording::exec(&ago(140), &[]) }
+    let port = |at, data: &str| (at, Code::Port, data.to_owned());
+    Recording {
+        events: vec![
+            port(120, r#"{"state":"opened","port":5432,"connection":0}"#),
+            port(340, r#"{"state":"opened","port":5432,"connection":1}"#),
+            port(
+                900,
+                r#"{"state":"failed","port":5432,"connection":1,"error":"dial tcp 127.0.0.1:5432: connection refused"}"#,
+            ),
+            port(61_000, r#"{"state":"closed","port":5432,"connection":0,"sent":5321,"received":1893204}"#),
+        ],
+        kind: SessionKind::PortForward,
+        outcome: Some(Outcome::Ended),
+        ..Recording::exec(&ago(140), &[])
+    }
 }
 
 fn refused() -> Recording {

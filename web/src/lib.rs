@@ -7,7 +7,9 @@
 mod api;
 mod assets;
 mod badge;
+mod bytes;
 mod commands;
+mod connections;
 mod cookie;
 mod download;
 mod failure;

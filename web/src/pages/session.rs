@@ -7,13 +7,15 @@ use axum::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use storage::{
-    CommandSource, Manifest, RecordingId, Summary,
+    CommandSource, Manifest, Outcome, RecordingId, Summary,
     cast::{Session, SessionKind},
 };
 
 use crate::{
     badge::Badge,
+    bytes::size,
     commands,
+    connections::{self, Connection},
     failure::Failure,
     logins::Login,
     moment::{self, Moment},
@@ -36,6 +38,11 @@ struct SessionPage {
     command: Shown,
     badge: Badge,
     live: bool,
+    /// Whether there is something to play: a process ran and may have printed.
+    plays: bool,
+    /// Why nothing ran or why it was ended, where somebody said so.
+    reason: Option<Shown>,
+    connections: Vec<Connection>,
     terminal: bool,
     piped_input: bool,
     target: Target,
@@ -100,6 +107,9 @@ pub(crate) async fn page(
         command,
         badge: Badge::new(manifest.map(|manifest| &manifest.outcome)),
         live: manifest.is_none(),
+        plays: plays(session, manifest),
+        reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
+        connections: connections::of(&shared, session).await?,
         terminal: session.tty,
         piped_input: session.stores_input(),
         target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
@@ -119,6 +129,20 @@ pub(crate) async fn page(
 fn start(t: &str) -> String {
     let seconds = t.trim().parse::<f64>().ok().filter(|seconds| (0.0..1e9).contains(seconds));
     seconds.map_or_else(String::new, |seconds| seconds.to_string())
+}
+
+/// Port-forwards move no text, and what did not start has none.
+fn plays(session: &Session, manifest: Option<&Manifest>) -> bool {
+    let failed = manifest.is_some_and(|manifest| matches!(manifest.outcome, Outcome::FailedToStart { .. }));
+    session.kind != SessionKind::PortForward && !failed
+}
+
+fn reason(outcome: &Outcome) -> Option<Shown> {
+    match outcome {
+        Outcome::FailedToStart { message } => Some(Shown::clipped(message, 2000)),
+        Outcome::EndedByGateway { reason } => Some(Shown::clipped(reason, 2000)),
+        _ => None,
+    }
 }
 
 /// Where the player stands: where the address says, else a live session at its newest.
@@ -227,20 +251,6 @@ fn bytes(manifest: &Manifest) -> String {
     format!("{} in, {} out, {} errors", size(totals.stdin), size(totals.stdout), size(totals.stderr))
 }
 
-/// A number of bytes: `512 B`, `1.5 KiB`, `20.0 MiB`.
-fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut units = ["B", "KiB", "MiB", "GiB"].into_iter();
-    let mut unit = units.next().unwrap_or_default();
-    while value >= 1024.0
-        && let Some(larger) = units.next()
-    {
-        value /= 1024.0;
-        unit = larger;
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,12 +262,5 @@ mod tests {
         for not in ["", "-1", "NaN", "inf", "1e99", "1\"><script>"] {
             assert_eq!(start(not), "", "{not}");
         }
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size(512), "512 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(20 << 20), "20.0 MiB");
     }
 }

@@ -9,3 +9,4 @@ mod login;
 mod sample;
 #[path = "sample/site.rs"]
 mod site;
+mod tls;

@@ -4,10 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use audit::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
+use rustls::ServerConfig;
 use search::{Follower, Index};
 use storage::{Recordings, Store};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use web::{Links, Settings, Users, Web};
 
@@ -17,6 +18,7 @@ pub struct Site {
     pub link: String,
     journal: Journal,
     shutdown: CancellationToken,
+    served: Mutex<Option<JoinHandle<()>>>,
     _folder: TempDir,
 }
 
@@ -24,6 +26,9 @@ impl Site {
     /// Ends it in good order: what is queued for the journal is stored.
     pub async fn close(&self) {
         self.shutdown.cancel();
+        if let Some(served) = self.served.lock().await.take() {
+            served.await.unwrap();
+        }
         self.close_journal().await;
     }
 
@@ -34,6 +39,11 @@ impl Site {
 
     /// Indexes what the store holds and serves it.
     pub async fn open(store: Arc<dyn Store>, at: &str) -> Self {
+        Self::open_with(store, at, None).await
+    }
+
+    /// The same over TLS, when given a configuration.
+    pub async fn open_with(store: Arc<dyn Store>, at: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let index = Index::open(&folder.path().join("index")).unwrap();
         let journal = Journal::open(store.clone(), "gateway-1", JournalSettings::default()).await.unwrap();
@@ -56,7 +66,7 @@ impl Site {
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        tokio::spawn(Web::new(settings).serve(listener, None, shutdown.clone()));
-        Self { address, link, journal, shutdown, _folder: folder }
+        let served = tokio::spawn(Web::new(settings).serve(listener, tls, shutdown.clone()));
+        Self { address, link, journal, shutdown, served: Mutex::new(Some(served)), _folder: folder }
     }
 }

@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+
+use storage::{
+    cast::{self, Code, PortConnection, PortState, Session, SessionKind},
+    recordings::Piece,
+};
+
+use crate::{
+    bytes::size,
+    failure::Failure,
+    moment,
+    shown::Shown,
+    state::{State, unreadable},
+};
+
+/// Connections shown; of more, the first.
+const MOST: usize = 500;
+
+/// Chunks that are read for them.
+const CHUNKS: usize = 64;
+
+/// A forwarded connection, for a page.
+pub(crate) struct Connection {
+    pub(crate) position: String,
+    pub(crate) port: u16,
+    pub(crate) state: &'static str,
+    pub(crate) sent: String,
+    pub(crate) received: String,
+    pub(crate) error: Shown,
+}
+
+/// The connections of a port-forward by number; none of another session.
+pub(crate) async fn of(state: &State, session: &Session) -> Result<Vec<Connection>, Failure> {
+    let mut known = BTreeMap::new();
+    if session.kind != SessionKind::PortForward {
+        return Ok(Vec::new());
+    }
+    let mut chunks = state.recordings.chunks(session.id).await.map_err(unreadable)?;
+    for _ in 0..CHUNKS {
+        let Some(piece) = chunks.next().await.map_err(unreadable)? else { break };
+        let Piece::Lines { lines, .. } = piece else { continue };
+        for event in cast::events(&lines).flatten().filter(|event| event.code == Code::Port) {
+            if let Ok(port) = serde_json::from_str::<PortConnection>(&event.data)
+                && (known.len() < MOST || known.contains_key(&port.connection))
+            {
+                // Opened at the first event, as it was at the last.
+                let (_, latest) = known.entry(port.connection).or_insert_with(|| (event.micros, port.clone()));
+                *latest = port;
+            }
+        }
+    }
+    Ok(known.into_values().map(|(micros, latest)| Connection::new(micros, &latest)).collect())
+}
+
+impl Connection {
+    fn new(opened: u64, latest: &PortConnection) -> Self {
+        Self {
+            position: moment::position(opened),
+            port: latest.port,
+            state: match latest.state {
+                PortState::Opened => "open",
+                PortState::Closed => "closed",
+                PortState::Failed => "failed",
+            },
+            sent: size(latest.sent),
+            received: size(latest.received),
+            error: Shown::clipped(&latest.error, 400),
+        }
+    }
+}
