@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{head::ResponseHead, headers};
+use crate::{head::ResponseHead, headers, status::Status};
 
 /// Longest body of a refusal in bytes; a Status has a few hundred. What is longer is a failure of the upstream.
 const MAX_BODY: usize = 1 << 20;
@@ -45,6 +45,20 @@ pub(crate) async fn read(
     headers::strip_hop_by_hop(&mut headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     Some(Answer { status, headers, body })
+}
+
+impl Answer {
+    /// Gives a refusal without a word some: kubectl would show `Error from server: ` and nothing behind it.
+    pub(crate) fn in_words(mut self, cluster: &str) -> Self {
+        let refusal = self.status.is_client_error() || self.status.is_server_error();
+        if refusal && self.body.is_empty() {
+            let message = format!("cluster {cluster:?}: its API server answered {} and nothing else", self.status);
+            self.body = Status::new(self.status, message).json();
+            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            self.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        }
+        self
+    }
 }
 
 async fn more(buffer: &mut BytesMut, stream: &mut (impl AsyncRead + Unpin)) -> Option<usize> {

@@ -186,7 +186,7 @@ async fn switch(
         let whole = answer::read(answer, buffer, &mut stream).await;
         let whole =
             whole.ok_or_else(|| Status::bad_gateway(format!("cluster {:?} sent a broken answer", cluster.name)))?;
-        Err(Refused::Answer(Box::new(whole)))
+        Err(Refused::Answer(Box::new(whole.in_words(&cluster.name))))
     };
     let slow =
         || Status::new(StatusCode::GATEWAY_TIMEOUT, format!("cluster {:?} did not answer in time", cluster.name));

@@ -1,5 +1,6 @@
 //! The gateway between a raw client and an upstream that the test plays by hand: what each saw.
 
+mod authority;
 mod client;
 mod plain;
 mod refusals;

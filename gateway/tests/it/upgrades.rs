@@ -192,6 +192,15 @@ async fn the_upstreams_refusal_passes_unchanged_and_its_recording_says_so() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_a_word_is_given_some() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(spdy(EXEC, &world.jane)).await;
+    world.upstream.next().await.write("HTTP/1.1 414 URI Too Long\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(client.answer().await.status(414).contains("its API server answered 414 URI Too Long"));
+}
+
+#[tokio::test]
 async fn a_refused_websocket_and_its_spdy_retry_are_one_recording() {
     let mut world = World::new().await;
     let mut first = world.client().await;
