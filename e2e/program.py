@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -18,6 +19,13 @@ def binary(name):
     path = pathlib.Path(os.environ.get(f"{name.upper().replace('-', '_')}_BIN", target / "debug" / name))
     assert path.exists(), f"{path} is missing: cargo build -p kubetape -p fixtures"
     return path
+
+
+def free_port():
+    """A port of loopback that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def until(condition, seconds=20, what="the condition"):
@@ -36,6 +44,7 @@ class Process:
 
     def __init__(self, argv, env=None):
         self.lines = []
+        self.told = False
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             [str(part) for part in argv],
@@ -75,10 +84,15 @@ class Process:
                 assert left > 0, f"{pattern!r} did not appear within {seconds} s:\n{self.output}"
                 self.changed.wait(left)
 
+    def tell(self, how=signal.SIGTERM):
+        """Sends the signal, once: a second one ends the program at once."""
+        if self.process.poll() is None and not self.told:
+            self.process.send_signal(how)
+        self.told = True
+
     def end(self, how=signal.SIGTERM, seconds=30):
         """Sends a signal and returns the exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(how)
+        self.tell(how)
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:

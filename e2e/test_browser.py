@@ -106,7 +106,8 @@ def test_a_live_session_is_found_and_opens(page, demo, kubectl):
 def test_what_a_container_prints_is_never_markup(page, demo, kubectl):
     attack = f"<img src=x onerror=alert(1)>{uuid.uuid4().hex[:8]}"
     kubectl.run("exec", "shell", "-c", "shell", "--", "echo", attack, "\x1b]0;<script>alert(2)</script>\x07", check=0)
-    row = until(lambda: demo.sessions(attack), what="the session")[0]
+    row = demo.sessions(attack)[0]
+    until(lambda: demo.search(attack[-8:]), what="the hit")
     for path in ("/", f"/sessions/{row['id']}", f"/search?q={attack[-8:]}"):
         page.goto(demo.web + path)
         assert page.locator("img[src=x]").count() == 0

@@ -14,6 +14,11 @@ def mark():
     return f"mark-{uuid.uuid4().hex[:12]}"
 
 
+def prompt(terminal):
+    """Waits for the next prompt; what is typed before the first would be echoed by the local terminal."""
+    terminal.at = terminal.expect("ready> ", after=getattr(terminal, "at", 0))
+
+
 def transport_name(client):
     return "websocket" if client.transport == "websocket" else "spdy"
 
@@ -76,16 +81,16 @@ def test_bytes_that_are_no_text_come_back_exactly(client, demo):
 
 def test_terminal_with_resize(client, demo):
     tag = mark()
-    terminal = Terminal(client.argv("exec", "-it", *POD, "--", "sh", "-c", "exec sh", tag), client.env, 24, 80)
+    terminal = Terminal(client.argv("exec", "-it", *POD, "--", "sh", "-c", "PS1='ready> ' exec sh", tag), client.env, 24, 80)
+    prompt(terminal)
     terminal.type("stty size\r")
     terminal.expect("24 80")
+    prompt(terminal)
     terminal.resize(40, 120)
-    at = 0
     # The new size needs a moment to reach the process: ask until it is there.
     while b"40 120" not in terminal.seen:
         terminal.type("stty size\r")
-        at = terminal.expect("stty size\r\n", after=at)
-        at = terminal.expect("\r\n", after=at)
+        prompt(terminal)
     terminal.type("echo caf\u00e9-$((6*7))\r")
     terminal.expect("caf\u00e9-42")
     terminal.type("exit 3\r")

@@ -3,7 +3,6 @@
 import collections
 import concurrent.futures
 import json
-import signal
 import uuid
 
 from kubectl import Kubectl
@@ -69,7 +68,9 @@ def test_a_password_typed_without_echo_is_nowhere(demo, kubectl):
 
 def test_kubectl_requests_are_joined_and_found(demo, kubectl):
     name = f"settings-{uuid.uuid4().hex[:8]}"
+    # The name of what is created is in the request's body; that of what is read is in its path.
     kubectl.run("create", "configmap", name, "--from-literal=a=b", check=0)
+    kubectl.run("get", "configmap", name, check=0)
     hits = until(lambda: demo.search(name), what="the request's hit")
     assert {hit["kind"] for hit in hits} <= {"request", "command"}
     assert any("configmaps" in hit["text"] for hit in hits)
@@ -142,7 +143,7 @@ def test_sigterm_ends_open_sessions_visibly_and_nothing_is_lost(tmp_path):
         words = ["exec", "-it", "shell", "-c", "shell", "--", "sh", "-c", "echo started; exec cat", tag]
         terminal = Terminal(kubectl.argv(*words), kubectl.env)
         terminal.expect("started")
-        demo.process.process.send_signal(signal.SIGTERM)
+        demo.process.tell()
         status = terminal.end(30)
         assert status == 1
         assert b"error:" in terminal.seen

@@ -5,7 +5,6 @@ import pathlib
 import random
 import re
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -15,17 +14,11 @@ import minio
 import pytest
 
 from kubectl import Kubectl
-from program import ROOT, Installation, Process, binary, until
+from program import ROOT, Installation, Process, binary, free_port, until
 from terminal import Terminal
 
 VENV = pathlib.Path(__file__).parent / ".cache" / "venv"
 ACCESS, SECRET, BUCKET = "kubetape-test", "kubetape-test-secret", "recordings"
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class SeaweedFs:
@@ -59,6 +52,9 @@ class SeaweedFs:
                 "-volume.max=10",
                 "-master.volumeSizeLimitMB=64",
                 "-s3",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-master.telemetry=false",
                 f"-s3.port={self.port}",
                 f"-s3.config={self.folder}/s3.json",
             ]
@@ -126,7 +122,7 @@ kind = "s3"
 endpoint = "{s3.endpoint}"
 region = "us-east-1"
 bucket = "{BUCKET}"
-prefix = "team-a"
+prefix = "team-a/"
 path_style = true
 access_key = "{ACCESS}"
 """)
