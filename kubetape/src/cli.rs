@@ -37,6 +37,13 @@ pub enum Command {
     /// Run everything on this machine, with a small cluster of its own: the way to try Kubetape
     Demo(Demo),
     /// Run gateway and web in one process
+    #[command(after_help = "\
+Prints where it listens and then `ready`; where nobody has a password yet, also a link that logs in once. SIGTERM or
+Ctrl-C ends it in good order: open sessions are ended and their recordings finished.
+
+Examples:
+  kubetape --config kubetape.toml config check && kubetape --config kubetape.toml serve
+  KUBETAPE_LOG__FORMAT=json kubetape --config /etc/kubetape/kubetape.toml serve")]
     Serve,
     /// List recordings, newest first
     Ls(Ls),

@@ -141,7 +141,7 @@ mod tests {
         table.row([("1".to_owned(), Tone::Plain), ("printf '\x1b[2J'\n".to_owned(), Tone::Plain)]);
         table.row([("222".to_owned(), Tone::Plain), ("ls".to_owned(), Tone::Bad)]);
         assert_eq!(table.render(None, false), "ID   COMMAND\n1    printf '\\u{1b}[2J'\\n\n222  ls\n");
-        assert!(table.render(Some(20), false).contains("1    printf '\\u{1…\n"));
+        assert!(table.render(Some(20), false).contains("1    printf '\\u{1b}…\n"));
         assert!(table.render(None, true).contains("\x1b[31mls\x1b[0m\n"));
     }
 

@@ -1,6 +1,6 @@
 //! The parts that the configuration stands for, made of it. Here files are read and buckets reached.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::{Authority, Tokens, clusters};
@@ -180,12 +180,20 @@ pub fn tokens(config: &Config) -> Result<Tokens> {
 
 /// People with passwords.
 pub fn users(config: &Config) -> Result<web::Users> {
+    state_folder(config)?;
     web::Users::open(&config.state_file("users.json")).context("cannot use the users (state.dir)")
 }
 
 /// One-time links.
 pub fn links(config: &Config) -> Result<web::Links> {
+    state_folder(config)?;
     web::Links::open(&config.state_file("links.json")).context("cannot use the login links (state.dir)")
+}
+
+/// Makes it, for its owner only.
+fn state_folder(config: &Config) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state);
+    made.with_context(|| format!("cannot make {} (state.dir)", config.state.display()))
 }
 
 /// Both PEM files of a certificate, as text.

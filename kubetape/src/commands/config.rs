@@ -1,5 +1,7 @@
 //! `kubetape config`
 
+use std::os::unix::fs::DirBuilderExt;
+
 use anyhow::{Context, Result};
 
 use crate::{
@@ -79,7 +81,7 @@ fn certificates(config: &Config) -> Result<()> {
 
 /// Makes the folder if need be, and a file in it.
 fn writable(folder: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     tempfile::tempfile_in(folder)?;
     Ok(())
 }

@@ -47,11 +47,14 @@ pub async fn run(wanted: &cli::Demo) -> Result<()> {
 /// The address that was asked for, or a free port where the usual one is taken.
 async fn listen(asked: Option<SocketAddr>, usual: &str, flag: &str) -> Result<TcpListener> {
     if let Some(asked) = asked {
-        return TcpListener::bind(asked).await.with_context(|| format!("cannot listen on {asked} ({flag})"));
+        return wiring::listen(asked, flag).await;
     }
     match TcpListener::bind(usual).await {
         Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind("127.0.0.1:0").await.context("cannot listen on any port of 127.0.0.1"),
+        Err(_) => {
+            eprintln!("{usual} is taken: using a free port ({flag} chooses one)");
+            TcpListener::bind("127.0.0.1:0").await.context("cannot listen on any port of 127.0.0.1")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 const PERSON: &str = "demo";
 /// The cluster's name in the gateway.
 const CLUSTER: &str = "demo";
+/// First line of the configuration that the demo writes; a file without it is somebody else's.
+const OURS: &str = "# Written anew at each start of `kubetape demo`. `kubetape config sample` explains every key.";
 const VALIDITY: Span = Span(Duration::from_secs(30 * 86_400));
 
 /// Everything that a demo has: configuration, keys, recordings, its cluster's files.
@@ -29,20 +31,31 @@ pub struct Folder {
     path: PathBuf,
     /// Removed when it is dropped.
     temporary: Option<TempDir>,
+    /// Held while a demo runs in the folder; it goes with the process.
+    _lock: fs::File,
 }
 
 impl Folder {
     /// Makes the folder, or goes on with one; a temporary one where none is named.
     pub fn open(named: Option<&Path>) -> Result<Self> {
-        let Some(named) = named else {
-            let temporary = tempfile::Builder::new().prefix("kubetape-demo-").tempdir();
-            let temporary = temporary.context("cannot make a temporary folder")?;
-            return Ok(Self { path: temporary.path().to_owned(), temporary: Some(temporary) });
+        let (path, temporary) = match named {
+            Some(named) => (make(named)?, None),
+            None => {
+                let temporary = tempfile::Builder::new().prefix("kubetape-demo-").tempdir();
+                let temporary = temporary.context("cannot make a temporary folder: name one with --folder")?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
         };
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(named);
-        made.with_context(|| format!("cannot make the folder {} (--folder)", named.display()))?;
-        let path = named.canonicalize().with_context(|| format!("cannot use the folder {}", named.display()))?;
-        Ok(Self { path, temporary: None })
+        let lock = fs::File::create(path.join("demo.lock"));
+        let lock = lock.with_context(|| format!("cannot write in the folder {}", path.display()))?;
+        ensure!(lock.try_lock().is_ok(), "another demo runs in {}: end it, or name another --folder", path.display());
+        let config = fs::read_to_string(path.join("kubetape.toml")).unwrap_or_else(|_| OURS.to_owned());
+        ensure!(
+            config.starts_with(OURS),
+            "{} has a kubetape.toml that no demo wrote, and would be overwritten: name another --folder",
+            path.display()
+        );
+        Ok(Self { path, temporary, _lock: lock })
     }
 
     /// Whether it is removed at the end.
@@ -96,6 +109,12 @@ impl Drop for Folder {
     }
 }
 
+fn make(folder: &Path) -> Result<PathBuf> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make the folder {} (--folder)", folder.display()))?;
+    folder.canonicalize().with_context(|| format!("cannot use the folder {}", folder.display()))
+}
+
 /// The token in a kubeconfig that [`Kubeconfig::to_yaml`] wrote.
 fn earlier_token(yaml: &str) -> Option<String> {
     let line = yaml.lines().find_map(|line| line.trim().strip_prefix("token: "))?;
@@ -105,7 +124,7 @@ fn earlier_token(yaml: &str) -> Option<String> {
 /// Paths are relative to the file's folder.
 fn toml(gateway: SocketAddr, web: SocketAddr) -> String {
     format!(
-        r#"# Written anew at each start of `kubetape demo`. `kubetape config sample` explains every key.
+        r#"{OURS}
 
 [state]
 dir = "state"
@@ -145,4 +164,25 @@ object_age = "1s"
 interval = "500ms"
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &Path) -> String {
+        Folder::open(Some(path)).err().expect("it is refused").to_string()
+    }
+
+    #[test]
+    fn a_folder_in_use_or_of_somebody_else_is_left_alone() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("a/b");
+        let first = Folder::open(Some(&path)).unwrap();
+        assert!(refusal(&path).contains("another demo runs in"));
+        drop(first);
+        fs::write(path.join("kubetape.toml"), "[gateway]\n").unwrap();
+        assert!(refusal(&path).contains("that no demo wrote"));
+        assert_eq!(fs::read_to_string(path.join("kubetape.toml")).unwrap(), "[gateway]\n");
+    }
 }

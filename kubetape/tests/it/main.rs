@@ -1,0 +1,7 @@
+//! The program, as a person or a script runs it.
+
+mod config;
+mod demo;
+mod help;
+mod program;
+mod tokens;
