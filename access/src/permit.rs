@@ -59,6 +59,13 @@ impl Permit {
         &self.impersonation
     }
 
+    /// The same permit for a person who asked for fewer of the groups that it gives; others are left out.
+    #[must_use]
+    pub fn with_fewer_groups(mut self, groups: Vec<String>) -> Self {
+        self.impersonation.groups = groups.into_iter().filter(|g| self.impersonation.groups.contains(g)).collect();
+        self
+    }
+
     /// Whether input is stored.
     pub fn input(&self) -> InputRecording {
         self.input

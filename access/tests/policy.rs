@@ -120,3 +120,12 @@ fn a_policy_that_cannot_be_meant_is_refused() {
         assert_eq!(Policy { rules }.check().err(), error);
     }
 }
+
+#[test]
+fn a_permit_can_be_narrowed_and_never_widened() {
+    let policy =
+        Policy { rules: vec![Rule { users: words(&["ann"]), as_groups: words(&["dev", "ops"]), ..rule("r") }] };
+    let granted = policy.decide(&person("ann", &[]), Action::Read, &on("dev"), SystemTime::UNIX_EPOCH);
+    let narrowed = granted.expect("ann may").with_fewer_groups(words(&["ops", "admins"]));
+    assert_eq!(narrowed.impersonation().groups, words(&["ops"]));
+}

@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use access::{Action, Impersonation, Permit, Principal};
-use http::{HeaderMap, Method, StatusCode, header};
+use access::{Action, Permit, Principal};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use storage::journal;
 use wire::Subresource;
 
 use crate::{
     gateway::Shared,
-    headers,
+    head, headers,
     identity::{self, Peer},
     impersonate,
     path::Path,
@@ -48,7 +49,6 @@ impl Token {
 pub(crate) struct Admitted {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) permit: Permit,
-    pub(crate) impersonation: Impersonation,
     pub(crate) verb: &'static str,
     /// Canonical, below the cluster.
     pub(crate) path: String,
@@ -71,6 +71,7 @@ impl From<Status> for Refusal {
 
 /// Judges a request. Takes its credential out of the headers.
 pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Admitted, Refusal> {
+    head::unambiguous_length(&head.headers).map_err(|error| Status::bad_request(error.to_string()))?;
     let upgrade = token(&head.headers)?;
     let shown = head.headers.contains_key(header::AUTHORIZATION);
     let bearer = identity::take_bearer(&mut head.headers, upgrade == Some(Token::WebSocket));
@@ -111,12 +112,14 @@ fn judge(
     }
     let known = shared.clusters.get(&*name);
     let cluster = known.ok_or_else(|| Status::not_found(format!("no cluster {name:?} behind this gateway")))?;
-    let narrowed = impersonate::narrowed(&head.headers, permit.impersonation())?;
+    let permit = match impersonate::narrowed(&head.headers, permit.impersonation())? {
+        Some(fewer) => permit.with_fewer_groups(fewer.groups),
+        None => permit,
+    };
     let mut written = String::with_capacity(head.path.len());
     path.write(&mut written);
     Ok(Admitted {
         cluster: Arc::clone(cluster),
-        impersonation: narrowed.unwrap_or_else(|| permit.impersonation().clone()),
         verb: resource.verb,
         path: written,
         query: head.query.clone(),
@@ -147,6 +150,9 @@ fn session(
     resource.target.container.clone_from(&request.container);
     // The API server's own words for the same mistake, or for an upgrade that came over h2.
     let token = upgrade.ok_or_else(|| Status::bad_request("Upgrade request required"))?;
+    if token == Token::WebSocket {
+        handshake(&head.headers)?;
+    }
     Ok(Some((request, token)))
 }
 
@@ -172,6 +178,20 @@ fn token(headers: &HeaderMap) -> Result<Option<Token>, Status> {
         return Err(Status::bad_request("an upgrade request has no body"));
     }
     Ok(Some(token))
+}
+
+/// RFC 6455, section 4.2.1: one 16-byte nonce in base64 and version 13. Any server refuses others; so nothing
+/// is recorded and nobody is dialled for them.
+fn handshake(headers: &HeaderMap) -> Result<(), Status> {
+    let one = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none()).map(|value| value.as_bytes().trim_ascii())
+    };
+    let nonce = one(header::SEC_WEBSOCKET_KEY).and_then(|key| BASE64_STANDARD.decode(key).ok());
+    if nonce.is_none_or(|nonce| nonce.len() != 16) || one(header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
+        return Err(Status::bad_request("a WebSocket request has one Sec-WebSocket-Key and Sec-WebSocket-Version: 13"));
+    }
+    Ok(())
 }
 
 fn elsewhere() -> Status {

@@ -2,7 +2,10 @@
 //! `http::Uri` holds (65,534 bytes), and the answers to them, whose next byte belongs to another protocol.
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use httparse::{EMPTY_HEADER, Header};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -81,11 +84,29 @@ pub(crate) fn request(buffer: &[u8]) -> Result<RequestHead, HeadError> {
         Ok(RequestHead {
             method: method.map_err(|e| HeadError::Malformed(e.to_string()))?,
             target: parsed.path.unwrap_or_default().to_owned(),
-            headers: headers(parsed.headers)?,
+            headers: unambiguous(headers(parsed.headers)?)?,
             modern: parsed.version == Some(1),
             length,
         })
     })
+}
+
+fn unambiguous(headers: HeaderMap) -> Result<HeaderMap, HeadError> {
+    unambiguous_length(&headers)?;
+    Ok(headers)
+}
+
+/// Where a body ends must be said once, and in one way: what two readers can read differently is how a second
+/// request is smuggled behind the first (RFC 9112, sections 6.1 and 6.3).
+pub(crate) fn unambiguous_length(headers: &HeaderMap) -> Result<(), HeadError> {
+    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    let chunked = coding.is_none_or(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if lengths > 1 || codings.next().is_some() || !chunked || (lengths == 1 && coding.is_some()) {
+        return Err(HeadError::Malformed("where its body ends can be read in two ways".to_owned()));
+    }
+    Ok(())
 }
 
 /// Reads a response's head; what follows it stays in the buffer. Interim answers (100, 103) are skipped.
@@ -161,6 +182,23 @@ mod tests {
             ["GET /x HTTP/1.1\r\nA : 1\r\n\r\n", "GET /x HTTP/1.1\r\nA: 1\r\n b\r\n\r\n", "GET /x y HTTP/1.1\r\n\r\n"]
         {
             assert!(matches!(request(head.as_bytes()), Err(HeadError::Malformed(_))), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_has_one_length() {
+        let read = |lines: &str| request(format!("POST /x HTTP/1.1\r\n{lines}\r\n").as_bytes());
+        for lines in ["", "Content-Length: 5\r\n", "Transfer-Encoding: Chunked\r\n"] {
+            assert!(read(lines).is_ok(), "{lines:?}");
+        }
+        for lines in [
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            "Content-Length: 5\r\nContent-Length: 5\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        ] {
+            assert!(matches!(read(lines), Err(HeadError::Malformed(_))), "{lines:?}");
         }
     }
 

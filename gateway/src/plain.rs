@@ -54,7 +54,7 @@ async fn send(admitted: &Admitted, head: Head, body: Incoming) -> Result<Respons
 /// The client's headers with the gateway's credential and the person's impersonation.
 pub(crate) fn own(mut headers: HeaderMap, admitted: &Admitted) -> Result<HeaderMap, Status> {
     headers::strip_request(&mut headers);
-    impersonate::set(&mut headers, &admitted.impersonation)?;
+    impersonate::set(&mut headers, admitted.permit.impersonation())?;
     admitted.cluster.authorize(&mut headers).map_err(|e| undialled(&admitted.cluster, &e))?;
     headers.insert(header::HOST, admitted.cluster.host.clone());
     Ok(headers)

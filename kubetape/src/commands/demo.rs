@@ -41,6 +41,8 @@ pub async fn run(wanted: &cli::Demo) -> Result<()> {
     announce(&config, &folder, &hint)?;
     let ended = running.await.context("the demo broke")?;
     cluster.stop();
+    // Until the pods' processes are gone.
+    cluster.stopped().await;
     ended
 }
 
