@@ -206,14 +206,13 @@ def test_another_player_plays_the_stored_objects(served, s3, tmp_path):
     player = Terminal(["sh", "-c", f"zstdcat {tmp_path}/*.cast.zst | asciinema play -s 20 -"], kubectl.env)
     player.expect("played-42")
     assert player.end() == 0
-    # `asciinema cat` prints what the terminal received.
-    cat = subprocess.run(
-        f"zstdcat {tmp_path}/*.cast.zst > {tmp_path}/all.cast && asciinema cat {tmp_path}/all.cast",
-        shell=True,
-        capture_output=True,
-        check=True,
-    )
-    assert cat.stdout == served.export(row["id"])
+    # `asciinema cat` prints what the terminal received; raw, so that the terminal adds nothing to it.
+    whole = tmp_path / "all.cast"
+    with whole.open("wb") as out:
+        subprocess.run(f"zstdcat {tmp_path}/*.cast.zst", shell=True, check=True, stdout=out)
+    cat = Terminal(["sh", "-c", f"stty raw -echo; exec asciinema cat {whole}"], kubectl.env)
+    assert cat.end() == 0
+    assert cat.seen == served.export(row["id"])
 
 
 def test_the_secret_is_in_no_file_and_no_output(served):
@@ -231,7 +230,7 @@ def test_conformance_suite_against_the_bucket(s3, served):
         "KUBETAPE_TEST_S3_BUCKET": BUCKET,
     }
     done = subprocess.run(
-        ["cargo", "test", "--workspace", "s3_conformance", "--", "--nocapture"],
+        ["cargo", "test", "-p", "storage", "--test", "it", "s3_", "--", "--nocapture"],
         cwd=ROOT,
         env={**served.env, **env},
         capture_output=True,
@@ -239,5 +238,5 @@ def test_conformance_suite_against_the_bucket(s3, served):
     )
     output = done.stdout.decode() + done.stderr.decode()
     assert done.returncode == 0, output[-3000:]
-    assert re.search(r"test \S*s3\S* .*ok|test result: ok\. [1-9]", output), output[-3000:]
+    assert re.search(r"test result: ok\. [1-9]", output), output[-3000:]
     assert "skipped" not in output.lower(), output[-3000:]

@@ -109,7 +109,9 @@ impl Service {
     /// # Errors
     /// A part ended by itself, or the journal's end could not be stored.
     pub async fn run(mut self) -> Result<()> {
+        // In this order: that the gateway ends because it was told to is no news.
         let early = tokio::select! {
+            biased;
             () = self.shutdown.cancelled() => None,
             ended = self.gateway.join_next() => Some(("the gateway", ended)),
             ended = self.others.join_next() => Some(("the web or the index's follower", ended)),
