@@ -203,15 +203,20 @@ async fn handle(
     let Some(upgraded) = upgraded.filter(|_| admitted.session.is_some()) else {
         return Ok(plain::forward(&shared, &peer, admitted, head, body).await);
     };
-    // A task of its own: hyper drops a request's future when its client goes, and a recording must be finished.
+    // A task of its own: hyper drops a request's future when its client goes, and a recording must be finished. What
+    // was established there starts there too.
     let task = Arc::clone(&shared);
-    let established = shared.tasks.spawn(async move { upgrade::establish(&task, &peer, admitted, head).await }).await;
+    let established = shared.tasks.spawn(async move {
+        let mut session = upgrade::establish(&task, &peer, admitted, head).await?;
+        let headers = std::mem::take(&mut session.headers);
+        session::start_later(&task, upgraded, session);
+        Ok(headers)
+    });
     let mut answer = Response::new(Either::Left(Full::default()));
-    match established {
-        Ok(Ok(mut session)) => {
+    match established.await {
+        Ok(Ok(headers)) => {
             *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            *answer.headers_mut() = std::mem::take(&mut session.headers);
-            session::start_later(&shared, upgraded, session);
+            *answer.headers_mut() = headers;
         }
         Ok(Err(Refused::Status(status))) => answer = status.response().map(Either::Left),
         Ok(Err(Refused::Answer(upstream))) => {

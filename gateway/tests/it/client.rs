@@ -80,6 +80,11 @@ impl Client {
         bytes
     }
 
+    /// Waits until the gateway has let go of the connection, in whatever order.
+    pub async fn abandoned(&mut self) {
+        let _ = self.stream.read_to_end(&mut Vec::new()).await;
+    }
+
     pub async fn shutdown(&mut self) {
         self.stream.shutdown().await.unwrap();
     }

@@ -200,3 +200,20 @@ async fn short_sessions_in_parallel_have_one_recording_each() {
     assert_eq!((stored.headers.len(), stored.manifests.len()), (50, 50));
     assert!(stored.manifests.iter().all(|m| m.outcome == Outcome::Exited { exit_code: 0 }));
 }
+
+#[tokio::test]
+async fn a_client_that_goes_before_the_101_on_a_connection_that_was_used_leaves_a_finished_recording() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(client.answer().await.code(), 200);
+    client.send(websocket(EXEC, &world.jane)).await;
+    let mut upstream = world.upstream.next().await;
+    client.shutdown().await;
+    client.abandoned().await;
+    upstream.write(SWITCHED).await;
+    upstream.read_to_end().await;
+    let stored = world.stop().await;
+    assert_eq!(stored.only().outcome, storage::Outcome::ClientGone);
+    assert!(stored.journal.iter().any(|entry| matches!(entry.what, storage::journal::What::SessionEnded { .. })));
+}
