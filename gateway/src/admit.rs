@@ -208,7 +208,10 @@ pub(crate) fn journalled(
     verb: &str,
     status: &Status,
 ) -> journal::Request {
-    journal::Request { reason: status.message.clone(), ..noted(peer, &head.headers, target, verb, status.code) }
+    journal::Request {
+        reason: status.message.clone(),
+        ..noted(peer, &head.headers, target, verb, status.code.as_u16())
+    }
 }
 
 /// The same without a reason: it was not refused.
@@ -217,12 +220,12 @@ pub(crate) fn noted(
     headers: &HeaderMap,
     target: access::Target,
     verb: &str,
-    code: StatusCode,
+    code: u16,
 ) -> journal::Request {
     journal::Request {
         target,
         verb: verb.to_owned(),
-        code: code.as_u16(),
+        code,
         reason: String::new(),
         kubectl_command: headers::text(headers, "kubectl-command"),
         kubectl_session: headers::text(headers, "kubectl-session"),

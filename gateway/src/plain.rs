@@ -1,10 +1,12 @@
 //! Requests that are no upgrades: forwarded as they are, streamed both ways, journalled.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use storage::journal::What;
+use storage::journal::{self, What};
 
 use crate::{
     admit::{self, Admitted, Head},
@@ -19,23 +21,55 @@ use crate::{
 /// What goes to a client: the gateway's own words, or the upstream's body as it comes.
 pub(crate) type Body = Either<Full<Bytes>, Incoming>;
 
+/// What a journal has instead of a status where the client went before there was one: the API server may have done
+/// what was asked all the same.
+const CLIENT_GONE: u16 = 499;
+
 /// Forwards a request that was admitted. The response's body is streamed; nothing of it is kept.
 pub(crate) async fn forward(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     peer: &Peer,
     admitted: Admitted,
     head: Head,
     body: Incoming,
 ) -> Response<Body> {
-    let note = admit::noted(peer, &head.headers, admitted.permit.target().clone(), admitted.verb, StatusCode::OK);
-    let user = admitted.permit.principal().name.clone();
+    let note = admit::noted(peer, &head.headers, admitted.permit.target().clone(), admitted.verb, 0);
+    let mut unheard = Unheard { shared, user: admitted.permit.principal().name.clone(), request: Some(note) };
     let answer = match send(&admitted, head, body).await {
         Ok(response) => response.map(Either::Right),
         Err(status) => status.response().map(Either::Left),
     };
-    let code = answer.status().as_u16();
-    shared.journal.note(&user, What::Request(storage::journal::Request { code, ..note })).await;
+    unheard.answered(answer.status()).await;
     answer
+}
+
+/// A request that the journal has not heard of yet. hyper drops a request's future when its client goes: whoever
+/// sends a DELETE and hangs up must not be left out.
+struct Unheard<'a> {
+    shared: &'a Arc<Shared>,
+    user: String,
+    request: Option<journal::Request>,
+}
+
+impl Unheard<'_> {
+    async fn answered(&mut self, status: StatusCode) {
+        let Some(request) = &mut self.request else { return };
+        request.code = status.as_u16();
+        // Kept until the queue has it: it may be full, and the client may not wait.
+        self.shared.journal.note(&self.user, What::Request(request.clone())).await;
+        self.request = None;
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        let Some(mut request) = self.request.take() else { return };
+        if request.code == 0 {
+            (request.code, request.reason) = (CLIENT_GONE, "the client went before it was answered".to_owned());
+        }
+        let (shared, user) = (Arc::clone(self.shared), std::mem::take(&mut self.user));
+        self.shared.tasks.spawn(async move { shared.journal.note(&user, What::Request(request)).await });
+    }
 }
 
 async fn send(admitted: &Admitted, head: Head, body: Incoming) -> Result<Response<Incoming>, Status> {

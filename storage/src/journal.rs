@@ -82,9 +82,9 @@ pub struct Request {
     /// Kubernetes verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`;
     /// for streaming subresources `exec`, `attach`, `portforward`.
     pub verb: String,
-    /// HTTP status that the client got.
+    /// HTTP status that the client got; 499 where it went before there was one.
     pub code: u16,
-    /// Why the gateway refused, where it did.
+    /// Why the gateway refused, where it did; or what else the code does not say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// `Kubectl-Command`, as the client claimed.

@@ -94,6 +94,24 @@ async fn an_upstream_that_breaks_off_is_a_502() {
 }
 
 #[tokio::test]
+async fn who_asks_and_hangs_up_is_journalled() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    let delete = get("/clusters/c/api/v1/namespaces/default/pods/web", &world.jane, "").replacen("GET", "DELETE", 1);
+    client.send(delete).await;
+    let mut upstream = world.upstream.next().await;
+    client.shutdown().await;
+    drop(client);
+    // The gateway has given the request up.
+    upstream.read_to_end().await;
+    let stored = world.stop().await;
+    let [entry] = stored.journal.as_slice() else { panic!("{:?}", stored.journal) };
+    let What::Request(request) = &entry.what else { panic!("{entry:?}") };
+    assert_eq!((entry.user.as_str(), request.verb.as_str(), request.code), ("jane", "delete", 499));
+    assert_eq!((request.target.name.as_str(), request.reason.contains("client went")), ("web", true));
+}
+
+#[tokio::test]
 async fn health_needs_no_credential() {
     let world = World::new().await;
     let mut client = world.client().await;
