@@ -15,6 +15,8 @@ const WAITING: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) user: String,
+    /// As whom: `--as-group` may narrow it, and the recording that is continued says so.
+    pub(crate) groups: Vec<String>,
     pub(crate) kubectl_session: String,
     pub(crate) cluster: String,
     pub(crate) path: String,

@@ -102,6 +102,7 @@ fn key(admitted: &Admitted, head: &Head) -> Option<Key> {
     let kubectl_session = headers::text(&head.headers, "kubectl-session");
     (!kubectl_session.is_empty()).then(|| Key {
         user: admitted.permit.principal().name.clone(),
+        groups: admitted.permit.impersonation().groups.clone(),
         kubectl_session,
         cluster: admitted.cluster.name.clone(),
         path: admitted.path.clone(),

@@ -63,6 +63,19 @@ async fn the_request_is_rebuilt_and_the_person_impersonated() {
 }
 
 #[tokio::test]
+async fn a_narrowed_session_is_recorded_as_what_it_was() {
+    let mut world = World::new().await;
+    let narrow = "Connection: Upgrade\r\nImpersonate-User: jane\r\nImpersonate-Group: ops\r\n";
+    let request = websocket(EXEC, &world.jane).replace("Connection: Upgrade\r\n", narrow);
+    let (client, upstream) = session(request, &mut world, SWITCHED).await;
+    assert_eq!(upstream.header("impersonate-group"), ["ops"]);
+    drop((client, upstream));
+    let stored = world.stop().await;
+    assert_eq!(stored.headers[0].kubetape.impersonation.groups, ["ops"]);
+    assert_eq!(stored.only().session.impersonation.groups, ["ops"]);
+}
+
+#[tokio::test]
 async fn a_101_is_rebuilt_for_strict_clients() {
     let mut world = World::new().await;
     let mut client = world.client().await;
