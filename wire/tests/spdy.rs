@@ -17,6 +17,19 @@ fn client_says(frames: &[Vec<u8>]) -> Vec<String> {
     v4().says(&[(Client, frames.concat())])
 }
 
+#[test]
+fn a_server_may_half_close_what_it_reads_but_not_write_to_it() {
+    let mut client = Frames::new();
+    let stdin = client.stream(1, "stdin");
+    // Servers of v1 do at the start.
+    let script =
+        |bytes: &[u8]| vec![(Client, stdin.clone()), (Server, data(1, FIN, bytes)), (Client, data(1, 0, b"ls"))];
+    let v1 = Upgraded::spdy("channel.k8s.io");
+    assert_eq!(v1.says(&script(b"")), ["opened stdin 1", "half-closed stdin 1", "stdin 1: ls"]);
+    let said = v1.says(&script(b"x"));
+    assert!(said[1].starts_with("odd "), "{said:?}");
+}
+
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()

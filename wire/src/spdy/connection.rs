@@ -144,8 +144,8 @@ impl Direction {
     ) -> Result<(), &'static str> {
         match piece {
             Piece::Head(Head::Data { id: 0, .. }) => return Err("a frame with id 0"),
-            Piece::Head(Head::Data { id, fin }) => {
-                let stream = self.data(id, session, sink);
+            Piece::Head(Head::Data { id, fin, empty }) => {
+                let stream = self.data(id, empty, session, sink);
                 self.frame = Frame::Data { id, stream, fin };
             }
             Piece::Head(Head::Control { kind, flags, length }) => {
@@ -172,9 +172,10 @@ impl Direction {
 
     /// What a DATA frame's payload is for; none where the other end drops it.
     #[inline]
-    fn data(&self, id: u32, session: &mut Session, sink: &mut dyn FnMut(Event<'_>)) -> Option<Stream> {
+    fn data(&self, id: u32, empty: bool, session: &mut Session, sink: &mut dyn FnMut(Event<'_>)) -> Option<Stream> {
         let stream = session.receiver(self.side, id);
-        if stream.is_none() && self.side == Side::Server {
+        // Without a payload it only says FIN, which a server may as well say of the streams it reads.
+        if stream.is_none() && self.side == Side::Server && !empty {
             let (offset, what) = (self.reader.offset(), "DATA of the server on a stream that it has not to write");
             sink(Event::Anomaly(Anomaly::Wire { offset, what }));
         }

@@ -14,6 +14,7 @@ pub(super) enum Head {
     Data {
         id: u32,
         fin: bool,
+        empty: bool,
     },
     /// The version is not kept: servers do not look at it.
     Control {
@@ -29,7 +30,7 @@ impl Head {
         let word = u64::from_be_bytes(head);
         let (first, flags, length) = ((word >> 32) as u32, (word >> 24) as u8, word as u32 & 0xff_ffff);
         let head = if first >> 31 == 0 {
-            Head::Data { id: first, fin: flags & FIN != 0 }
+            Head::Data { id: first, fin: flags & FIN != 0, empty: length == 0 }
         } else {
             Head::Control { kind: first as u16, flags, length }
         };
