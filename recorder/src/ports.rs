@@ -5,6 +5,8 @@ use wire::{Event, Side, Stream};
 
 /// Most forwarded connections that are followed at a time. Those beyond it are counted in the totals only.
 const CONNECTIONS: usize = 4096;
+/// Most streams that are known to belong to one of them; a connection has two.
+const STREAMS: usize = 2 * CONNECTIONS;
 /// Most bytes of an error text that are kept.
 const ERROR_BYTES: usize = 4 << 10;
 
@@ -60,7 +62,8 @@ impl Ports {
         number: u32,
         tell: &mut dyn FnMut(PortConnection),
     ) {
-        if self.connections.len() >= CONNECTIONS && !self.connections.contains_key(&number) {
+        let known = self.connections.contains_key(&number);
+        if (self.connections.len() >= CONNECTIONS && !known) || self.streams.len() >= STREAMS {
             return;
         }
         self.streams.insert(id, number);
@@ -166,6 +169,17 @@ mod tests {
                 (PortState::Closed, 1, 0, 0, String::new()),
             ]
         );
+    }
+
+    #[test]
+    fn streams_without_end_of_one_connection_are_not_all_remembered() {
+        let mut ports = Ports::default();
+        for id in (1..100_000).step_by(2) {
+            ports.event(Side::Client, &opened(id, Stream::PortError, 0), &mut |_| {});
+            let reset = Event::Reset { id, stream: Stream::PortError, code: 5 };
+            ports.event(Side::Client, &reset, &mut |_| {});
+        }
+        assert_eq!((ports.connections.len(), ports.streams.len()), (1, STREAMS));
     }
 
     #[test]
