@@ -10,6 +10,7 @@ use gateway::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use storage::{
     Key, Manifest, RecordingId, Recordings, Store,
+    cast::Code,
     journal::{Entry, What},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -109,13 +110,14 @@ pub struct Stored {
     pub manifests: Vec<Manifest>,
     pub headers: Vec<storage::cast::Header>,
     pub journal: Vec<Entry>,
+    /// What was printed, and then what was typed.
     pub text: String,
 }
 
 impl Stored {
     async fn read(store: &dyn Store, shared: &Arc<Fallible>) -> Self {
         let recordings = Recordings::new(shared.clone());
-        let (mut manifests, mut headers, mut text) = (Vec::new(), Vec::new(), String::new());
+        let (mut manifests, mut headers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         for entry in store.list("recordings/", None, 10_000).await.unwrap() {
             let id: RecordingId = entry.key.as_str().split('/').nth(4).unwrap().parse().unwrap();
             if entry.key == Key::chunk(id, 0) {
@@ -123,7 +125,7 @@ impl Stored {
                 manifests.extend(recordings.manifest(id).await.unwrap());
             } else if entry.key != Key::manifest(id) {
                 let bytes = store.read(&entry.key).await.unwrap();
-                text += &String::from_utf8(storage::chunk::decompress(&bytes, 64 << 20).unwrap()).unwrap();
+                lines.extend(storage::chunk::decompress(&bytes, 64 << 20).unwrap());
             }
         }
         let mut journal = Vec::new();
@@ -133,6 +135,8 @@ impl Stored {
             let lines = String::from_utf8(lines).unwrap();
             journal.extend(lines.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap()));
         }
+        // A stream may be cut into events anywhere, wherever a busy machine made a pause.
+        let text = [Code::Output, Code::Input].map(|code| stream(&lines, code)).join("\n");
         Self { manifests, headers, journal, text }
     }
 
@@ -149,6 +153,12 @@ impl Stored {
             .filter_map(|entry| if let What::Refused(request) = &entry.what { Some(request) } else { None })
             .collect()
     }
+}
+
+fn stream(lines: &[u8], code: Code) -> String {
+    let events: Vec<_> = storage::cast::events(lines).map(Result::unwrap).collect();
+    let pieces = events.iter().filter_map(storage::cast::Event::bytes).filter(|(of, _)| *of == code);
+    String::from_utf8(pieces.flat_map(|(_, bytes)| bytes.into_owned()).collect()).unwrap()
 }
 
 fn policy() -> Policy {
