@@ -26,9 +26,13 @@ enum State {
 /// Bytes of a control sequence that are kept; longer ones are left out.
 const LONGEST: usize = 256;
 
-/// Private modes that make a terminal send: focus, mouse, paste brackets, size and theme reports.
-const SENDING_MODES: [&str; 13] =
-    ["9", "1000", "1001", "1002", "1003", "1004", "1005", "1006", "1015", "1016", "2004", "2031", "2048"];
+/// Private modes that only change what is seen: origin, wrapping, the cursor, the other screen, margins. All others
+/// are left out: many make a terminal send (mouse, focus, paste brackets), or do it in a manner of their own.
+const SEEN_MODES: [u32; 10] = [6, 7, 12, 25, 45, 47, 69, 1047, 1048, 1049];
+/// Inserting instead of writing over.
+const INSERT: u32 = 4;
+/// Digits of a parameter; a larger number only keeps a terminal busy.
+const DIGITS: usize = 5;
 
 impl Harmless {
     /// Appends what may be shown of `text` to `out`. Sequences may be cut anywhere between calls.
@@ -48,7 +52,18 @@ impl Harmless {
             (_, '\x1b') => State::Escape,
             (_, '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}') => State::Text,
             (_, '\u{9b}') => self.begin(),
-            (_, '\u{9a}' | '\x05') => State::Ground,
+            (_, '\x18' | '\x1a' | '\x05') => State::Ground,
+            (_, '\u{80}'..='\u{9f}') => {
+                // Index, next line, tab stop, reverse index.
+                out.extend(matches!(c, '\u{84}' | '\u{85}' | '\u{88}' | '\u{8d}').then_some(c));
+                State::Ground
+            }
+            // Controls act within a sequence, which goes on after them. They never stand behind an ESC of ours: that
+            // ESC would wait for what comes next.
+            (state, '\0'..='\x1f' | '\x7f') => {
+                out.push(c);
+                state
+            }
             (State::Ground, _) => {
                 out.push(c);
                 State::Ground
@@ -66,73 +81,87 @@ impl Harmless {
 
     fn escape(&mut self, c: char, out: &mut String) -> State {
         match c {
-            '[' => self.begin(),
-            'P' | 'X' | ']' | '^' | '_' => State::Text,
-            // DECID asks what the terminal is.
-            'Z' | '\\' => State::Ground,
+            '[' => return self.begin(),
+            // `k` is the title of a window of screen and tmux.
+            'P' | 'X' | ']' | '^' | '_' | 'k' => return State::Text,
+            '\x1b' => return State::Escape,
             ' '..='/' => {
                 self.sequence.clear();
                 self.sequence.push(c);
-                State::Intermediate
+                return State::Intermediate;
             }
-            _ => {
-                out.extend(['\x1b', c]);
-                State::Ground
-            }
+            // The full reset, without what it does to the viewer's own settings.
+            'c' => out.push_str("\x1b[!p\x1b[2J\x1b[H"),
+            // Cursor, lines, tab stops, character sets. What else there is asks, or is about keys.
+            '7' | '8' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'n' | 'o' | '|' | '}' | '~' => out.extend(['\x1b', c]),
+            _ => {}
         }
+        State::Ground
     }
 
     fn intermediate(&mut self, c: char, out: &mut String) -> State {
-        self.sequence.push(c);
-        if matches!(c, ' '..='/') && self.sequence.len() < LONGEST {
+        if matches!(c, ' '..='/') {
+            if self.sequence.len() < LONGEST {
+                self.sequence.push(c);
+            }
             return State::Intermediate;
         }
-        out.push('\x1b');
-        out.push_str(&self.sequence);
+        // Character sets and the size of lines. Not `%`: a terminal that is no longer one of UTF-8 finds controls in
+        // the bytes of other letters.
+        let seen = match self.sequence.as_str() {
+            "(" | ")" | "*" | "+" => matches!(c, '0'..='~'),
+            "#" => matches!(c, '3'..='6' | '8'),
+            _ => false,
+        };
+        if seen {
+            out.push('\x1b');
+            out.push_str(&self.sequence);
+            out.push(c);
+        }
         State::Ground
     }
 
     fn csi(&mut self, c: char, out: &mut String) -> State {
-        match c {
-            '\x18' | '\x1a' => return State::Ground,
-            // Controls act within a sequence.
-            '\0'..='\x1f' => {
+        if matches!(c, '@'..='~') {
+            if self.sequence.len() < LONGEST && shows(&self.sequence, c) {
+                out.push_str("\x1b[");
+                out.push_str(&self.sequence);
                 out.push(c);
-                return State::Csi;
             }
-            _ if self.sequence.len() < LONGEST => self.sequence.push(c),
-            _ => {}
+            return State::Ground;
         }
-        if !matches!(c, '@'..='~') {
-            return State::Csi;
+        if self.sequence.len() < LONGEST {
+            self.sequence.push(c);
         }
-        if self.sequence.len() < LONGEST && shows(&self.sequence) {
-            out.push_str("\x1b[");
-            out.push_str(&self.sequence);
-        }
-        State::Ground
+        State::Csi
     }
 }
 
-/// Whether a control sequence (without its introducer) only changes what is seen.
-fn shows(sequence: &str) -> bool {
-    let Some(last) = sequence.chars().next_back() else { return false };
-    let parameters = &sequence[..sequence.len() - last.len_utf8()];
-    let mut modes = parameters.trim_start_matches('?').split(';');
-    match last {
-        // Device status and attributes, terminal parameters, window operations.
-        'n' | 'c' | 'x' | 't' => false,
-        // Keyboard protocols and queries; without a mark it restores the cursor.
-        'u' => parameters.is_empty(),
-        // Version (`>q`); with a space it is the cursor's shape.
-        'q' => parameters.ends_with(' '),
-        // Requests of modes, checksums and the like: soft reset is `!p`.
-        'p' => parameters == "!",
-        'y' | 'w' | '|' | 'z' | '{' => false,
-        'h' => !modes.any(|mode| SENDING_MODES.contains(&mode)),
-        // Key modifier options (`>4;1m`).
-        'm' => !parameters.starts_with(['>', '?']),
-        _ => true,
+/// Whether a control sequence, without its introducer, only changes what is seen. It must be known to.
+fn shows(parameters: &str, last: char) -> bool {
+    let (private, numbers) = match parameters.strip_prefix('?') {
+        Some(numbers) => (true, numbers),
+        None => (false, parameters),
+    };
+    let plain = numbers.split([';', ':']).all(|n| n.len() <= DIGITS && n.bytes().all(|b| b.is_ascii_digit()));
+    let all = |seen: &[u32]| numbers.split(';').all(|n| n.parse().is_ok_and(|n| seen.contains(&n)));
+    match (private, last) {
+        // The cursor's shape, and the soft reset.
+        (false, 'q') => {
+            parameters.strip_suffix(' ').is_some_and(|n| n.len() < 2 && n.bytes().all(|b| b.is_ascii_digit()))
+        }
+        (false, 'p') => parameters == "!",
+        _ if !plain => false,
+        (true, 'h' | 'l') => all(&SEEN_MODES),
+        (false, 'h' | 'l') => all(&[INSERT]),
+        (true, 'J' | 'K') => true,
+        (true, _) => false,
+        // With more than one number it is about the mouse.
+        (false, 'T') => !numbers.contains([';', ':']),
+        // Without numbers they save and restore the cursor; with two, `s` sets margins.
+        (false, 'u') => numbers.is_empty(),
+        (false, 'A'..='M' | 'P' | 'S' | 'X' | 'Z' | '@' | '`' | 'a' | 'b' | 'd'..='g' | 'm' | 'r' | 's') => true,
+        (false, _) => false,
     }
 }
 
@@ -162,6 +191,10 @@ mod tests {
             "\x1b7\x1b8\x1bM",
             "\x1b[2 q",
             "\x1b[!p",
+            "\x1b[38;2;1;2;3m\x1b[38:5:9m\x1b[4:3m",
+            "\x1b[3;20r\x1b[2S\x1b[T\x1b[s\x1b[u\x1b[4h\x1b[4l",
+            "\x1b[?25;7l\x1b[?J",
+            "\x1b#8\x0e\x0f",
             "grüße 🦀",
         ] {
             assert_eq!(filtered(text), text);
@@ -187,9 +220,42 @@ mod tests {
             "\x1b[?2026$p",
             "\x1b[>q",
             "\x1b[?u",
+            "\x1b[?01000h",
+            "\x1b[?9001h",
+            "\x1b[?1;1;0S",
+            "\x1b[1;2;3;4;5T",
+            "\x1b[\"v",
+            "\x1b[5i",
+            "\x1b[>4;1m",
+            "\x1b[99999999b",
+            "\x1b[2h",
+            "\x1b%@",
+            "\x1b G",
+            "\x1b=",
+            "\x1bktitle\x1b\\",
+            "\u{9a}",
+            "\u{96}",
         ] {
             assert_eq!(filtered(&format!("a{text}b")), "ab", "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_control_within_a_sequence_does_not_set_its_end_free() {
+        // A terminal obeys the line feed and goes on with the sequence: what is written must hold no open ESC.
+        assert_eq!(filtered("a\x1b\n]52;c;cm0gLXJm\x07b"), "a\nb");
+        assert_eq!(filtered("a\x1b\n[6nb"), "a\nb");
+        assert_eq!(filtered("a\x1b\r\x7f[5ib"), "a\r\x7fb");
+        assert_eq!(filtered("a\x1b[\n6nb"), "a\nb");
+        assert_eq!(filtered("a\x1b(\n0b"), "a\n\x1b(0b");
+        assert_eq!(filtered("a\x1b\x1b]0;x\x07b"), "ab");
+        assert_eq!(filtered("a\x1b\u{e9}b"), "ab");
+        assert_eq!(filtered("a\x1b[1\x186nb"), "a6nb");
+    }
+
+    #[test]
+    fn a_full_reset_is_softened() {
+        assert_eq!(filtered("\x1bcx"), "\x1b[!p\x1b[2J\x1b[Hx");
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Playback<'_> {
 fn clear() -> io::Result<()> {
     let mut out = io::stdout().lock();
     // Soft reset, main screen, no attributes, cleared.
-    write!(out, "\x1b[!p\x1b[?1049l\x1b[0m\x1b[2J\x1b[H")?;
+    write!(out, "\x1b[!p\x1b[?1049l\x1b[?69l\x1b[r\x1b(B\x0f\x1b[0m\x1b[2J\x1b[H")?;
     out.flush()
 }
 
@@ -212,7 +212,8 @@ impl RawTerminal {
 impl Drop for RawTerminal {
     fn drop(&mut self) {
         let mut out = io::stdout().lock();
-        let _ = write!(out, "\x1b[!p\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[r\x1b(B\x1b[0m\r\n").and_then(|()| out.flush());
+        let _ = write!(out, "\x1b[!p\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?69l\x1b[r\x1b(B\x0f\x1b[0m\r\n")
+            .and_then(|()| out.flush());
         let _ = terminal::disable_raw_mode();
     }
 }
