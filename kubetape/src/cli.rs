@@ -23,7 +23,7 @@ Exit status: 0 only on success, 1 when something failed, 2 when the command line
 #[command(name = "kubetape", version, after_help = FIRST, max_term_width = 110)]
 pub struct Cli {
     /// Configuration file [default: ./kubetape.toml, then /etc/kubetape/kubetape.toml]
-    #[arg(long, value_name = "FILE", env = "KUBETAPE_CONFIG", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "KUBETAPE_CONFIG", hide_env_values = true, global = true)]
     pub config: Option<PathBuf>,
 
     /// What to do.
@@ -38,8 +38,8 @@ pub enum Command {
     Demo(Demo),
     /// Run gateway and web in one process
     #[command(after_help = "\
-Prints where it listens and then `ready`; where nobody has a password yet, also a link that logs in once. SIGTERM or
-Ctrl-C ends it in good order: open sessions are ended and their recordings finished.
+Prints where it listens and then `ready`; where nobody has a password yet, also a link that logs in \
+once. SIGTERM or Ctrl-C ends it in good order: open sessions are ended and their recordings finished.
 
 Examples:
   kubetape --config kubetape.toml config check && kubetape --config kubetape.toml serve
@@ -54,6 +54,12 @@ Examples:
     /// Write a recording as a file: asciicast, text or the exact bytes
     Export(Export),
     /// Make the search index again from storage
+    #[command(after_help = "\
+`kubetape serve` keeps the index up by itself. Stop it first: it holds the index while it runs. The old \
+index stays in use until the new one is complete.
+
+Example:
+  kubetape --config kubetape.toml reindex")]
     Reindex,
     /// Make, list and revoke tokens for kubectl
     #[command(subcommand)]
@@ -73,8 +79,8 @@ Examples:
 /// `kubetape demo`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Starts a small API server of its own (one pod, `shell`, whose exec is a shell on this machine), the gateway and the web,
-on loopback only, and says what to try. Ctrl-C ends it.
+Starts a small API server of its own (one pod, `shell`, whose exec is a shell on this machine), the \
+gateway and the web, on loopback only, and says what to try. Ctrl-C ends it.
 
 Examples:
   kubetape demo
@@ -132,24 +138,25 @@ pub struct Filter {
 Examples:
   kubetape ls                             the newest 50
   kubetape ls --user ann --since 7d
-  kubetape ls --live                      what goes on now
+  kubetape ls --live                      what goes on now (or ended with its gateway)
   kubetape ls --json | jq -r '.[] | select(.exit_code == 1) | .id'
 
---json writes an array of all that match (unless --limit is given), each with id, kind, user, cluster, namespace, pod,
-container, argv, command, tty, started, ended, duration_seconds, outcome, exit_code, reason, bytes and gateway. `ended` is
-null and `outcome` is \"live\" while no end is recorded; other outcomes are exited, ended, failed_to_start,
-ended_by_gateway, client_gone, upstream_gone, interrupted and unknown.")]
+--json writes an array of all that match (unless --limit is given), each with id, kind, user, cluster, \
+namespace, pod, container, argv, command, tty, started, ended, duration_seconds, outcome, exit_code, \
+reason, bytes and gateway. `ended` is null and `outcome` is \"live\" where no end is recorded: the session \
+goes on, or its gateway died. Other outcomes are exited, ended, failed_to_start, ended_by_gateway, \
+client_gone, upstream_gone, interrupted and unknown.")]
 pub struct Ls {
     #[command(flatten)]
     pub filter: Filter,
     /// Only sessions without a recorded end
     #[arg(long)]
     pub live: bool,
-    /// Only sessions that ended so: exited, failed_to_start, client_gone, …
-    #[arg(long, value_name = "OUTCOME")]
-    pub outcome: Option<String>,
+    /// Only sessions that ended so: exited, failed (another code than 0), failed_to_start, client_gone, …
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    pub outcome: Option<search::OutcomeFilter>,
     /// At most so many [default: 50; with --json all]
-    #[arg(long, value_name = "N", conflicts_with = "all")]
+    #[arg(long, value_name = "N", conflicts_with = "all", value_parser = at_least_one)]
     pub limit: Option<usize>,
     /// All of them
     #[arg(long)]
@@ -157,6 +164,17 @@ pub struct Ls {
     /// For scripts
     #[arg(long)]
     pub json: bool,
+}
+
+fn outcome(text: &str) -> Result<search::OutcomeFilter, String> {
+    text.parse().map_err(|()| {
+        let names: Vec<_> = search::OutcomeFilter::ALL.iter().map(|filter| filter.name()).collect();
+        format!("it is one of {}", names.join(", "))
+    })
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "write a number from 1".to_owned())
 }
 
 /// `kubetape play`
@@ -199,7 +217,7 @@ fn speed(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "\
   kubectl delete      all words must be there, in any order and case
-  10.0.3.7 --force    tokens with punctuation are found as they are (after -- where they begin with -)
+  10.0.3.7 --force    tokens with punctuation are found as they are; -- first, where they begin with -
   '\"rm -rf\"'          a phrase, in this order
   nginx-*             what begins with it
   -nginx              not this
@@ -212,8 +230,9 @@ Examples:
   kubetape search '\"rm -rf\"' --user ann
   kubetape search --json --kind command passwd | jq -r '.[].session'
 
---json writes an array, each with kind, session, offset (seconds in the session), time, user, cluster, namespace, pod,
-container, source (argv, typed or request), text and snippet.")]
+--json writes an array, newest first, each with kind, session, offset (seconds in the session), time, \
+user, cluster, namespace, pod, container, source (argv, typed or request), text and snippet. Where there \
+are more hits than it lists, stderr says so; --since and --until cut them into pieces.")]
 pub struct Search {
     /// What to look for
     #[arg(required = true, value_name = "WORDS")]
@@ -224,7 +243,7 @@ pub struct Search {
     #[arg(long, value_name = "KIND", value_enum)]
     pub kind: Vec<HitKind>,
     /// At most so many [default: 50; with --json all, at most 10000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     /// For scripts
     #[arg(long)]
@@ -248,7 +267,7 @@ pub enum HitKind {
 Examples:
   kubetape export 0198f2 --format cast2 -o session.cast && asciinema play session.cast
   kubetape export 0198f2 --format text | less
-  kubetape export 0198f2 --format raw --stream stderr      the exact bytes, as the process wrote them
+  kubetape export 0198f2 --format raw --stream stderr      the exact bytes
 
 stdin can be exported where the policy had it recorded (`record_input`).")]
 pub struct Export {
@@ -320,8 +339,8 @@ pub enum Token {
 /// `kubetape kubeconfig`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Makes a credential for the person (a token, or with --certificate a client certificate of the gateway's CA) and writes a
-kubeconfig with one context for each cluster. Give it to that person only.
+Makes a credential for the person (a token, or with --certificate a client certificate of the gateway's \
+CA) and writes a kubeconfig with one context for each cluster. Give it to that person only.
 
 Examples:
   kubetape kubeconfig --user ann --group developers -o ann.kubeconfig

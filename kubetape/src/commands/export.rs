@@ -40,9 +40,13 @@ fn format(wanted: &cli::Export) -> Result<player::Format> {
     })
 }
 
-/// The file is there when it is whole.
+/// The file is there when it is whole. A device or a pipe, such as `/dev/null`, is written to and not replaced.
 async fn to_file(player: &Player, id: storage::RecordingId, format: player::Format, file: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", file.display());
+    if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        let out = tokio::fs::OpenOptions::new().write(true).open(file).await.with_context(failed)?;
+        return write(player, id, format, out).await.with_context(failed);
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (part, path) = tempfile::NamedTempFile::new_in(folder).with_context(failed)?.into_parts();
     write(player, id, format, tokio::fs::File::from_std(part)).await?;

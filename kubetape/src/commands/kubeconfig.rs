@@ -155,6 +155,11 @@ fn credential(config: &Config, wanted: &cli::Kubeconfig, user: &str) -> Result<C
 
 /// Writes a file that only its owner may read, replacing it whole.
 pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
+    // A device or a pipe, such as /dev/stdout, is written to and not replaced.
+    if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        std::fs::OpenOptions::new().write(true).open(file)?.write_all(bytes)?;
+        return Ok(());
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut new = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o600)).tempfile_in(folder)?;
     new.write_all(bytes)?;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use search::OutcomeFilter;
 use serde::Serialize;
 use storage::{Outcome, RecordingId, Recordings, Summary, cast::SessionKind};
 
@@ -102,6 +103,13 @@ impl Row {
         }
     }
 
+    fn ended_so(&self, wanted: OutcomeFilter) -> bool {
+        match wanted {
+            OutcomeFilter::Failed => self.exit_code.is_some_and(|code| code != 0),
+            wanted => wanted.name() == self.outcome,
+        }
+    }
+
     fn matches(&self, wanted: &cli::Ls) -> bool {
         let Filter { user, cluster, namespace, pod, container, since, until } = &wanted.filter;
         let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
@@ -112,7 +120,7 @@ impl Row {
             && is(container, &self.container)
             && since.is_none_or(|since| self.started >= since)
             && until.is_none_or(|until| self.started < until)
-            && is(&wanted.outcome, self.outcome)
+            && wanted.outcome.is_none_or(|wanted| self.ended_so(wanted))
             && (!wanted.live || self.outcome == "live")
     }
 }
@@ -177,7 +185,8 @@ fn outcome(row: &Row) -> (String, Tone) {
     match (row.outcome, row.exit_code) {
         ("exited", Some(0)) => ("exit 0".to_owned(), Tone::Plain),
         ("exited", Some(code)) => (format!("exit {code}"), Tone::Bad),
-        ("live", _) => ("live".to_owned(), Tone::Good),
+        // It goes on, or its gateway died: storage does not tell them apart.
+        ("live", _) => ("no end yet".to_owned(), Tone::Good),
         ("ended", _) => ("ended".to_owned(), Tone::Plain),
         (other, _) => (other.replace('_', " "), Tone::Bad),
     }

@@ -1,7 +1,7 @@
 //! `kubetape search`
 
 use anyhow::{Context, Result};
-use search::{Hit, Index, Kind, Query};
+use search::{Hit, Hits, Index, Kind, Query};
 
 use crate::{
     cli::{self, HitKind},
@@ -20,17 +20,25 @@ pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
     let found = index.search(&query(wanted))?;
     tell_if_behind(config, &index).await;
     if wanted.json {
-        return output::json(&found.hits);
+        output::json(&found.hits)?;
+        tell_if_more(&found);
+        return Ok(());
     }
     if found.hits.is_empty() {
         eprintln!("nothing found");
         return Ok(());
     }
     table(&found.hits).print()?;
-    if found.total > found.hits.len() {
-        eprintln!("{} of {} hits: narrow the search, or see more with --limit", found.hits.len(), found.total);
-    }
+    tell_if_more(&found);
     Ok(())
+}
+
+fn tell_if_more(found: &Hits) {
+    let (listed, total) = (found.hits.len(), found.total);
+    let more = if listed < FOR_SCRIPTS { "narrow the search, or see more with --limit" } else { "narrow the search" };
+    if total > listed {
+        eprintln!("{listed} of {total} hits: {more}");
+    }
 }
 
 fn query(wanted: &cli::Search) -> Query {

@@ -1,8 +1,17 @@
-use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    process::Command,
+};
 
 use serde_json::Value;
 
-use crate::program::{Running, run};
+use crate::{
+    play,
+    program::{Running, run},
+};
 
 fn start(folder: &Path) -> Running {
     let words = ["demo", "--folder", "d", "--gateway", "127.0.0.1:0", "--web", "127.0.0.1:0"];
@@ -85,6 +94,8 @@ fn subcommands(folder: &Path, id: &str) {
     let cast = kubetape(&["export", id, "--format", "cast2", "-o", "x.cast"]);
     assert_eq!((cast.status, cast.stdout.as_str()), (Some(0), ""), "{cast:?}");
     assert!(std::fs::read_to_string(folder.join("x.cast")).unwrap().starts_with("{\"version\":2"));
+    into_a_pipe(folder, id, &text);
+    play::with_keys(folder, id);
     let stdin = kubetape(&["export", id, "--format", "raw", "--stream", "stdin"]);
     assert!(stdin.status == Some(1) && stdin.stderr.contains("policy rule demo"), "{stdin:?}");
     let missing = kubetape(&["play", "00000000-0000-7000-8000-000000000000"]);
@@ -97,6 +108,21 @@ fn subcommands(folder: &Path, id: &str) {
     assert!(locked.status == Some(1) && locked.stderr.contains("kubetape serve"), "{locked:?}");
     assert_eq!(kubetape(&["config", "check"]).status, Some(0));
     assert!(kubetape(&["login-link"]).stdout.contains("/login/link/"));
+}
+
+/// What is no file is written to, never replaced: `-o /dev/null` by root must leave /dev/null.
+fn into_a_pipe(folder: &Path, id: &str, text: &str) {
+    let pipe = folder.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Held open in both directions: neither side waits for the other to open it.
+    let mut held = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let words = ["export", id, "--format", "text", "-o", "pipe", "--config", "d/kubetape.toml"];
+    let done = run(folder, &words, &[], "");
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    let mut written = vec![0; text.len()];
+    held.read_exact(&mut written).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), text);
 }
 
 trait Found: Sized {

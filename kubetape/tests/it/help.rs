@@ -22,6 +22,8 @@ fn help_teaches() {
         ("export", "--stream stderr"),
         ("kubeconfig", "--certificate --expires 1d"),
         ("login-link", "once"),
+        ("reindex", "Stop it first"),
+        ("token", "--config <FILE>"),
     ] {
         let text = help(&[command, "--help"]);
         assert!(text.contains(part), "{command}: {text}");
@@ -38,6 +40,9 @@ fn a_wrong_command_line_is_status_2() {
         (&["export", "abcd", "--format", "gif"], "cast2"),
         (&["play", "abcd", "--speed", "0"], "such as 2"),
         (&["ls", "--since", "yesterday"], "how long ago"),
+        (&["ls", "--outcome", "exit"], "one of live, exited, failed"),
+        (&["ls", "--limit", "0"], "from 1"),
+        (&["search", "--limit", "0", "x"], "from 1"),
         (&["token", "create"], "--user"),
         (&["token", "create", "--user", "a", "--expires", "5"], "such as \"5s\""),
         (&["search"], "WORDS"),

@@ -3,5 +3,6 @@
 mod config;
 mod demo;
 mod help;
+mod play;
 mod program;
 mod tokens;

@@ -149,7 +149,12 @@ impl Running {
     pub fn end(mut self) -> Option<i32> {
         let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(kill.success());
-        self.child.wait().unwrap().code()
+        let status = self.child.wait().unwrap().code();
+        if status != Some(0) {
+            self.said.extend(self.lines.iter());
+            eprintln!("it said {:#?}", self.said);
+        }
+        status
     }
 }
 
