@@ -27,6 +27,9 @@ struct Recorded {
     events: Vec<Event>,
 }
 
+/// Runs against a stub that sent what no server does: the only ones that a strict recorder may end.
+const CONTRIVED: [&str; 3] = ["-edge-ws_chan9", "-edge-ws_fragserver", "-edge-ws_text"];
+
 type Files = BTreeMap<String, Vec<u8>>;
 
 #[tokio::test]
@@ -34,7 +37,7 @@ async fn every_stream_of_every_capture_is_restored_byte_for_byte() {
     let captures = captures();
     assert!(captures.len() > 150, "{}", captures.len());
     for (name, capture) in captures {
-        let recorded = record(&capture).await;
+        let recorded = record(&capture, !CONTRIVED.iter().any(|end| name.ends_with(end))).await;
         for (code, bytes) in [Code::Output, Code::Stderr, Code::Input].into_iter().zip(streams(&capture)) {
             assert_eq!(restored(&recorded.events, code), bytes, "{name} {code:?}");
         }
@@ -59,7 +62,8 @@ fn check(name: &str, Recorded { manifest, events }: &Recorded) {
     }
     if name.contains("-portforward") {
         assert_eq!(manifest.outcome, Outcome::Ended, "{name}");
-        assert!(events.iter().any(|event| event.code == Code::Port), "{name}");
+        let connected = events.iter().any(|event| event.code == Code::Port);
+        assert_eq!(connected, !name.contains("-idle"), "{name}");
     }
     if name.ends_with("-realsrv-exec-tty") {
         assert_eq!(typed, ["stty size", "stty size", "exit 3"], "{name}");
@@ -75,12 +79,12 @@ fn check(name: &str, Recorded { manifest, events }: &Recorded) {
     }
 }
 
-async fn record(capture: &Capture) -> Recorded {
+async fn record(capture: &Capture, strict: bool) -> Recorded {
     let memory = Arc::new(Memory::new());
-    let lenient = Settings { strict: false, ..settings() };
+    let settings = Settings { strict, ..settings() };
     let argv: Vec<_> = capture.request.argv.iter().map(String::as_str).collect();
     let opening = opening(capture.kind, &argv, capture.request.tty);
-    let opened = Recorder::new(memory.clone(), lenient).open(&permit(InputRecording::Always), opening).await;
+    let opened = Recorder::new(memory.clone(), settings).open(&permit(InputRecording::Always), opening).await;
     let recording = Arc::new(opened.expect("opened").begin(capture.negotiated.clone(), &capture.request));
     let (id, mut first) = (recording.id(), None);
     for (side, bytes) in &capture.reads {
@@ -149,7 +153,9 @@ fn capture(files: &Files) -> Option<Capture> {
     let text = |name: &str| files.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let (request, response) = (text("request.txt")?, text("response.txt")?);
     let upgrade = header(&response, "upgrade").filter(|_| response.starts_with("HTTP/1.1 101"))?;
-    let (path, query) = request.split(' ').nth(1)?.split_once('?')?;
+    let target = request.split(' ').nth(1)?;
+    // kubectl's port-forward has no query.
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (subresource, kind) = match path.rsplit('/').next()? {
         "exec" => (Subresource::Exec, SessionKind::Exec),
         "attach" => (Subresource::Attach, SessionKind::Attach),
