@@ -123,7 +123,7 @@ where
         terminate::visibly(&mut from_upstream, &mut client, recording, &cutting.why, cutting.failed).await;
     }
     terminate::close(&mut from_client, &mut client, &mut upstream).await;
-    Ending::ByGateway(cutting.why.message)
+    if cutting.why == crate::gateway::stopping() { Ending::Interrupted } else { Ending::ByGateway(cutting.why.message) }
 }
 
 fn of_failure(error: &RecordError) -> Termination {

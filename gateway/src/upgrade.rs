@@ -329,7 +329,8 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
             tracing::error!(%session, error = &error as &dyn std::error::Error, "recording cannot be finished");
             match how {
                 Ending::ByGateway(reason) => Outcome::EndedByGateway { reason },
-                Ending::Closed(_) | Ending::Interrupted => Outcome::EndedByGateway { reason: error.to_string() },
+                Ending::Interrupted => Outcome::Interrupted,
+                Ending::Closed(_) => Outcome::EndedByGateway { reason: error.to_string() },
             }
         }
     };

@@ -159,8 +159,21 @@ async fn shutdown_ends_sessions_and_finishes_their_recordings() {
     let end = client.read_to_end().await;
     assert!(String::from_utf8_lossy(&end).contains("gateway is shutting down"));
     drop(client);
-    let stored = world.stop().await;
-    assert!(matches!(&stored.only().outcome, Outcome::EndedByGateway { reason } if reason.contains("shutting down")));
+    assert_eq!(world.stop().await.only().outcome, Outcome::Interrupted);
+}
+
+#[tokio::test]
+async fn an_exit_code_that_was_seen_outweighs_a_shutdown() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let end = [SUCCESS, CLOSE].concat();
+    upstream.write(&end).await;
+    assert_eq!(client.read(end.len()).await, end);
+    // Neither end has hung up yet.
+    world.begin_stop();
+    client.abandoned().await;
+    drop(client);
+    assert_eq!(world.stop().await.only().outcome, Outcome::Exited { exit_code: 0 });
 }
 
 #[tokio::test]
