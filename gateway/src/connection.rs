@@ -23,10 +23,11 @@ use tokio_rustls::server::TlsStream;
 
 use crate::{
     admit::{self, Head, Refusal},
+    authority,
     gateway::Shared,
     head::{self, HeadError, MAX_HEAD, MAX_HEADERS, RequestHead},
     headers,
-    identity::Peer,
+    identity::{Certified, Peer},
     plain::{self, Body},
     session, socket,
     status::Status,
@@ -73,7 +74,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, address: SocketAd
 
 fn peer(shared: &Shared, tls: &TlsStream<TcpStream>, address: SocketAddr) -> Peer {
     let chain = tls.get_ref().1.peer_certificates();
-    let identify = |chain| shared.authority.identify(chain, std::time::SystemTime::now()).map(Arc::new);
+    let identify = |chain: &[_]| {
+        let principal = Arc::new(shared.authority.identify(chain, std::time::SystemTime::now())?);
+        Ok(Certified { principal, until: authority::expiry(chain) })
+    };
     Peer { address, certificate: chain.map(identify) }
 }
 

@@ -1,6 +1,6 @@
 //! Who sends a request: by the connection's client certificate, a bearer token, or one in a WebSocket protocol.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use access::Principal;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -16,14 +16,31 @@ const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// What its client certificate says, where it showed one.
-    pub(crate) certificate: Option<Result<Arc<Principal>, CertificateRefusal>>,
+    pub(crate) certificate: Option<Result<Certified, CertificateRefusal>>,
+}
+
+/// Whom a certificate names, until it expires: a connection may outlive it.
+#[derive(Clone, Debug)]
+pub(crate) struct Certified {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) until: SystemTime,
+}
+
+impl Peer {
+    fn certified(&self, now: SystemTime) -> Option<Result<Arc<Principal>, CertificateRefusal>> {
+        Some(match self.certificate.as_ref()? {
+            Ok(certified) if now > certified.until => Err(CertificateRefusal::Expired),
+            Ok(certified) => Ok(Arc::clone(&certified.principal)),
+            Err(refusal) => Err(refusal.clone()),
+        })
+    }
 }
 
 /// Who sends this request. A good certificate wins over a token, as on an API server; a bad one is told only
 /// where there is no token.
 pub(crate) fn authenticate(peer: &Peer, tokens: &Tokens, bearer: Option<&str>) -> Result<Arc<Principal>, Status> {
-    match (&peer.certificate, bearer) {
-        (Some(Ok(principal)), _) => Ok(Arc::clone(principal)),
+    match (peer.certified(SystemTime::now()), bearer) {
+        (Some(Ok(principal)), _) => Ok(principal),
         (_, Some(token)) => tokens.verify(token).map(Arc::new).map_err(|refusal| match &refusal {
             crate::TokenRefusal::Unreadable(cause) => {
                 tracing::error!(error = cause as &dyn std::error::Error, "tokens cannot be read");
@@ -91,6 +108,8 @@ fn take_protocol_token(headers: &mut HeaderMap) -> Result<Option<String>, Status
 
 #[cfg(test)]
 mod tests {
+    use rustls_pki_types::{CertificateDer, pem::PemObject};
+
     use super::*;
 
     fn offering(lines: &[&str]) -> HeaderMap {
@@ -100,6 +119,25 @@ mod tests {
 
     fn protocols(headers: &HeaderMap) -> Vec<&str> {
         headers.get_all("sec-websocket-protocol").iter().map(|v| v.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_certificate_that_expires_while_its_connection_lasts_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(&folder.path().join("tokens.json")).unwrap();
+        let authority = crate::Authority::load_or_create(&folder.path().join("ca")).unwrap();
+        let (certificate, _) = authority.issue_client("jane", &[], std::time::Duration::from_secs(3600)).unwrap();
+        let chain = [CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+        let now = SystemTime::now();
+        let principal = Arc::new(authority.identify(&chain, now).unwrap());
+        let mut certified = Certified { principal, until: crate::authority::expiry(&chain) };
+        let left = certified.until.duration_since(now).unwrap().as_secs();
+        assert!((3590..=3600).contains(&left), "{left}");
+        let peer = |certified| Peer { address: ([127, 0, 0, 1], 1).into(), certificate: Some(Ok(certified)) };
+        assert_eq!(authenticate(&peer(certified.clone()), &tokens, None).unwrap().name, "jane");
+        certified.until = now - std::time::Duration::from_secs(1);
+        let refused = authenticate(&peer(certified), &tokens, None).unwrap_err();
+        assert!(refused.message.contains("has expired"), "{refused:?}");
     }
 
     #[test]

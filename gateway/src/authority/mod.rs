@@ -18,8 +18,8 @@ use thiserror::Error;
 
 use crate::{name::NameError, private_file};
 
-pub(crate) use verify::AnyCertificate;
 pub use verify::CertificateRefusal;
+pub(crate) use verify::{AnyCertificate, expiry};
 
 /// Ten years: replacing the CA means that everybody logs in again.
 const CA_VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);

@@ -1,6 +1,6 @@
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use access::{Credential, Principal};
@@ -84,6 +84,14 @@ fn read(leaf: &CertificateDer<'_>) -> Result<Principal, CertificateRefusal> {
         credential: Credential::ClientCertificate,
         credential_id: cert.raw_serial_as_string().replace(':', ""),
     })
+}
+
+/// When the first of a chain expires; long ago where it cannot be read.
+pub(crate) fn expiry(chain: &[CertificateDer<'_>]) -> SystemTime {
+    let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
+    let seconds = leaf.map_or(0, |(_, cert)| cert.validity().not_after.timestamp());
+    let after = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    UNIX_EPOCH.checked_add(after).unwrap_or(UNIX_EPOCH)
 }
 
 /// That a CA's certificate and key belong together.
