@@ -4,7 +4,15 @@
 //! is read by hand: its URL may be longer than hyper takes, and its bytes belong to another protocol after it.
 //! Everything else goes to hyper, with the bytes that were read. An upgrade that comes later is taken from hyper.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -169,12 +177,15 @@ where
         .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
         .max_concurrent_streams(250);
     let stopping = shared.stopping.clone();
-    let service = service_fn(move |request| handle(Arc::clone(&shared), Arc::clone(&peer), request));
+    let known = Arc::new(AtomicBool::new(false));
+    let strange = strange(shared.limits.head, Arc::clone(&known));
+    let service =
+        service_fn(move |request| handle(Arc::clone(&shared), Arc::clone(&peer), Arc::clone(&known), request));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
+        () = async { tokio::select! { () = stopping.cancelled() => {}, () = strange => {} } } => {
             connection.as_mut().graceful_shutdown();
             timeout(REQUESTS_END, connection).await.unwrap_or(Ok(()))
         }
@@ -184,9 +195,19 @@ where
     }
 }
 
+/// Resolves where nobody with a credential has asked for anything in time. hyper lets an h2 connection without
+/// requests be: strangers could hold all there may be.
+async fn strange(patience: Duration, known: Arc<AtomicBool>) {
+    tokio::time::sleep(patience).await;
+    if known.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
+}
+
 async fn handle(
     shared: Arc<Shared>,
     peer: Arc<Peer>,
+    known: Arc<AtomicBool>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     if let Some(answer) = health(&shared, request.uri().path()) {
@@ -204,6 +225,7 @@ async fn handle(
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(noted(&shared, refusal).await.response().map(Either::Left)),
     };
+    known.store(true, Ordering::Relaxed);
     let Some(upgraded) = upgraded.filter(|_| admitted.session.is_some()) else {
         return Ok(plain::forward(&shared, &peer, admitted, head, body).await);
     };

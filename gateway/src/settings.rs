@@ -31,7 +31,7 @@ pub struct Limits {
     /// Recorded sessions at once. More are answered 429.
     pub sessions: usize,
     /// From accepting a connection to the end of its TLS handshake, and from there to the end of a request's
-    /// head. Slower connections are closed.
+    /// head, and to a request that is let in. Slower connections are closed.
     pub head: Duration,
     /// To connect to an API server, TLS included. Then the client gets a 503.
     pub connect: Duration,

@@ -224,3 +224,12 @@ async fn a_store_that_cannot_be_written() {
     let message = refused(&mut world, websocket(EXEC, &jane), 503).await;
     assert!(message.contains("no session without a recording"), "{message}");
 }
+
+#[tokio::test]
+async fn strangers_do_not_hold_h2_connections() {
+    let world = World::with(|settings| settings.limits.head = Duration::from_millis(300)).await;
+    let mut client = world.client().await;
+    // The preface and empty SETTINGS, and nothing after them.
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    tokio::time::timeout(Duration::from_secs(20), client.abandoned()).await.expect("the connection is closed");
+}
