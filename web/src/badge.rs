@@ -10,18 +10,31 @@ pub(crate) struct Badge {
 }
 
 impl Badge {
-    /// Of an outcome; none is live as far as is known.
-    pub(crate) fn new(outcome: Option<&Outcome>) -> Self {
+    /// Of a session without an end: live as far as is known, unless its gateway was started anew since.
+    pub(crate) fn open(outlived: bool) -> Self {
+        let (class, label, more) = if outlived {
+            (
+                "warn",
+                "no end recorded",
+                "The gateway was started anew since: it stopped before the session's end was stored.",
+            )
+        } else {
+            ("live", "live", "No end has been recorded yet.")
+        };
+        Self { class, label: label.to_owned(), more: Shown::new(more) }
+    }
+
+    /// Of how a session ended.
+    pub(crate) fn new(outcome: &Outcome) -> Self {
         let (class, label, more) = match outcome {
-            None => ("live", "live", "No end has been recorded yet."),
-            Some(Outcome::Exited { exit_code }) => return Self::exited(*exit_code),
-            Some(Outcome::Ended) => ("ok", "ended", "The stream ended in good order."),
-            Some(Outcome::FailedToStart { message }) => ("bad", "did not start", message.as_str()),
-            Some(Outcome::EndedByGateway { reason }) => ("warn", "ended by gateway", reason.as_str()),
-            Some(Outcome::ClientGone) => ("warn", "client left", "The client's connection went away first."),
-            Some(Outcome::UpstreamGone) => ("warn", "upstream lost", "The cluster's connection went away first."),
-            Some(Outcome::Interrupted) => ("warn", "interrupted", "The gateway stopped before the session did."),
-            Some(Outcome::Unknown) => ("warn", "end unknown", "The streams ended without an exit status."),
+            Outcome::Exited { exit_code } => return Self::exited(*exit_code),
+            Outcome::Ended => ("ok", "ended", "The stream ended in good order."),
+            Outcome::FailedToStart { message } => ("bad", "did not start", message.as_str()),
+            Outcome::EndedByGateway { reason } => ("warn", "ended by gateway", reason.as_str()),
+            Outcome::ClientGone => ("warn", "client left", "The client's connection went away first."),
+            Outcome::UpstreamGone => ("warn", "upstream lost", "The cluster's connection went away first."),
+            Outcome::Interrupted => ("warn", "interrupted", "The gateway stopped before the session did."),
+            Outcome::Unknown => ("warn", "end unknown", "The streams ended without an exit status."),
         };
         Self { class, label: label.to_owned(), more: Shown::clipped(more, 400) }
     }

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use audit::Journal;
+use jiff::Timestamp;
 use player::{Player, PlayerError};
 use search::{Index, QueryError, SearchError};
-use storage::{RecordingError, RecordingId, Recordings, Store, journal::What};
+use storage::{Outcome, RecordingError, RecordingId, Recordings, Store, journal::What};
 use tokio::sync::Semaphore;
 
 use crate::{
+    badge::Badge,
     failure::Failure,
     links::Links,
     login::HASHING,
@@ -56,6 +58,8 @@ pub(crate) struct State {
     pub(crate) users: Users,
     pub(crate) links: Links,
     pub(crate) gateway_name: String,
+    /// When this process, and the gateway in it, began.
+    since: Timestamp,
     pub(crate) kubectl_hint: String,
     pub(crate) tls: bool,
     pub(crate) logins: Logins,
@@ -67,7 +71,7 @@ pub(crate) struct State {
 pub(crate) type Shared = Arc<State>;
 
 impl State {
-    pub(crate) fn new(settings: Settings, tls: bool) -> Shared {
+    pub(crate) fn new(settings: Settings, since: Timestamp, tls: bool) -> Shared {
         Arc::new(Self {
             recordings: Recordings::new(settings.store),
             player: settings.player,
@@ -78,6 +82,7 @@ impl State {
             users: settings.users,
             links: settings.links,
             gateway_name: settings.gateway_name,
+            since,
             kubectl_hint: settings.kubectl_hint,
             tls: tls || settings.behind_tls,
             logins: Logins::default(),
@@ -85,6 +90,17 @@ impl State {
             hashing: Arc::new(Semaphore::new(HASHING)),
             views: Views::default(),
         })
+    }
+
+    /// How a session ended; where no end is stored, whether it may still go on.
+    pub(crate) fn badge(&self, outcome: Option<&Outcome>, gateway: &str, started: Timestamp) -> Badge {
+        outcome.map_or_else(|| Badge::open(self.outlived(gateway, started)), Badge::new)
+    }
+
+    /// Whether the gateway that recorded a session is this one, started anew since: then the session goes on no longer.
+    /// Of others nothing is known.
+    pub(crate) fn outlived(&self, gateway: &str, started: Timestamp) -> bool {
+        gateway == self.gateway_name && started < self.since
     }
 
     /// Asks the index, off the runtime.

@@ -8,6 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,17 +29,20 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// The web: pages under `/`, the API under `/api/v1`.
 pub struct Web {
     settings: Settings,
+    /// Before the gateway of this process takes its first session.
+    since: Timestamp,
 }
 
 impl Web {
-    /// Takes the settings; nothing runs yet.
+    /// Takes the settings; nothing runs yet. Sessions of the gateway of that name that began before this, and have no
+    /// end, are shown as lost: make it before that gateway serves.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self { settings, since: Timestamp::now() }
     }
 
     /// Serves until `shutdown`, over TLS when given a configuration; then lets running requests end (5 s).
     pub async fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, shutdown: CancellationToken) {
-        let state = State::new(self.settings, tls.is_some());
+        let state = State::new(self.settings, self.since, tls.is_some());
         serve::serve(router(state), listener, tls, shutdown).await;
     }
 }

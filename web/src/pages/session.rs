@@ -38,6 +38,8 @@ struct SessionPage {
     command: Shown,
     badge: Badge,
     live: bool,
+    /// No end is stored and none will be.
+    lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
     plays: bool,
     /// Why nothing ran or why it was ended, where somebody said so.
@@ -99,14 +101,17 @@ pub(crate) async fn page(
     let now = Timestamp::now();
     let manifest = summary.manifest.as_ref();
     let target = &session.target;
+    let began = moment::from_micros(session.started_micros);
+    let outlived = shared.outlived(&session.gateway, began);
     Ok(render(&SessionPage {
         page: Chrome::new(&shared, &login, Part::Sessions, title),
         id,
-        start: opening(&shared, &at.t, id, manifest).await?,
+        start: opening(&shared, &at.t, id, manifest.is_none() && !outlived).await?,
         poster: poster(session, manifest, &steps),
         command,
-        badge: Badge::new(manifest.map(|manifest| &manifest.outcome)),
-        live: manifest.is_none(),
+        badge: shared.badge(manifest.map(|manifest| &manifest.outcome), &session.gateway, began),
+        live: manifest.is_none() && !outlived,
+        lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
         reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
         connections: connections::of(&shared, session).await?,
@@ -114,7 +119,7 @@ pub(crate) async fn page(
         piped_input: session.stores_input(),
         target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
         user: Shown::clipped(&session.principal.name, 120),
-        started: Moment::new(moment::from_micros(session.started_micros), now),
+        started: Moment::new(began, now),
         ended: manifest.map(|manifest| Moment::new(moment::from_micros(manifest.ended_micros), now)),
         length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
         more_steps: steps.len().saturating_sub(STEPS),
@@ -146,9 +151,9 @@ fn reason(outcome: &Outcome) -> Option<Shown> {
 }
 
 /// Where the player stands: where the address says, else a live session at its newest.
-async fn opening(shared: &Shared, t: &str, id: RecordingId, manifest: Option<&Manifest>) -> Result<String, Failure> {
+async fn opening(shared: &Shared, t: &str, id: RecordingId, live: bool) -> Result<String, Failure> {
     match start(t) {
-        at if at.is_empty() && manifest.is_none() => {
+        at if at.is_empty() && live => {
             let now = shared.player.duration(id).await.map_err(unplayable)?;
             Ok(moment::seconds(now))
         }
@@ -242,7 +247,7 @@ fn input(session: &Session) -> &'static str {
 }
 
 fn outcome(manifest: &Manifest) -> String {
-    let badge = Badge::new(Some(&manifest.outcome));
+    let badge = Badge::new(&manifest.outcome);
     format!("{}. {}", badge.label, badge.more)
 }
 

@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{
     Extension,
-    extract::{Query, State},
+    extract::{Query, State as With},
     response::Response,
 };
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use crate::{
     moment::{self, Moment},
     page::{Chrome, Part, render},
     shown::Shown,
-    state::Shared,
+    state::{Shared, State},
     target::Target,
 };
 
@@ -61,7 +61,7 @@ struct Row {
 
 /// `GET /`
 pub(crate) async fn list(
-    State(shared): State<Shared>,
+    With(shared): With<Shared>,
     Extension(login): Extension<Login>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
@@ -74,7 +74,7 @@ pub(crate) async fn list(
         chips: chips(&filters),
         known: Known::of(&shared).await?,
         outcomes: OutcomeFilter::ALL,
-        rows: found.rows.iter().map(|row| Row::new(row, now)).collect(),
+        rows: found.rows.iter().map(|row| Row::new(&shared, row, now)).collect(),
         total: found.total,
         next: found.next.map(|cursor| filters.address("/", &[("after", &cursor.to_string())])),
         first: (!filters.after.is_empty()).then(|| filters.address("/", &[])),
@@ -101,10 +101,10 @@ fn chips(filters: &Filters) -> Vec<Chip> {
 }
 
 impl Row {
-    fn new(row: &SessionRow, now: Timestamp) -> Self {
+    fn new(shared: &State, row: &SessionRow, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
-            badge: Badge::new(row.outcome.as_ref()),
+            badge: shared.badge(row.outcome.as_ref(), &row.gateway, row.started),
             user: Shown::clipped(&row.user, 120),
             command: command(row.kind, &row.command),
             tty: row.tty,

@@ -113,5 +113,22 @@ async fn a_hit_leads_to_the_second_and_the_session_of_it() {
 
     let session = browser.get(&link).await.body;
     assert!(session.contains(&format!("data-start=\"{}\"", hit["offset"])));
-    assert!(session.contains("this is what there is so far"));
+    assert!(session.contains("<p>No end "));
+}
+
+#[tokio::test]
+async fn a_session_that_its_gateway_did_not_outlive_is_not_called_live() {
+    let store = sample::empty();
+    let open = |started| Recording { outcome: None, ..Recording::terminal(started, &["bash"]) };
+    let lost = open("2001-01-01T10:00:00Z").prints(100, "hello").store(&store).await;
+    let live = open("2999-01-01T10:00:00Z").prints(100, "hello").store(&store).await;
+    let site = Site::open(store, "127.0.0.1:0").await;
+    let mut browser = Browser::logged_in(&site).await;
+    let list = browser.get("/").await.body;
+    assert_eq!((list.matches("badge live").count(), list.matches(">no end recorded<").count()), (1, 1), "{list}");
+    let page = browser.get(&format!("/sessions/{lost}")).await.body;
+    assert!(page.contains(">no end recorded<") && page.contains("was started anew since"), "{page}");
+    assert!(!page.contains("badge live") && !page.contains("Load newer"), "{page}");
+    let page = browser.get(&format!("/sessions/{live}")).await.body;
+    assert!(page.contains("badge live") && page.contains("Load newer"), "{page}");
 }
