@@ -125,7 +125,9 @@ impl Gathering {
             // The marker of argv is in no event: it was known before there was any.
             events.extend(timeline.argv_marker().map(|label| (0.0, "m", label.to_owned())));
         }
-        Self { segment: Segment { snapshot: (*mark.snapshot).clone(), events }, end, last }
+        let mut snapshot = (*mark.snapshot).clone();
+        snapshot.init = unturned(snapshot.init);
+        Self { segment: Segment { snapshot, events }, end, last }
     }
 
     /// Takes an event; false once the segment is complete.
@@ -134,7 +136,7 @@ impl Gathering {
             return false;
         }
         let (code, data) = match shown {
-            Shown::Output(text) => ("o", text),
+            Shown::Output(text) => ("o", unturned(text)),
             Shown::Resize(size) => ("r", format!("{}x{}", size.cols, size.rows)),
             Shown::Marker(label) => ("m", label),
         };
@@ -151,8 +153,26 @@ impl Gathering {
     }
 }
 
+/// Without the characters that turn the direction of the text around them: terminals do not obey them, browsers do,
+/// and would show `txt.exe` for `exe.txt`. The text and the other exports keep them.
+fn unturned(text: String) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.contains(turns) { text.replace(turns, "") } else { text }
+}
+
 /// The double next to a number of microseconds: the same number gives the same text in index and segment, which the
 /// player compares.
 fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unturned;
+
+    #[test]
+    fn no_text_is_turned_around() {
+        assert_eq!(unturned("rm \u{202e}txt.exe\u{202c} \u{2067}x\u{2069}".to_owned()), "rm txt.exe x");
+        assert_eq!(unturned("grüße שלום".to_owned()), "grüße שלום");
+    }
 }
