@@ -16,7 +16,7 @@ const EXEC: &str = "/clusters/demo/api/v1/namespaces/default/pods/shell/exec\
                     ?command=bash&command=--norc&container=shell&stdin=true&stdout=true&tty=true";
 const LINES: [&str; 5] = [
     "echo \"Hello from a shell that is recorded\"",
-    "uname -sr && id -un",
+    "id -un; date -u +%A",
     "printf '%s\\n' apples pears plums > basket && wc -l basket",
     "for step in one two three; do echo \"step $step\"; sleep 0.2; done",
     "cat /etc/os-release | head -3",
