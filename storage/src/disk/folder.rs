@@ -65,9 +65,11 @@ impl Folder {
             linked = self.ready(&parent).and_then(|()| fs::hard_link(&temporary, &path));
         }
         let removed = fs::remove_file(&temporary);
+        // Also where the name is taken: who tries again after a folder that could not be synced finds its own object,
+        // and takes it for durable.
+        sync_dir(&parent)?;
         linked?;
-        removed?;
-        sync_dir(&parent)
+        removed
     }
 
     pub(super) fn read(&self, key: &Key) -> io::Result<Vec<u8>> {
