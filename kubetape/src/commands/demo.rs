@@ -90,9 +90,9 @@ fn announce(config: &Config, folder: &Folder, hint: &str) -> Result<()> {
     line("Watch it (the link logs in once; `login-link` makes another):")?;
     line(format_args!("  {link}"))?;
     line("Ask for it:")?;
-    let file = config.file.display();
-    line(format_args!("  kubetape --config {file} ls"))?;
-    line(format_args!("  kubetape --config {file} login-link"))?;
+    let (program, file) = (program(), config.file.display());
+    line(format_args!("  {program} --config {file} ls"))?;
+    line(format_args!("  {program} --config {file} login-link"))?;
     line("")?;
     match folder.is_temporary() {
         true => line("Ctrl-C ends the demo and removes its recordings; --folder D keeps them.")?,
@@ -100,6 +100,12 @@ fn announce(config: &Config, folder: &Folder, hint: &str) -> Result<()> {
     }
     line("ready")?;
     Ok(())
+}
+
+/// What to type for this program: whoever runs it out of a build has it in no path.
+fn program() -> String {
+    let here = std::env::current_exe().ok().filter(|_| !in_path("kubetape"));
+    here.map_or_else(|| "kubetape".to_owned(), |path| path.display().to_string())
 }
 
 fn in_path(program: &str) -> bool {
