@@ -183,3 +183,9 @@ class Demo(Installation):
         """The manifest, read from the store without the program."""
         (path,) = self.folder.glob(f"**/recordings/*/*/*/{session}/manifest.json")
         return json.loads(path.read_text())
+
+    def journal(self):
+        """All entries that are stored, in order, read without the program."""
+        objects = sorted(self.folder.glob("**/journal/*/*/*/*/*.jsonl.zst"))
+        lines = [subprocess.run(["zstdcat", path], capture_output=True, check=True).stdout for path in objects]
+        return [json.loads(line) for line in b"".join(lines).splitlines()]

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storage::RecordingId;
+use storage::{RecordingId, journal::What};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -18,6 +18,7 @@ use crate::{
     Authority, Limits, Settings, TlsSettings, Tokens, clusters, connection,
     fallback::Fallback,
     live::{Live, Termination},
+    reason::Reason,
     tls::{self, OwnCertificate, TlsError},
     upstream::Cluster,
 };
@@ -135,9 +136,29 @@ impl Gateway {
         self.shared.live.ids()
     }
 
-    /// Ends a session; the person sees `reason`. False where there is none of that id.
-    pub fn end(&self, id: RecordingId, reason: &str) -> bool {
-        self.shared.live.end(id, Termination { message: reason.to_owned(), reason: "Forbidden", code: 403 })
+    /// The sessions of a person that are under way.
+    pub fn live_of(&self, user: &str) -> Vec<RecordingId> {
+        self.shared.live.of(user)
+    }
+
+    /// Ends a session, and journals that `by` asked for it; the person sees `reason`. False where there is none of
+    /// that id. The session is not over when this returns: [`Self::left`] waits for that.
+    pub async fn end(&self, id: RecordingId, by: &str, reason: &Reason) -> bool {
+        let message = format!("session ended by an administrator: {reason}");
+        let why = Termination { by: by.to_owned(), ..Termination::new(message, "Forbidden", 403) };
+        // First the session, then the note: a journal that waits for its store must not keep a session alive.
+        let ended = self.shared.live.end(id, why);
+        if ended {
+            tracing::info!(session = %id, by, "session is ended from outside");
+            let reason = reason.to_string();
+            self.shared.journal.note(by, What::Terminated { session: id, reason }).await;
+        }
+        ended
+    }
+
+    /// Resolves when that session is over and its recording finished, or stored as far as it can be.
+    pub async fn left(&self, id: RecordingId) {
+        self.shared.live.left(id).await;
     }
 
     async fn accept(&self, listener: &TcpListener, slots: &Arc<Semaphore>) {
@@ -176,7 +197,7 @@ impl Gateway {
 
 /// What people see when the process stops.
 pub(crate) fn stopping() -> Termination {
-    Termination { message: "gateway is shutting down".to_owned(), reason: "ServiceUnavailable", code: 503 }
+    Termination::new("gateway is shutting down".to_owned(), "ServiceUnavailable", 503)
 }
 
 /// Bounds what people without a credential can write into the journal: refusals a second, the rest is dropped.

@@ -14,6 +14,14 @@ pub(crate) struct Termination {
     pub(crate) message: String,
     pub(crate) reason: &'static str,
     pub(crate) code: u16,
+    /// Who asked for it; empty where the gateway does it by itself.
+    pub(crate) by: String,
+}
+
+impl Termination {
+    pub(crate) fn new(message: String, reason: &'static str, code: u16) -> Self {
+        Self { message, reason, code, by: String::new() }
+    }
 }
 
 /// One session's switch.
@@ -21,6 +29,10 @@ pub(crate) struct Termination {
 pub(crate) struct Cut {
     pub(crate) token: CancellationToken,
     why: OnceLock<Termination>,
+    /// Whose it is.
+    user: String,
+    /// Cancelled when the session has left.
+    over: CancellationToken,
 }
 
 impl Cut {
@@ -42,14 +54,26 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn enter(self: &Arc<Self>, id: RecordingId) -> Entered {
-        let cut = Arc::new(Cut::default());
+    pub(crate) fn enter(self: &Arc<Self>, id: RecordingId, user: &str) -> Entered {
+        let cut = Arc::new(Cut { user: user.to_owned(), ..Cut::default() });
         self.lock().insert(id, Arc::clone(&cut));
         Entered { live: Arc::clone(self), id, cut }
     }
 
     pub(crate) fn ids(&self) -> Vec<RecordingId> {
         self.lock().keys().copied().collect()
+    }
+
+    pub(crate) fn of(&self, user: &str) -> Vec<RecordingId> {
+        self.lock().iter().filter(|(_, cut)| cut.user == user).map(|(id, _)| *id).collect()
+    }
+
+    /// Resolves when there is no such session.
+    pub(crate) async fn left(&self, id: RecordingId) {
+        let over = self.lock().get(&id).map(|cut| cut.over.clone());
+        if let Some(over) = over {
+            over.cancelled().await;
+        }
     }
 
     pub(crate) fn end(&self, id: RecordingId, why: Termination) -> bool {
@@ -78,5 +102,6 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.live.lock().remove(&self.id);
+        self.cut.over.cancel();
     }
 }

@@ -123,13 +123,17 @@ where
         terminate::visibly(&mut from_upstream, &mut client, recording, &cutting.why, cutting.failed).await;
     }
     terminate::close(&mut from_client, &mut client, &mut upstream).await;
-    if cutting.why == crate::gateway::stopping() { Ending::Interrupted } else { Ending::ByGateway(cutting.why.message) }
+    if cutting.why == crate::gateway::stopping() {
+        return Ending::Interrupted;
+    }
+    let Termination { message, by, .. } = cutting.why;
+    Ending::ByGateway { reason: message, by }
 }
 
 fn of_failure(error: &RecordError) -> Termination {
     match error {
-        RecordError::Anomaly(_) => Termination { message: error.to_string(), reason: "Forbidden", code: 403 },
-        _ => Termination { message: format!("the session was ended: {error}"), reason: "InternalError", code: 500 },
+        RecordError::Anomaly(_) => Termination::new(error.to_string(), "Forbidden", 403),
+        _ => Termination::new(format!("the session was ended: {error}"), "InternalError", 500),
     }
 }
 

@@ -274,7 +274,7 @@ async fn begin(
 ) -> Result<Session, Refused> {
     let Switched { stream, early, headers, negotiated } = switched;
     let recording = Arc::new(opened.begin(negotiated, request));
-    let entered = shared.live.enter(recording.id());
+    let entered = shared.live.enter(recording.id(), &user);
     if shared.stopping.is_cancelled() {
         entered.cut.cut(crate::gateway::stopping());
     }
@@ -282,7 +282,7 @@ async fn begin(
         && let Err(error) = recording.accept(Side::Server, &early).await
     {
         let message = error.to_string();
-        finish(shared, &user, recording, Ending::ByGateway(message.clone())).await;
+        finish(shared, &user, recording, Ending::ByGateway { reason: message.clone(), by: String::new() }).await;
         return Err(Status::bad_gateway(message).into());
     }
     Ok(Session { headers, upstream: stream, early, recording, token, user, entered, slot })
@@ -328,9 +328,9 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
         Err(error) => {
             tracing::error!(%session, error = &error as &dyn std::error::Error, "recording cannot be finished");
             match how {
-                Ending::ByGateway(reason) => Outcome::EndedByGateway { reason },
+                Ending::ByGateway { reason, by } => Outcome::EndedByGateway { reason, by },
                 Ending::Interrupted => Outcome::Interrupted,
-                Ending::Closed(_) => Outcome::EndedByGateway { reason: error.to_string() },
+                Ending::Closed(_) => Outcome::EndedByGateway { reason: error.to_string(), by: String::new() },
             }
         }
     };

@@ -53,6 +53,8 @@ Examples:
     Search(Search),
     /// Write a recording as a file: asciicast, text or the exact bytes
     Export(Export),
+    /// End a session that is under way, or all of a person
+    End(End),
     /// Make the search index again from storage
     #[command(after_help = "\
 `kubetape serve` keeps the index up by itself. Stop it first: it holds the index while it runs. The old \
@@ -306,6 +308,32 @@ pub enum StreamName {
     Stderr,
     /// What it was sent.
     Stdin,
+}
+
+/// `kubetape end`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The person's kubectl prints the reason and exits with 1. The recording says who ended it and why, and so \
+does the journal. It is asked of the gateway on this machine, through the socket control.sock in state.dir: \
+run it as the account that runs the gateway, or as root.
+
+Examples:
+  kubetape end 0198f2 --reason 'change freeze'        the beginning of an id is enough
+  kubetape end --user ann --reason 'account locked'")]
+pub struct End {
+    /// The recording's id, or enough of its beginning
+    #[arg(required_unless_present = "user", conflicts_with = "user")]
+    pub id: Option<String>,
+    /// All sessions of this person that are under way at this gateway
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Why: the person reads it, and it is in recording and journal
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: String,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    gateway::Reason::parse(text).map(|reason| reason.to_string()).map_err(|error| error.to_string())
 }
 
 /// `kubetape token`

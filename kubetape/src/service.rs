@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Web},
+    control::{self, Control},
     wiring,
 };
 
@@ -69,6 +70,7 @@ impl Service {
         kubectl_hint: String,
         shutdown: CancellationToken,
     ) -> Result<Self> {
+        let control = Control::bind(config).await?;
         let clusters = wiring::clusters(config)?;
         let policy = Arc::new(wiring::policy(config)?);
         let store = wiring::store(config).await?;
@@ -93,10 +95,11 @@ impl Service {
         let late = CancellationToken::new();
         let mut others = JoinSet::new();
         if let (Some(settings), Some(listener)) = (&config.web, listeners.web) {
-            let web = web::Web::new(web_settings(config, settings, &store, &index, &journal, kubectl_hint)?);
+            let web = web::Web::new(web_settings(config, settings, &store, &index, &journal, &gateway, kubectl_hint)?);
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
         }
+        others.spawn(control.serve(gateway.clone(), late.clone()));
         others.spawn(Follower::new(store, index, config.interval).run(late.clone()));
         let mut first = JoinSet::new();
         let ended = shutdown.clone();
@@ -162,6 +165,7 @@ fn web_settings(
     store: &Arc<dyn Store>,
     index: &Index,
     journal: &Journal,
+    gateway: &Gateway,
     kubectl_hint: String,
 ) -> Result<web::Settings> {
     Ok(web::Settings {
@@ -174,5 +178,14 @@ fn web_settings(
         gateway_name: config.gateway.name.clone(),
         behind_tls: settings.public_url.starts_with("https://"),
         kubectl_hint,
+        end_session: Some(end_session(gateway.clone())),
+    })
+}
+
+/// How the web ends a session of this process's gateway.
+fn end_session(gateway: Gateway) -> web::EndSession {
+    Arc::new(move |by, session, reason| {
+        let gateway = gateway.clone();
+        Box::pin(async move { control::end_session(&gateway, &by, session, &reason).await })
     })
 }

@@ -6,8 +6,13 @@ use wire::{Side, Status};
 pub enum Ending {
     /// Both connections are over; this side's was the first.
     Closed(Side),
-    /// The gateway ended it, for this reason.
-    ByGateway(String),
+    /// The gateway ended it.
+    ByGateway {
+        /// Why: what the person saw.
+        reason: String,
+        /// Who asked for it; empty where the gateway did it by itself.
+        by: String,
+    },
     /// The gateway is stopping.
     Interrupted,
 }
@@ -35,7 +40,7 @@ impl Evidence<'_> {
     /// A Status outweighs a gateway that is stopping: the process had ended before.
     pub(crate) fn outcome(&self, how: Ending) -> (Outcome, Option<String>) {
         match (how, self.status) {
-            (Ending::ByGateway(reason), _) => (Outcome::EndedByGateway { reason }, None),
+            (Ending::ByGateway { reason, by }, _) => (Outcome::EndedByGateway { reason, by }, None),
             (Ending::Interrupted, None) => (Outcome::Interrupted, None),
             (Ending::Interrupted | Ending::Closed(_), Some(status)) => self.by_status(status),
             (Ending::Closed(first), None) => (self.by_side(first), None),

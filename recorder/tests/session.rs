@@ -156,7 +156,7 @@ async fn what_the_server_may_read_otherwise_ends_the_session() {
     let odd = frame(Client, 0x02, b"\0rm -rf /");
     let error = stage.recording.accept(Client, &odd).await.expect_err("an anomaly");
     assert!(matches!(&error, RecordError::Anomaly(said) if said.starts_with("the client sent ")), "{error}");
-    let ending = Ending::ByGateway(error.to_string());
+    let ending = Ending::ByGateway { reason: error.to_string(), by: String::new() };
     let manifest = stage.recording.clone().finish(ending).await.expect("a manifest");
     assert!(matches!(manifest.outcome, Outcome::EndedByGateway { .. }));
     assert_eq!(manifest.anomalies.len(), 1);
@@ -215,7 +215,7 @@ async fn the_same_bytes_one_by_one_are_the_same_recording() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_short_sessions_at_once_each_have_an_exit_code() {
     let memory: Arc<Memory> = Arc::new(Memory::new());
-    let sessions: Vec<_> = (0..200_u8)
+    let sessions: Vec<_> = (0..200)
         .map(|code| {
             let store = memory.clone();
             tokio::spawn(async move {

@@ -68,7 +68,8 @@ async fn a_session_whose_store_is_gone_ends() {
     assert!(matches!(error, RecordError::Store(_)), "{error}");
     let refused = stage.recording.accept(Server, &message(Server, STDOUT, b"more")).await;
     assert!(matches!(refused, Err(RecordError::Store(_))));
-    let manifest = stage.recording.clone().finish(Ending::ByGateway(error.to_string())).await;
+    let manifest =
+        stage.recording.clone().finish(Ending::ByGateway { reason: error.to_string(), by: String::new() }).await;
     assert!(matches!(manifest, Err(RecordError::Store(_))), "no manifest claims to be whole");
 }
 

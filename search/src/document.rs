@@ -155,7 +155,7 @@ impl Document<'_> {
         self.add(fields.outcome, OutcomeFilter::of(row.outcome.as_ref()).name());
         self.document.add_bool(fields.tty, row.tty);
         if let Some(code) = row.exit_code() {
-            self.document.add_u64(fields.exit_code, code.into());
+            self.document.add_i64(fields.exit_code, code);
         }
         let (high, low) = row.id.0.as_u64_pair();
         self.document.add_u64(fields.high, high);

@@ -50,7 +50,7 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
                 tasks.push(Task::Look(session));
                 continue;
             }
-            What::Started { .. } | What::Stopped | What::Login { .. } | What::Viewed { .. } => continue,
+            _ => continue,
         };
         let (user, micros) = (entry.user, entry.micros);
         if !request.kubectl_session.is_empty() {

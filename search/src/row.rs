@@ -43,7 +43,7 @@ pub struct SessionRow {
 
 impl SessionRow {
     /// Exit code of the process, where one was seen.
-    pub fn exit_code(&self) -> Option<u8> {
+    pub fn exit_code(&self) -> Option<i64> {
         match self.outcome {
             Some(Outcome::Exited { exit_code }) => Some(exit_code),
             _ => None,
@@ -53,7 +53,7 @@ impl SessionRow {
     /// What the upstream said when it refused, or why the gateway ended it.
     pub fn message(&self) -> Option<&str> {
         match &self.outcome {
-            Some(Outcome::FailedToStart { message: text } | Outcome::EndedByGateway { reason: text }) => Some(text),
+            Some(Outcome::FailedToStart { message: text } | Outcome::EndedByGateway { reason: text, .. }) => Some(text),
             _ => None,
         }
     }
@@ -112,7 +112,7 @@ pub(crate) struct RowJson {
     duration: Option<f64>,
     duration_micros: Option<u64>,
     outcome: String,
-    exit_code: Option<u8>,
+    exit_code: Option<i64>,
     /// What the upstream said, or why the gateway ended it.
     message: Option<String>,
     gateway: String,
@@ -152,7 +152,7 @@ impl From<RowJson> for SessionRow {
             "exited" => json.exit_code.map(|exit_code| Outcome::Exited { exit_code }),
             "ended" => Some(Outcome::Ended),
             "failed_to_start" => Some(Outcome::FailedToStart { message }),
-            "ended_by_gateway" => Some(Outcome::EndedByGateway { reason: message }),
+            "ended_by_gateway" => Some(Outcome::EndedByGateway { reason: message, by: String::new() }),
             "client_gone" => Some(Outcome::ClientGone),
             "upstream_gone" => Some(Outcome::UpstreamGone),
             "interrupted" => Some(Outcome::Interrupted),

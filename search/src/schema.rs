@@ -7,7 +7,7 @@ use tantivy::schema::{
 use crate::token::{Cut, Cutter};
 
 /// Version of schema and documents. An index of another version is made anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Handles of the fields.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ impl Fields {
             pod: schema.add_text_field("pod", STRING),
             container: schema.add_text_field("container", STRING),
             outcome: schema.add_text_field("outcome", STRING),
-            exit_code: schema.add_u64_field("exit_code", INDEXED),
+            exit_code: schema.add_i64_field("exit_code", INDEXED),
             tty: schema.add_bool_field("tty", INDEXED),
             source: schema.add_text_field("source", STRING),
             at: schema.add_i64_field("at", number.clone()),

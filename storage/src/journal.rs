@@ -63,6 +63,13 @@ pub enum What {
         #[serde(flatten)]
         outcome: crate::Outcome,
     },
+    /// Somebody ended a session from outside; the entry's `user` is who. Its end comes as [`What::SessionEnded`].
+    Terminated {
+        /// The recording.
+        session: RecordingId,
+        /// Why, as they wrote it.
+        reason: String,
+    },
     /// Any other API request.
     Request(Request),
     /// Somebody opened a recording in the web or exported it.

@@ -8,8 +8,8 @@ use crate::cast::Session;
 pub enum Outcome {
     /// The process ended and its exit code was seen.
     Exited {
-        /// 0 to 255.
-        exit_code: u8,
+        /// 0 to 255 on Linux. Windows has all of 32 bits, which container runtimes write signed or unsigned.
+        exit_code: i64,
     },
     /// The stream ended in good order, without saying anything about a process: attach, port-forward.
     Ended,
@@ -20,8 +20,11 @@ pub enum Outcome {
     },
     /// The gateway ended it.
     EndedByGateway {
-        /// Why.
+        /// Why: what the person saw.
         reason: String,
+        /// Who asked for it; empty where the gateway did it by itself.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     /// The client's connection went away first.
     ClientGone,

@@ -126,7 +126,7 @@ fn odd() -> Recording {
 
 fn cut() -> Recording {
     Recording {
-        outcome: Some(Outcome::EndedByGateway { reason: "the store is away".to_owned() }),
+        outcome: Some(Outcome::EndedByGateway { reason: "the store is away".to_owned(), by: String::new() }),
         ..Recording::terminal(
             &ago(160),
             &["python3", "-m", "IPython", "--no-banner", "--TerminalInteractiveShell.editing_mode=vi"],

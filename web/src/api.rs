@@ -4,7 +4,7 @@ use axum::{
     Extension, Json, Router,
     extract::{Path, Query, State},
     middleware::from_fn_with_state,
-    routing::get,
+    routing::{get, post},
 };
 use player::{Segment, SegmentIndex};
 use search::{Hits, SessionRow};
@@ -14,6 +14,7 @@ use storage::{CommandSource, Manifest, cast::Session};
 use crate::{
     commands,
     download::download,
+    end::end,
     failure::{ApiFailure, Failure},
     filters::Filters,
     guard,
@@ -30,6 +31,7 @@ pub(crate) fn routes(state: &Shared) -> Router<Shared> {
         .route("/sessions/{id}", get(session))
         .route("/sessions/{id}/commands", get(list_commands))
         .route("/sessions/{id}/download", get(download))
+        .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/player/index.json", get(index))
         .route("/sessions/{id}/player/{segment}", get(segment))
         .route("/search", get(search))

@@ -30,7 +30,7 @@ impl Badge {
             Outcome::Exited { exit_code } => return Self::exited(*exit_code),
             Outcome::Ended => ("ok", "ended", "The stream ended in good order."),
             Outcome::FailedToStart { message } => ("bad", "did not start", message.as_str()),
-            Outcome::EndedByGateway { reason } => ("warn", "ended by gateway", reason.as_str()),
+            Outcome::EndedByGateway { reason, .. } => ("warn", "ended by gateway", reason.as_str()),
             Outcome::ClientGone => ("warn", "client left", "The client's connection went away first."),
             Outcome::UpstreamGone => ("warn", "upstream lost", "The cluster's connection went away first."),
             Outcome::Interrupted => ("warn", "interrupted", "The gateway stopped before the session did."),
@@ -39,7 +39,7 @@ impl Badge {
         Self { class, label: label.to_owned(), more: Shown::clipped(more, 400) }
     }
 
-    fn exited(code: u8) -> Self {
+    fn exited(code: i64) -> Self {
         let class = if code == 0 { "ok" } else { "bad" };
         Self { class, label: format!("exit {code}"), more: Shown::new("The process ended with this exit code.") }
     }

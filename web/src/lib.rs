@@ -12,6 +12,7 @@ mod commands;
 mod connections;
 mod cookie;
 mod download;
+mod end;
 mod failure;
 mod filters;
 mod guard;
@@ -34,6 +35,6 @@ mod web;
 
 pub use links::Links;
 pub use private_file::FileError;
-pub use state::Settings;
+pub use state::{EndSession, Settings};
 pub use users::{UserError, Users};
 pub use web::Web;

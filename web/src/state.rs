@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use audit::Journal;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use player::{Player, PlayerError};
 use search::{Index, QueryError, SearchError};
@@ -45,7 +46,14 @@ pub struct Settings {
     pub behind_tls: bool,
     /// The command that makes a first session, shown where there is none yet: `kubectl --kubeconfig … exec …`.
     pub kubectl_hint: String,
+    /// Ends a live session, where this process can.
+    pub end_session: Option<EndSession>,
 }
+
+/// Ends a live session of the gateway in this process: who asks for it, which, and why. False where it is not under way
+/// there. An error says what is wrong with the reason.
+pub type EndSession =
+    Arc<dyn Fn(String, RecordingId, String) -> BoxFuture<'static, Result<bool, String>> + Send + Sync>;
 
 /// The running web, shared by all requests.
 pub(crate) struct State {
@@ -61,6 +69,7 @@ pub(crate) struct State {
     /// When this process, and the gateway in it, began.
     since: Timestamp,
     pub(crate) kubectl_hint: String,
+    pub(crate) end_session: Option<EndSession>,
     pub(crate) tls: bool,
     pub(crate) logins: Logins,
     pub(crate) throttle: Throttle,
@@ -84,6 +93,7 @@ impl State {
             gateway_name: settings.gateway_name,
             since,
             kubectl_hint: settings.kubectl_hint,
+            end_session: settings.end_session,
             tls: tls || settings.behind_tls,
             logins: Logins::default(),
             throttle: Throttle::default(),

@@ -42,8 +42,9 @@ pub struct Size {
 pub enum Status {
     /// `status: Success`, or an empty error stream in v1 to v3.
     Success,
-    /// The process ended with another code than 0.
-    ExitCode(u8),
+    /// The process ended with another code than 0. Linux has 1 to 255; Windows all of 32 bits, which runtimes write
+    /// signed or unsigned.
+    ExitCode(i64),
     /// Anything else: the message, and the HTTP-like code where there was one.
     Failure {
         /// `message`, or the text of v1 to v3.

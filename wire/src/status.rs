@@ -93,7 +93,7 @@ fn parse(json: &[u8]) -> Status {
 }
 
 /// apimachinery's `ExitError`: the cause named `ExitCode`, where the reason is `NonZeroExitCode`.
-fn exit_code(said: &Json) -> Option<u8> {
+fn exit_code(said: &Json) -> Option<i64> {
     if said.reason != "NonZeroExitCode" {
         return None;
     }

@@ -1,6 +1,7 @@
 //! Bytes after the 101.
 
-use storage::Outcome;
+use gateway::Reason;
+use storage::{Outcome, journal::What};
 
 use crate::{
     upgrades::{EXEC, SWITCHED, SWITCHED_SPDY, session, spdy, websocket},
@@ -128,17 +129,26 @@ async fn the_gateway_ends_a_session_visibly_at_a_frame_border() {
     upstream.write(&OUTPUT[..4]).await;
     assert_eq!(client.read(4).await, &OUTPUT[..4]);
     let [id] = world.gateway.live()[..] else { panic!("one session") };
-    assert!(world.gateway.end(id, "locked out"));
+    assert_eq!((world.gateway.live_of("jane"), world.gateway.live_of("joe")), (vec![id], vec![]));
+    assert!(world.gateway.end(id, "ann", &Reason::parse("locked out").unwrap()).await);
     // The frame that had begun is completed first.
     upstream.write(&OUTPUT[4..]).await;
     assert_eq!(client.read(OUTPUT.len() - 4).await, &OUTPUT[4..]);
     let end = client.read_to_end().await;
     let text = String::from_utf8_lossy(&end);
-    assert!(text.contains(r#""message":"locked out""#) && text.contains("403"), "{text}");
+    assert!(
+        text.contains(r#""message":"session ended by an administrator: locked out""#) && text.contains("403"),
+        "{text}"
+    );
     assert!(end.ends_with(CLOSE));
     drop(client);
-    let reason = "locked out".to_owned();
-    assert_eq!(world.stop().await.only().outcome, Outcome::EndedByGateway { reason });
+    world.gateway.left(id).await;
+    assert!(world.gateway.live().is_empty() && !world.gateway.end(id, "ann", &Reason::parse("again").unwrap()).await);
+    let stored = world.stop().await;
+    let (reason, by) = ("session ended by an administrator: locked out".to_owned(), "ann".to_owned());
+    assert_eq!(stored.only().outcome, Outcome::EndedByGateway { reason, by });
+    let ended: Vec<_> = stored.journal.iter().filter(|entry| entry.user == "ann").map(|entry| &entry.what).collect();
+    assert_eq!(ended, [&What::Terminated { session: id, reason: "locked out".to_owned() }]);
 }
 
 #[tokio::test]

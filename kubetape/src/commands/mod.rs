@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod end;
 mod export;
 pub(crate) mod kubeconfig;
 mod login_link;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Ls(ls) => block_on(ls::run(&configured("warn")?, ls)),
         Command::Play(play) => block_on(play::run(&configured("warn")?, play)),
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
+        Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
         Command::Token(token) => token::run(&configured("warn")?, token),
         Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),
         Command::User(user) => user::run(&configured("warn")?, user),

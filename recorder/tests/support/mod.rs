@@ -31,7 +31,7 @@ pub const RESIZE: u8 = 4;
 
 pub const SUCCESS: &[u8] = br#"{"metadata":{},"status":"Success"}"#;
 
-pub fn exit_code(code: u8) -> Vec<u8> {
+pub fn exit_code(code: i64) -> Vec<u8> {
     format!(
         r#"{{"metadata":{{}},"status":"Failure","message":"command terminated with non-zero exit code","reason":"NonZeroExitCode","details":{{"causes":[{{"reason":"ExitCode","message":"{code}"}}]}}}}"#
     )

@@ -35,7 +35,7 @@ pub(crate) enum Filter {
     Kind(Kind),
     Outcome(OutcomeFilter),
     Source(&'static str),
-    Exit(u8),
+    Exit(i64),
 }
 
 /// A needle or filter, wanted or not.
@@ -141,7 +141,7 @@ fn filter(field: &str, value: &str) -> Result<Filter, QueryError> {
             "request" => Filter::Source("request"),
             _ => return Err(bad("source", "argv, typed or request")),
         },
-        _ => Filter::Exit(value.parse().map_err(|_| bad("exit", "an exit code from 0 to 255"))?),
+        _ => Filter::Exit(value.parse().map_err(|_| bad("exit", "an exit code, such as 1"))?),
     })
 }
 
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(message("user:"), "the filter user: needs a value, as in user:name");
         assert_eq!(message("*"), "\"*\" has nothing to search for");
         assert!(message("outcome:good").starts_with("\"good\" is not a value of the filter outcome: it takes live,"));
-        assert!(message("exit:256").contains("0 to 255"));
+        assert!(message("exit:many").contains("an exit code"));
         assert!(message(&"x ".repeat(33)).contains("too many words"));
         assert!(message(&"x".repeat(3000)).contains("too long"));
     }

@@ -176,8 +176,8 @@ fn outcome(fields: &Fields, outcome: OutcomeFilter) -> Boxed {
     }
 }
 
-fn exit_code(fields: &Fields, code: u8) -> Boxed {
-    Box::new(TermQuery::new(Term::from_field_u64(fields.exit_code, code.into()), IndexRecordOption::Basic))
+fn exit_code(fields: &Fields, code: i64) -> Boxed {
+    Box::new(TermQuery::new(Term::from_field_i64(fields.exit_code, code), IndexRecordOption::Basic))
 }
 
 fn text_is(field: Field, value: &str) -> Boxed {

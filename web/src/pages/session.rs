@@ -145,7 +145,8 @@ fn plays(session: &Session, manifest: Option<&Manifest>) -> bool {
 fn reason(outcome: &Outcome) -> Option<Shown> {
     match outcome {
         Outcome::FailedToStart { message } => Some(Shown::clipped(message, 2000)),
-        Outcome::EndedByGateway { reason } => Some(Shown::clipped(reason, 2000)),
+        Outcome::EndedByGateway { reason, by } if by.is_empty() => Some(Shown::clipped(reason, 2000)),
+        Outcome::EndedByGateway { reason, by } => Some(Shown::clipped(&format!("by {by}: {reason}"), 2000)),
         _ => None,
     }
 }

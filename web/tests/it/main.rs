@@ -1,6 +1,7 @@
 //! The web over a socket, as a browser or a script meets it.
 
 mod browser;
+mod end;
 mod escaping;
 mod exports;
 mod filters;

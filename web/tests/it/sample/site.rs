@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use audit::{Journal, JournalSettings};
+use futures_util::future::BoxFuture;
 use player::{Player, PlayerSettings};
 use rustls::ServerConfig;
 use search::{Follower, Index};
@@ -62,6 +63,7 @@ impl Site {
             gateway_name: "gateway-1".to_owned(),
             behind_tls: false,
             kubectl_hint: "kubectl --kubeconfig /tmp/demo/kubeconfig exec -it shell -- sh".to_owned(),
+            end_session: Some(Arc::new(ending)),
         };
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -69,4 +71,16 @@ impl Site {
         let served = tokio::spawn(Web::new(settings).serve(listener, tls, shutdown.clone()));
         Self { address, link, journal, shutdown, served: Mutex::new(Some(served)), _folder: folder }
     }
+}
+
+/// A gateway on which one session is under way, whatever its id; it takes the reason `enough`, and `gone` is for one that
+/// is not there.
+fn ending(by: String, _: storage::RecordingId, reason: String) -> BoxFuture<'static, Result<bool, String>> {
+    Box::pin(async move {
+        match (by.as_str(), reason.as_str()) {
+            ("auditor@example.com", "enough") => Ok(true),
+            ("auditor@example.com", "gone") => Ok(false),
+            _ => Err(format!("{by} may not say {reason:?}")),
+        }
+    })
 }

@@ -1,0 +1,56 @@
+//! The control socket: how subcommands on this machine reach the process that runs the gateway.
+//!
+//! A Unix socket in `state.dir`, for its owner and root only. One request and one answer a connection, each one line
+//! of JSON. Nothing that a session said crosses it.
+
+mod caller;
+mod client;
+mod server;
+mod socket;
+
+pub use client::ask;
+pub use server::{Control, end_session};
+
+use serde::{Deserialize, Serialize};
+use storage::RecordingId;
+
+/// The socket's name in `state.dir`.
+pub const NAME: &str = "control.sock";
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// End a session.
+    EndSession {
+        /// Which.
+        session: RecordingId,
+        /// Why; the person sees it.
+        reason: String,
+    },
+    /// End all sessions of a person.
+    EndSessionsOf {
+        /// Whose.
+        user: String,
+        /// Why; the person sees it.
+        reason: String,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// These sessions were ended; none where there were none.
+    Ended {
+        /// Over, with their recordings.
+        over: Vec<RecordingId>,
+        /// Told to end, and not over yet.
+        ending: Vec<RecordingId>,
+    },
+    /// It cannot be done.
+    Refused {
+        /// Why.
+        message: String,
+    },
+}
