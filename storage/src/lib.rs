@@ -13,6 +13,7 @@ mod manifest;
 mod memory;
 pub mod recordings;
 mod s3;
+pub mod spool;
 mod store;
 
 pub use disk::Disk;
@@ -21,4 +22,5 @@ pub use manifest::{Chunk, Command, CommandSource, Manifest, Outcome, StreamTotal
 pub use memory::Memory;
 pub use recordings::{RecordingError, Recordings, Summary};
 pub use s3::{S3, S3Credentials, S3Settings};
+pub use spool::Spool;
 pub use store::{Capabilities, Entry, Store, StoreError, probe_by_creating_twice};

@@ -8,4 +8,5 @@ mod journal;
 mod recordings;
 mod retries;
 mod sample;
+mod spool;
 mod stores;

@@ -1,0 +1,323 @@
+//! The local write-ahead log: what is accepted stands here before it is forwarded, and until it is in the store.
+//!
+//! ```text
+//! <folder>/lock                    held by the process that writes here
+//! <folder>/<recording id>/000000   header and facts           see `frame`
+//!                         000001   the lines of chunk 000001, frame by frame, each checked by a CRC
+//!                         …        removed once the chunk is in the store; the folder, once the manifest is
+//! <folder>/aside/<id>/             sessions whose objects in the store are not ours
+//! ```
+//!
+//! Writers: [`Spool::begin`] gives a [`Session`]; each [`Session::append`] is one `write`. One thread syncs.
+//!
+//! Readers in the same process: [`Spool::live`] lists, [`Spool::follow`] reads everything so far and then follows.
+//!
+//! ```ignore
+//! let mut follow = spool.follow(id, 1)?;            // none: the session is not here; read the store
+//! while let Some(news) = follow.next().await? {
+//!     match news {
+//!         News::Stored { from, to } => { /* these chunks: recordings.chunk(id, number) */ }
+//!         News::Lines { lines, .. } => { /* cast::events(&lines) */ }
+//!     }
+//! }                                                 // ended: the manifest follows in the store
+//! ```
+
+mod bounds;
+mod error;
+mod fact;
+mod follow;
+mod frame;
+mod inner;
+mod left;
+mod live;
+mod session;
+mod sync;
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+pub use bounds::{Bounds, Gauge};
+pub use error::{Bound, SpoolError};
+pub use fact::{Fact, Facts, boot_id};
+pub use follow::{Follow, News};
+pub use frame::{Mark, Tail};
+use inner::Inner;
+pub use left::{Segment, gap};
+use live::{Extent, Live};
+pub use session::Session;
+use tokio::sync::watch;
+
+use crate::{RecordingId, cast::Header};
+
+/// Sessions that cannot be stored are moved here.
+const ASIDE: &str = "aside";
+
+/// A spool folder, held by this process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    inner: Arc<Inner>,
+    _thread: Arc<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    inner: Arc<Inner>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.inner.syncs().over = true;
+        self.inner.wake.notify_one();
+        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle {
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Spool {
+    /// Opens the folder, making it where it is missing, and starts the syncing thread. Sessions that an earlier process left
+    /// are there and ended: [`Self::sessions`] lists them.
+    ///
+    /// # Errors
+    /// [`SpoolError::Taken`], or a folder that cannot be used.
+    pub fn open(folder: impl AsRef<Path>, bounds: Bounds) -> Result<Self, SpoolError> {
+        let folder = folder.as_ref().to_owned();
+        make_dir(&folder).map_err(|error| SpoolError::failed("make", &folder, error))?;
+        let lock = Inner::lock(&folder)?;
+        let inner = Arc::new(Inner::new(folder.clone(), bounds, lock));
+        inner.look();
+        adopt(&inner).map_err(|error| SpoolError::failed("read", &folder, error))?;
+        let started = sync::start(&inner);
+        let handle = started.map_err(|error| SpoolError::failed("sync", &folder, error))?;
+        let thread = Thread { inner: Arc::clone(&inner), handle: Mutex::new(Some(handle)) };
+        Ok(Self { inner, _thread: Arc::new(thread) })
+    }
+
+    /// Opens a session. When this returns, its header is on the disk, synced.
+    ///
+    /// # Errors
+    /// [`SpoolError::Full`] at the bounds for all sessions; the disk's error.
+    pub async fn begin(&self, id: RecordingId, header: &Header) -> Result<Session, SpoolError> {
+        self.inner.open()?;
+        let folder = self.inner.folder.join(id.to_string());
+        let made = DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(|error| self.inner.failed("make", &folder, error))?;
+        let live = Arc::new(Live::new(id, folder, true, Extent { number: 1, ..Extent::default() }, 0));
+        let written = self.inner.write_header(&live, &header.to_line(), &Fact::Opened { boot: boot_id() });
+        let synced = match written {
+            Ok(()) => self.inner.synced(&live).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = synced {
+            let _ = fs::remove_dir_all(&live.folder);
+            return Err(error);
+        }
+        self.inner.sessions().insert(id, Arc::clone(&live));
+        self.inner.changes.send_modify(|count| *count += 1);
+        Ok(Session::new(Arc::clone(&self.inner), live))
+    }
+
+    /// Whether a session could begin now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), SpoolError> {
+        self.inner.open()
+    }
+
+    /// The sessions that this process is recording now.
+    pub fn live(&self) -> Vec<RecordingId> {
+        let sessions = self.inner.sessions();
+        let live = sessions.values().filter(|live| live.recorded_here && !live.extent.borrow().ended);
+        live.map(|live| live.id).collect()
+    }
+
+    /// All sessions of which something is not in the store yet, those of earlier processes included.
+    pub fn sessions(&self) -> Vec<RecordingId> {
+        self.inner.sessions().keys().copied().collect()
+    }
+
+    /// Those that an earlier process left.
+    pub fn left(&self) -> Vec<RecordingId> {
+        let sessions = self.inner.sessions();
+        sessions.values().filter(|live| !live.recorded_here).map(|live| live.id).collect()
+    }
+
+    /// Changes whenever a session begins, or is in the store with its manifest.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    /// The lines of a session from chunk `from` on (1 is the first with events): everything so far, then what comes. None
+    /// for a session that is not here: its manifest is in the store, or another gateway records it.
+    pub fn follow(&self, id: RecordingId, from: u32) -> Option<Follow> {
+        Some(Follow::new(self.find(id)?, from.max(1)))
+    }
+
+    /// A session's header, of one that is here.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn header(&self, id: RecordingId) -> Result<Option<Header>, SpoolError> {
+        let facts = self.facts(id)?;
+        Ok(facts.and_then(|facts| Header::parse(&facts.header).ok()))
+    }
+
+    /// What a session's first file says; none for one that is not here, or whose header was never whole.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn facts(&self, id: RecordingId) -> Result<Option<Facts>, SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(None) };
+        left::facts(&live.folder)
+    }
+
+    /// Numbers of a session's segments that are whole: for one that ended, all.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn closed_segments(&self, id: RecordingId) -> Result<Vec<u32>, SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(Vec::new()) };
+        let extent = *live.extent.borrow();
+        let numbers = left::numbers(&live.folder).map_err(|error| SpoolError::failed("read", &live.folder, error))?;
+        Ok(numbers.into_iter().filter(|number| extent.ended || *number < extent.number).collect())
+    }
+
+    /// A segment's content.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn segment(&self, id: RecordingId, number: u32) -> Result<Segment, SpoolError> {
+        left::read(&self.inner.folder.join(id.to_string()), number)
+    }
+
+    /// Resolves with each change of a session: lines, a closed segment, its end. None for one that is not here.
+    pub fn watch(&self, id: RecordingId) -> Option<Watch> {
+        Some(Watch(self.find(id)?.extent.subscribe()))
+    }
+
+    /// The segment is in the store: it is removed.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn stored(&self, id: RecordingId, number: u32) -> Result<(), SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(()) };
+        let path = session::segment(&live.folder, number);
+        let removed = fs::metadata(&path).and_then(|file| fs::remove_file(&path).map(|()| file.len()));
+        match removed {
+            Ok(bytes) => self.inner.shrunk(&live, bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(SpoolError::failed("remove", &path, error)),
+        }
+        Ok(())
+    }
+
+    /// The whole session is in the store, manifest included: its folder is removed.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn finished(&self, id: RecordingId) -> Result<(), SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(()) };
+        live.leave();
+        match fs::remove_dir_all(&live.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(SpoolError::failed("remove", &live.folder, error));
+            }
+            _ => self.inner.forget(&live),
+        }
+        Ok(())
+    }
+
+    /// The session cannot be stored, as the store has something else under its name: its folder is moved to `aside/` for a
+    /// person. The answer says where it is.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn set_aside(&self, id: RecordingId) -> Result<PathBuf, SpoolError> {
+        let aside = self.inner.folder.join(ASIDE);
+        let place = aside.join(id.to_string());
+        let Some(live) = self.find(id) else { return Ok(place) };
+        let moved = make_dir(&aside).and_then(|()| fs::rename(&live.folder, &place));
+        moved.map_err(|error| SpoolError::failed("move", &live.folder, error))?;
+        self.inner.forget(&live);
+        Ok(place)
+    }
+
+    /// Resolves when there may be room that was not there when this was called.
+    pub fn freed(&self) -> impl Future<Output = ()> + '_ {
+        self.inner.freed.notified()
+    }
+
+    /// How full it is.
+    pub fn gauge(&self) -> Gauge {
+        Gauge { sessions: self.inner.sessions().len(), bytes: self.inner.used(), free: self.inner.free() }
+    }
+
+    /// The bounds it was opened with.
+    pub fn bounds(&self) -> Bounds {
+        self.inner.bounds
+    }
+
+    /// Syncs what a session has so far. For tests and for who must know it on the disk.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn sync(&self, id: RecordingId) -> Result<(), SpoolError> {
+        match self.find(id) {
+            Some(live) => self.inner.synced(&live).await,
+            None => Ok(()),
+        }
+    }
+
+    fn find(&self, id: RecordingId) -> Option<Arc<Live>> {
+        self.inner.sessions().get(&id).cloned()
+    }
+}
+
+/// Waits for a session's changes.
+#[derive(Debug)]
+pub struct Watch(watch::Receiver<Extent>);
+
+impl Watch {
+    /// Whether the session ended, and how many segments it closed. Later changes wake [`Self::changed`].
+    pub fn seen(&mut self) -> (bool, u32) {
+        let extent = *self.0.borrow_and_update();
+        (extent.ended, extent.number.saturating_sub(1))
+    }
+
+    /// Resolves at the next segment that is closed, or at the end.
+    pub async fn changed(&mut self) {
+        let (ended, number) = self.seen();
+        let _ = self.0.wait_for(|extent| extent.ended != ended || extent.number.saturating_sub(1) != number).await;
+    }
+}
+
+/// Knows what an earlier process left.
+fn adopt(inner: &Arc<Inner>) -> io::Result<()> {
+    for entry in fs::read_dir(&inner.folder)? {
+        let entry = entry?;
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<RecordingId>().ok()) else { continue };
+        let (folder, mut used) = (entry.path(), 0);
+        for file in fs::read_dir(&folder)? {
+            used += file?.metadata()?.len();
+        }
+        let number = left::numbers(&folder)?.last().copied().unwrap_or(1);
+        let length = fs::metadata(session::segment(&folder, number)).map_or(0, |file| file.len());
+        let live = Live::new(id, folder, false, Extent { number, length, chunks: number, ended: true }, 0);
+        inner.took(&live, used);
+        inner.sessions().insert(id, Arc::new(live));
+    }
+    Ok(())
+}
+
+fn make_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

@@ -1,0 +1,55 @@
+use std::{io, path::Path, sync::Arc};
+
+use thiserror::Error;
+
+/// A bound of the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Bytes of one session.
+    Session,
+    /// Bytes of all sessions together.
+    Total,
+    /// Free bytes that the spool leaves on its disk, or a disk that has none.
+    Disk,
+}
+
+/// Why something is not in the spool.
+#[derive(Clone, Debug, Error)]
+pub enum SpoolError {
+    /// A bound is reached. There may be room later.
+    #[error("{}", match .0 {
+        Bound::Session => "this session has as much on the gateway's disk as it may (spool.session_bytes)",
+        Bound::Total => "the gateway's spool is full (spool.total_bytes)",
+        Bound::Disk => "the gateway's disk is full (spool.disk_floor)",
+    })]
+    Full(Bound),
+    /// The disk failed. What was written before may be lost, so nothing more is taken.
+    #[error("cannot {action} {path}")]
+    Failed {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: String,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// Another process has the folder.
+    #[error("another process uses the spool {0}: each gateway needs a state.dir of its own")]
+    Taken(String),
+}
+
+impl SpoolError {
+    pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Full(Bound::Disk)
+            }
+            _ => Self::Failed { action, path: path.display().to_string(), source: Arc::new(source) },
+        }
+    }
+
+    /// Whether there may be room later.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+}

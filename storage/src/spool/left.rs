@@ -1,0 +1,127 @@
+//! Reading a session's files as they were left, damage included.
+
+use std::{fs, io, path::Path};
+
+use super::{
+    Fact, Facts, Mark, SpoolError,
+    frame::{self, Frame, Part},
+    session::segment,
+};
+use crate::cast::{Code, Event, write_bytes, write_event};
+
+/// A segment's content.
+#[derive(Clone, Debug, Default)]
+pub struct Segment {
+    /// Whole lines. Where frames were damaged a `g` line stands between them, that says from when to when.
+    pub lines: Vec<u8>,
+    /// The last mark.
+    pub mark: Option<Mark>,
+    /// Bytes at the end that are no frame.
+    pub torn: u64,
+    /// Places where frames were damaged.
+    pub damaged: usize,
+}
+
+impl Segment {
+    /// Ends the streams as [`Mark::tails`] left them: what is half a character becomes bytes. For a session without an end.
+    pub fn give_up_tails(&mut self) {
+        let Some(mark) = self.mark else { return };
+        let last = self.last_micros().unwrap_or(0);
+        for (tail, code) in mark.tails.iter().zip([Code::Output, Code::Stderr, Code::Input]) {
+            if tail.len > 0 {
+                write_bytes(&mut self.lines, tail.micros.max(last), code, tail.as_bytes());
+            }
+        }
+    }
+
+    /// Time of the last line, microseconds since the recording's start.
+    pub fn last_micros(&self) -> Option<u64> {
+        let lines = self.lines.strip_suffix(b"\n")?;
+        let line = lines.rsplit(|&byte| byte == b'\n').next()?;
+        micros(line)
+    }
+
+    /// Time of the first line.
+    pub fn first_micros(&self) -> Option<u64> {
+        micros(self.lines.split(|&byte| byte == b'\n').next()?)
+    }
+}
+
+/// The number before the first comma: an event of a later version has it in the same place.
+fn micros(line: &[u8]) -> Option<u64> {
+    match Event::parse(line) {
+        Ok(event) => Some(event.micros),
+        Err(_) => None,
+    }
+}
+
+/// Numbers of the segments that are there, in order, 0 with the facts left out.
+pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_str().filter(|name| name.len() >= 6).and_then(|name| name.parse::<u32>().ok()));
+    }
+    numbers.retain(|number| *number > 0);
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// A segment, whatever was done to it.
+pub(super) fn read(folder: &Path, number: u32) -> Result<Segment, SpoolError> {
+    let path = segment(folder, number);
+    let bytes = fs::read(&path).map_err(|error| SpoolError::failed("read", &path, error))?;
+    let mut found = Segment { lines: Vec::with_capacity(bytes.len()), ..Segment::default() };
+    let mut at = 0;
+    // Since when bytes are missing.
+    let mut missing: Option<u64> = None;
+    while let Some((part, next)) = frame::part(&bytes, at) {
+        at = next;
+        match part {
+            Part::Frame(Frame::Lines(mark, lines)) => {
+                if let Some(from) = missing.take() {
+                    let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(mark.micros);
+                    write_event(&mut found.lines, from, Code::Gap, &gap(from, to));
+                }
+                found.lines.extend_from_slice(lines);
+                found.mark = Some(mark);
+            }
+            Part::Frame(Frame::Header(_) | Frame::Fact(_)) => {}
+            Part::Damaged(_) => {
+                found.damaged += 1;
+                missing = missing.or_else(|| Some(found.last_micros().unwrap_or(0)));
+            }
+            Part::Torn(range) => found.torn = range.len() as u64,
+        }
+    }
+    Ok(found)
+}
+
+/// What a `g` line says of bytes that are missing.
+pub fn gap(from: u64, to: u64) -> String {
+    let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    format!("missing: what was said from {} s to {} s was damaged on the gateway's disk", seconds(from), seconds(to))
+}
+
+/// The facts; none where the header was never written whole: then nothing was dialled.
+pub(super) fn facts(folder: &Path) -> Result<Option<Facts>, SpoolError> {
+    let path = segment(folder, 0);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| SpoolError::failed("read", &path, error))?,
+    };
+    let (mut facts, mut at) = (Facts::default(), 0);
+    while let Some((part, next)) = frame::part(&bytes, at) {
+        at = next;
+        match part {
+            Part::Frame(Frame::Header(line)) => facts.header = line.to_vec(),
+            Part::Frame(Frame::Fact(json)) => {
+                if let Ok(fact) = serde_json::from_slice::<Fact>(json) {
+                    facts.learn(fact);
+                }
+            }
+            Part::Frame(Frame::Lines(..)) | Part::Damaged(_) | Part::Torn(_) => {}
+        }
+    }
+    Ok((!facts.header.is_empty()).then_some(facts))
+}

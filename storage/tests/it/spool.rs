@@ -1,0 +1,264 @@
+//! The spool: what is in it after any kind of end, what its bounds do, and what its readers get.
+
+use std::{fs, path::Path, time::Duration};
+
+use storage::{
+    Outcome, RecordingId, Spool, StreamTotals,
+    cast::{Code, Event, write_event},
+    spool::{Bound, Bounds, Fact, Mark, News, Session, SpoolError, Tail},
+};
+
+use crate::sample::header;
+
+fn open(folder: &Path) -> Spool {
+    Spool::open(folder, Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool")
+}
+
+async fn begin(spool: &Spool) -> Session {
+    let id = RecordingId(uuid::Uuid::now_v7());
+    spool.begin(id, &header(id)).await.expect("a session")
+}
+
+fn mark(micros: u64) -> Mark {
+    Mark { micros, totals: StreamTotals { stdout: micros, ..StreamTotals::default() }, ..Mark::default() }
+}
+
+fn line(micros: u64, text: &str) -> Vec<u8> {
+    let mut line = Vec::new();
+    write_event(&mut line, micros, Code::Output, text);
+    line
+}
+
+fn say(session: &mut Session, micros: u64, text: &str) {
+    session.append(&mark(micros), &line(micros, text)).expect("room");
+}
+
+fn text(lines: &[u8]) -> Vec<String> {
+    storage::cast::events(lines).map(|event: Result<Event, _>| event.expect("a line").data).collect()
+}
+
+#[tokio::test]
+async fn what_was_appended_is_there_after_a_process_that_never_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    session.fact(&Fact::Began { transport: "websocket".to_owned() }).unwrap();
+    say(&mut session, 1, "one");
+    session.roll();
+    let tail = Tail { bytes: [0xc3, 0, 0], len: 1, micros: 3 };
+    let open_mark = Mark { tails: [tail, Tail::default(), Tail::default()], ..mark(3) };
+    session.append(&open_mark, &line(2, "two")).unwrap();
+    drop((session, spool));
+
+    let spool = open(folder.path());
+    assert_eq!((spool.left(), spool.live()), (vec![id], vec![]));
+    let facts = spool.facts(id).unwrap().expect("a header");
+    assert_eq!((facts.transport.as_str(), facts.said, facts.ended), ("websocket", None, None));
+    assert_eq!(spool.closed_segments(id).unwrap(), [1, 2]);
+    assert_eq!(text(&spool.segment(id, 1).unwrap().lines), ["one"]);
+    let mut last = spool.segment(id, 2).unwrap();
+    last.give_up_tails();
+    assert_eq!(text(&last.lines), ["two", "o ww=="]);
+    assert_eq!((last.mark, last.torn, last.damaged), (Some(open_mark), 0, 0));
+}
+
+#[tokio::test]
+async fn half_a_frame_at_the_end_was_never_forwarded_and_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    say(&mut session, 1, "forwarded");
+    let path = folder.path().join(id.to_string()).join("000001");
+    let whole = fs::metadata(&path).unwrap().len();
+    say(&mut session, 2, "not forwarded");
+    drop((session, spool));
+    let bytes = fs::read(&path).unwrap();
+    for end in whole..bytes.len() as u64 {
+        fs::write(&path, &bytes[..usize::try_from(end).unwrap()]).unwrap();
+        let spool = open(folder.path());
+        let segment = spool.segment(id, 1).unwrap();
+        assert_eq!((text(&segment.lines), segment.torn), (vec!["forwarded".to_owned()], end - whole));
+    }
+}
+
+#[tokio::test]
+async fn what_the_disk_damaged_is_marked_from_when_to_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    let path = folder.path().join(id.to_string()).join("000001");
+    say(&mut session, 1_000_000, "before");
+    let start = fs::metadata(&path).unwrap().len() as usize;
+    say(&mut session, 2_000_000, "lost");
+    let end = fs::metadata(&path).unwrap().len() as usize;
+    say(&mut session, 3_000_000, "after");
+    // A page that the disk never got.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[start..end].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let segment = spool.segment(id, 1).unwrap();
+    let said = text(&segment.lines);
+    assert_eq!((said[0].as_str(), said[2].as_str(), segment.damaged), ("before", "after", 1));
+    assert!(said[1].contains("from 1.000000 s to 3.000000 s"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_header_that_was_not_whole_is_no_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = {
+        let spool = open(folder.path());
+        begin(&spool).await.id()
+    };
+    let path = folder.path().join(id.to_string()).join("000000");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..100]).unwrap();
+    assert!(open(folder.path()).facts(id).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_follower_gets_everything_so_far_and_then_what_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    assert_eq!(spool.live(), [id]);
+    for micros in 1..=3 {
+        say(&mut session, micros, &micros.to_string());
+        session.roll();
+    }
+    say(&mut session, 4, "4");
+    // Two are in the store already.
+    spool.stored(id, 1).unwrap();
+    spool.stored(id, 2).unwrap();
+    let mut follow = spool.follow(id, 1).expect("a session");
+    assert_eq!(follow.next().await.unwrap(), Some(News::Stored { from: 1, to: 2 }));
+    assert_eq!(follow.next().await.unwrap(), Some(News::Lines { number: 3, lines: line(3, "3") }));
+    assert_eq!(follow.next().await.unwrap(), Some(News::Lines { number: 4, lines: line(4, "4") }));
+    let (news, ()) = tokio::join!(follow.next(), async {
+        tokio::task::yield_now().await;
+        say(&mut session, 5, "5");
+    });
+    assert_eq!(news.unwrap(), Some(News::Lines { number: 4, lines: line(5, "5") }));
+    session.roll();
+    say(&mut session, 6, "6");
+    session.end();
+    spool.finished(id).unwrap();
+    assert_eq!(follow.next().await.unwrap(), Some(News::Stored { from: 5, to: 5 }));
+    assert_eq!(follow.next().await.unwrap(), None);
+    assert!(spool.follow(id, 1).is_none());
+}
+
+#[tokio::test]
+async fn a_session_that_ends_without_a_line_tells_its_follower() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let mut follow = spool.follow(session.id(), 1).expect("a session");
+    session.append(&mark(1), b"").unwrap();
+    session.end();
+    assert_eq!(follow.next().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn long_sessions_are_followed_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let long = "x".repeat(3_000_000);
+    say(&mut session, 1, &long);
+    for micros in 2..2_000 {
+        say(&mut session, micros, &"y".repeat(1_000));
+    }
+    let mut follow = spool.follow(session.id(), 1).expect("a session");
+    session.end();
+    let mut said = Vec::new();
+    while let Some(News::Lines { lines, .. }) = follow.next().await.unwrap() {
+        said.extend(text(&lines));
+    }
+    assert_eq!((said.len(), said[0].len(), said[1_998].len()), (1_999, 3_000_000, 1_000));
+}
+
+#[tokio::test]
+async fn bounds_refuse_and_let_in_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = Bounds { session_bytes: 8_000, total_bytes: 12_000, disk_floor: 0, ..Bounds::default() };
+    let spool = Spool::open(folder.path(), bounds).unwrap();
+    let (mut first, mut second) = (begin(&spool).await, begin(&spool).await);
+    let kilobyte = "x".repeat(1_000);
+    let fill = |session: &mut Session| {
+        (1..).find_map(|micros| session.append(&mark(micros), &line(micros, &kilobyte)).err()).expect("a bound")
+    };
+    assert!(matches!(fill(&mut first), SpoolError::Full(Bound::Session)));
+    assert!(matches!(fill(&mut second), SpoolError::Full(Bound::Total)));
+    let id = RecordingId(uuid::Uuid::now_v7());
+    assert!(matches!(spool.begin(id, &header(id)).await, Err(SpoolError::Full(Bound::Total))));
+    assert!(!folder.path().join(id.to_string()).exists());
+    // The last words of a session have room all the same.
+    first.append_anyway(&mark(99), &line(99, "ended")).unwrap();
+    first.roll();
+    let room = spool.freed();
+    let gauge = spool.gauge();
+    spool.stored(first.id(), 1).unwrap();
+    room.await;
+    assert!(spool.gauge().bytes < gauge.bytes - 5_000, "{gauge:?} {:?}", spool.gauge());
+    begin(&spool).await;
+}
+
+#[tokio::test]
+async fn a_disk_below_its_floor_takes_no_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), Bounds { disk_floor: u64::MAX, ..Bounds::default() }).unwrap();
+    let id = RecordingId(uuid::Uuid::now_v7());
+    let error = spool.begin(id, &header(id)).await.expect_err("a floor");
+    assert_eq!(error.to_string(), "the gateway's disk is full (spool.disk_floor)");
+}
+
+#[tokio::test]
+async fn two_processes_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let _spool = open(folder.path());
+    let second = Spool::open(folder.path(), Bounds::default()).expect_err("taken");
+    assert!(matches!(second, SpoolError::Taken(_)));
+}
+
+#[tokio::test]
+async fn an_end_is_there_with_its_manifest_and_a_session_can_be_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    session.fact(&Fact::Said { outcome: Outcome::Exited { exit_code: 3 } }).unwrap();
+    session.end();
+    assert_eq!(spool.facts(id).unwrap().unwrap().said, Some(Outcome::Exited { exit_code: 3 }));
+    let place = spool.set_aside(id).unwrap();
+    assert!(place.join("000000").exists());
+    assert_eq!((spool.sessions(), spool.gauge().bytes), (vec![], 0));
+    drop(spool);
+    assert_eq!(open(folder.path()).sessions(), []);
+}
+
+#[tokio::test]
+async fn many_sessions_are_synced_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool =
+        Spool::open(folder.path(), Bounds { disk_floor: 0, sync: Duration::from_millis(5), ..Bounds::default() });
+    let spool = spool.unwrap();
+    let opening = (0..100).map(|_| {
+        let spool = spool.clone();
+        tokio::spawn(async move { begin(&spool).await })
+    });
+    let mut sessions = Vec::new();
+    for session in opening.collect::<Vec<_>>() {
+        sessions.push(session.await.unwrap());
+    }
+    for session in &mut sessions {
+        say(session, 1, "x");
+    }
+    for session in &sessions {
+        spool.sync(session.id()).await.unwrap();
+    }
+    assert_eq!(spool.live().len(), 100);
+}
