@@ -1,0 +1,17 @@
+//! What a recording says in words, without IO: events in, words out.
+//!
+//! ```text
+//!                       ┌─▶ Lines     the lines a person could have read, with times
+//!  storage::cast::Event ┤
+//!                       └─▶ Commands  the command lines that were entered, with times and the evidence for them
+//! ```
+//!
+//! Both are derived from what was printed; both take a recording while it grows or after its end, and say the same in
+//! either case. Everything in a recording was printed by something hostile until shown otherwise: sizes are clamped,
+//! memory is bounded, and nothing here panics over it.
+
+mod decoder;
+mod emulator;
+mod lines;
+
+pub use lines::{Bounds, Line, Lines, Stream};
