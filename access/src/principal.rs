@@ -8,6 +8,8 @@ pub enum Credential {
     ClientCertificate,
     /// A bearer token made by `kubetape token create`.
     Token,
+    /// None was seen: the name is what an imported recording says.
+    Claimed,
 }
 
 /// Someone who was authenticated.

@@ -55,6 +55,8 @@ Examples:
     Export(Export),
     /// End a session that is under way, or all of a person
     End(End),
+    /// Take recordings that others made into storage: asciicast v1, v2 and v3
+    Import(Import),
     /// Make the search index again from storage
     #[command(after_help = "\
 `kubetape serve` keeps the index up by itself. Stop it first: it holds the index while it runs. The old \
@@ -334,6 +336,60 @@ pub struct End {
 
 fn reason(text: &str) -> Result<String, String> {
     gateway::Reason::parse(text).map(|reason| reason.to_string()).map_err(|error| error.to_string())
+}
+
+/// `kubetape import`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Takes files as asciinema and Tailscale's recorder write them (.cast, .json; as they are, .gz or .zst), and \
+folders of such. What a file says of itself (who, pod, start) is kept; flags go before it. The recordings are \
+marked as imported, with the file's name, SHA-256 and header, and are searched and played like any other.
+
+Input events hold what was typed while echo was off, passwords too: they are counted and left out, unless \
+--keep-input is given. A file that is there already, by its SHA-256, is named and not written again. A broken \
+file is named with line and reason, and the rest goes on; the exit status is then 1.
+
+Examples:
+  kubetape import session.cast --user ann --cluster prod --pod web-0
+  kubetape import archive/2025/ --cluster prod
+  kubetape import *.cast.zst --json | jq -r '.[] | select(.status == \"broken\") | .error'
+
+--json writes an array, one object a file: file, status (imported, already or broken), id, sha256, events, \
+duration_seconds, dropped_inputs, remarks, error.")]
+pub struct Import {
+    /// Files, and folders to go through
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Who was recorded
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// A group of the person; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// In which cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// In which namespace
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// In which pod
+    #[arg(long, value_name = "NAME")]
+    pub pod: Option<String>,
+    /// In which container
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// When it started: 2026-11-22, 2026-11-22T15:04:05Z [default: the header's, else the file's time]
+    #[arg(long, value_name = "WHEN", value_parser = crate::time::moment)]
+    pub started: Option<jiff::Timestamp>,
+    /// Store input events too, passwords included
+    #[arg(long)]
+    pub keep_input: bool,
+    /// Largest file, decompressed
+    #[arg(long, value_name = "SIZE", default_value = "64GiB")]
+    pub max_bytes: crate::config::quantity::Size,
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `kubetape token`

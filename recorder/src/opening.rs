@@ -45,6 +45,7 @@ impl Opening {
             user_agent: self.user_agent,
             kubectl_command: self.kubectl_command,
             kubectl_session: self.kubectl_session,
+            imported: None,
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
                 tasks.push(Task::Look(session));
                 (request, Some(session))
             }
-            What::SessionEnded { session, .. } => {
+            What::SessionEnded { session, .. } | What::Imported { session, .. } => {
                 tasks.push(Task::Look(session));
                 continue;
             }

@@ -138,6 +138,30 @@ pub struct Session {
     /// `Kubectl-Session`, as the client claimed; joins requests of one person only.
     #[serde(default)]
     pub kubectl_session: String,
+    /// The file it was imported from; none for a session that a gateway recorded. With it, everything else here is what
+    /// the file, or who imported it, says: no gateway saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Box<Imported>>,
+}
+
+/// Where an imported recording came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// SHA-256 of the file as it was, compressed or not: 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// `asciicast v1`, `asciicast v2` or `asciicast v3`.
+    pub format: String,
+    /// When it was imported, microseconds since 1970 UTC.
+    pub at_micros: i64,
+    /// The account that imported it, as the operating system names it; empty where it does not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// The file's own header, whatever was in it.
+    pub header: serde_json::Value,
 }
 
 impl Session {

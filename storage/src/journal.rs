@@ -76,8 +76,17 @@ pub enum What {
     Viewed {
         /// The recording.
         session: RecordingId,
-        /// `play` or `export`.
+        /// `play`, `live` or `export`.
         how: String,
+    },
+    /// A recording was made of a file.
+    Imported {
+        /// The recording.
+        session: RecordingId,
+        /// The file's name.
+        file: String,
+        /// The file's SHA-256, in hexadecimal.
+        sha256: String,
     },
 }
 

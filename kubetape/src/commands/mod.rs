@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod end;
 mod export;
+mod import;
 pub(crate) mod kubeconfig;
 mod login_link;
 mod ls;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Play(play) => block_on(play::run(&configured("warn")?, play)),
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
         Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
+        Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
         Command::Token(token) => token::run(&configured("warn")?, token),
         Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),
         Command::User(user) => user::run(&configured("warn")?, user),

@@ -225,6 +225,7 @@ fn credential(session: &Session) -> String {
     let how = match session.principal.credential {
         access::Credential::ClientCertificate => "client certificate",
         access::Credential::Token => "token",
+        access::Credential::Claimed => return String::new(),
     };
     format!("{how} {}", session.principal.credential_id)
 }

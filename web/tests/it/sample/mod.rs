@@ -138,6 +138,7 @@ impl Recording {
             user_agent: "kubectl/v1.33.1 (linux/amd64) kubernetes/8adc0f0".to_owned(),
             kubectl_command: "kubectl exec".to_owned(),
             kubectl_session: "5ad3c7a1-0d0f-4a0e-9f53-1d3f7a5d8a11".to_owned(),
+            imported: None,
         }
     }
 

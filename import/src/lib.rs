@@ -1,0 +1,26 @@
+//! Recordings that others made, into a store: asciicast v1, v2 and v3, compressed or not.
+//!
+//! ```text
+//!  file ─▶ Lines ─▶ Script ─▶ Survey        first pass: is it whole, who and where, how long, how much
+//!            │         └────▶ Sheet ─▶ chunks ─▶ manifest ─▶ imports/<sha256>.json      second pass
+//!            └ gzip, zstd; bounds
+//! ```
+//!
+//! A file is read three times (for its digest, to see that it is whole, to store it), so that nothing of a broken one
+//! is stored, and memory stays at about one line and one chunk. Everything in a file is hostile: lengths, sizes and
+//! times have bounds, each with an error that names the line.
+
+mod claims;
+mod error;
+mod header;
+mod importer;
+mod limits;
+mod lines;
+mod script;
+mod sheet;
+mod survey;
+
+pub use claims::Claims;
+pub use error::ImportError;
+pub use importer::{Done, Importer};
+pub use limits::Limits;

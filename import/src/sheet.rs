@@ -1,0 +1,118 @@
+use std::collections::VecDeque;
+
+use storage::cast::{Code, Event, PortConnection, write_bytes, write_event};
+
+/// Bytes of lines after which a chunk is closed, as the recorder has it.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Most bytes of text in one event; longer texts become several of one time, so that no line of a file can make a chunk
+/// that readers refuse.
+const PIECE: usize = 64 << 10;
+
+/// Most bytes of a marker or remark; the rest is cut off.
+const LABEL: usize = 8 << 10;
+
+/// The lines of the chunk that is being filled.
+pub(crate) struct Sheet {
+    keep_input: bool,
+    lines: Vec<u8>,
+    first: u64,
+    last: u64,
+    full: VecDeque<Page>,
+}
+
+/// A chunk's lines, and the times of the first and last event in it.
+pub(crate) struct Page {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) first_micros: u64,
+    pub(crate) last_micros: u64,
+}
+
+impl Sheet {
+    pub(crate) fn new(keep_input: bool) -> Self {
+        Self { keep_input, lines: Vec::new(), first: 0, last: 0, full: VecDeque::new() }
+    }
+
+    /// The size of a terminal from a moment on.
+    pub(crate) fn size(&mut self, micros: u64, columns: u16, rows: u16) {
+        self.label(micros, Code::Resize, &format!("{columns}x{rows}"));
+    }
+
+    /// Writes an event; input only where it is kept.
+    pub(crate) fn event(&mut self, event: &Event) {
+        let Event { micros, code, data } = event;
+        match code {
+            Code::Input if !self.keep_input => {}
+            Code::Output | Code::Stderr | Code::Input => self.text(*micros, *code, data),
+            Code::Bytes => self.bytes(event),
+            Code::Resize => match event.size() {
+                Some((columns @ 1.., rows @ 1..)) => self.size(*micros, columns, rows),
+                _ => self.label(*micros, Code::Gap, "imported: a size that is none"),
+            },
+            Code::Exit if data.trim().parse::<i64>().is_ok() => self.label(*micros, Code::Exit, data.trim()),
+            Code::Exit => self.label(*micros, Code::Gap, "imported: an exit status that is no number"),
+            Code::Port if serde_json::from_str::<PortConnection>(data).is_ok() => {
+                self.label(*micros, Code::Port, data);
+            }
+            Code::Port => self.label(*micros, Code::Gap, "imported: a forwarded connection that cannot be read"),
+            Code::Marker | Code::Gap => self.label(*micros, *code, data),
+        }
+    }
+
+    /// A chunk that is full.
+    pub(crate) fn page(&mut self) -> Option<Page> {
+        self.full.pop_front()
+    }
+
+    /// What is left becomes a chunk.
+    pub(crate) fn end(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        if !lines.is_empty() {
+            self.full.push_back(Page { lines, first_micros: self.first, last_micros: self.last });
+        }
+    }
+
+    /// After every line: a single event of a file can be many chunks.
+    fn turn(&mut self) {
+        if self.lines.len() >= CHUNK_BYTES {
+            self.end();
+        }
+    }
+
+    fn at(&mut self, micros: u64) {
+        if self.lines.is_empty() {
+            self.first = micros;
+        }
+        self.last = micros;
+    }
+
+    fn text(&mut self, micros: u64, code: Code, mut text: &str) {
+        while !text.is_empty() {
+            let (piece, rest) = text.split_at(text.floor_char_boundary(PIECE));
+            self.at(micros);
+            write_event(&mut self.lines, micros, code, piece);
+            self.turn();
+            text = rest;
+        }
+    }
+
+    fn bytes(&mut self, event: &Event) {
+        match event.bytes() {
+            Some((Code::Input, _)) if !self.keep_input => {}
+            Some((stream, bytes)) => {
+                for piece in bytes.chunks(PIECE) {
+                    self.at(event.micros);
+                    write_bytes(&mut self.lines, event.micros, stream, piece);
+                    self.turn();
+                }
+            }
+            None => self.label(event.micros, Code::Gap, "imported: bytes that cannot be read"),
+        }
+    }
+
+    fn label(&mut self, micros: u64, code: Code, text: &str) {
+        self.at(micros);
+        write_event(&mut self.lines, micros, code, &text[..text.floor_char_boundary(LABEL)]);
+        self.turn();
+    }
+}

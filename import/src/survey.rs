@@ -1,0 +1,82 @@
+use storage::{
+    StreamTotals,
+    cast::{Code, Event},
+};
+
+use crate::{
+    ImportError,
+    header::ForeignHeader,
+    script::{Oddities, Script},
+};
+
+/// Commands taken from the markers of a recording of ours.
+const COMMANDS: usize = 10_000;
+
+/// What the first pass learns of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Survey {
+    pub(crate) header: ForeignHeader,
+    pub(crate) oddities: Oddities,
+    /// Events that can be stored.
+    pub(crate) events: u64,
+    /// Microseconds of the last event.
+    pub(crate) duration: u64,
+    /// Bytes by stream, those of input whether they are stored or not.
+    pub(crate) totals: StreamTotals,
+    /// Input events.
+    pub(crate) inputs: u64,
+    /// The exit code, where the file says one.
+    pub(crate) exit: Option<i64>,
+    /// The first size that was announced.
+    pub(crate) size: Option<(u16, u16)>,
+    /// Time and text of the commands that a recording of ours has as markers.
+    pub(crate) typed: Vec<(u64, String)>,
+}
+
+impl Survey {
+    /// Goes through the whole file.
+    ///
+    /// # Errors
+    /// The first thing that is broken.
+    pub(crate) fn new(mut script: Script) -> Result<Self, ImportError> {
+        let header = script.header.clone();
+        let mut survey = Self {
+            size: header.size,
+            header,
+            oddities: Oddities::default(),
+            events: 0,
+            duration: 0,
+            totals: StreamTotals::default(),
+            inputs: 0,
+            exit: None,
+            typed: Vec::new(),
+        };
+        while let Some(event) = script.next()? {
+            survey.event(&event);
+        }
+        survey.oddities = script.oddities;
+        Ok(survey)
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.events += 1;
+        self.duration = event.micros;
+        if let Some((stream, bytes)) = event.bytes() {
+            let total = match stream {
+                Code::Stderr => &mut self.totals.stderr,
+                Code::Input => &mut self.totals.stdin,
+                _ => &mut self.totals.stdout,
+            };
+            *total += bytes.len() as u64;
+            self.inputs += u64::from(stream == Code::Input);
+        }
+        match event.code {
+            Code::Exit => self.exit = event.data.trim().parse().ok(),
+            Code::Resize => self.size = self.size.or(event.size().filter(|(columns, rows)| *columns > 0 && *rows > 0)),
+            Code::Marker if self.header.kubetape.is_some() && self.typed.len() < COMMANDS => {
+                self.typed.push((event.micros, event.data.clone()));
+            }
+            _ => {}
+        }
+    }
+}

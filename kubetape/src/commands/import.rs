@@ -1,0 +1,206 @@
+//! `kubetape import`
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use audit::{Journal, JournalSettings};
+use import::{Claims, Done, ImportError, Importer, Limits};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use storage::journal::What;
+
+use crate::{cli, config::Config, output, time, wiring};
+
+/// A file is read so often: for its digest, to see that it is whole, to store it.
+const READINGS: u64 = 3;
+
+/// Names of files that a folder is searched for; compressed or not.
+const ENDINGS: [&str; 6] = [".cast", ".cast.gz", ".cast.zst", ".json", ".json.gz", ".json.zst"];
+
+pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
+    let files = files(&wanted.files)?;
+    let store = wiring::store(config).await?;
+    wiring::probe(&*store).await?;
+    let settings = JournalSettings { object_age: Duration::from_secs(1), ..JournalSettings::default() };
+    let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
+    let limits = Limits { file_bytes: wanted.max_bytes.0, ..Limits::default() };
+    let importer = Importer::new(store, limits);
+    let bar = bar(&files)?;
+    let claims = claims(wanted);
+    let mut rows = Vec::new();
+    for file in &files {
+        bar.set_message(file.display().to_string());
+        let ticks = bar.clone();
+        let imported = importer.import(file, &claims, move |read| ticks.inc(read)).await;
+        if let Err(error) = &imported
+            && !error.is_of_file()
+        {
+            bar.finish_and_clear();
+            return Err(anyhow::Error::from(imported.unwrap_err()).context(format!("cannot import {}", file.display())));
+        }
+        if let Ok(done) = &imported {
+            note(&journal, &claims, file, done).await?;
+        }
+        let row = Row::new(file, imported);
+        if !wanted.json {
+            bar.suspend(|| row.print());
+        }
+        rows.push(row);
+    }
+    bar.finish_and_clear();
+    journal.close().await.context("cannot write the journal's end")?;
+    finish(&rows, wanted.json)
+}
+
+/// The journal of imports is one beside the gateway's, which a running gateway writes.
+fn journal_name(config: &Config) -> String {
+    let name: String = config.gateway.name.chars().take(50).collect();
+    format!("{name}-import")
+}
+
+async fn note(journal: &Journal, claims: &Claims, file: &Path, done: &Done) -> Result<()> {
+    if done.already {
+        return Ok(());
+    }
+    let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let what = What::Imported { session: done.id, file, sha256: done.sha256.clone() };
+    journal.note_durably(&claims.by, what).await.context("cannot write the journal")
+}
+
+fn claims(wanted: &cli::Import) -> Claims {
+    let by = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    Claims {
+        user: wanted.user.clone(),
+        groups: wanted.groups.clone(),
+        cluster: wanted.cluster.clone(),
+        namespace: wanted.namespace.clone(),
+        pod: wanted.pod.clone(),
+        container: wanted.container.clone(),
+        started: wanted.started,
+        kind: None,
+        keep_input: wanted.keep_input,
+        by,
+    }
+}
+
+/// The files that are meant, folders gone through, in order.
+fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in given {
+        if path.is_dir() {
+            let before = files.len();
+            folder(path, &mut files)?;
+            if files.len() == before {
+                bail!("{} has no files that end in {}", path.display(), ENDINGS.join(", "));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = || format!("cannot list {}", path.display());
+    let mut entries =
+        std::fs::read_dir(path).with_context(failed)?.collect::<Result<Vec<_>, _>>().with_context(failed)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        // Links are not followed: they can lead round in a circle.
+        let kind = entry.file_type().with_context(failed)?;
+        let name = entry.file_name();
+        if kind.is_dir() {
+            folder(&entry.path(), files)?;
+        } else if kind.is_file() && ENDINGS.iter().any(|ending| name.to_string_lossy().ends_with(ending)) {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// On stderr, and only where that is a terminal.
+fn bar(files: &[PathBuf]) -> Result<ProgressBar> {
+    let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |about| about.len());
+    let bar = ProgressBar::new(files.iter().map(size).sum::<u64>() * READINGS);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {percent:>3} % {eta} left  {wide_msg}")?);
+    Ok(bar)
+}
+
+/// A file, as scripts see it.
+#[derive(Debug, Serialize)]
+struct Row {
+    file: String,
+    status: &'static str,
+    #[serde(flatten)]
+    done: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: storage::RecordingId,
+    sha256: String,
+    events: u64,
+    duration_seconds: f64,
+    dropped_inputs: u64,
+    remarks: Vec<String>,
+}
+
+impl Row {
+    fn new(file: &Path, imported: Result<Done, ImportError>) -> Self {
+        let file = file.display().to_string();
+        match imported {
+            Ok(done) => Self {
+                file,
+                status: if done.already { "already" } else { "imported" },
+                done: Some(Shown {
+                    id: done.id,
+                    sha256: done.sha256,
+                    events: done.events,
+                    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+                    duration_seconds: done.duration_micros as f64 / 1e6,
+                    dropped_inputs: done.dropped_inputs,
+                    remarks: done.remarks,
+                }),
+                error: None,
+            },
+            Err(error) => {
+                Self { file, status: "broken", done: None, error: Some(format!("{:#}", anyhow::Error::from(error))) }
+            }
+        }
+    }
+
+    fn print(&self) {
+        let Some(done) = &self.done else {
+            eprintln!("{}: skipped: {}", self.file, self.error.as_deref().unwrap_or_default());
+            return;
+        };
+        let said = if self.status == "already" { "is there already" } else { "imported" };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
+        let length = time::length((done.duration_seconds * 1e6) as u64);
+        println!("{}  {said}: {} ({length}, {} events)", done.id, self.file, done.events);
+        if self.status == "already" {
+            return;
+        }
+        if done.dropped_inputs > 0 {
+            let number = done.dropped_inputs;
+            eprintln!("{}: {number} input events were left out (--keep-input stores them)", self.file);
+        }
+        done.remarks.iter().for_each(|remark| eprintln!("{}: {remark}", self.file));
+    }
+}
+
+fn finish(rows: &[Row], json: bool) -> Result<()> {
+    if json {
+        output::json(&rows)?;
+    }
+    let broken = rows.iter().filter(|row| row.done.is_none()).count();
+    match broken {
+        0 => Ok(()),
+        _ => bail!("{broken} of {} files were not imported", rows.len()),
+    }
+}
