@@ -88,7 +88,7 @@ impl Gateway {
         let mut clusters = HashMap::new();
         for cluster in settings.clusters {
             let name = cluster.name.clone();
-            let served = Cluster::new(cluster, limits.connect);
+            let served = Cluster::new(cluster, &settings.name, limits.connect);
             let served = served.map_err(|source| GatewayError::Cluster { name: name.clone(), source })?;
             if !clusters::legal_name(&name) || clusters.insert(name.clone(), Arc::new(served)).is_some() {
                 return Err(GatewayError::Name(name));

@@ -8,6 +8,11 @@ use crate::status::Status;
 const USER: HeaderName = HeaderName::from_static("impersonate-user");
 const GROUP: HeaderName = HeaderName::from_static("impersonate-group");
 
+/// Names the gateway as an extra of the impersonated user, `kubetape.dev/gateway` (a key is percent-encoded in a header's
+/// name). RBAC lets nobody else set it, and an admission policy in the cluster asks for it: what did not come through
+/// the gateway is refused there (`deploy/admission.yaml`).
+pub(crate) const GATEWAY: HeaderName = HeaderName::from_static("impersonate-extra-kubetape.dev%2fgateway");
+
 /// As whom the request leaves: as policy says, or, where the client asked to be the same user with fewer of
 /// its groups, with those.
 pub(crate) fn narrowed(headers: &HeaderMap, granted: &Impersonation) -> Result<Option<Impersonation>, Status> {

@@ -4,6 +4,8 @@ use crate::{Authority, Tokens, clusters::ClusterSettings, tls::TlsSettings};
 
 /// What a gateway is made of.
 pub struct Settings {
+    /// Its name. Goes with every request to a cluster, so that the cluster can tell what came through a gateway.
+    pub name: String,
     /// The clusters behind it; names must differ.
     pub clusters: Vec<ClusterSettings>,
     /// Who may do what; checked.

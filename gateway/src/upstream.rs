@@ -28,7 +28,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     clusters::{ClusterSettings, Credential, Server},
-    socket,
+    impersonate, socket,
     tls::{self, TlsError},
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct Cluster {
     dialer: Dialer,
     client: Client<Dialer, Incoming>,
     credential: Bearer,
+    /// The gateway's name, for [`impersonate::GATEWAY`].
+    gateway: HeaderValue,
 }
 
 enum Bearer {
@@ -68,13 +70,15 @@ enum Bearer {
 }
 
 impl Cluster {
-    pub(crate) fn new(settings: ClusterSettings, connect: Duration) -> Result<Self, TlsError> {
+    pub(crate) fn new(settings: ClusterSettings, gateway: &str, connect: Duration) -> Result<Self, TlsError> {
         let unusable = |why: &str| TlsError::Pem { what: format!("cluster {}", settings.name), why: why.to_owned() };
         let connector = TlsConnector::from(Arc::new(tls::client(&settings)?));
         let Server { host, port, prefix, .. } = &settings.server;
         let bracketed = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let host = HeaderValue::from_str(&bracketed).map_err(|_| unusable("its host cannot stand in a header"))?;
         let prefix = prefix.clone();
+        let gateway =
+            HeaderValue::from_str(gateway).map_err(|_| unusable("the gateway's name cannot stand in a header"))?;
         let credential = match &settings.credential {
             Credential::Token(token) => {
                 Bearer::Fixed(bearer(token).ok_or_else(|| unusable("its token cannot stand in a header"))?)
@@ -90,11 +94,12 @@ impl Cluster {
             .http1_max_headers(crate::head::MAX_HEADERS)
             .http1_max_buf_size(crate::head::MAX_HEAD)
             .build(dialer.clone());
-        Ok(Self { name: settings.name, host, prefix, dialer, client, credential })
+        Ok(Self { name: settings.name, host, prefix, dialer, client, credential, gateway })
     }
 
-    /// Sets the gateway's own credential.
+    /// Sets the gateway's own credential, and its name.
     pub(crate) fn authorize(&self, headers: &mut HeaderMap) -> Result<(), DialError> {
+        headers.insert(impersonate::GATEWAY, self.gateway.clone());
         let value = match &self.credential {
             Bearer::None => return Ok(()),
             Bearer::Fixed(value) => value.clone(),

@@ -80,6 +80,7 @@ impl Service {
         journal.note_durably("", What::Started { version }).await.context("cannot write the journal")?;
 
         let gateway = Gateway::new(gateway::Settings {
+            name: config.gateway.name.clone(),
             clusters,
             policy,
             authority: Arc::new(wiring::authority(config)?),

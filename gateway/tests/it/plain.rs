@@ -20,6 +20,7 @@ async fn a_request_leaves_with_the_gateways_credential_and_is_journalled() {
     assert_eq!(upstream.header("authorization"), ["Bearer the-gateway"]);
     assert_eq!(upstream.header("impersonate-user"), ["jane"]);
     assert_eq!(upstream.header("impersonate-group"), ["dev", "ops"]);
+    assert_eq!(upstream.header("impersonate-extra-kubetape.dev%2fgateway"), ["gw"]);
     assert_eq!(upstream.header("accept"), ["application/json"]);
     assert!(upstream.header("x-remote-user").is_empty() && upstream.header("x-forwarded-for").is_empty());
     upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: 5\r\nWarning: 299 - \"old\"\r\n\r\n{}").await;

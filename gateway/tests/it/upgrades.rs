@@ -53,6 +53,7 @@ async fn the_request_is_rebuilt_and_the_person_impersonated() {
     assert_eq!(upstream.header("authorization"), ["Bearer the-gateway"]);
     assert_eq!(upstream.header("impersonate-user"), ["jane"]);
     assert_eq!(upstream.header("impersonate-group"), ["dev", "ops"]);
+    assert_eq!(upstream.header("impersonate-extra-kubetape.dev%2fgateway"), ["gw"]);
     assert_eq!(upstream.header("connection"), ["Upgrade"]);
     assert_eq!(upstream.header("upgrade"), ["SPDY/3.1"]);
     let lines = "X-Stream-Protocol-Version: v5.channel.k8s.io\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\

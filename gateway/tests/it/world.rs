@@ -65,6 +65,7 @@ impl World {
             ..Default::default()
         };
         let mut settings = Settings {
+            name: "gw".to_owned(),
             clusters: vec![cluster("c", &upstream), nowhere("gone")],
             policy: Arc::new(policy()),
             authority: authority.clone(),
