@@ -64,8 +64,13 @@ impl Journal {
             queue_entries: settings.queue_entries.max(1),
         }));
         let last_error = Arc::<LastError>::default();
+        if let Some(head) = place.head(gateway) {
+            settings.signer.witness(head);
+        }
         let writer = Writer {
             store,
+            signer: Arc::clone(&settings.signer),
+            sealed: None,
             gateway: gateway.to_owned(),
             place,
             queue: Arc::clone(&queue),

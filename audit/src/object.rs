@@ -1,19 +1,19 @@
-//! One object of the journal: its name and its bytes.
+//! The place in a journal where the next object goes.
 
-use bytes::Bytes;
 use jiff::{Timestamp, tz::TimeZone};
-use storage::{Key, Store, StoreError, chunk};
+use storage::{Key, Store, StoreError, chunk, journal::Tail, signing::JournalHead};
 
 /// Objects asked for in one listing.
 const PAGE: usize = 1000;
 
-/// The place where the next object goes.
+/// Behind which object the next one goes, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// `YYYY/MM/DD`, never earlier than that of an object before it, so that names sort as they were written
     /// even when the clock is set back.
     day: String,
     seq: u64,
+    tail: Tail,
 }
 
 impl Place {
@@ -36,12 +36,13 @@ impl Place {
                 break;
             }
         }
-        let seq = last.as_ref().and_then(Key::journal_seq).map_or(0, |seq| seq + 1);
-        Ok(Self { day: day.join("/"), seq })
+        let Some(last) = last else { return Ok(Self::first()) };
+        let tail = Tail::after(&store.read(&last).await?);
+        Ok(Self { day: day.join("/"), seq: last.journal_seq().map_or(0, |seq| seq + 1), tail })
     }
 
     fn first() -> Self {
-        Self { day: String::new(), seq: 0 }
+        Self { day: String::new(), seq: 0, tail: Tail::default() }
     }
 
     /// Moves on to the day of `micros`, unless that is in the past.
@@ -53,9 +54,21 @@ impl Place {
         }
     }
 
-    /// Moves on by one.
-    pub(crate) fn advance(&mut self) {
+    /// What the next object is chained to.
+    pub(crate) fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// Moves on by one, behind an object that is stored here.
+    pub(crate) fn advance(&mut self, tail: Tail) {
         self.seq += 1;
+        self.tail = tail;
+    }
+
+    /// The newest object; none before the first.
+    pub(crate) fn head(&self, gateway: &str) -> Option<JournalHead> {
+        let seq = self.seq.checked_sub(1)?;
+        Some(JournalHead { gateway: gateway.to_owned(), seq, sha256: chunk::hex(self.tail.object) })
     }
 
     /// The object's name. `gateway` was checked by [`legal_name`].
@@ -70,10 +83,4 @@ pub(crate) fn legal_name(name: &str) -> bool {
     (1..=63).contains(&name.len())
         && !name.starts_with('.')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-}
-
-/// The bytes of an object with these lines. Whatever ends an object one day (a digest of the object before it,
-/// a signature) is a line that is added here.
-pub(crate) fn seal(lines: &[u8]) -> std::io::Result<Bytes> {
-    chunk::compress(lines).map(Bytes::from)
 }

@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use storage::signing::Signer;
 
 /// How a [`crate::Journal`] groups entries into objects, and where its queue ends.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct JournalSettings {
     pub queue_entries: usize,
     /// How long a durable note, and closing, wait for a store that fails.
     pub patience: Duration,
+    /// Signs every object, and is told how far the journal has come. The default is a key that nobody knows.
+    pub signer: Arc<Signer>,
 }
 
 impl Default for JournalSettings {
@@ -23,6 +27,7 @@ impl Default for JournalSettings {
             queue_bytes: 8 * 1024 * 1024,
             queue_entries: 65_536,
             patience: Duration::from_secs(10),
+            signer: Arc::new(Signer::generate().expect("the system has random numbers")),
         }
     }
 }

@@ -6,11 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage::{Store, StoreError};
+use jiff::Timestamp;
+use storage::{
+    Key, Store, StoreError,
+    journal::{self, Tail},
+    signing::Signer,
+};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
-    object::{Place, seal},
+    object::Place,
     queue::{Batch, Next, Queue},
 };
 
@@ -22,10 +27,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gateway: String,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) place: Place,
+    /// The batch's object as it was tried last: a try whose answer was lost is known again by its bytes.
+    pub(crate) sealed: Option<Sealed>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) last_error: Arc<LastError>,
     pub(crate) patience: Duration,
+}
+
+/// A batch's object for one place of the journal.
+pub(crate) struct Sealed {
+    key: Key,
+    object: Bytes,
+    /// After it.
+    tail: Tail,
 }
 
 /// What the store said last; nothing while it works.
@@ -62,13 +78,8 @@ impl Writer {
     /// Stores a batch, however long it takes; gives it up only when the journal is being closed and the store
     /// has failed for as long as the patience.
     async fn store_batch(&mut self, mut batch: Batch) -> usize {
-        let lost = match seal(&batch.lines) {
-            Ok(object) => self.put_until_stored(&batch, object).await,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "journal entries cannot be compressed");
-                batch.entries
-            }
-        };
+        self.sealed = None;
+        let lost = self.put_until_stored(&batch).await;
         self.queue.done(&batch);
         if lost == 0 {
             for waiting in batch.waiting.drain(..) {
@@ -78,11 +89,11 @@ impl Writer {
         lost
     }
 
-    async fn put_until_stored(&mut self, batch: &Batch, object: Bytes) -> usize {
+    async fn put_until_stored(&mut self, batch: &Batch) -> usize {
         let mut pause = FIRST_PAUSE;
         let mut give_up = None;
         loop {
-            let Err(error) = self.put(batch.micros, &object).await else {
+            let Err(error) = self.put(batch).await else {
                 self.last_error.set(None);
                 return 0;
             };
@@ -113,25 +124,52 @@ impl Writer {
     }
 
     /// Creates the object under the first free name. Where a name is taken, its object is ours (an attempt whose
-    /// answer was lost) or another's; only ours counts as stored.
-    async fn put(&mut self, micros: i64, object: &Bytes) -> Result<(), StoreError> {
-        self.place.on_day_of(micros);
+    /// answer was lost) or another's; only ours counts as stored, and the next one is chained to what is there.
+    async fn put(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.place.on_day_of(batch.micros);
         loop {
-            let key = self.place.key(&self.gateway);
+            let Sealed { key, object, tail } = self.sealed(batch)?;
+            let (key, object, tail) = (key.clone(), object.clone(), *tail);
             match self.store.put_new(&key, object.clone()).await {
                 Ok(()) => {
-                    self.place.advance();
+                    self.advance(tail);
                     return Ok(());
                 }
                 Err(StoreError::Exists(_)) => {
-                    let ours = self.store.read(&key).await? == *object;
-                    self.place.advance();
-                    if ours {
+                    let there = self.store.read(&key).await?;
+                    self.advance(Tail::after(&there));
+                    if there == object {
                         return Ok(());
                     }
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// The batch's object for the place where the journal is now.
+    fn sealed(&mut self, batch: &Batch) -> Result<&Sealed, StoreError> {
+        let key = self.place.key(&self.gateway);
+        let sealed = match self.sealed.take().filter(|sealed| sealed.key == key) {
+            Some(sealed) => sealed,
+            None => {
+                let now = Timestamp::now().as_microsecond();
+                let sealed = journal::seal(&self.signer, &key, self.place.tail(), &batch.lines, now);
+                let (object, tail) = sealed.map_err(|source| StoreError::Failed {
+                    action: "compress",
+                    key: key.to_string(),
+                    source: source.into(),
+                })?;
+                Sealed { key, object, tail }
+            }
+        };
+        Ok(self.sealed.insert(sealed))
+    }
+
+    fn advance(&mut self, tail: Tail) {
+        self.place.advance(tail);
+        if let Some(head) = self.place.head(&self.gateway) {
+            self.signer.witness(head);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Opened {
             transport: String::new(),
             session: self.session,
         };
-        upload::put_manifest(&*self.store, &manifest, self.settings.open_patience).await?;
+        upload::put_manifest(&*self.store, &manifest, &self.settings.signer, self.settings.open_patience).await?;
         Ok(manifest)
     }
 }

@@ -95,7 +95,7 @@ impl Recording {
         })?;
         let chunks = self.uploaded().await?;
         let manifest = self.manifest(summary, micros, chunks);
-        upload::put_manifest(&*self.store, &manifest, self.settings.store_patience).await?;
+        upload::put_manifest(&*self.store, &manifest, &self.settings.signer, self.settings.store_patience).await?;
         Ok(manifest)
     }
 

@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use storage::signing::Signer;
 
 /// How a [`crate::Recorder`] works.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Settings {
     pub open_patience: Duration,
     /// Whether an anomaly ends the session ([`crate::RecordError::Anomaly`]) or is only noted.
     pub strict: bool,
+    /// Signs every manifest. The default is a key that nobody knows.
+    pub signer: Arc<Signer>,
 }
 
 impl Default for Settings {
@@ -30,6 +34,7 @@ impl Default for Settings {
             store_patience: Duration::from_secs(30),
             open_patience: Duration::from_secs(5),
             strict: true,
+            signer: Arc::new(Signer::generate().expect("the system has random numbers")),
         }
     }
 }

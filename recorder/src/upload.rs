@@ -1,13 +1,17 @@
 //! Chunks and manifests on their way to the store: in order, tried again while there is patience.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
-use storage::{Chunk, Key, Manifest, RecordingId, Store, StoreError, chunk};
+use storage::{Chunk, Key, Manifest, RecordingId, Store, StoreError, chunk, signing::Signer};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::{
     RecordError,
+    opening::unix_micros,
     shelf::{Next, Shelf},
     timeline::Cut,
 };
@@ -120,11 +124,11 @@ pub(crate) fn entry(
 pub(crate) async fn put_manifest(
     store: &dyn Store,
     manifest: &Manifest,
+    signer: &Signer,
     patience: Duration,
 ) -> Result<(), RecordError> {
-    // Strings, numbers and lists: serialising them to memory has no way to fail.
-    let json = serde_json::to_vec_pretty(manifest).unwrap_or_default();
-    put(store, &Key::manifest(manifest.session.id), json.into(), patience).await
+    let object = manifest.seal(signer, unix_micros(SystemTime::now()));
+    put(store, &Key::manifest(manifest.session.id), object, patience).await
 }
 
 /// Creates an object, trying again for as long as `patience` says.

@@ -5,8 +5,10 @@
 //! that of the object before it, even if the clock was: so names sort like numbers.
 
 mod objects;
+mod seal;
 
 pub use objects::{JournalError, JournalObject, JournalReader, decode, encode};
+pub use seal::{Parts, Seal, Tail, seal};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::signing::KeyId;
+
 /// A recording's name: UUID v7, so that names sort by start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -90,6 +92,11 @@ impl Key {
     /// The last segment.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What a gateway says of a signing key: `keys/<id>.json`.
+    pub fn signing_key(id: &KeyId) -> Self {
+        Self(format!("keys/{id}.json"))
     }
 
     /// The recording's manifest.

@@ -14,6 +14,7 @@ mod memory;
 pub mod recordings;
 mod s3;
 pub mod spool;
+pub mod signing;
 mod store;
 
 pub use disk::Disk;

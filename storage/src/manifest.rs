@@ -1,6 +1,10 @@
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::cast::Session;
+use crate::{
+    cast::Session,
+    signing::{Kind, Signer},
+};
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,4 +121,12 @@ pub struct Manifest {
     /// The Kubernetes transport and protocol, such as `websocket v5.channel.k8s.io`.
     #[serde(default)]
     pub transport: String,
+}
+
+impl Manifest {
+    /// The object `manifest.json`: signed, whoever writes it. `micros` is now, since 1970 UTC.
+    pub fn seal(&self, signer: &Signer, micros: i64) -> Bytes {
+        // Strings, numbers and lists: serialising them to memory has no way to fail.
+        signer.seal(Kind::Manifest, serde_json::to_vec_pretty(self).unwrap_or_default(), micros)
+    }
 }

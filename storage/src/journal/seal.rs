@@ -1,0 +1,175 @@
+//! The end of a journal object: what chains it to the one before it, signed.
+//!
+//! ```text
+//! ┌ zstd frame: lines ┐┌ skippable frame: 50 2a 4d 18, length, the sealed document ┐
+//! ```
+//!
+//! zstd's own tools skip it, so `zstdcat` shows the entries and nothing else. It stands outside of what is compressed
+//! because it vouches for the object's bytes: the same lines could be compressed in many ways.
+
+use std::io;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Key,
+    chunk::{self, MAX_UNCOMPRESSED, hex},
+    signing::{Kind, Signer},
+};
+
+/// Begins a skippable frame ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878), section 3.1.2). Of the sixteen such
+/// numbers the first.
+const SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
+
+/// Where a journal stands: what the next object and its first line are chained to. Zeros before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// SHA-256 of the newest object's bytes.
+    pub object: [u8; 32],
+    /// SHA-256 of its last line, without the newline; zeros where it has none that can be read.
+    pub line: [u8; 32],
+}
+
+/// What an object says of itself, signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// Always 1.
+    pub format: u32,
+    /// The object's own name.
+    pub object: String,
+    /// SHA-256 of the bytes of the object before it; zeros for a journal's first.
+    pub previous: String,
+    /// Lines in it.
+    pub entries: u64,
+    /// SHA-256 of the bytes before this frame.
+    pub sha256: String,
+}
+
+/// An object's bytes, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The lines' zstd frame.
+    pub frame: &'a [u8],
+    /// The sealed document; none where there is no whole one.
+    pub seal: Option<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    /// Of any bytes.
+    pub fn of(object: &'a [u8]) -> Self {
+        // The document is JSON: but for its last byte it has none below 0x20, so the last such number begins its frame.
+        let found = object.windows(SKIPPABLE.len()).rposition(|window| window == SKIPPABLE).and_then(|at| {
+            let (frame, rest) = object.split_at(at);
+            let (length, seal) = rest[SKIPPABLE.len()..].split_first_chunk::<4>()?;
+            (usize::try_from(u32::from_le_bytes(*length)) == Ok(seal.len())).then_some((frame, seal))
+        });
+        match found {
+            Some((frame, seal)) => Self { frame, seal: Some(seal) },
+            None => Self { frame: object, seal: None },
+        }
+    }
+}
+
+impl Tail {
+    /// After an object, whatever is in it: a journal goes on after one that somebody else wrote or damaged.
+    pub fn after(object: &[u8]) -> Self {
+        let lines = chunk::decompress(object, MAX_UNCOMPRESSED).unwrap_or_default();
+        let last = lines.strip_suffix(b"\n").unwrap_or(&lines).rsplit(|&byte| byte == b'\n').next();
+        let line = last.filter(|line| !line.is_empty()).map_or([0; 32], digest);
+        Self { object: digest(object), line }
+    }
+}
+
+/// Lines, each with `prev` as its first member: SHA-256 of the line before it. Also the last line's own digest.
+fn chain(lines: &[u8], mut previous: [u8; 32]) -> (Vec<u8>, u64, [u8; 32]) {
+    let mut chained = Vec::with_capacity(lines.len() + lines.len() / 2);
+    let mut entries = 0;
+    for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let start = chained.len();
+        chained.extend_from_slice(b"{\"prev\":\"");
+        chained.extend_from_slice(hex(previous).as_bytes());
+        chained.extend_from_slice(b"\",");
+        chained.extend_from_slice(line.strip_prefix(b"{").unwrap_or(line));
+        previous = digest(&chained[start..]);
+        chained.push(b'\n');
+        entries += 1;
+    }
+    (chained, entries, previous)
+}
+
+/// An object of these lines (JSON objects, each ending in `\n`), to be stored as `key` behind `tail`; and the tail
+/// after it. `micros` is now, since 1970 UTC.
+///
+/// # Errors
+/// Only where zstd has no memory.
+pub fn seal(signer: &Signer, key: &Key, tail: Tail, lines: &[u8], micros: i64) -> io::Result<(Bytes, Tail)> {
+    let (lines, entries, line) = chain(lines, tail.line);
+    let mut object = chunk::compress(&lines)?;
+    let seal = Seal {
+        format: 1,
+        object: key.as_str().to_owned(),
+        previous: hex(tail.object),
+        entries,
+        sha256: hex(digest(&object)),
+    };
+    let document = signer.seal(Kind::Journal, serde_json::to_vec(&seal)?, micros);
+    let length = u32::try_from(document.len()).map_err(io::Error::other)?;
+    object.extend_from_slice(&SKIPPABLE);
+    object.extend_from_slice(&length.to_le_bytes());
+    object.extend_from_slice(&document);
+    let tail = Tail { object: digest(&object), line };
+    Ok((object.into(), tail))
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{journal::decode, signing::Sealed};
+
+    const LINES: &[u8] = b"{\"micros\":1,\"gateway\":\"g\",\"event\":\"stopped\"}\n\
+                           {\"micros\":2,\"gateway\":\"g\",\"event\":\"stopped\"}\n";
+
+    fn key(seq: u64) -> Key {
+        Key::new(format!("journal/g/2026/11/24/{seq:012}.jsonl.zst")).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_chained_to_the_one_before_it_and_can_be_read() {
+        let signer = Signer::generate().unwrap();
+        let (first, tail) = seal(&signer, &key(0), Tail::default(), LINES, 3).unwrap();
+        assert_eq!(Tail::after(&first), tail);
+        let (second, _) = seal(&signer, &key(1), tail, LINES, 4).unwrap();
+        assert_eq!(decode(&key(1), &second).unwrap().len(), 2);
+
+        let parts = Parts::of(&second);
+        let sealed = Sealed::open(Kind::Journal, parts.seal.unwrap()).unwrap();
+        assert!(sealed.is_by(&signer.public()));
+        let said: Seal = serde_json::from_slice(parts.seal.unwrap()).unwrap();
+        assert_eq!((said.object.as_str(), said.entries), (key(1).as_str(), 2));
+        assert_eq!(said.previous, hex(digest(&first)));
+        assert_eq!(said.sha256, hex(digest(parts.frame)));
+
+        let lines = chunk::decompress(&second, 10_000).unwrap();
+        let lines: Vec<&[u8]> = lines.split(|&byte| byte == b'\n').collect();
+        let prev = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["prev"].clone();
+        assert_eq!(prev(lines[0]), hex(tail.line));
+        assert_eq!(prev(lines[1]), hex(digest(lines[0])));
+    }
+
+    #[test]
+    fn anything_can_be_taken_apart() {
+        for bytes in [&b""[..], b"rubbish", &SKIPPABLE, &[0x50, 0x2a, 0x4d, 0x18, 9, 0, 0, 0, b'{']] {
+            assert_eq!(Parts::of(bytes), Parts { frame: bytes, seal: None });
+            assert_eq!(Tail::after(bytes).line, [0; 32]);
+        }
+        let unsealed = chunk::compress(LINES).unwrap();
+        assert_eq!(Parts::of(&unsealed).seal, None);
+        assert_ne!(Tail::after(&unsealed).line, [0; 32]);
+    }
+}

@@ -1,0 +1,19 @@
+//! Signatures: Ed25519 ([RFC 8032](https://www.rfc-editor.org/rfc/rfc8032)) over the bytes as they are stored.
+//!
+//! A *sealed* document is a JSON object whose last member is its signature. What is signed is a sentence that says what
+//! kind of document it is, and every byte of the file before the signature's own digits:
+//!
+//! ```text
+//! {"format":1, … ,"signature":{"key":"…","micros":…,"ed25519":"0f3a…"}}\n
+//! └──────────────── signed, behind the kind ────────────────┘└128┘└ 4 ┘
+//! ```
+//!
+//! So no canonical form of JSON is needed, and no byte of the file can change unseen.
+
+mod document;
+mod key;
+mod statement;
+
+pub use document::{JournalHead, Kind, SealError, Sealed, Signature};
+pub use key::{KeyError, KeyId, PublicKey, Signer};
+pub use statement::{Introduction, KeyStatement, StatementError, publish};

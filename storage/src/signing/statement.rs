@@ -1,0 +1,175 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{KeyId, Kind, PublicKey, SealError, Sealed, Signer};
+use crate::{
+    Key, Store, StoreError,
+    chunk::{hex, unhex},
+};
+
+/// What a gateway says of its key, kept beside the data as `keys/<id>.json`, signed by the key itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyStatement {
+    /// Always 1.
+    pub format: u32,
+    /// The key's name.
+    pub key: KeyId,
+    /// The key.
+    pub public: PublicKey,
+    /// Who signs with it.
+    pub gateway: String,
+    /// From when on, microseconds since 1970 UTC. A key that introduces another one is valid until that one's begins.
+    pub from_micros: i64,
+    /// The key before it, which vouches for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introduced_by: Option<Introduction>,
+}
+
+/// One key's word for the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introduction {
+    /// Whose word.
+    pub key: KeyId,
+    /// Its signature of [`KeyStatement::introduction`], 128 hexadecimal digits.
+    ed25519: String,
+}
+
+/// Why a key's statement is not to be believed, or could not be published.
+#[derive(Debug, Error)]
+pub enum StatementError {
+    /// Not a sealed document.
+    #[error("it is no statement of a key")]
+    Seal(#[from] SealError),
+    /// A member is missing or wrong.
+    #[error("it is no statement of a key")]
+    NotJson(#[from] serde_json::Error),
+    /// Its key did not sign it, or has another name.
+    #[error("its own key did not sign it")]
+    NotByItself,
+    /// In the store is another statement of that name.
+    #[error("{0} is there already, and is not what this key says of itself")]
+    Conflict(Key),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl KeyStatement {
+    /// Largest statement that is read: they have less than one KiB.
+    pub const LONGEST: u64 = 64 << 10;
+
+    /// Reads one that its own key has signed. Whether that key is to be trusted is another question.
+    ///
+    /// # Errors
+    /// [`StatementError`]
+    pub fn parse(document: &[u8]) -> Result<Self, StatementError> {
+        let sealed = Sealed::open(Kind::Key, document)?;
+        let statement: Self = serde_json::from_slice(document)?;
+        if statement.key != statement.public.id() || !sealed.is_by(&statement.public) {
+            return Err(StatementError::NotByItself);
+        }
+        Ok(statement)
+    }
+
+    /// What the key before signs.
+    fn introduction(&self) -> Vec<u8> {
+        let Self { public, gateway, from_micros, .. } = self;
+        format!("kubetape key introduction 1\n{}\n{gateway}\n{from_micros}\n", public.to_hex()).into_bytes()
+    }
+
+    /// Whether `by` is the key before this one, and vouches for it.
+    pub fn is_introduced_by(&self, by: &PublicKey) -> bool {
+        let Some(introduction) = &self.introduced_by else { return false };
+        introduction.key == by.id()
+            && unhex(&introduction.ed25519).is_some_and(|signature| by.verifies(&self.introduction(), &signature))
+    }
+}
+
+/// Puts the key's statement beside the data, unless it is there; `before` vouches for it.
+///
+/// # Errors
+/// [`StatementError`]
+pub async fn publish(
+    store: &Arc<dyn Store>,
+    gateway: &str,
+    signer: &Signer,
+    before: Option<&Signer>,
+    micros: i64,
+) -> Result<KeyStatement, StatementError> {
+    let id = signer.public().id();
+    let key = Key::signing_key(&id);
+    match store.read(&key).await {
+        Ok(document) => return ours(&document, signer).ok_or(StatementError::Conflict(key)),
+        Err(StoreError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut statement = KeyStatement {
+        format: 1,
+        key: id,
+        public: signer.public(),
+        gateway: gateway.to_owned(),
+        from_micros: micros,
+        introduced_by: None,
+    };
+    statement.introduced_by = before
+        .map(|before| Introduction { key: before.public().id(), ed25519: hex(before.sign(&statement.introduction())) });
+    let document = signer.seal(Kind::Key, serde_json::to_vec(&statement)?, micros);
+    match store.put_new(&key, document).await {
+        Ok(()) => Ok(statement),
+        // Another process with the same key was faster, or an earlier try's answer was lost.
+        Err(StoreError::Exists(key)) => ours(&store.read(&key).await?, signer).ok_or(StatementError::Conflict(key)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn ours(document: &[u8], signer: &Signer) -> Option<KeyStatement> {
+    KeyStatement::parse(document).ok().filter(|statement| statement.public == signer.public())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    #[tokio::test]
+    async fn a_key_is_published_once_and_vouched_for_by_the_one_before() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let (old, new) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let first = publish(&store, "gw", &old, None, 1).await.unwrap();
+        let second = publish(&store, "gw", &new, Some(&old), 2).await.unwrap();
+        assert_eq!(publish(&store, "gw", &new, None, 3).await.unwrap(), second);
+
+        let document = store.read(&Key::signing_key(&second.key)).await.unwrap();
+        let read = KeyStatement::parse(&document).unwrap();
+        assert_eq!(read, second);
+        assert!(read.is_introduced_by(&old.public()) && !read.is_introduced_by(&new.public()));
+        assert!(!first.is_introduced_by(&old.public()));
+        let moved = KeyStatement { from_micros: 1, ..read };
+        assert!(!moved.is_introduced_by(&old.public()));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_by_something_else_is_an_error() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let signer = Signer::generate().unwrap();
+        store.put_new(&Key::signing_key(&signer.public().id()), b"{}".as_slice().into()).await.unwrap();
+        assert!(matches!(publish(&store, "gw", &signer, None, 1).await, Err(StatementError::Conflict(_))));
+    }
+
+    #[tokio::test]
+    async fn a_statement_of_another_key_is_not_believed() {
+        let (signer, other) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let statement = KeyStatement {
+            format: 1,
+            key: other.public().id(),
+            public: other.public(),
+            gateway: "gw".to_owned(),
+            from_micros: 0,
+            introduced_by: None,
+        };
+        let document = signer.seal(Kind::Key, serde_json::to_vec(&statement).unwrap(), 0);
+        assert!(matches!(KeyStatement::parse(&document), Err(StatementError::NotByItself)));
+    }
+}
