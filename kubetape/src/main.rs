@@ -12,6 +12,7 @@ mod lookup;
 mod output;
 mod running;
 mod service;
+mod signing;
 mod time;
 mod wiring;
 

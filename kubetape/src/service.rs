@@ -8,14 +8,14 @@ use gateway::{Gateway, TlsSettings};
 use player::{Player, PlayerSettings};
 use recorder::Recorder;
 use search::{Follower, Index};
-use storage::{Recordings, Store, journal::What};
+use storage::{Recordings, Store, journal::What, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Web},
     control::{self, Control},
-    wiring,
+    signing, wiring,
 };
 
 /// The listeners, bound before anything else is done: that a port is taken is known at once.
@@ -75,7 +75,8 @@ impl Service {
         let policy = Arc::new(wiring::policy(config)?);
         let store = wiring::store(config).await?;
         wiring::probe(&*store).await?;
-        let journal = Journal::open(store.clone(), &config.gateway.name, journal_settings(config)).await?;
+        let signer = signing::signer(config, &store).await?;
+        let journal = Journal::open(store.clone(), &config.gateway.name, journal_settings(config, &signer)).await?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         journal.note_durably("", What::Started { version }).await.context("cannot write the journal")?;
 
@@ -85,7 +86,7 @@ impl Service {
             policy,
             authority: Arc::new(wiring::authority(config)?),
             tokens: Arc::new(wiring::tokens(config)?),
-            recorder: Arc::new(Recorder::new(store.clone(), recorder_settings(config))),
+            recorder: Arc::new(Recorder::new(store.clone(), recorder_settings(config, &signer))),
             journal: journal.clone(),
             tls: tls(config),
             limits: gateway::Limits::default(),
@@ -132,7 +133,7 @@ impl Service {
     }
 }
 
-fn recorder_settings(config: &Config) -> recorder::Settings {
+fn recorder_settings(config: &Config, signer: &Arc<Signer>) -> recorder::Settings {
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     recorder::Settings {
         gateway: config.gateway.name.clone(),
@@ -141,14 +142,16 @@ fn recorder_settings(config: &Config) -> recorder::Settings {
         max_pending: bytes(config.recorder.pending_bytes),
         store_patience: config.recorder.patience,
         strict: config.recorder.strict,
+        signer: Arc::clone(signer),
         ..recorder::Settings::default()
     }
 }
 
-fn journal_settings(config: &Config) -> JournalSettings {
+fn journal_settings(config: &Config, signer: &Arc<Signer>) -> JournalSettings {
     JournalSettings {
         object_bytes: usize::try_from(config.journal.object_bytes).unwrap_or(usize::MAX),
         object_age: config.journal.object_age,
+        signer: Arc::clone(signer),
         ..JournalSettings::default()
     }
 }

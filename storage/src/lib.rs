@@ -13,8 +13,8 @@ mod manifest;
 mod memory;
 pub mod recordings;
 mod s3;
-pub mod spool;
 pub mod signing;
+pub mod spool;
 mod store;
 
 pub use disk::Disk;

@@ -16,4 +16,4 @@ mod statement;
 
 pub use document::{JournalHead, Kind, SealError, Sealed, Signature};
 pub use key::{KeyError, KeyId, PublicKey, Signer};
-pub use statement::{Introduction, KeyStatement, StatementError, publish};
+pub use statement::{Introduction, KeyStatement, StatementError, publish, statements};

@@ -5,6 +5,7 @@ mod demo;
 mod end;
 mod export;
 mod import;
+mod key;
 pub(crate) mod kubeconfig;
 mod login_link;
 mod ls;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
         Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
         Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
+        Command::Key(key) => block_on(key::run(&configured("warn")?, key)),
         Command::Token(token) => token::run(&configured("warn")?, token),
         Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),
         Command::User(user) => user::run(&configured("warn")?, user),

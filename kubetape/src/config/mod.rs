@@ -10,5 +10,5 @@ mod sample;
 
 pub use environment::of_process as environment_of_process;
 pub use file::{load, policy_rules};
-pub use running::{Certificate, ClusterSource, Config, Credential, Policy, Storage, Web};
+pub use running::{Certificate, ClusterSource, Config, Credential, Policy, Signing, Storage, Web};
 pub use sample::SAMPLE;

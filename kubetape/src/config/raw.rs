@@ -23,6 +23,8 @@ pub struct File {
     pub recorder: Recorder,
     /// How requests are written down.
     pub journal: Journal,
+    /// What recordings and journal are signed with.
+    pub signing: Signing,
     /// The search index.
     pub search: Search,
     /// The pages for auditors.
@@ -166,6 +168,16 @@ pub struct Journal {
     pub object_bytes: Option<Size>,
     /// or when it is this old.
     pub object_age: Option<Span>,
+}
+
+/// `[signing]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signing {
+    /// Ed25519 private key, PEM.
+    pub key: Option<PathBuf>,
+    /// The private key before it, which vouches for it.
+    pub previous_key: Option<PathBuf>,
 }
 
 /// `[search]`

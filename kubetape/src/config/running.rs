@@ -25,6 +25,8 @@ pub struct Config {
     pub recorder: Recorder,
     /// As written, with defaults.
     pub journal: Journal,
+    /// The key that signs.
+    pub signing: Signing,
     /// The index's folder.
     pub index: PathBuf,
     /// How often storage is looked at.
@@ -146,6 +148,20 @@ pub struct Journal {
     pub object_age: Duration,
 }
 
+/// What recordings and journal are signed with.
+#[derive(Debug)]
+pub enum Signing {
+    /// A key of the gateway's own, in the state folder.
+    Own,
+    /// A key that was given.
+    Given {
+        /// PEM file.
+        key: PathBuf,
+        /// The one before it.
+        previous: Option<PathBuf>,
+    },
+}
+
 /// The pages for auditors.
 #[derive(Debug)]
 pub struct Web {
@@ -180,6 +196,7 @@ impl Config {
                 object_bytes: raw.journal.object_bytes.map_or(256 << 10, |size| size.0),
                 object_age: raw.journal.object_age.map_or(Duration::from_secs(2), |span| span.0),
             },
+            signing: reader.signing(raw.signing)?,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
             interval: raw.search.interval.map_or(Duration::from_secs(2), |span| span.0),
             web: reader.web(raw.web)?,
@@ -268,6 +285,18 @@ impl Reader<'_> {
                 bail!("{at}.certificate: a key needs its `certificate`")
             }
         }
+    }
+
+    fn signing(&self, raw: raw::Signing) -> Result<Signing> {
+        let Some(key) = raw.key else {
+            ensure!(
+                raw.previous_key.is_none(),
+                "{}: is for a `key` of your own; `kubetape key rotate` replaces the gateway's",
+                self.at("signing.previous_key")
+            );
+            return Ok(Signing::Own);
+        };
+        Ok(Signing::Given { key: self.path(key), previous: raw.previous_key.map(|key| self.path(key)) })
     }
 
     fn url(&self, key: &str, url: Option<String>, scheme: &str, listen: SocketAddr) -> Result<String> {

@@ -5,9 +5,12 @@ use thiserror::Error;
 
 use super::{KeyId, Kind, PublicKey, SealError, Sealed, Signer};
 use crate::{
-    Key, Store, StoreError,
+    Entry, Key, Store, StoreError,
     chunk::{hex, unhex},
 };
+
+/// Most objects asked of the store at once.
+const PAGE: usize = 1000;
 
 /// What a gateway says of its key, kept beside the data as `keys/<id>.json`, signed by the key itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub enum StatementError {
     /// A member is missing or wrong.
     #[error("it is no statement of a key")]
     NotJson(#[from] serde_json::Error),
+    /// Larger than any.
+    #[error("it is too large for a statement of a key")]
+    TooLarge,
     /// Its key did not sign it, or has another name.
     #[error("its own key did not sign it")]
     NotByItself,
@@ -121,6 +127,30 @@ pub async fn publish(
         // Another process with the same key was faster, or an earlier try's answer was lost.
         Err(StoreError::Exists(key)) => ours(&store.read(&key).await?, signer).ok_or(StatementError::Conflict(key)),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The keys that are kept beside the data, by name; what is no statement of a key comes as the reason why not.
+///
+/// # Errors
+/// The store's.
+pub async fn statements(
+    store: &Arc<dyn Store>,
+) -> Result<Vec<(Key, Result<KeyStatement, StatementError>)>, StoreError> {
+    let mut found = Vec::new();
+    loop {
+        let page = store.list("keys/", found.last().map(|(key, _)| key), PAGE).await?;
+        let full = page.len() == PAGE;
+        for Entry { key, size } in page {
+            let statement = match size {
+                ..=KeyStatement::LONGEST => KeyStatement::parse(&store.read(&key).await?),
+                _ => Err(StatementError::TooLarge),
+            };
+            found.push((key, statement));
+        }
+        if !full {
+            return Ok(found);
+        }
     }
 }
 
