@@ -16,6 +16,7 @@ mod journal;
 mod object;
 mod queue;
 mod settings;
+pub mod verify;
 mod writer;
 
 pub use error::JournalError;
