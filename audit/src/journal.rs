@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     JournalError, JournalSettings,
     clip::clip,
+    head_file,
     object::{Place, legal_name},
     queue::{Limits, Queue},
     writer::{LastError, Writer},
@@ -64,6 +65,10 @@ impl Journal {
             queue_entries: settings.queue_entries.max(1),
         }));
         let last_error = Arc::<LastError>::default();
+        let place = match settings.head_file.as_deref().and_then(head_file::read) {
+            Some(known) => place.not_before(gateway, &known),
+            None => place,
+        };
         if let Some(head) = place.head(gateway) {
             settings.signer.witness(head);
         }
@@ -71,6 +76,7 @@ impl Journal {
             store,
             signer: Arc::clone(&settings.signer),
             sealed: None,
+            head_file: settings.head_file.clone(),
             gateway: gateway.to_owned(),
             place,
             queue: Arc::clone(&queue),

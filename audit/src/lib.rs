@@ -12,6 +12,7 @@
 
 mod clip;
 mod error;
+mod head_file;
 mod journal;
 mod object;
 mod queue;

@@ -54,6 +54,22 @@ impl Place {
         }
     }
 
+    /// Goes on behind the object that is known to have been the newest, where the store ends before it or has another
+    /// one in its place: what was cut off stays missed.
+    pub(crate) fn not_before(self, gateway: &str, known: &JournalHead) -> Self {
+        let Some(object) = chunk::unhex(&known.sha256).filter(|_| known.gateway == gateway) else { return self };
+        if self.seq > known.seq {
+            return self;
+        }
+        tracing::error!(
+            gateway,
+            known = known.seq,
+            next = self.seq,
+            "the end of the journal is missing from the store: somebody removed it, or the store was put back"
+        );
+        Self { day: self.day, seq: known.seq + 1, tail: Tail { object, line: [0; 32] } }
+    }
+
     /// What the next object is chained to.
     pub(crate) fn tail(&self) -> Tail {
         self.tail

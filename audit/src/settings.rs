@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use storage::signing::Signer;
 
@@ -17,6 +17,9 @@ pub struct JournalSettings {
     pub patience: Duration,
     /// Signs every object, and is told how far the journal has come. The default is a key that nobody knows.
     pub signer: Arc<Signer>,
+    /// Where, outside of the store, it is kept how far the journal has come. A store whose journal ends earlier has lost
+    /// its end: the journal goes on behind the numbers that are gone, so that they stay missed.
+    pub head_file: Option<PathBuf>,
 }
 
 impl Default for JournalSettings {
@@ -28,6 +31,7 @@ impl Default for JournalSettings {
             queue_entries: 65_536,
             patience: Duration::from_secs(10),
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),
+            head_file: None,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The command line: what may be typed, and the help that teaches it.
 
+mod evidence;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::evidence::{Key, Verify};
 use crate::config::quantity::Span;
 
 const FIRST: &str = "\
@@ -65,6 +68,8 @@ index stays in use until the new one is complete.
 Example:
   kubetape --config kubetape.toml reindex")]
     Reindex,
+    /// Check that recordings and journal are what was written: nothing missing, altered, moved or added
+    Verify(Verify),
     /// The keys that recordings and journal are signed with: list, show, replace
     #[command(subcommand)]
     Key(Key),
@@ -393,30 +398,6 @@ pub struct Import {
     /// For scripts
     #[arg(long)]
     pub json: bool,
-}
-
-/// `kubetape key`
-#[derive(Debug, Subcommand)]
-pub enum Key {
-    /// List the public keys that are kept beside the recordings
-    Ls {
-        /// For scripts
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print the public key in use (PEM): what `kubetape verify --key` and auditors need
-    #[command(after_help = "\
-Give it to auditors, and keep it where whoever can write the recordings cannot: signatures prove as much as the way \
-on which the key came.
-
-Example:
-  kubetape key show > kubetape.pub")]
-    Show,
-    /// Make a new key, which is used from the gateway's next start on
-    #[command(after_help = "\
-The old key signs the statement that introduces the new one, so that whoever trusts the old one can trust the new one; \
-and the old secret is removed. Where a secret may be known to others, tell auditors the new key yourself.")]
-    Rotate,
 }
 
 /// `kubetape token`

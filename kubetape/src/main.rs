@@ -29,9 +29,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // `kubetape ls | head`: whoever read has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("kubetape: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref() {
+            // Said already.
+            Some(running::Exit(status)) => ExitCode::from(*status),
+            None => {
+                eprintln!("kubetape: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }

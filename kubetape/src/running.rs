@@ -6,6 +6,18 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// The program ends with this status, and everything has been said.
+#[derive(Debug)]
+pub struct Exit(pub u8);
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit status {}", self.0)
+    }
+}
+
+impl std::error::Error for Exit {}
+
 /// Threads that wait for the disk. A thousand sessions that end together queue for these; with tokio's 512 they
 /// took 270 MiB for stacks and heaps, and were no faster.
 const BLOCKING_THREADS: usize = 64;

@@ -152,6 +152,7 @@ fn journal_settings(config: &Config, signer: &Arc<Signer>) -> JournalSettings {
         object_bytes: usize::try_from(config.journal.object_bytes).unwrap_or(usize::MAX),
         object_age: config.journal.object_age,
         signer: Arc::clone(signer),
+        head_file: Some(config.state_file(signing::HEAD)),
         ..JournalSettings::default()
     }
 }

@@ -11,13 +11,15 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use storage::{
     Store,
-    signing::{PublicKey, Signer, publish},
+    signing::{JournalHead, PublicKey, Signer, publish},
 };
 
 use crate::config::{Config, Signing};
 
 /// The key in use, below `state.dir`.
 const KEY: &str = "signing/key.pem";
+/// How far the gateway's journal has come, outside of the store.
+pub const HEAD: &str = "signing/journal.json";
 /// A key that waits for the next start.
 const NEXT: &str = "signing/next.pem";
 
@@ -50,6 +52,16 @@ pub fn own_public_key(config: &Config) -> Result<Option<PublicKey>> {
         return Ok(None);
     }
     Ok(Some(read(&path)?.public()))
+}
+
+/// How far the gateway's journal had come, as it is kept in `state.dir`.
+pub fn own_head(config: &Config) -> Result<Option<JournalHead>> {
+    let path = config.state_file(HEAD);
+    if !path.try_exists().unwrap_or(false) {
+        return Ok(None);
+    }
+    let read = || -> Result<_> { Ok(serde_json::from_slice(&std::fs::read(&path)?)?) };
+    read().map(Some).with_context(|| format!("cannot use {}", path.display()))
 }
 
 /// Makes the key for the next start.

@@ -1,6 +1,8 @@
 //! The journal against a store that can be held up and made to fail.
 
 mod gate;
+mod verify;
+mod world;
 
 use std::{sync::Arc, time::Duration};
 
@@ -206,4 +208,26 @@ async fn a_name_that_would_leave_its_folder_is_refused() {
         let opened = Journal::open(Gate::open(), name, settings()).await;
         assert!(matches!(opened, Err(JournalError::Name(_))), "{name:?}");
     }
+}
+
+#[tokio::test]
+async fn a_journal_whose_end_was_removed_goes_on_behind_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = JournalSettings { head_file: Some(folder.path().join("head.json")), ..settings() };
+    let store = Gate::open();
+    for n in 0..3 {
+        let journal = open(&store, settings.clone()).await;
+        journal.note("ada", numbered(n)).await;
+        journal.close().await.unwrap();
+    }
+    // The last two objects are gone.
+    let cut = Gate::open();
+    let first = store.list("journal/gw-1/", None, 1).await.unwrap().remove(0).key;
+    cut.put_new(&first, store.read(&first).await.unwrap()).await.unwrap();
+    let journal = open(&cut, settings).await;
+    journal.note("ada", numbered(3)).await;
+    journal.close().await.unwrap();
+    let names = cut.list("journal/gw-1/", None, 10).await.unwrap();
+    let seqs: Vec<_> = names.iter().filter_map(|entry| entry.key.journal_seq()).collect();
+    assert_eq!(seqs, [0, 3]);
 }

@@ -15,6 +15,7 @@ mod search;
 mod serve;
 pub(crate) mod token;
 mod user;
+mod verify;
 
 use anyhow::Result;
 
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
         Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
         Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
+        Command::Verify(wanted) => block_on(verify::run(wanted, || configured("warn"))),
         Command::Key(key) => block_on(key::run(&configured("warn")?, key)),
         Command::Token(token) => token::run(&configured("warn")?, token),
         Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),

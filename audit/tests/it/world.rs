@@ -1,0 +1,153 @@
+//! A small store as a gateway leaves it: two recordings, a journal of several objects, a key and the one after it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicI64, atomic::Ordering},
+};
+
+use audit::{Journal, JournalSettings, verify};
+use bytes::Bytes;
+use serde_json::json;
+use storage::{
+    Chunk, Key, Manifest, Memory, Outcome, RecordingId, Store,
+    cast::{Code, Header, write_event},
+    chunk,
+    journal::{Request, What},
+    signing::{JournalHead, Signer, publish},
+};
+use uuid::{NoContext, Timestamp, Uuid};
+
+pub type Objects = BTreeMap<Key, Bytes>;
+
+pub struct World {
+    pub objects: Objects,
+    pub old: Arc<Signer>,
+    pub new: Arc<Signer>,
+    pub heads: Vec<JournalHead>,
+    pub recordings: [RecordingId; 2],
+}
+
+/// Microseconds since 1970 UTC, later with each call.
+pub fn now() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let clock = jiff::Timestamp::now().as_microsecond();
+    LAST.fetch_max(clock, Ordering::SeqCst).max(clock)
+}
+
+impl World {
+    /// Two lives of a gateway; between them its key is replaced.
+    pub async fn new() -> Self {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let [old, new] = [(); 2].map(|()| Arc::new(Signer::generate().unwrap()));
+        publish(&store, "gw", &old, None, now()).await.unwrap();
+        let first = life(&store, &old, 1).await;
+        publish(&store, "gw", &new, Some(&old), now()).await.unwrap();
+        let second = life(&store, &new, 2).await;
+        let heads = vec![new.head().unwrap()];
+        Self { objects: objects(&store).await, old, new, heads, recordings: [first, second] }
+    }
+
+    /// What somebody asks who has the old key and the heads.
+    pub fn question(&self) -> verify::Question {
+        verify::Question {
+            trusted: vec![verify::Trust::Key(self.old.public())],
+            heads: self.heads.clone(),
+            settled_micros: i64::MAX,
+            ..verify::Question::default()
+        }
+    }
+
+    pub fn chunk(&self, recording: usize, number: u32) -> Key {
+        Key::chunk(self.recordings[recording], number)
+    }
+
+    pub fn manifest(&self, recording: usize) -> Key {
+        Key::manifest(self.recordings[recording])
+    }
+
+    /// The journal's object of that number.
+    pub fn journal(&self, seq: u64) -> Key {
+        self.objects.keys().find(|key| key.journal_seq() == Some(seq)).unwrap().clone()
+    }
+}
+
+pub async fn report(objects: &Objects, question: &verify::Question) -> verify::Report {
+    let memory = Memory::new();
+    for (key, object) in objects {
+        memory.put_new(key, object.clone()).await.unwrap();
+    }
+    verify::verify(&(Arc::new(memory) as Arc<dyn Store>), question, &mut |_| {}).await.unwrap()
+}
+
+async fn objects(store: &Arc<dyn Store>) -> Objects {
+    let mut objects = Objects::new();
+    for entry in store.list("", None, 1000).await.unwrap() {
+        let object = store.read(&entry.key).await.unwrap();
+        objects.insert(entry.key, object);
+    }
+    objects
+}
+
+/// Start, one session, stop.
+async fn life(store: &Arc<dyn Store>, signer: &Arc<Signer>, number: u64) -> RecordingId {
+    let settings = JournalSettings { signer: Arc::clone(signer), ..JournalSettings::default() };
+    let journal = Journal::open(Arc::clone(store), "gw", settings).await.unwrap();
+    journal.note("", What::Started { version: "1".to_owned() }).await;
+    let id = RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)));
+    let opened = What::SessionOpened { session: id, request: Request::default() };
+    journal.note_durably("ann", opened).await.unwrap();
+    record(store, signer, id).await;
+    let ended = json!({ "event": "session_ended", "session": id, "outcome": "exited", "exit_code": 42 });
+    journal.note("ann", serde_json::from_value(ended).unwrap()).await;
+    journal.note("", What::Stopped).await;
+    journal.close().await.unwrap();
+    id
+}
+
+async fn record(store: &Arc<dyn Store>, signer: &Signer, id: RecordingId) {
+    let header = header(id);
+    let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
+    write_event(&mut lines[1], 100, Code::Output, "one\r\n");
+    write_event(&mut lines[2], 200, Code::Output, "two\r\n");
+    let mut digest = [0; 32];
+    let mut chunks = Vec::new();
+    for (number, lines) in (0..).zip(&lines) {
+        let object = chunk::compress(lines).unwrap();
+        digest = chunk::chain(digest, &object);
+        chunks.push(Chunk {
+            number,
+            size: object.len() as u64,
+            uncompressed: lines.len() as u64,
+            digest: chunk::hex(digest),
+            first_micros: 0,
+            last_micros: 200,
+        });
+        store.put_new(&Key::chunk(id, number), object.into()).await.unwrap();
+    }
+    let manifest = manifest(header, chunks).seal(signer, now());
+    store.put_new(&Key::manifest(id), manifest).await.unwrap();
+}
+
+fn header(id: RecordingId) -> Header {
+    let header = json!({
+        "version": 2, "width": 80, "height": 24, "timestamp": 1_795_348_800, "command": "sh", "title": "a pod",
+        "kubetape": {
+            "id": id, "kind": "exec", "started_micros": 1_795_348_800_000_000_i64, "gateway": "gw",
+            "principal": { "name": "ann", "groups": [], "credential": "token", "credential_id": "1" },
+            "target": { "cluster": "c" }, "impersonation": { "user": "ann", "groups": [] },
+            "rule": "all", "input": "never", "argv": ["sh"], "tty": true, "stdin": true,
+        },
+    });
+    Header::parse(header.to_string().as_bytes()).unwrap()
+}
+
+fn manifest(header: Header, chunks: Vec<Chunk>) -> Manifest {
+    let manifest = json!({
+        "format": 1, "session": header.kubetape, "ended_micros": 1, "duration_micros": 1, "outcome": "exited",
+        "exit_code": 42, "width": 80, "height": 24, "totals": { "stdin": 0, "stdout": 10, "stderr": 0 },
+        "chunks": chunks, "commands": [],
+    });
+    let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 42 });
+    manifest
+}

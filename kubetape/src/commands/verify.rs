@@ -1,0 +1,235 @@
+//! `kubetape verify`
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use audit::verify::{Progress, Question, Report, Trust, Verdict, verify};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde::Serialize;
+use storage::{
+    Disk, Key, RecordingId, Recordings, Store,
+    signing::{JournalHead, KeyStatement, PublicKey},
+};
+
+use crate::{
+    cli,
+    config::Config,
+    lookup,
+    output::{self, Table, Tone, line},
+    running::Exit,
+    signing, wiring,
+};
+
+/// What lies at the top of an export.
+pub const BUNDLE: &str = "bundle.json";
+
+/// A store, and what of it.
+struct Place {
+    name: String,
+    store: Arc<dyn Store>,
+    within: String,
+    excerpt: bool,
+    trusted: Vec<Trust>,
+    /// How far this gateway's journal had come, from its own state.
+    head: Option<JournalHead>,
+    /// Whose keys these are.
+    whose: &'static str,
+}
+
+pub async fn run(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<()> {
+    let status = match check(wanted, config).await {
+        Ok(status) => status,
+        Err(error) if output::is_broken_pipe(&error) => return Err(error),
+        Err(error) => {
+            eprintln!("kubetape: {error:#}");
+            2
+        }
+    };
+    if status == 0 { Ok(()) } else { Err(Exit(status).into()) }
+}
+
+async fn check(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<u8> {
+    let trusted = wanted.keys.iter().map(|key| trust(key)).collect::<Result<Vec<_>>>()?;
+    let heads = wanted.heads.as_deref().map(heads).transpose()?.unwrap_or_default();
+    let grace = i64::try_from(wanted.grace.0.as_micros()).unwrap_or(i64::MAX);
+    let settled_micros = Timestamp::now().as_microsecond().saturating_sub(grace);
+    let (mut reports, mut ends, mut status) = (Vec::new(), Vec::new(), 0);
+    for place in places(wanted, &trusted, config).await? {
+        let question = Question {
+            trusted: place.trusted.clone(),
+            within: place.within.clone(),
+            excerpt: place.excerpt,
+            heads: heads.iter().cloned().chain(place.head.clone()).collect(),
+            settled_micros,
+        };
+        let report = watched(&place, &question).await?;
+        status = status.max(rank(report.verdict()));
+        ends.extend(report.heads.clone());
+        if wanted.json {
+            reports.push(Shown { place: place.name, verdict: report.verdict(), report });
+        } else {
+            tell(&place, &report)?;
+        }
+    }
+    if let Some(file) = &wanted.save_heads {
+        let json = serde_json::to_vec_pretty(&ends)?;
+        std::fs::write(file, json).with_context(|| format!("cannot write {} (--save-heads)", file.display()))?;
+    }
+    if wanted.json {
+        output::json(&reports)?;
+    }
+    Ok([0, 3, 1][usize::from(status)])
+}
+
+/// Of two verdicts the graver counts.
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Proven => 0,
+        Verdict::NotVouched => 1,
+        Verdict::Wrong => 2,
+    }
+}
+
+/// A report as scripts see it.
+#[derive(Serialize)]
+struct Shown {
+    place: String,
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: Report,
+}
+
+/// A key as it was named: a file, or an id.
+fn trust(key: &str) -> Result<Trust> {
+    let path = Path::new(key);
+    if !path.exists()
+        && let Ok(id) = key.parse()
+    {
+        return Ok(Trust::Pin(id));
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the key {key} (--key)"))?;
+    if text.trim_start().starts_with('{') {
+        let statement = KeyStatement::parse(text.as_bytes());
+        return Ok(Trust::Key(statement.with_context(|| format!("cannot use {key} (--key)"))?.public));
+    }
+    Ok(Trust::Key(PublicKey::from_pem(&text).with_context(|| format!("cannot use {key} (--key)"))?))
+}
+
+fn heads(file: &Path) -> Result<Vec<JournalHead>> {
+    let read = || -> Result<_> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+    read().with_context(|| format!("cannot use {} (--heads)", file.display()))
+}
+
+async fn places(wanted: &cli::Verify, trusted: &[Trust], config: impl Fn() -> Result<Config>) -> Result<Vec<Place>> {
+    let mut places = Vec::new();
+    for name in &wanted.places {
+        places.push(if Path::new(name).is_dir() {
+            folder(name, trusted).await?
+        } else {
+            configured(&config()?, Some(name), trusted).await?
+        });
+    }
+    if places.is_empty() {
+        places.push(configured(&config()?, None, trusted).await?);
+    }
+    Ok(places)
+}
+
+async fn folder(name: &str, trusted: &[Trust]) -> Result<Place> {
+    let path = Path::new(name);
+    if !["recordings", "journal", "keys"].iter().any(|part| path.join(part).is_dir()) {
+        bail!("{name} is no store and no export: it has none of the folders recordings, journal and keys");
+    }
+    let store = Disk::open_existing(path).await.with_context(|| format!("cannot read {name}"))?;
+    Ok(Place {
+        name: name.to_owned(),
+        store: Arc::new(store),
+        within: String::new(),
+        excerpt: path.join(BUNDLE).exists(),
+        trusted: trusted.to_vec(),
+        head: None,
+        whose: "given",
+    })
+}
+
+async fn configured(config: &Config, name: Option<&str>, trusted: &[Trust]) -> Result<Place> {
+    let store = wiring::store_to_read(config).await?;
+    let within = match name {
+        None => String::new(),
+        Some(name) if name.starts_with("recordings/") => name.to_owned(),
+        Some(name) => Key::recording_prefix(recording(&store, name).await?),
+    };
+    let (trusted, whose) = match trusted {
+        [] => {
+            (signing::own_public_key(config)?.map(Trust::Key).into_iter().collect(), "this gateway's own, of state.dir")
+        }
+        given => (given.to_vec(), "given"),
+    };
+    // Read before the store is: the journal may grow meanwhile.
+    let head = signing::own_head(config)?;
+    let name = name.unwrap_or("the configured store").to_owned();
+    Ok(Place { name, store, within, excerpt: false, trusted, head, whose })
+}
+
+async fn recording(store: &Arc<dyn Store>, name: &str) -> Result<RecordingId> {
+    let found = lookup::recording(&Recordings::new(Arc::clone(store)), name).await;
+    found.with_context(|| format!("{name} is no folder, and no recording of the configured store"))
+}
+
+async fn watched(place: &Place, question: &Question) -> Result<Report> {
+    // On stderr, and only where that is a terminal.
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let told = &mut |Progress { journal_objects, recordings, bytes }| {
+        let bytes = HumanBytes(bytes);
+        bar.set_message(format!("{journal_objects} journal objects, {recordings} recordings, {bytes} checked"));
+    };
+    let report = verify(&place.store, question, told).await;
+    bar.finish_and_clear();
+    report.with_context(|| format!("cannot check {}", place.name))
+}
+
+fn tell(place: &Place, report: &Report) -> Result<()> {
+    line(output::plain(&place.name))?;
+    let trusted = match place.trusted.len() {
+        0 => "none given".to_owned(),
+        count => format!("{count} trusted, {}", place.whose),
+    };
+    line(format_args!("  keys        {} in the store; {trusted}", report.keys))?;
+    line(format_args!("  journal     {} objects, {} entries", report.journal_objects, report.journal_entries))?;
+    for head in &report.heads {
+        line(format_args!("    {} ends with object {}, {}", output::plain(&head.gateway), head.seq, head.sha256))?;
+    }
+    line(format_args!("  recordings  {}, and {} without a manifest", report.recordings, report.unfinished))?;
+    for note in &report.notes {
+        line(format_args!("  note        {}", output::plain(note)))?;
+    }
+    if !report.findings.is_empty() {
+        line("")?;
+        let mut table = Table::new(["PROBLEM", "OBJECT", "WHY"]);
+        for finding in &report.findings {
+            let plain = |text: &str| (text.to_owned(), Tone::Plain);
+            table.row([(finding.problem.name().to_owned(), Tone::Bad), plain(&finding.object), plain(&finding.detail)]);
+        }
+        table.print()?;
+        if report.more_findings > 0 {
+            line(format_args!("… and {} more", report.more_findings))?;
+        }
+        line("")?;
+    }
+    Ok(line(verdict(report))?)
+}
+
+fn verdict(report: &Report) -> String {
+    let wrong = report.findings.len() as u64 + report.more_findings;
+    match report.verdict() {
+        Verdict::Proven => "proven: everything is as it was written by holders of keys that you trust".to_owned(),
+        Verdict::NotVouched => "not vouched for: the signatures are right, but the keys come from the data itself: \
+                                nothing vouches for them. Give a key that you trust: --key"
+            .to_owned(),
+        Verdict::Wrong if wrong == 1 => "WRONG: one finding".to_owned(),
+        Verdict::Wrong => format!("WRONG: {wrong} findings"),
+    }
+}
