@@ -33,7 +33,7 @@ const PARALLEL: usize = 8;
 /// What is at the top of a store.
 const OWN: [&str; 3] = ["keys", "journal", "recordings"];
 /// What may be there beside it, and is no evidence.
-const BESIDE: [&str; 2] = ["probe", "leases"];
+const BESIDE: [&str; 3] = ["imports", "leases", "probe"];
 
 /// A key that the asker trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use storage::{
     Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId, Recordings, Store, StoreError,
     cast::{Header, Imported, Session},
     chunk,
+    signing::Signer,
 };
 
 use crate::{
@@ -25,6 +26,7 @@ const BUFFER: usize = 1 << 20;
 pub struct Importer {
     store: Arc<dyn Store>,
     recordings: Recordings,
+    signer: Arc<Signer>,
     limits: Limits,
 }
 
@@ -54,9 +56,9 @@ struct Mark {
 }
 
 impl Importer {
-    /// Puts into `store`.
-    pub fn new(store: Arc<dyn Store>, limits: Limits) -> Self {
-        Self { recordings: Recordings::new(Arc::clone(&store)), store, limits }
+    /// Puts into `store`; the manifests are signed by `signer`.
+    pub fn new(store: Arc<dyn Store>, signer: Arc<Signer>, limits: Limits) -> Self {
+        Self { recordings: Recordings::new(Arc::clone(&store)), store, signer, limits }
     }
 
     /// Imports a file, unless it is there already. `tick` hears of every piece that was read, in bytes: three times the
@@ -144,8 +146,12 @@ impl Importer {
             return Err(ImportError::Changed);
         }
         let manifest = manifest(header.kubetape, survey, chain.chunks);
-        let json = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        self.put(&Key::manifest(id), json.into()).await
+        let object = manifest.seal(&self.signer, Timestamp::now().as_microsecond());
+        match self.put(&Key::manifest(id), object).await {
+            // A signature has its time in it: the same manifest of an earlier try has other bytes.
+            Err(ImportError::Conflict(_)) if self.recordings.manifest(id).await?.as_ref() == Some(&manifest) => Ok(()),
+            other => other,
+        }
     }
 
     /// Puts the header, or finds the one that an earlier import has put.

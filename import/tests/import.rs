@@ -13,6 +13,7 @@ use import::{Claims, Done, ImportError, Importer, Limits};
 use storage::{
     Memory, Outcome, Recordings, Store, Summary,
     cast::{Code, Event, SessionKind},
+    signing::Signer,
 };
 
 const V2: &str = r#"{"version": 2, "width": 100, "height": 30, "timestamp": 1700000000, "command": "sh -c 'ls -l'", "title": "a title"}
@@ -29,6 +30,10 @@ struct Bench {
     limits: Limits,
 }
 
+fn signer() -> Arc<Signer> {
+    Arc::new(Signer::generate().unwrap())
+}
+
 impl Bench {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), store: Arc::new(Memory::new()), limits: Limits::default() }
@@ -41,7 +46,7 @@ impl Bench {
     }
 
     async fn import(&self, path: &Path, claims: &Claims) -> Result<Done, ImportError> {
-        Importer::new(Arc::clone(&self.store), self.limits).import(path, claims, |_| {}).await
+        Importer::new(Arc::clone(&self.store), signer(), self.limits).import(path, claims, |_| {}).await
     }
 
     async fn take(&self, name: &str, content: impl AsRef<[u8]>) -> (Summary, Vec<Event>) {
@@ -327,7 +332,7 @@ async fn progress_is_told_in_bytes_of_the_file() {
     let file = bench.file("a.cast", V2);
     let read = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&read);
-    let importer = Importer::new(Arc::clone(&bench.store), bench.limits);
+    let importer = Importer::new(Arc::clone(&bench.store), signer(), bench.limits);
     importer
         .import(&file, &Claims::default(), move |bytes| _ = counted.fetch_add(bytes, Ordering::Relaxed))
         .await

@@ -42,6 +42,19 @@ pub async fn signer(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signe
     Ok(Arc::new(signer))
 }
 
+/// The key to sign with beside a gateway that may be running: one that waits for the gateway's next start goes on
+/// waiting.
+pub async fn signer_beside_gateway(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
+    let signer = match &config.signing {
+        Signing::Own => in_use(config)?,
+        Signing::Given { key, .. } => read(key)?,
+    };
+    let now = Timestamp::now().as_microsecond();
+    let statement = publish(store, &config.gateway.name, &signer, None, now).await;
+    statement.context("cannot store the public key beside the recordings")?;
+    Ok(Arc::new(signer))
+}
+
 /// The public half of the key in use, where there is one: nothing is made.
 pub fn own_public_key(config: &Config) -> Result<Option<PublicKey>> {
     let path = match &config.signing {
@@ -83,14 +96,19 @@ pub fn rotate(config: &Config) -> Result<PublicKey> {
 
 /// The key of `state.dir`, made if need be; and with a new one the one that it replaces.
 fn own(config: &Config) -> Result<(Signer, Option<Signer>)> {
-    let (path, waits) = (config.state_file(KEY), config.state_file(NEXT));
+    let waits = config.state_file(NEXT);
     if waits.exists() {
-        return Ok((read(&waits)?, Some(read(&path)?)));
+        return Ok((read(&waits)?, Some(in_use(config)?)));
     }
+    Ok((in_use(config)?, None))
+}
+
+fn in_use(config: &Config) -> Result<Signer> {
+    let path = config.state_file(KEY);
     if !path.exists() {
         create(&path, &Signer::generate()?)?;
     }
-    Ok((read(&path)?, None))
+    read(&path)
 }
 
 fn read(path: &Path) -> Result<Signer> {

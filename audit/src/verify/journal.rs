@@ -62,13 +62,14 @@ impl Sessions {
     }
 
     fn hear(&mut self, what: &What, micros: i64) {
-        let (id, ended) = match what {
-            What::SessionOpened { session, .. } => (*session, false),
-            What::SessionEnded { session, .. } => (*session, true),
+        let (id, opened, ended) = match what {
+            What::SessionOpened { session, .. } => (*session, true, false),
+            What::SessionEnded { session, .. } => (*session, false, true),
+            What::Imported { session, .. } => (*session, true, true),
             _ => return,
         };
         let session = self.0.entry(id).or_default();
-        session.opened |= !ended;
+        session.opened |= opened;
         session.ended |= ended;
         session.micros = session.micros.max(micros);
     }

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use storage::journal::What;
 
-use crate::{cli, config::Config, output, time, wiring};
+use crate::{cli, config::Config, output, signing, time, wiring};
 
 /// A file is read so often: for its digest, to see that it is whole, to store it.
 const READINGS: u64 = 3;
@@ -24,10 +24,12 @@ pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
     let files = files(&wanted.files)?;
     let store = wiring::store(config).await?;
     wiring::probe(&*store).await?;
-    let settings = JournalSettings { object_age: Duration::from_secs(1), ..JournalSettings::default() };
+    let signer = signing::signer_beside_gateway(config, &store).await?;
+    let settings =
+        JournalSettings { object_age: Duration::from_secs(1), signer: signer.clone(), ..JournalSettings::default() };
     let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
     let limits = Limits { file_bytes: wanted.max_bytes.0, ..Limits::default() };
-    let importer = Importer::new(store, limits);
+    let importer = Importer::new(store, signer, limits);
     let bar = bar(&files)?;
     let claims = claims(wanted);
     let mut rows = Vec::new();
