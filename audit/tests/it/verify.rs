@@ -85,7 +85,8 @@ async fn every_two_objects_that_change_places_are_found() {
     let world = World::new().await;
     let keys: Vec<&Key> = world.objects.keys().collect();
     for (at, one) in keys.iter().enumerate() {
-        for other in &keys[at + 1..] {
+        // The same line makes the same chunk in both recordings.
+        for other in keys[at + 1..].iter().filter(|other| world.objects[**other] != world.objects[*one]) {
             let mut objects = world.objects.clone();
             objects.insert((*one).clone(), world.objects[*other].clone());
             objects.insert((*other).clone(), world.objects[*one].clone());
@@ -229,20 +230,17 @@ async fn a_session_without_an_end_is_said_and_is_no_lie() {
 #[tokio::test]
 async fn what_was_written_before_signatures_is_unsigned_and_no_worse() {
     let world = World::new().await;
-    let found = after(&world, |objects| {
-        objects.retain(|key, _| !key.as_str().starts_with("keys/"));
-        for (key, object) in objects.iter_mut() {
-            if key.journal_seq().is_some() {
-                *object = Bytes::copy_from_slice(storage::journal::Parts::of(object).frame);
-            } else if key.file_name() == "manifest.json" {
-                let manifest: Manifest = serde_json::from_slice(object).unwrap();
-                *object = serde_json::to_vec_pretty(&manifest).unwrap().into();
-            }
+    let mut objects = world.objects.clone();
+    objects.retain(|key, _| !key.as_str().starts_with("keys/"));
+    for (key, object) in &mut objects {
+        if key.journal_seq().is_some() {
+            *object = Bytes::copy_from_slice(storage::journal::Parts::of(object).frame);
+        } else if key.file_name() == "manifest.json" {
+            let manifest: Manifest = serde_json::from_slice(object).unwrap();
+            *object = serde_json::to_vec_pretty(&manifest).unwrap().into();
         }
-    });
-    let mut found = found.await;
-    // The heads that are asked for are those of the sealed objects.
-    found.findings.retain(|finding| finding.object != "journal/gw/");
+    }
+    let found = report(&objects, &Question { heads: Vec::new(), ..world.question() }).await;
     assert!(found.findings.iter().all(|finding| finding.problem == Problem::Unsigned), "{:?}", found.findings);
     assert_eq!(found.findings.len() as u64, found.journal_objects + 2);
 }
