@@ -24,6 +24,9 @@ pub enum PlayerError {
     /// The receiver of an export failed.
     #[error("cannot write the export")]
     Write(#[source] io::Error),
+    /// The gateway's spool, where a session is that goes on, cannot be read.
+    #[error("cannot read the spool")]
+    Spool(#[source] Box<storage::spool::SpoolError>),
     /// The process ends and the work with it.
     #[error("the work was cut off")]
     Stopped,
@@ -35,7 +38,7 @@ impl PlayerError {
         match self {
             Self::Recording(error) => error.is_not_found(),
             Self::NoSegment(_) => true,
-            Self::NotRecorded { .. } | Self::Incomplete(_) | Self::Write(_) | Self::Stopped => false,
+            Self::NotRecorded { .. } | Self::Incomplete(_) | Self::Write(_) | Self::Spool(_) | Self::Stopped => false,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod cache;
 mod error;
 pub mod export;
+mod live;
 mod lossy;
 mod playback;
 mod projector;
@@ -18,11 +19,12 @@ use std::{sync::Arc, time::Duration};
 use cache::Cache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
+pub use live::{LiveFrame, Viewer};
 use playback::Reel;
 pub use playback::{Pace, Playback, Step, Timed};
 use segments::Gathering;
 pub use segments::{Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
-use storage::{RecordingId, Recordings};
+use storage::{RecordingError, RecordingId, Recordings, cast::Header, spool::Spool};
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
 
@@ -49,13 +51,21 @@ pub struct Player {
     recordings: Recordings,
     settings: PlayerSettings,
     cache: Arc<Cache>,
+    stages: Arc<live::Stages>,
+    spool: Option<Spool>,
 }
 
 impl Player {
     /// Plays `recordings`.
     pub fn new(recordings: Recordings, settings: PlayerSettings) -> Self {
         let cache = Arc::new(Cache::new(settings.cache_bytes));
-        Self { recordings, settings, cache }
+        Self { recordings, settings, cache, stages: Arc::default(), spool: None }
+    }
+
+    /// Watches the sessions that this process records where they are first: without it what is live is some seconds old.
+    #[must_use]
+    pub fn with_spool(self, spool: Spool) -> Self {
+        Self { spool: Some(spool), ..self }
     }
 
     /// The index of asciinema-player's `segmented` source, of what is stored by now. Its URLs are relative:
@@ -138,7 +148,7 @@ impl Player {
         let known = match held.as_ref() {
             Some(known) if known.complete || !self.has_more(id, known.chunk).await? => return Ok(Arc::clone(known)),
             Some(known) => (**known).clone(),
-            None => Timeline::new(&self.recordings.header(id).await?),
+            None => Timeline::new(&self.header(id).await?),
         };
         let from = known.marks.last().map_or(0, |mark| mark.place.chunk.saturating_sub(1));
         let chunks = self.recordings.chunks_after(id, from).await?;
@@ -146,6 +156,19 @@ impl Player {
         self.cache.weigh(id, timeline.bytes());
         *held = Some(Arc::clone(&timeline));
         Ok(timeline)
+    }
+
+    /// The header: from the spool where a session began a moment ago and the store does not have it yet.
+    ///
+    /// # Errors
+    /// [`RecordingError::NotFound`] where neither has it.
+    pub async fn header(&self, id: RecordingId) -> Result<Header, RecordingError> {
+        match (self.recordings.header(id).await, &self.spool) {
+            (Err(RecordingError::NotFound(id)), Some(spool)) => {
+                spool.header(id).ok().flatten().ok_or(RecordingError::NotFound(id))
+            }
+            (header, _) => header,
+        }
     }
 
     async fn has_more(&self, id: RecordingId, chunk: u32) -> Result<bool, PlayerError> {

@@ -155,7 +155,7 @@ impl Gathering {
 
 /// Without the characters that turn the direction of the text around them: terminals do not obey them, browsers do,
 /// and would show `txt.exe` for `exe.txt`. The text and the other exports keep them.
-fn unturned(text: String) -> String {
+pub(crate) fn unturned(text: String) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.contains(turns) { text.replace(turns, "") } else { text }
 }

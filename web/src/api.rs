@@ -17,7 +17,7 @@ use crate::{
     end::end,
     failure::{ApiFailure, Failure},
     filters::Filters,
-    guard,
+    guard, live,
     logins::Login,
     state::{Shared, recording, unplayable, unreadable},
 };
@@ -31,6 +31,7 @@ pub(crate) fn routes(state: &Shared) -> Router<Shared> {
         .route("/sessions/{id}", get(session))
         .route("/sessions/{id}/commands", get(list_commands))
         .route("/sessions/{id}/download", get(download))
+        .route("/sessions/{id}/live", get(live::watch))
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/player/index.json", get(index))
         .route("/sessions/{id}/player/{segment}", get(segment))

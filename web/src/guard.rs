@@ -77,6 +77,13 @@ pub(crate) fn login(shared: &Shared, headers: &HeaderMap) -> Option<Login> {
     None
 }
 
+/// Whether who opened a stream may go on reading it: a stream that is left open does not keep a login alive.
+pub(crate) fn still(shared: &Shared, headers: &HeaderMap) -> bool {
+    let login =
+        cookie::token(headers, shared.tls).and_then(|token| shared.logins.peek(token, std::time::Instant::now()));
+    login.is_some_and(|login| shared.stands(&login))
+}
+
 /// Lets through who is logged in, with their [`Login`] as an extension; sends others to log in.
 pub(crate) async fn page(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     match login(&shared, request.headers()) {

@@ -18,6 +18,7 @@ mod filters;
 mod guard;
 mod known;
 mod links;
+mod live;
 mod login;
 mod logins;
 mod moment;

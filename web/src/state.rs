@@ -7,6 +7,7 @@ use player::{Player, PlayerError};
 use search::{Index, QueryError, SearchError};
 use storage::{Outcome, RecordingError, RecordingId, Recordings, Store, journal::What};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     badge::Badge,
@@ -24,6 +25,9 @@ const ASKING: usize = 8;
 
 /// Downloads at a time; more are told to come back.
 const EXPORTS: usize = 16;
+
+/// Live views at a time; more are told to come back.
+const WATCHING: usize = 256;
 
 /// What the web is made of.
 pub struct Settings {
@@ -62,6 +66,9 @@ pub(crate) struct State {
     index: Index,
     asking: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
+    pub(crate) watching: Arc<Semaphore>,
+    /// The process ends: so do streams, which would not by themselves.
+    pub(crate) shutdown: CancellationToken,
     pub(crate) journal: Journal,
     pub(crate) users: Users,
     pub(crate) links: Links,
@@ -75,18 +82,21 @@ pub(crate) struct State {
     pub(crate) throttle: Throttle,
     pub(crate) hashing: Arc<Semaphore>,
     views: Views,
+    watched: Views,
 }
 
 pub(crate) type Shared = Arc<State>;
 
 impl State {
-    pub(crate) fn new(settings: Settings, since: Timestamp, tls: bool) -> Shared {
+    pub(crate) fn new(settings: Settings, since: Timestamp, tls: bool, shutdown: CancellationToken) -> Shared {
         Arc::new(Self {
             recordings: Recordings::new(settings.store),
             player: settings.player,
             index: settings.index,
             asking: Arc::new(Semaphore::new(ASKING)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            watching: Arc::new(Semaphore::new(WATCHING)),
+            shutdown,
             journal: settings.journal,
             users: settings.users,
             links: settings.links,
@@ -99,6 +109,7 @@ impl State {
             throttle: Throttle::default(),
             hashing: Arc::new(Semaphore::new(HASHING)),
             views: Views::default(),
+            watched: Views::default(),
         })
     }
 
@@ -161,6 +172,17 @@ impl State {
         }
         self.seen(login, session, "play").await?;
         self.views.add(&login.user, session);
+        Ok(())
+    }
+
+    /// Writes down that somebody watches a live session, before they see it. A view that is opened again, as browsers do
+    /// when the connection breaks, is the same.
+    pub(crate) async fn watches(&self, login: &Login, session: RecordingId) -> Result<(), Failure> {
+        if self.watched.recent(&login.user, session) {
+            return Ok(());
+        }
+        self.seen(login, session, "live").await?;
+        self.watched.add(&login.user, session);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Recordings made by hand, and what the player makes of them.
 
 mod export;
+mod live;
 mod playback;
 mod segments;
 mod tape;

@@ -38,6 +38,8 @@ struct SessionPage {
     command: Shown,
     badge: Badge,
     live: bool,
+    /// The player follows what goes on, instead of playing what was.
+    follows: bool,
     /// No end is stored and none will be.
     lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
@@ -106,11 +108,12 @@ pub(crate) async fn page(
     Ok(render(&SessionPage {
         page: Chrome::new(&shared, &login, Part::Sessions, title),
         id,
-        start: opening(&shared, &at.t, id, manifest.is_none() && !outlived).await?,
+        start: start(&at.t),
         poster: poster(session, manifest, &steps),
         command,
         badge: shared.badge(manifest.map(|manifest| &manifest.outcome), &session.gateway, began),
         live: manifest.is_none() && !outlived,
+        follows: manifest.is_none() && !outlived && start(&at.t).is_empty(),
         lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
         reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
@@ -148,17 +151,6 @@ fn reason(outcome: &Outcome) -> Option<Shown> {
         Outcome::EndedByGateway { reason, by } if by.is_empty() => Some(Shown::clipped(reason, 2000)),
         Outcome::EndedByGateway { reason, by } => Some(Shown::clipped(&format!("by {by}: {reason}"), 2000)),
         _ => None,
-    }
-}
-
-/// Where the player stands: where the address says, else a live session at its newest.
-async fn opening(shared: &Shared, t: &str, id: RecordingId, live: bool) -> Result<String, Failure> {
-    match start(t) {
-        at if at.is_empty() && live => {
-            let now = shared.player.duration(id).await.map_err(unplayable)?;
-            Ok(moment::seconds(now))
-        }
-        at => Ok(at),
     }
 }
 

@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use player::{LiveFrame, Player, PlayerSettings, Viewer};
+use storage::{
+    Recordings,
+    cast::Code::{self, *},
+    cast::write_event,
+    spool::{Bounds, Mark, Session, Spool},
+};
+
+use crate::tape::{Kind, Tape};
+
+const SECOND: u64 = 1_000_000;
+
+/// Everything that a viewer is shown up to the frame that `last` is true for, as text; keyframes in angle brackets.
+async fn shown(viewer: &mut Viewer, mut last: impl FnMut(&str) -> bool) -> String {
+    let mut text = String::new();
+    while !last(&text) {
+        let frame = tokio::time::timeout(Duration::from_secs(20), viewer.next()).await.expect("a frame in time");
+        match frame {
+            Some(LiveFrame::Keyframe { cols, rows, init, .. }) => text.push_str(&format!("<{cols}x{rows} {init}>")),
+            Some(LiveFrame::Output(_, output)) => text.push_str(&output),
+            Some(LiveFrame::Resize(_, cols, rows)) => text.push_str(&format!("[{cols}x{rows}]")),
+            Some(LiveFrame::Marker(_, label)) => text.push_str(&format!("[{label}]")),
+            Some(LiveFrame::Over) => text.push_str("[over]"),
+            None => return text + "[none]",
+        }
+    }
+    text
+}
+
+async fn to_end(viewer: &mut Viewer) -> String {
+    shown(viewer, |text| text.ends_with("[none]")).await
+}
+
+/// A session in a spool, and a player that has both.
+struct Bench {
+    _folder: tempfile::TempDir,
+    spool: Spool,
+    tape: Tape,
+    session: Session,
+    player: Player,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).unwrap();
+        let tape = Tape::start(Kind::Tty, "never").await;
+        let header = Recordings::new(tape.store.clone()).header(tape.id).await.unwrap();
+        let session = spool.begin(tape.id, &header).await.unwrap();
+        let player = tape.player(PlayerSettings::default()).with_spool(spool.clone());
+        Self { _folder: folder, spool, tape, session, player }
+    }
+
+    fn say(&mut self, micros: u64, code: Code, data: &str) {
+        let mut lines = Vec::new();
+        write_event(&mut lines, micros, code, data);
+        self.session.append(&Mark { micros, ..Mark::default() }, &lines).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn everything_so_far_and_then_what_comes() {
+    let mut bench = Bench::new().await;
+    bench.say(SECOND, Resize, "40x5");
+    bench.say(2 * SECOND, Output, "before");
+    let mut first = bench.player.watch(bench.tape.id).await.unwrap();
+    bench.say(3 * SECOND, Output, " then");
+    let text = shown(&mut first, |text| text.ends_with("then")).await;
+    assert!(text.starts_with("<40x5 ") && text.contains("before"), "{text:?}");
+    let mut second = bench.player.watch(bench.tape.id).await.unwrap();
+    bench.say(4 * SECOND, Marker, "ls");
+    bench.say(5 * SECOND, Output, " last");
+    bench.session.end();
+    assert_eq!(to_end(&mut first).await, "[ls] last[over][none]");
+    let text = to_end(&mut second).await;
+    assert!(text.contains("before then") && text.ends_with(">[ls] last[over][none]"), "{text:?}");
+    let mut late = bench.player.watch(bench.tape.id).await.unwrap();
+    let text = to_end(&mut late).await;
+    assert!(text.contains("before then last") && text.ends_with(">[over][none]"), "{text:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_skips_to_the_screen_of_now_and_holds_nobody_up() {
+    let mut bench = Bench::new().await;
+    let mut stalled = bench.player.watch(bench.tape.id).await.unwrap();
+    let mut quick = bench.player.watch(bench.tape.id).await.unwrap();
+    for number in 0..5000_u64 {
+        bench.say(SECOND + number, Output, &format!("line {number}\r\n"));
+        if number % 100 == 0 {
+            shown(&mut quick, |text| text.contains(&format!("line {number}\r\n"))).await;
+        }
+    }
+    bench.session.end();
+    assert!(to_end(&mut quick).await.contains("line 4999"));
+    let text = to_end(&mut stalled).await;
+    assert!(text.contains("line 4999") && text.ends_with("[over][none]"), "{text:?}");
+    assert!(!text.contains("line 2000"), "it was skipped: the ring holds the last 512 events");
+}
+
+#[tokio::test]
+async fn what_is_in_the_store_already_comes_first() {
+    let mut bench = Bench::new().await;
+    bench.say(SECOND, Output, "stored");
+    bench.session.roll();
+    bench.tape.chunk(&[(SECOND, Output, "stored")]).await;
+    bench.spool.stored(bench.tape.id, 1).unwrap();
+    bench.say(2 * SECOND, Output, " spooled");
+    let mut viewer = bench.player.watch(bench.tape.id).await.unwrap();
+    bench.session.end();
+    let text = to_end(&mut viewer).await;
+    assert!(text.contains("stored spooled"), "{text:?}");
+}
+
+#[tokio::test]
+async fn another_gateways_session_is_followed_in_the_store() {
+    let mut tape = Tape::start(Kind::Tty, "never").await;
+    tape.chunk(&[(SECOND, Output, "one")]).await;
+    let player = tape.player(PlayerSettings::default());
+    let mut viewer = player.watch(tape.id).await.unwrap();
+    let text = shown(&mut viewer, |text| text.contains("one")).await;
+    assert!(text.starts_with("<80x24 "), "{text:?}");
+    tape.chunk(&[(2 * SECOND, Output, " two")]).await;
+    assert_eq!(shown(&mut viewer, |text| text.ends_with("two")).await, " two");
+    tape.finish(3 * SECOND).await;
+    assert_eq!(to_end(&mut viewer).await, "[over][none]");
+}
