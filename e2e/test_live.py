@@ -42,8 +42,8 @@ def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up
     print(f"\nfrom kubectl's screen to the viewer's: {sorted(delays)[2] * 1000:.0f} ms (median), {max(delays) * 1000:.0f} ms at most")
     page.screenshot(path=screenshots / "live.png")
 
-    # 20 MB that the stalled viewer does not read: neither the session nor the other viewer waits for it.
-    type_lines(terminal, ["seq 1 3000000", f"echo {word}after"])
+    # 2 MB that the stalled viewer does not read: neither the session nor the other viewer waits for it.
+    type_lines(terminal, ["seq 1 300000", f"echo {word}after"])
     until(lambda: f"\n{word}after" in screen(page), 60, what="what came after the flood")
     terminal.type("exit\r")
     assert terminal.end() == 0

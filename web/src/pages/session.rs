@@ -22,7 +22,7 @@ use crate::{
     page::{Chrome, Part, render},
     pages::sessions::command,
     shown::Shown,
-    state::{Shared, recording, unplayable, unreadable},
+    state::{Shared, recording, unreadable},
     target::Target,
 };
 
