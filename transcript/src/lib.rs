@@ -10,8 +10,10 @@
 //! either case. Everything in a recording was printed by something hostile until shown otherwise: sizes are clamped,
 //! memory is bounded, and nothing here panics over it.
 
+mod commands;
 mod decoder;
 mod emulator;
 mod lines;
 
+pub use commands::{Command, Commands, Evidence};
 pub use lines::{Bounds, Line, Lines, Stream};

@@ -1,0 +1,535 @@
+//! The command lines that were entered, read from what stood on the screen.
+
+mod entry;
+mod expansion;
+mod keys;
+mod prompt;
+mod resolve;
+mod scan;
+mod shot;
+
+use avt::{Observation, Observer, ScreenKind};
+use serde::{Deserialize, Serialize};
+use storage::cast::{Code, Event};
+
+use crate::{decoder::Decoder, emulator::Emulator};
+use entry::{Entry, Prompt};
+use keys::Keys;
+use scan::{Scanner, Stop};
+use shot::Shot;
+
+/// Most command lines of a session; later ones are not listed.
+const ENTRIES: usize = 20_000;
+/// Most bytes of what is kept of the screen for a command.
+const TEXT_BYTES: usize = 16 << 10;
+/// Rows kept above the screen, so that a command of many lines can be read.
+const SCROLLBACK: usize = 200;
+/// Nothing was printed for so long: the cursor may be waiting.
+const PAUSE_MICROS: u64 = 3_000;
+/// Nothing was printed for so long: the cursor waits for a person.
+const WAIT_MICROS: u64 = 25_000;
+
+/// What says that a line was a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// The shell marked prompt and input (OSC 133).
+    Osc133,
+    /// A line editor switched bracketed paste off when the line was entered.
+    Bracketed,
+    /// The line began with something that looks like a prompt, or that others began with too, and the cursor waited there.
+    #[default]
+    Prompt,
+}
+
+/// A command that was typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Microseconds since the recording's start at which Enter was answered.
+    pub micros: u64,
+    /// When its prompt waited for it.
+    pub ready: u64,
+    /// When the next prompt came; none where that is not known.
+    pub ended: Option<u64>,
+    /// The command, without prompt; lines that were entered one after the other are joined with `\n`.
+    pub text: String,
+    /// The prompt's last line.
+    pub prompt: String,
+    /// How it is known.
+    pub evidence: Evidence,
+    /// First and last time of output until the next prompt; none where there was none.
+    pub output: Option<(u64, u64)>,
+    /// The exit status that the shell told (OSC 133).
+    pub status: Option<u8>,
+}
+
+/// Finds the commands of a session: events in, commands out.
+///
+/// Lines are read when they are left; what is a prompt is decided when they are asked for, with all that the session
+/// showed by then. Keys, where there are any, help to tell an entered line from an abandoned one. They never become
+/// text: what was typed while echo was off stands nowhere.
+pub struct Commands {
+    emulator: Emulator,
+    decoder: Decoder,
+    scanner: Scanner,
+    keys: Keys,
+    entries: Vec<Entry>,
+    state: State,
+    /// Rows that have left the scrollback.
+    evicted: u64,
+    /// The row behind the last entry.
+    floor: u64,
+    /// The line that was left by the line feed just before, if it was one of a line editor.
+    left: Option<Shot>,
+    /// Something was printed since the last event; when.
+    unseen: bool,
+    last_micros: u64,
+    /// The shell sends OSC 133.
+    marks: bool,
+    /// The cursor's column before carriage returns.
+    column: Option<usize>,
+}
+
+enum State {
+    /// Something runs, or waits by means of its own.
+    Output(Option<Waiting>),
+    Editing(Editing),
+}
+
+/// A line on which the cursor waited, of a program without a sign for it.
+struct Waiting {
+    row: u64,
+    prompt: Prompt,
+    sure: bool,
+    ready: u64,
+    /// The row was full and the cursor went to the next: the line goes on there, or it was entered.
+    full: Option<Shot>,
+}
+
+/// A line editor at work.
+struct Editing {
+    evidence: Evidence,
+    ready: u64,
+    prompt: Option<Prompt>,
+    sure: bool,
+    /// It has said that it is done, and the cursor is still on the line: when.
+    done: Option<u64>,
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Commands {
+    /// A terminal of 80x24, until an `r` event says otherwise.
+    pub fn new() -> Self {
+        Self {
+            emulator: Emulator::new(80, 24, SCROLLBACK),
+            decoder: Decoder::default(),
+            scanner: Scanner::default(),
+            keys: Keys::default(),
+            entries: Vec::new(),
+            state: State::Output(None),
+            evicted: 0,
+            floor: 0,
+            left: None,
+            unseen: false,
+            last_micros: 0,
+            marks: false,
+            column: None,
+        }
+    }
+
+    /// Takes an event.
+    pub fn event(&mut self, event: &Event) {
+        match event.code {
+            Code::Output | Code::Input | Code::Bytes => match event.bytes() {
+                Some((Code::Output, bytes)) => self.printed(event.micros, &bytes),
+                Some((Code::Input, bytes)) => self.typed(event.micros, &bytes),
+                _ => {}
+            },
+            Code::Resize => {
+                if let Some((columns, rows)) = event.size() {
+                    self.resized(event.micros, columns, rows);
+                }
+            }
+            Code::Stderr | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}
+        }
+    }
+
+    /// The terminal's new size.
+    pub fn resized(&mut self, micros: u64, columns: u16, rows: u16) {
+        self.passed(micros, false);
+        let before = self.emulator.terminal().size();
+        self.emulator.resize(columns, rows, Evicted(&mut self.evicted));
+        if before != self.emulator.terminal().size() {
+            // Rows have other numbers now.
+            self.floor = 0;
+            if let State::Output(waiting) = &mut self.state {
+                *waiting = None;
+            }
+        }
+    }
+
+    /// Keys, as they came from the client; they are not kept.
+    pub fn typed(&mut self, micros: u64, bytes: &[u8]) {
+        self.passed(micros, true);
+        self.keys.feed(bytes);
+    }
+
+    /// Output.
+    pub fn printed(&mut self, micros: u64, bytes: &[u8]) {
+        self.passed(micros, false);
+        let mut text = String::with_capacity(bytes.len());
+        self.decoder.decode(bytes, &mut text);
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (length, stop) = self.scanner.next(rest);
+            let (piece, after) = rest.split_at(length);
+            self.show(micros, piece);
+            rest = after;
+            match stop {
+                Some(Stop::LineFeed) => {
+                    self.line_feed(micros);
+                    self.show(micros, &rest[..1]);
+                    rest = &rest[1..];
+                }
+                Some(stop) => self.stop(micros, stop, piece),
+                None => {}
+            }
+        }
+        self.unseen = true;
+    }
+
+    /// The commands so far, for a session that goes on.
+    pub fn so_far(&self) -> Vec<Command> {
+        resolve::commands(&self.entries)
+    }
+
+    /// All commands.
+    pub fn finish(mut self) -> Vec<Command> {
+        if let State::Editing(Editing { done: Some(micros), .. }) = self.state {
+            self.enter(micros);
+        }
+        resolve::commands(&self.entries)
+    }
+
+    fn show(&mut self, micros: u64, piece: &str) {
+        if piece.is_empty() {
+            return;
+        }
+        // Where the cursor was before a line's end took it back.
+        let shown = piece.trim_end_matches('\r');
+        self.emulator.feed(shown, Evicted(&mut self.evicted));
+        let column = self.emulator.terminal().cursor().col;
+        if column > 0 || !shown.is_empty() {
+            self.column = Some(column);
+        }
+        self.emulator.feed(&piece[shown.len()..], Evicted(&mut self.evicted));
+        if !self.scanner.printed || piece == "\n" {
+            return;
+        }
+        self.left = None;
+        if let State::Output(_) = self.state
+            && let Some(entry) = self.entries.last_mut()
+            && entry.ended.is_none()
+        {
+            entry.first_output.get_or_insert(micros);
+            entry.last_output = Some(micros);
+        }
+    }
+
+    fn shot(&self) -> Option<Shot> {
+        Shot::take(self.emulator.terminal(), self.evicted, self.floor, None)
+    }
+
+    /// The same at the end of a line.
+    fn shot_of_left(&self) -> Option<Shot> {
+        Shot::take(self.emulator.terminal(), self.evicted, self.floor, self.column).map(Shot::entered)
+    }
+
+    fn stop(&mut self, micros: u64, stop: Stop, piece: &str) {
+        match stop {
+            Stop::LineFeed => {}
+            Stop::PasteOn => self.paste_on(micros, piece),
+            Stop::PasteOff => self.paste_off(micros),
+            Stop::Prompt => self.prompted(micros),
+            Stop::Input => self.input_begins(micros),
+            Stop::Output => self.output_begins(micros),
+            Stop::Ended(status) => {
+                if let Some(entry) = self.entries.last_mut() {
+                    entry.status = entry.status.or(status);
+                    entry.ended.get_or_insert(micros);
+                }
+            }
+        }
+    }
+
+    /// A line editor begins, before its prompt (readline, fish) or behind it (zsh).
+    fn paste_on(&mut self, micros: u64, piece: &str) {
+        if self.emulator.terminal().active_screen_kind() == ScreenKind::Alternate {
+            return;
+        }
+        if let State::Editing(editing) = &mut self.state {
+            if let Some(done) = editing.done.take() {
+                // Another one before the cursor left the line: that was given up.
+                self.enter(done);
+                self.entries.last_mut().into_iter().for_each(|entry| entry.interrupted = true);
+            } else if editing.evidence == Evidence::Osc133 && editing.sure {
+                return;
+            }
+        }
+        let behind = ["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"].iter().any(|end| piece.ends_with(end));
+        let prompt = if behind { self.shot().as_ref().and_then(prompt_of) } else { None };
+        let evidence = if self.marks { Evidence::Osc133 } else { Evidence::Bracketed };
+        self.ready(micros);
+        let sure = prompt.is_some();
+        self.state = State::Editing(Editing { evidence, ready: micros, prompt, sure, done: None });
+    }
+
+    fn paste_off(&mut self, micros: u64) {
+        let State::Editing(editing) = &mut self.state else { return };
+        if self.left.is_some() {
+            self.enter(micros);
+        } else {
+            editing.done = Some(micros);
+        }
+    }
+
+    fn prompted(&mut self, micros: u64) {
+        if let State::Output(_) = self.state {
+            self.ready(micros);
+        }
+    }
+
+    fn input_begins(&mut self, micros: u64) {
+        let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
+        self.marks = true;
+        let ready = match &self.state {
+            State::Editing(editing) => editing.ready,
+            State::Output(_) => micros,
+        };
+        self.ready(micros);
+        let evidence = Evidence::Osc133;
+        self.state = State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, done: None });
+    }
+
+    fn output_begins(&mut self, micros: u64) {
+        if let State::Editing(editing) = &self.state
+            && (self.left.is_some() || editing.done.is_some())
+        {
+            self.enter(micros);
+        }
+    }
+
+    /// A prompt is about to wait: the command before it has ended.
+    fn ready(&mut self, micros: u64) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.ended.get_or_insert(micros);
+        }
+        self.left = None;
+        self.keys.ready();
+    }
+
+    /// The cursor is about to leave its row downwards.
+    fn line_feed(&mut self, micros: u64) {
+        match &mut self.state {
+            State::Editing(editing) if editing.done.is_some() => {
+                self.left = self.shot_of_left();
+                self.enter(micros);
+            }
+            State::Editing(_) => self.left = self.shot_of_left(),
+            State::Output(waiting) => match waiting.take() {
+                Some(waiting) => self.waiting_line_left(micros, waiting),
+                None => self.output_line_left(),
+            },
+        }
+    }
+
+    /// Keeps the first line of a command's output: a shell shows there what it made of `!!`.
+    fn output_line_left(&mut self) {
+        if let Some(entry) = self.entries.last()
+            && entry.ended.is_none()
+            && entry.after.is_empty()
+            && resolve::expands(entry)
+            && let Some(shot) = self.shot()
+            && let Some(line) = shot.last()
+            && let Some(entry) = self.entries.last_mut()
+        {
+            entry.after = line.text.trim_end().to_owned();
+        }
+    }
+
+    fn waiting_line_left(&mut self, micros: u64, waiting: Waiting) {
+        let Some(mut shot) = self.shot_of_left() else { return };
+        let Some(line) = shot.last().cloned() else { return };
+        let mut whole = line.clone();
+        if let Some(before) = &waiting.full {
+            let Some(first) = before.last() else { return };
+            if line.row <= first.row {
+                return;
+            }
+            whole.row = first.row;
+            whole.text = format!("{}{}", first.text, line.text);
+            shot.cursor += first.text.len();
+        } else if line.row != waiting.row {
+            // Something moved the cursor: this is another line.
+            return self.output_line_left();
+        }
+        shot.lines = vec![whole];
+        if line.full && shot.cursor + 4 >= shot.lines[0].text.len() && !self.keys.entered() {
+            // BusyBox breaks a long line itself.
+            self.state = State::Output(Some(Waiting { full: Some(shot), ..waiting }));
+            return;
+        }
+        self.waiting_entered(micros, waiting, shot);
+    }
+
+    fn waiting_entered(&mut self, micros: u64, waiting: Waiting, shot: Shot) {
+        if self.keys.seen() && !self.keys.entered() {
+            return;
+        }
+        let Waiting { prompt, sure, ready, .. } = waiting;
+        if let Some(entry) = self.entries.last_mut() {
+            entry.ended.get_or_insert(ready);
+        }
+        let done = Editing { evidence: Evidence::Prompt, ready, prompt: Some(prompt), sure, done: None };
+        self.push(micros, done, shot);
+    }
+
+    /// The line editor's line was entered: `left` is how it was left.
+    fn enter(&mut self, micros: u64) {
+        let shot = self.left.take().or_else(|| self.shot());
+        let state = std::mem::replace(&mut self.state, State::Output(None));
+        if let (State::Editing(editing), Some(shot)) = (state, shot) {
+            self.push(micros, editing, shot);
+        }
+    }
+
+    fn push(&mut self, micros: u64, editing: Editing, mut shot: Shot) {
+        let Editing { evidence, ready, prompt, sure, .. } = editing;
+        let interrupted = self.keys.interrupted();
+        let shown = shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
+        self.keys.taken();
+        let mut kept = 0;
+        let enough = shot.lines.iter().rposition(|line| {
+            kept += line.text.len();
+            kept > TEXT_BYTES
+        });
+        shot.lines.drain(..enough.map_or(0, |at| (at + 1).min(shot.lines.len().saturating_sub(1))));
+        if let Some(last) = shot.lines.last_mut() {
+            last.text.truncate(last.text.floor_char_boundary(TEXT_BYTES));
+            shot.cursor = shot.cursor.min(last.text.len());
+        }
+        let mut entry = Entry {
+            evidence,
+            ready,
+            micros,
+            prompt,
+            sure,
+            lines: shot.lines,
+            cursor: shot.cursor,
+            floor: self.floor,
+            interrupted: interrupted || shown,
+            ..Entry::default()
+        };
+        if sure
+            && let Some(prompt) = &entry.prompt
+            && let Some(at) = entry.prompted(&prompt.text)
+        {
+            entry.lines.drain(..at);
+        }
+        // The row that the cursor gets to.
+        self.floor = shot.row + 1;
+        if self.entries.len() < ENTRIES {
+            self.entries.push(entry);
+        }
+    }
+
+    /// Time passed since the last event, until a key (`key`) or output came: did the cursor wait?
+    fn passed(&mut self, micros: u64, key: bool) {
+        let pause = micros.saturating_sub(self.last_micros);
+        let since = self.last_micros;
+        self.last_micros = since.max(micros);
+        if !self.unseen || !(key || pause >= PAUSE_MICROS) {
+            return;
+        }
+        self.unseen = false;
+        let waits = key || pause >= WAIT_MICROS;
+        match &self.state {
+            State::Editing(editing) if editing.sure || editing.done.is_some() => {}
+            State::Editing(_) => self.editor_waits(waits),
+            State::Output(_) => self.cursor_waits(since, waits),
+        }
+    }
+
+    fn editor_waits(&mut self, waits: bool) {
+        let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
+        if let State::Editing(editing) = &mut self.state
+            && (waits || editing.prompt.is_none())
+        {
+            editing.prompt = Some(prompt);
+            editing.sure = waits;
+        }
+    }
+
+    fn cursor_waits(&mut self, since: u64, waits: bool) {
+        let shot = self.shot();
+        let State::Output(waiting) = &mut self.state else { return };
+        let before = waiting.take();
+        let Some(shot) = shot else { return };
+        let Some(line) = shot.last() else { return };
+        if let Some(Waiting { full: Some(full), .. }) = &before {
+            let goes_on = full.last().is_some_and(|first| line.row > first.row && line.row <= first.row + 16);
+            let prompt = before.as_ref().is_some_and(|before| line.text.starts_with(&before.prompt.text));
+            if goes_on && !prompt {
+                *waiting = before;
+                return;
+            }
+            if let Some(Waiting { full: Some(_), .. }) = &before {
+                let mut entered = before;
+                let full = entered.as_mut().and_then(|waiting| waiting.full.take());
+                if let (Some(entered), Some(full)) = (entered, full) {
+                    self.waiting_entered(since, entered, full);
+                }
+                return self.cursor_waits(since, waits);
+            }
+        }
+        let Some(prompt) = prompt_of(&shot) else { return };
+        *waiting = Some(match before {
+            Some(before)
+                if before.row == line.row && (before.sure || !waits) && line.text.starts_with(&before.prompt.text) =>
+            {
+                before
+            }
+            _ => {
+                if waits {
+                    self.keys.waits();
+                }
+                Waiting { row: line.row, prompt, sure: waits, ready: since, full: None }
+            }
+        });
+    }
+}
+
+/// What stands before and behind the cursor, where something stands before it.
+fn prompt_of(shot: &Shot) -> Option<Prompt> {
+    let (before, right) = shot.around_cursor()?;
+    let shown = !before.trim().is_empty() && before.len() <= prompt::LONGEST;
+    shown.then(|| Prompt { text: before.to_owned(), right: right.to_owned() })
+}
+
+/// Counts the rows that leave the scrollback.
+struct Evicted<'a>(&'a mut u64);
+
+impl Observer for Evicted<'_> {
+    type Output = ();
+
+    fn evicted(&mut self, _: &mut Observation<'_>, _: &avt::Line) {
+        *self.0 += 1;
+    }
+
+    fn end(&mut self, _: &mut Observation<'_>) {}
+}

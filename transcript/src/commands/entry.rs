@@ -1,0 +1,90 @@
+use super::{Evidence, shot::Logical};
+
+/// The line in front of what is typed, up to the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Prompt {
+    pub(super) text: String,
+    /// What stood at the right edge of the same line.
+    pub(super) right: String,
+}
+
+/// A line that was left with Enter, as far as that is known when it is left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    pub(super) evidence: Evidence,
+    /// When its prompt waited, when Enter was answered, when the next prompt came.
+    pub(super) ready: u64,
+    pub(super) micros: u64,
+    pub(super) ended: Option<u64>,
+    pub(super) prompt: Option<Prompt>,
+    /// The prompt was seen while the cursor waited behind it.
+    pub(super) sure: bool,
+    /// The lines from the prompt's on; where that is not sure, also lines before.
+    pub(super) lines: Vec<Logical>,
+    pub(super) cursor: usize,
+    /// The row behind the entry before: a prompt that stands there followed no output.
+    pub(super) floor: u64,
+    /// Ctrl-C came last, or was shown.
+    pub(super) interrupted: bool,
+    /// The first line of output.
+    pub(super) after: String,
+    pub(super) first_output: Option<u64>,
+    pub(super) last_output: Option<u64>,
+    pub(super) status: Option<u8>,
+}
+
+impl Entry {
+    /// Where the prompt stands: the line's place among `lines`.
+    pub(super) fn prompted(&self, prompt: &str) -> Option<usize> {
+        self.lines.iter().rposition(|line| starts_with(&line.text, prompt))
+    }
+
+    /// What stands behind the prompt of the line at `at`, down to the cursor's line.
+    pub(super) fn behind(&self, at: usize, prompt: &Prompt) -> String {
+        let last = self.lines.len().saturating_sub(1);
+        let width = prompt.text.chars().count();
+        let mut text = String::new();
+        let indented = |line: &Logical| line.text.chars().take(width).all(|c| c == ' ');
+        // fish draws the lines of one buffer below each other, behind its prompt, with an indentation of its own.
+        let drawn_in = width > 0 && self.lines.len() > at + 1 && self.lines[at + 1..].iter().all(indented);
+        for (number, line) in self.lines.iter().enumerate().skip(at) {
+            let mut rest = line.text.as_str();
+            if number == at {
+                rest = rest.get(prompt.text.len().min(rest.len())..).unwrap_or_default();
+                let cursor = (number == last).then(|| self.cursor.saturating_sub(prompt.text.len()));
+                rest = without_right(rest, &prompt.right, cursor);
+            } else {
+                text.push('\n');
+                if drawn_in {
+                    rest = rest.trim_start();
+                }
+            }
+            text.push_str(rest.trim_end());
+        }
+        text
+    }
+}
+
+/// As `str::starts_with`, but a prompt's blank at the end may be missing where nothing follows it.
+fn starts_with(line: &str, prompt: &str) -> bool {
+    line.starts_with(prompt) || (line.len() < prompt.len() && line.trim_end() == prompt.trim_end())
+}
+
+/// A right prompt is what stood at the right edge already when the prompt waited.
+fn without_right<'a>(rest: &'a str, right: &str, cursor: Option<usize>) -> &'a str {
+    let trimmed = rest.trim_end();
+    if !right.is_empty()
+        && let Some(before) = trimmed.strip_suffix(right)
+        && (before.ends_with(' ') || before.is_empty())
+    {
+        return before;
+    }
+    // It may have changed since, as a clock does: text at the edge, away from the cursor, where there was such text.
+    if !right.is_empty()
+        && let Some((before, after)) = cursor.and_then(|cursor| rest.split_at_checked(cursor.min(rest.len())))
+        && after.starts_with("  ")
+    {
+        return before;
+    }
+    rest
+}

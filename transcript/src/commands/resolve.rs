@@ -1,0 +1,205 @@
+//! From lines that were left to commands: which prompt it was, which line goes on another.
+
+use std::collections::HashMap;
+
+use super::{Command, Evidence, entry::Entry, entry::Prompt, expansion, prompt};
+
+/// The commands of a session's entries.
+pub(super) fn commands(entries: &[Entry]) -> Vec<Command> {
+    let learned = Learned::of(entries);
+    let mut groups = Groups::default();
+    for (at, entry) in entries.iter().enumerate() {
+        match reading(entry, &learned) {
+            Some(reading) if !is_redrawn(&reading, entries.get(at + 1)) => groups.take(reading),
+            _ => {}
+        }
+    }
+    groups.finish()
+}
+
+/// Whether the shell may have made another line of this one.
+pub(super) fn expands(entry: &Entry) -> bool {
+    entry.lines.last().is_some_and(|line| line.text.contains(['!', '^']))
+}
+
+/// The prompts of a session.
+struct Learned<'a> {
+    /// By their very text: how often the cursor waited behind it.
+    texts: HashMap<&'a str, usize>,
+    shapes: HashMap<String, usize>,
+    line_editor: bool,
+}
+
+impl<'a> Learned<'a> {
+    fn of(entries: &'a [Entry]) -> Self {
+        let mut learned = Self { texts: HashMap::new(), shapes: HashMap::new(), line_editor: false };
+        for entry in entries {
+            learned.line_editor |= entry.evidence != Evidence::Prompt;
+            if let Some(prompt) = entry.prompt.as_ref().filter(|_| entry.sure) {
+                *learned.texts.entry(&prompt.text).or_default() += 1;
+                *learned.shapes.entry(prompt::shape(&prompt.text)).or_default() += 1;
+            }
+        }
+        learned
+    }
+
+    fn count(&self, prompt: &str) -> usize {
+        self.texts.get(prompt).copied().unwrap_or(0)
+    }
+
+    /// The shortest known prompt that a line begins with, and that was seen more often than `text`.
+    fn prefix(&self, text: &str) -> Option<&'a str> {
+        let count = self.count(text);
+        let known = self.texts.iter().filter(|(known, times)| {
+            known.len() < text.len() && **times >= 2 && **times > count && text.starts_with(**known)
+        });
+        known.map(|(known, _)| *known).filter(|known| prompt::ends_like_one(known)).min_by_key(|known| known.len())
+    }
+}
+
+struct Reading<'a> {
+    entry: &'a Entry,
+    prompt: String,
+    text: String,
+    /// It stands right below the entry before.
+    adjacent: bool,
+}
+
+fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
+    let (at, prompt) = own_prompt(entry, learned).or_else(|| known_prompt(entry, learned)).or_else(|| likely(entry))?;
+    if entry.evidence == Evidence::Prompt && !is_trusted(&prompt.text, learned) {
+        return None;
+    }
+    let text = entry.behind(at, &prompt);
+    let row = entry.lines.get(at)?.row;
+    Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text })
+}
+
+fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(usize, Prompt)> {
+    let own = entry.prompt.as_ref()?;
+    let shorter = learned.prefix(&own.text).filter(|_| !entry.sure || learned.count(&own.text) < 2);
+    let prompt = Prompt { text: shorter.unwrap_or(&own.text).to_owned(), right: own.right.clone() };
+    let unsure = !entry.sure && shorter.is_none() && !prompt::ends_like_one(&own.text);
+    let at = entry.prompted(&prompt.text)?;
+    (!unsure).then_some((at, prompt))
+}
+
+/// A line that begins with a prompt of another one: it was typed before its prompt came.
+fn known_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(usize, Prompt)> {
+    entry.lines.iter().enumerate().rev().find_map(|(at, line)| {
+        let fits = learned.texts.iter().filter(|(known, _)| line.text.starts_with(**known));
+        let (text, _) = fits.min_by_key(|(known, times)| (!prompt::ends_like_one(known), **times < 2, known.len()))?;
+        Some((at, Prompt { text: (*text).to_owned(), right: String::new() }))
+    })
+}
+
+/// A prompt that was seen nowhere else, by its look.
+fn likely(entry: &Entry) -> Option<(usize, Prompt)> {
+    if entry.evidence == Evidence::Prompt {
+        return None;
+    }
+    let line = entry.lines.last()?;
+    let ends = ["$ ", "# ", "% ", "> ", "❯ ", "» "];
+    let border = ends.iter().filter_map(|end| Some(line.text.find(end)? + end.len())).min();
+    let own = entry.prompt.as_ref().filter(|own| line.text.starts_with(&own.text));
+    let text = match (border, own) {
+        (Some(border), _) => line.text[..border].to_owned(),
+        (None, Some(own)) => own.text.clone(),
+        (None, None) => return None,
+    };
+    Some((entry.lines.len() - 1, Prompt { text, right: String::new() }))
+}
+
+/// Whether a line of a program without a sign of its own is believed to be a command line.
+fn is_trusted(text: &str, learned: &Learned<'_>) -> bool {
+    let often = learned.shapes.get(&prompt::shape(text)).copied().unwrap_or(0) >= 2;
+    let like = prompt::ends_like_one(text) && text.ends_with(' ');
+    prompt::is_classic(text) || (like && often) || prompt::goes_on(text, "")
+}
+
+/// A list of completions is printed below the line, and the line again below it: the first one was not entered.
+fn is_redrawn(reading: &Reading<'_>, next: Option<&Entry>) -> bool {
+    let Some(next) = next.filter(|_| reading.entry.evidence == Evidence::Prompt) else { return false };
+    let Some(shown) = next.prompt.as_ref().and_then(|prompt| prompt.text.strip_prefix(&reading.prompt)) else {
+        return false;
+    };
+    !reading.text.is_empty() && shown.starts_with(reading.text.trim_end())
+}
+
+/// Lines of one command, and the commands before.
+#[derive(Default)]
+struct Groups {
+    commands: Vec<Command>,
+    /// The last one may still go on. The first line's prompt is in it.
+    open: Option<Open>,
+}
+
+struct Open {
+    command: Command,
+    after: String,
+}
+
+impl Groups {
+    fn take(&mut self, reading: Reading<'_>) {
+        let Reading { entry, prompt, text, adjacent } = reading;
+        let more = self.open.as_ref().is_some_and(|open| {
+            let again = prompt == open.command.prompt;
+            adjacent
+                && prompt::goes_on(&prompt, &open.command.prompt)
+                && (!again || prompt::is_open(&open.command.text))
+        });
+        if entry.interrupted || text.ends_with("^C") {
+            // bash keeps the lines that were entered; zsh, which shows no ^C, forgets them.
+            if more && !text.ends_with("^C") {
+                self.open = None;
+            }
+            return self.close();
+        }
+        if let Some(open) = self.open.as_mut().filter(|_| more) {
+            open.command.text.push('\n');
+            open.command.text.push_str(&text);
+            open.command.micros = entry.micros;
+            open.command.ended = entry.ended;
+            open.command.output = output(entry);
+            open.command.status = entry.status;
+            open.after = String::new();
+            return;
+        }
+        self.close();
+        let command = Command {
+            micros: entry.micros,
+            ready: entry.ready,
+            ended: entry.ended,
+            text,
+            prompt,
+            evidence: entry.evidence,
+            output: output(entry),
+            status: entry.status,
+        };
+        self.open = Some(Open { command, after: entry.after.clone() });
+    }
+
+    fn close(&mut self) {
+        let Some(Open { mut command, after }) = self.open.take() else { return };
+        command.text.truncate(command.text.trim_end().len());
+        if command.text.is_empty() {
+            return;
+        }
+        if !after.is_empty() {
+            let before: Vec<&str> = self.commands.iter().rev().take(100).rev().map(|one| one.text.as_str()).collect();
+            if let Some(ran) = expansion::expanded(&command.text, &after, &before) {
+                command.text = ran;
+            }
+        }
+        self.commands.push(command);
+    }
+
+    fn finish(mut self) -> Vec<Command> {
+        self.close();
+        self.commands
+    }
+}
+
+fn output(entry: &Entry) -> Option<(u64, u64)> {
+    Some((entry.first_output?, entry.last_output?))
+}

@@ -1,0 +1,105 @@
+//! What stands on the screen around the cursor.
+
+use avt::{Color, ScreenKind, Terminal};
+
+/// Most logical lines above the cursor that may belong to one command.
+const LINES: usize = 200;
+
+/// A line as it was printed, however many rows the terminal wrapped it over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Logical {
+    /// The number of its first row since the start.
+    pub(super) row: u64,
+    /// Padded with blanks to the terminal's width where it is the cursor's; without them elsewhere.
+    pub(super) text: String,
+    /// Its last row is full, so that a line editor that breaks lines itself may go on in the next.
+    pub(super) full: bool,
+}
+
+/// The lines up to the cursor's, and where the cursor stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shot {
+    pub(super) lines: Vec<Logical>,
+    /// In the last line, in bytes.
+    pub(super) cursor: usize,
+    /// The cursor's row, counted as those of lines.
+    pub(super) row: u64,
+    /// Everything behind the cursor is dimmed: a suggestion, which is not entered.
+    ghost: bool,
+}
+
+impl Shot {
+    /// The lines from row `from` (counted from the start) to the cursor's; none on the alternate screen. `evicted`: rows
+    /// that have left the scrollback.
+    pub(super) fn take(terminal: &Terminal, evicted: u64, from: u64, column: Option<usize>) -> Option<Self> {
+        if terminal.active_screen_kind() == ScreenKind::Alternate {
+            return None;
+        }
+        let rows: Vec<&avt::Line> = terminal.screen().all_lines().collect();
+        let above = rows.len().checked_sub(terminal.screen().visible_lines().len())?;
+        let cursor = terminal.cursor();
+        let column = column.unwrap_or(cursor.col);
+        let current = (above + cursor.row).min(rows.len().checked_sub(1)?);
+        let first = usize::try_from(from.saturating_sub(evicted)).unwrap_or(0);
+        // After a reset or a cleared history the numbers begin anew.
+        let first = if first > current { current } else { first.max(current.saturating_sub(LINES)) };
+        let first = (0..first).rev().take_while(|&row| rows[row].is_wrapped()).last().unwrap_or(first);
+        let mut shot = Self { row: evicted + current as u64, ..Self::default() };
+        let mut row = first;
+        while row <= current {
+            let rows_of_line = rows[row..].iter().take_while(|line| line.is_wrapped()).count() + 1;
+            let end = (row + rows_of_line).min(rows.len());
+            let mut line = Logical { row: evicted + row as u64, ..Logical::default() };
+            for at in row..end {
+                if at == current {
+                    let before = rows[at].cells().iter().take(column).filter(|cell| cell.width() > 0);
+                    shot.cursor = line.text.len() + before.map(|cell| cell.char().len_utf8()).sum::<usize>();
+                }
+                line.text.extend(rows[at].chars());
+            }
+            line.full = rows[end - 1].cells().last().is_some_and(|cell| cell.char() != ' ');
+            if end <= current {
+                line.text.truncate(line.text.trim_end().len());
+            } else {
+                shot.ghost = is_ghost(&rows[current..end], column);
+            }
+            shot.lines.push(line);
+            row = end;
+        }
+        Some(shot)
+    }
+
+    /// The cursor's line.
+    pub(super) fn last(&self) -> Option<&Logical> {
+        self.lines.last()
+    }
+
+    /// As it was entered: without a suggestion.
+    pub(super) fn entered(mut self) -> Self {
+        if let Some(last) = self.lines.last_mut().filter(|_| self.ghost) {
+            last.text.truncate(self.cursor);
+        }
+        self
+    }
+
+    /// The cursor's line up to the cursor, and what stands behind it at the right edge.
+    pub(super) fn around_cursor(&self) -> Option<(&str, &str)> {
+        let (before, after) = self.last()?.text.split_at_checked(self.cursor)?;
+        Some((before, after.trim()))
+    }
+}
+
+fn is_ghost(rows: &[&avt::Line], column: usize) -> bool {
+    let cells = rows.iter().enumerate().flat_map(|(at, row)| row.cells().iter().skip(if at == 0 { column } else { 0 }));
+    let mut shown = cells.filter(|cell| cell.char() != ' ').peekable();
+    shown.peek().is_some() && shown.all(|cell| is_dim(cell.pen()))
+}
+
+fn is_dim(pen: &avt::Pen) -> bool {
+    let grey = match pen.foreground() {
+        Some(Color::Indexed(index)) => index == 8 || (235..=248).contains(&index),
+        Some(Color::RGB(rgb)) => rgb.r == rgb.g && rgb.g == rgb.b && rgb.r < 180,
+        None => false,
+    };
+    grey || pen.is_faint()
+}

@@ -1,0 +1,47 @@
+//! `fixtures/typed/*.jsonl.zst`: sessions of real programs, with what they themselves wrote down. See `record.py` there.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use storage::cast::{Code, Event};
+
+#[derive(Debug, Deserialize)]
+pub struct Session {
+    pub name: String,
+    pub shell: String,
+    pub columns: u16,
+    pub rows: u16,
+    /// `command`, or `line` where the program's log has the lines of a command apart.
+    pub by: String,
+    /// The program's log leaves out a line that equals the one before.
+    pub once: bool,
+    pub commands: Vec<String>,
+    /// What need not be found: it was typed on an alternate screen.
+    pub may: Vec<String>,
+    pub secrets: Vec<String>,
+    events: Vec<(f64, String, String)>,
+}
+
+impl Session {
+    /// The events; `keys`: with what was typed.
+    pub fn events(&self, keys: bool) -> impl Iterator<Item = Event> {
+        let size = format!("{}x{}", self.columns, self.rows);
+        let first = Event { micros: 0, code: Code::Resize, data: size };
+        let rest = self.events.iter().map(|(seconds, code, data)| {
+            let code = Code::from_name(code).expect("a known code");
+            Event { micros: (seconds * 1e6) as u64, code, data: data.clone() }
+        });
+        std::iter::once(first).chain(rest).filter(move |event| keys || event.code != Code::Input)
+    }
+}
+
+/// The sessions of a set, `tuned` or `heldout`; of the folder in `KUBETAPE_TYPED` where that is set.
+pub fn sessions(set: &str) -> Vec<Session> {
+    let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/typed"));
+    let folder = std::env::var_os("KUBETAPE_TYPED").map_or(own, PathBuf::from);
+    let path = folder.join(format!("{set}.jsonl.zst"));
+    let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let lines = zstd::decode_all(packed.as_slice()).expect("zstd");
+    let lines = String::from_utf8(lines).expect("UTF-8");
+    lines.lines().map(|line| serde_json::from_str(line).expect("a session")).collect()
+}
