@@ -8,6 +8,8 @@ mod resolve;
 mod scan;
 mod shot;
 
+use std::collections::HashSet;
+
 use avt::{Observation, Observer, ScreenKind};
 use serde::{Deserialize, Serialize};
 use storage::cast::{Code, Event};
@@ -22,6 +24,8 @@ use shot::Shot;
 const ENTRIES: usize = 20_000;
 /// Most bytes of what is kept of the screen for a command.
 const TEXT_BYTES: usize = 16 << 10;
+/// Most prompts that are remembered while a session goes on.
+const PROMPTS: usize = 100;
 /// Rows kept above the screen, so that a command of many lines can be read.
 const SCROLLBACK: usize = 200;
 /// Nothing was printed for so long: the cursor may be waiting.
@@ -86,6 +90,10 @@ pub struct Commands {
     last_micros: u64,
     /// The shell sends OSC 133.
     marks: bool,
+    /// A line editor with bracketed paste was seen.
+    editors: bool,
+    /// Prompts of lines without one.
+    prompts: HashSet<String>,
     /// The cursor's column before carriage returns.
     column: Option<usize>,
 }
@@ -112,6 +120,8 @@ struct Editing {
     ready: u64,
     prompt: Option<Prompt>,
     sure: bool,
+    /// It began before its prompt.
+    readline: bool,
     /// It has said that it is done, and the cursor is still on the line: when.
     done: Option<u64>,
 }
@@ -138,6 +148,8 @@ impl Commands {
             unseen: false,
             last_micros: 0,
             marks: false,
+            editors: false,
+            prompts: HashSet::new(),
             column: None,
         }
     }
@@ -283,10 +295,11 @@ impl Commands {
         }
         let behind = ["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"].iter().any(|end| piece.ends_with(end));
         let prompt = if behind { self.shot().as_ref().and_then(prompt_of) } else { None };
+        self.editors = true;
         let evidence = if self.marks { Evidence::Osc133 } else { Evidence::Bracketed };
         self.ready(micros);
         let sure = prompt.is_some();
-        self.state = State::Editing(Editing { evidence, ready: micros, prompt, sure, done: None });
+        self.state = State::Editing(Editing { evidence, ready: micros, prompt, sure, readline: !behind, done: None });
     }
 
     fn paste_off(&mut self, micros: u64) {
@@ -307,13 +320,14 @@ impl Commands {
     fn input_begins(&mut self, micros: u64) {
         let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
         self.marks = true;
-        let ready = match &self.state {
-            State::Editing(editing) => editing.ready,
-            State::Output(_) => micros,
+        let (ready, readline) = match &self.state {
+            State::Editing(editing) => (editing.ready, editing.readline),
+            State::Output(_) => (micros, false),
         };
         self.ready(micros);
         let evidence = Evidence::Osc133;
-        self.state = State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, done: None });
+        self.state =
+            State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, readline, done: None });
     }
 
     fn output_begins(&mut self, micros: u64) {
@@ -343,9 +357,34 @@ impl Commands {
             State::Editing(_) => self.left = self.shot_of_left(),
             State::Output(waiting) => match waiting.take() {
                 Some(waiting) => self.waiting_line_left(micros, waiting),
+                None if self.typed_ahead(micros) => {}
                 None => self.output_line_left(),
             },
         }
+    }
+
+    /// A line that begins with a known prompt, at which the cursor never waited: it had been typed before.
+    fn typed_ahead(&mut self, micros: u64) -> bool {
+        if self.editors || (self.keys.seen() && !self.keys.entered()) {
+            return false;
+        }
+        let Some(mut shot) = self.shot_of_left() else { return false };
+        let Some(line) = shot.last().filter(|_| !shot.below) else { return false };
+        let known = self.prompts.iter().filter(|prompt| line.text.starts_with(prompt.as_str()));
+        let Some(prompt) = known.min_by_key(|prompt| prompt.len()).cloned() else { return false };
+        if line.text.trim_end().len() <= prompt.len() {
+            return false;
+        }
+        let waiting = Waiting {
+            row: line.row,
+            prompt: Prompt { text: prompt, right: String::new() },
+            sure: false,
+            ready: micros,
+            full: None,
+        };
+        shot.lines.drain(..shot.lines.len() - 1);
+        self.waiting_entered(micros, waiting, shot);
+        true
     }
 
     /// Keeps the first line of a command's output: a shell shows there what it made of `!!`.
@@ -365,6 +404,11 @@ impl Commands {
     fn waiting_line_left(&mut self, micros: u64, waiting: Waiting) {
         let Some(mut shot) = self.shot_of_left() else { return };
         let Some(line) = shot.last().cloned() else { return };
+        if shot.below {
+            // A line editor goes to the last row first.
+            self.state = State::Output(Some(waiting));
+            return;
+        }
         let mut whole = line.clone();
         if let Some(before) = &waiting.full {
             let Some(first) = before.last() else { return };
@@ -395,7 +439,11 @@ impl Commands {
         if let Some(entry) = self.entries.last_mut() {
             entry.ended.get_or_insert(ready);
         }
-        let done = Editing { evidence: Evidence::Prompt, ready, prompt: Some(prompt), sure, done: None };
+        if sure && self.prompts.len() < PROMPTS && prompt::is_classic(&prompt.text) {
+            self.prompts.insert(prompt.text.clone());
+        }
+        let done =
+            Editing { evidence: Evidence::Prompt, ready, prompt: Some(prompt), sure, readline: false, done: None };
         self.push(micros, done, shot);
     }
 
@@ -409,10 +457,15 @@ impl Commands {
     }
 
     fn push(&mut self, micros: u64, editing: Editing, mut shot: Shot) {
-        let Editing { evidence, ready, prompt, sure, .. } = editing;
+        let Editing { evidence, ready, prompt, sure, readline, .. } = editing;
         let interrupted = self.keys.interrupted();
         let shown = shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
-        self.keys.taken();
+        // What is typed while something else runs is echoed too, and read later.
+        let answered =
+            evidence != Evidence::Prompt || prompt.as_ref().is_some_and(|it| prompt::ends_like_one(&it.text));
+        if answered {
+            self.keys.taken();
+        }
         let mut kept = 0;
         let enough = shot.lines.iter().rposition(|line| {
             kept += line.text.len();
@@ -433,11 +486,12 @@ impl Commands {
             cursor: shot.cursor,
             floor: self.floor,
             interrupted: interrupted || shown,
+            readline,
             ..Entry::default()
         };
         if sure
             && let Some(prompt) = &entry.prompt
-            && let Some(at) = entry.prompted(&prompt.text)
+            && let Some((at, _)) = entry.prompted(&prompt.text)
         {
             entry.lines.drain(..at);
         }
@@ -505,7 +559,7 @@ impl Commands {
                 before
             }
             _ => {
-                if waits {
+                if waits && prompt::ends_like_one(&prompt.text) {
                     self.keys.waits();
                 }
                 Waiting { row: line.row, prompt, sure: waits, ready: since, full: None }

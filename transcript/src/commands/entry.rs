@@ -31,16 +31,25 @@ pub(super) struct Entry {
     pub(super) first_output: Option<u64>,
     pub(super) last_output: Option<u64>,
     pub(super) status: Option<u8>,
+    /// A line editor that waits before its prompt is printed: readline, as bash has it.
+    pub(super) readline: bool,
 }
 
 impl Entry {
-    /// Where the prompt stands: the line's place among `lines`.
-    pub(super) fn prompted(&self, prompt: &str) -> Option<usize> {
-        self.lines.iter().rposition(|line| starts_with(&line.text, prompt))
+    /// Where the prompt stands: the line's place among `lines`, and the offset in that line. It begins a row; a line
+    /// editor that draws its line anew after a change of size may leave rows of before above it.
+    pub(super) fn prompted(&self, prompt: &str) -> Option<(usize, usize)> {
+        self.lines.iter().enumerate().rev().find_map(|(at, line)| {
+            let starts = line.rows.iter().rev().copied().chain([0]);
+            let offset = starts
+                .filter(|start| line.text.is_char_boundary(*start))
+                .find(|start| line.text.get(*start..).is_some_and(|rest| starts_with(rest, prompt)))?;
+            Some((at, offset))
+        })
     }
 
     /// What stands behind the prompt of the line at `at`, down to the cursor's line.
-    pub(super) fn behind(&self, at: usize, prompt: &Prompt) -> String {
+    pub(super) fn behind(&self, (at, offset): (usize, usize), prompt: &Prompt) -> String {
         let last = self.lines.len().saturating_sub(1);
         let width = prompt.text.chars().count();
         let mut text = String::new();
@@ -50,8 +59,9 @@ impl Entry {
         for (number, line) in self.lines.iter().enumerate().skip(at) {
             let mut rest = line.text.as_str();
             if number == at {
-                rest = rest.get(prompt.text.len().min(rest.len())..).unwrap_or_default();
-                let cursor = (number == last).then(|| self.cursor.saturating_sub(prompt.text.len()));
+                let start = offset + prompt.text.len();
+                rest = rest.get(start.min(rest.len())..).unwrap_or_default();
+                let cursor = (number == last).then(|| self.cursor.saturating_sub(start));
                 rest = without_right(rest, &prompt.right, cursor);
             } else {
                 text.push('\n');

@@ -104,22 +104,46 @@ fn is_numbered(prompt: &str) -> bool {
     prompt.strip_suffix(':').is_some_and(|dots| dots.len() >= 3 && dots.chars().all(|c| c == '.'))
 }
 
-/// Whether something is open at a shell command's end: a quote, a list, a line that goes on.
+/// Whether something is open at a shell command's end: a quote, a block, a here-document, a line that goes on.
 pub(super) fn is_open(text: &str) -> bool {
-    let mut quote = None;
-    let mut escaped = false;
+    let (bare, quoted) = unquoted(text);
+    let words: Vec<&str> =
+        bare.split(|c: char| c.is_whitespace() || ";&|".contains(c)).filter(|word| !word.is_empty()).collect();
+    let count = |names: &[&str]| words.iter().filter(|word| names.contains(word)).count();
+    let blocks = count(&["do", "if", "case", "{"]) > count(&["done", "fi", "esac", "}"]);
+    let heads = count(&["for", "while", "until", "select"]) > count(&["do"]);
+    let brackets = bare.matches('(').count() > bare.matches(')').count() && !bare.contains("case ");
+    let goes_on = bare.trim_end().ends_with(['|', '\\']) || bare.trim_end().ends_with("&&") || bare.ends_with("()");
+    quoted || blocks || heads || brackets || goes_on || has_open_document(text)
+}
+
+/// A text with what is in quotes taken out, and whether a quote is open at its end.
+fn unquoted(text: &str) -> (String, bool) {
+    let (mut bare, mut quote, mut escaped) = (String::with_capacity(text.len()), None, false);
     for c in text.chars() {
         match (quote, c) {
             _ if escaped => escaped = false,
-            (None | Some('"'), '\\') => escaped = true,
+            (None, '\\') => {
+                escaped = true;
+                bare.push(c);
+            }
+            (Some('"'), '\\') => escaped = true,
             (None, '\'' | '"' | '`') => quote = Some(c),
             (Some(open), c) if open == c => quote = None,
-            _ => {}
+            (None, c) => bare.push(c),
+            (Some(_), _) => {}
         }
     }
-    let last = text.split_whitespace().next_back().unwrap_or_default();
-    let words = ["do", "then", "else", "in", "{", "(", "|", "||", "&&", "until", "while"];
-    quote.is_some() || escaped || words.contains(&last) || text.contains("<<") || last.ends_with("{")
+    (bare, quote.is_some())
+}
+
+/// Whether the last here-document's end has not come.
+fn has_open_document(text: &str) -> bool {
+    let Some(at) = text.rfind("<<").filter(|at| !text[at + 2..].starts_with('<')) else { return false };
+    let word = text[at + 2..].trim_start_matches('-').trim_start();
+    let word = word.split(|c: char| c.is_whitespace() || ";|&>".contains(c)).next().unwrap_or_default();
+    let word = word.trim_matches(['\'', '"', '\\']);
+    !word.is_empty() && !text[at..].lines().skip(1).any(|line| line.trim() == word)
 }
 
 #[cfg(test)]
@@ -153,6 +177,28 @@ mod tests {
         }
         for (prompt, first) in [("shop=# ", "shop=# "), ("web> ", "$ "), ("shop-# ", "other=# ")] {
             assert!(!goes_on(prompt, first), "{prompt} behind {first}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_and_what_is_whole() {
+        for open in [
+            "for i in 1 2; do",
+            "for i in 1",
+            "echo 'a",
+            "cat <<EOF\nx",
+            "f() {",
+            "ls |",
+            "a &&",
+            "if true; then\n x",
+            "a \\",
+        ] {
+            assert!(is_open(open), "{open}");
+        }
+        for whole in
+            ["echo p1", "echo 'do if'", "for i in 1; do\necho\ndone", "cat <<E\nx\nE", "f() {\n x\n}", "echo \"it's\""]
+        {
+            assert!(!is_open(whole), "{whole}");
         }
     }
 

@@ -9,6 +9,19 @@ pub(super) fn commands(entries: &[Entry]) -> Vec<Command> {
     let learned = Learned::of(entries);
     let mut groups = Groups::default();
     for (at, entry) in entries.iter().enumerate() {
+        if std::env::var_os("DBG").is_some() {
+            eprintln!(
+                "{} {:?} sure={} int={} floor={} prompt={:?} lines={:?} after={:?}",
+                entry.micros,
+                entry.evidence,
+                entry.sure,
+                entry.interrupted,
+                entry.floor,
+                entry.prompt,
+                entry.lines.iter().map(|l| (l.row, l.text.trim_end())).collect::<Vec<_>>(),
+                entry.after
+            );
+        }
         match reading(entry, &learned) {
             Some(reading) if !is_redrawn(&reading, entries.get(at + 1)) => groups.take(reading),
             _ => {}
@@ -57,6 +70,9 @@ impl<'a> Learned<'a> {
     }
 }
 
+/// A line and an offset in it.
+type Place = (usize, usize);
+
 struct Reading<'a> {
     entry: &'a Entry,
     prompt: String,
@@ -71,11 +87,11 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
         return None;
     }
     let text = entry.behind(at, &prompt);
-    let row = entry.lines.get(at)?.row;
+    let row = entry.lines.get(at.0)?.row;
     Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text })
 }
 
-fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(usize, Prompt)> {
+fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(Place, Prompt)> {
     let own = entry.prompt.as_ref()?;
     let shorter = learned.prefix(&own.text).filter(|_| !entry.sure || learned.count(&own.text) < 2);
     let prompt = Prompt { text: shorter.unwrap_or(&own.text).to_owned(), right: own.right.clone() };
@@ -85,16 +101,16 @@ fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(usize, Prompt)> {
 }
 
 /// A line that begins with a prompt of another one: it was typed before its prompt came.
-fn known_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(usize, Prompt)> {
+fn known_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(Place, Prompt)> {
     entry.lines.iter().enumerate().rev().find_map(|(at, line)| {
         let fits = learned.texts.iter().filter(|(known, _)| line.text.starts_with(**known));
         let (text, _) = fits.min_by_key(|(known, times)| (!prompt::ends_like_one(known), **times < 2, known.len()))?;
-        Some((at, Prompt { text: (*text).to_owned(), right: String::new() }))
+        Some(((at, 0), Prompt { text: (*text).to_owned(), right: String::new() }))
     })
 }
 
 /// A prompt that was seen nowhere else, by its look.
-fn likely(entry: &Entry) -> Option<(usize, Prompt)> {
+fn likely(entry: &Entry) -> Option<(Place, Prompt)> {
     if entry.evidence == Evidence::Prompt {
         return None;
     }
@@ -107,7 +123,7 @@ fn likely(entry: &Entry) -> Option<(usize, Prompt)> {
         (None, Some(own)) => own.text.clone(),
         (None, None) => return None,
     };
-    Some((entry.lines.len() - 1, Prompt { text, right: String::new() }))
+    Some(((entry.lines.len() - 1, 0), Prompt { text, right: String::new() }))
 }
 
 /// Whether a line of a program without a sign of its own is believed to be a command line.
@@ -156,7 +172,13 @@ impl Groups {
             return self.close();
         }
         if let Some(open) = self.open.as_mut().filter(|_| more) {
-            open.command.text.push('\n');
+            let joined = entry.readline && escaped(&open.command.text);
+            if joined {
+                // bash's history has the lines that a backslash joined as one.
+                open.command.text.pop();
+            } else {
+                open.command.text.push('\n');
+            }
             open.command.text.push_str(&text);
             open.command.micros = entry.micros;
             open.command.ended = entry.ended;
@@ -177,6 +199,22 @@ impl Groups {
             status: entry.status,
         };
         self.open = Some(Open { command, after: entry.after.clone() });
+        if entry.readline {
+            self.apart();
+        }
+    }
+
+    /// Several commands that were pasted into bash at once are several in its history.
+    fn apart(&mut self) {
+        while let Some(open) = &mut self.open {
+            let ends = open.command.text.match_indices('\n').map(|(at, _)| at);
+            let Some(end) = ends.into_iter().find(|end| !prompt::is_open(&open.command.text[..*end])) else { return };
+            let rest = open.command.text.split_off(end + 1);
+            let next = Command { text: rest, ..open.command.clone() };
+            let after = std::mem::take(&mut open.after);
+            self.close();
+            self.open = Some(Open { command: next, after });
+        }
     }
 
     fn close(&mut self) {
@@ -198,6 +236,11 @@ impl Groups {
         self.close();
         self.commands
     }
+}
+
+/// Whether a text ends with a backslash that is not one of two.
+fn escaped(text: &str) -> bool {
+    text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 fn output(entry: &Entry) -> Option<(u64, u64)> {

@@ -12,6 +12,8 @@ pub(super) struct Logical {
     pub(super) row: u64,
     /// Padded with blanks to the terminal's width where it is the cursor's; without them elsewhere.
     pub(super) text: String,
+    /// Where in `text` each further row begins, in bytes.
+    pub(super) rows: Vec<usize>,
     /// Its last row is full, so that a line editor that breaks lines itself may go on in the next.
     pub(super) full: bool,
 }
@@ -24,6 +26,8 @@ pub(super) struct Shot {
     pub(super) cursor: usize,
     /// The cursor's row, counted as those of lines.
     pub(super) row: u64,
+    /// The cursor's line has rows below the cursor's.
+    pub(super) below: bool,
     /// Everything behind the cursor is dimmed: a suggestion, which is not entered.
     ghost: bool,
 }
@@ -55,12 +59,21 @@ impl Shot {
                     let before = rows[at].cells().iter().take(column).filter(|cell| cell.width() > 0);
                     shot.cursor = line.text.len() + before.map(|cell| cell.char().len_utf8()).sum::<usize>();
                 }
+                if at > row {
+                    line.rows.push(line.text.len());
+                }
                 line.text.extend(rows[at].chars());
+                // A wide character that did not fit left a blank at the edge.
+                let wide = rows.get(at + 1).and_then(|next| next.cells().first()).is_some_and(|cell| cell.width() == 2);
+                if at + 1 < end && wide && line.text.ends_with(' ') {
+                    line.text.pop();
+                }
             }
             line.full = rows[end - 1].cells().last().is_some_and(|cell| cell.char() != ' ');
             if end <= current {
                 line.text.truncate(line.text.trim_end().len());
             } else {
+                shot.below = end > current + 1;
                 shot.ghost = is_ghost(&rows[current..end], column);
             }
             shot.lines.push(line);

@@ -43,5 +43,7 @@ pub fn sessions(set: &str) -> Vec<Session> {
     let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let lines = zstd::decode_all(packed.as_slice()).expect("zstd");
     let lines = String::from_utf8(lines).expect("UTF-8");
-    lines.lines().map(|line| serde_json::from_str(line).expect("a session")).collect()
+    let only = std::env::var("TYPED_ONLY").unwrap_or_default();
+    let sessions = lines.lines().map(|line| serde_json::from_str(line).expect("a session"));
+    sessions.filter(|session: &Session| session.name.contains(&only)).collect()
 }
