@@ -353,10 +353,8 @@ fn header(session: Session, theirs: &str) -> Header {
 fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
     let (width, height) = survey.size.unwrap_or((80, 24));
     let argv = shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default();
-    let first = (!argv.is_empty()).then_some(Command { micros: 0, source: CommandSource::Argv, text: argv });
-    let typed = survey.typed.iter();
-    let typed =
-        typed.map(|(micros, text)| Command { micros: *micros, source: CommandSource::Typed, text: text.clone() });
+    let first =
+        (!argv.is_empty()).then_some(Command { micros: 0, source: CommandSource::Argv, text: argv, typed: None });
     Manifest {
         format: 1,
         ended_micros: session.started_micros.saturating_add_unsigned(survey.duration),
@@ -366,7 +364,7 @@ fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
         height,
         totals: survey.totals,
         chunks,
-        commands: first.into_iter().chain(typed).collect(),
+        commands: first.into_iter().chain(survey.typed.iter().cloned()).collect(),
         anomalies: remarks(survey),
         transport: String::new(),
         session,

@@ -1,7 +1,8 @@
 use storage::{
-    StreamTotals,
+    Command, CommandSource, StreamTotals,
     cast::{Code, Event},
 };
+use transcript::Commands;
 
 use crate::{
     ImportError,
@@ -29,8 +30,8 @@ pub(crate) struct Survey {
     pub(crate) exit: Option<i64>,
     /// The first size that was announced.
     pub(crate) size: Option<(u16, u16)>,
-    /// Time and text of the commands that a recording of ours has as markers.
-    pub(crate) typed: Vec<(u64, String)>,
+    /// The commands that were typed: those that a recording of ours has as markers, else what the screen showed.
+    pub(crate) typed: Vec<Command>,
 }
 
 impl Survey {
@@ -51,8 +52,16 @@ impl Survey {
             exit: None,
             typed: Vec::new(),
         };
+        let mut commands = Commands::new();
+        if let Some((columns, rows)) = survey.size {
+            commands.resized(0, columns, rows);
+        }
         while let Some(event) = script.next()? {
             survey.event(&event);
+            commands.event(&event);
+        }
+        if survey.header.kubetape.is_none() {
+            survey.typed = commands.finish();
         }
         survey.oddities = script.oddities;
         Ok(survey)
@@ -74,7 +83,8 @@ impl Survey {
             Code::Exit => self.exit = event.data.trim().parse().ok(),
             Code::Resize => self.size = self.size.or(event.size().filter(|(columns, rows)| *columns > 0 && *rows > 0)),
             Code::Marker if self.header.kubetape.is_some() && self.typed.len() < COMMANDS => {
-                self.typed.push((event.micros, event.data.clone()));
+                let text = event.data.clone();
+                self.typed.push(Command { micros: event.micros, source: CommandSource::Typed, text, typed: None });
             }
             _ => {}
         }

@@ -56,6 +56,10 @@ Examples:
     Search(Search),
     /// Write a recording as a file: asciicast, text or the exact bytes
     Export(Export),
+    /// List the commands of a recording: when, how long, what
+    Commands(Commands),
+    /// Print what could be read in a recording, each line with its time
+    Text(Text),
     /// End a session that is under way, or all of a person
     End(End),
     /// Take recordings that others made into storage: asciicast v1, v2 and v3
@@ -395,6 +399,51 @@ pub struct Import {
     /// Largest file, decompressed
     #[arg(long, value_name = "SIZE", default_value = "64GiB")]
     pub max_bytes: crate::config::quantity::Size,
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `kubetape commands`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Commands are read from what stood on the screen when Enter was pressed; what was typed without echo is in \
+none. Recordings that go on, that were imported, or whose gateway died are read as far as they are there.
+
+Examples:
+  kubetape commands 0198f2
+  kubetape commands 0198f2 --json | jq -r '.[] | select(.source == \"typed\") | .text'
+
+--json writes an array, in order of time, each with offset (seconds since the start), time, text, source \
+(argv, typed or request) and, of typed ones, ready (offset at which its prompt waited), ended (offset of the \
+next prompt), output (offsets of the first and last output until then), prompt, evidence (osc133: the shell \
+marked it; bracketed: its line editor did; prompt: it stood behind a prompt) and status (the exit status, \
+where the shell told it). What is not known is null.")]
+pub struct Commands {
+    /// The recording's id, or enough of its beginning
+    pub id: String,
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `kubetape text`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What a person could have read: lines as a terminal showed them, each once and with the time since when it \
+stood there; a progress bar in its last state; what full-screen programs showed, marked with |. Without a \
+terminal, the lines of stdout, and those of stderr marked with !. Lines begin with the time since the start; \
+`kubetape export --format text` writes the bare text.
+
+Examples:
+  kubetape text 0198f2 | less
+  kubetape text 0198f2 --json | jq -r 'select(.stream == \"stderr\") | .text'
+
+--json writes one object a line, each with offset (seconds since the start), time, stream (stdout, stderr or \
+full_screen) and text.")]
+pub struct Text {
+    /// The recording's id, or enough of its beginning
+    pub id: String,
     /// For scripts
     #[arg(long)]
     pub json: bool,

@@ -10,6 +10,7 @@ mod demo;
 mod log;
 mod lookup;
 mod output;
+mod recorded;
 mod running;
 mod service;
 mod signing;

@@ -82,7 +82,7 @@ fn push(list: &mut Vec<Command>, micros: u64, mut text: String, found: &mut dyn 
     text.truncate(text.floor_char_boundary(COMMAND_BYTES));
     found(&text);
     if list.len() < COMMANDS {
-        list.push(Command { micros, source: CommandSource::Typed, text });
+        list.push(Command { micros, source: CommandSource::Typed, text, typed: None });
     }
 }
 

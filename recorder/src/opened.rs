@@ -59,7 +59,7 @@ impl Opened {
 /// What an exec request asked to run, as a command at time 0.
 pub(crate) fn argv_command(session: &Session) -> Option<Command> {
     let exec = session.kind == SessionKind::Exec && !session.argv.is_empty();
-    exec.then(|| Command { micros: 0, source: CommandSource::Argv, text: quoted(&session.argv) })
+    exec.then(|| Command { micros: 0, source: CommandSource::Argv, text: quoted(&session.argv), typed: None })
 }
 
 pub(crate) fn micros_since(start: Instant) -> u64 {

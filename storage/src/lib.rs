@@ -19,7 +19,7 @@ mod store;
 
 pub use disk::Disk;
 pub use key::{Key, RecordingId};
-pub use manifest::{Chunk, Command, CommandSource, Manifest, Outcome, StreamTotals};
+pub use manifest::{Chunk, Command, CommandSource, Evidence, Manifest, Outcome, StreamTotals, Typed};
 pub use memory::Memory;
 pub use recordings::{RecordingError, Recordings, Summary};
 pub use s3::{S3, S3Credentials, S3Settings};

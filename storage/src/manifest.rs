@@ -89,6 +89,44 @@ pub struct Command {
     pub source: CommandSource,
     /// The command line.
     pub text: String,
+    /// What else is known of one that was typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<Box<Typed>>,
+}
+
+/// A command that was typed at a terminal, as the screen showed it. All times are microseconds since the recording's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typed {
+    /// When its prompt waited for it.
+    pub ready_micros: u64,
+    /// When the next prompt came; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_micros: Option<u64>,
+    /// First and last time of output until then; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_micros: Option<(u64, u64)>,
+    /// The prompt's last line.
+    #[serde(default)]
+    pub prompt: String,
+    /// How it is known.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// The exit status that the shell told (OSC 133).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u8>,
+}
+
+/// What says that a line on the screen was a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// The shell marked prompt and input (OSC 133).
+    Osc133,
+    /// A line editor switched bracketed paste off when the line was entered.
+    Bracketed,
+    /// The line began with something that looks like a prompt, or that others began with too, and the cursor waited there.
+    #[default]
+    Prompt,
 }
 
 /// The summary of a recording, written last. The object listing is the truth.

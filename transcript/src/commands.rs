@@ -11,14 +11,16 @@ mod shot;
 use std::collections::HashSet;
 
 use avt::{Observation, Observer, ScreenKind};
-use serde::{Deserialize, Serialize};
-use storage::cast::{Code, Event};
+use storage::{
+    Command, Evidence,
+    cast::{Code, Event},
+};
 
 use crate::{decoder::Decoder, emulator::Emulator};
 use entry::{Entry, Prompt};
 use keys::Keys;
 use scan::{Scanner, Stop};
-use shot::Shot;
+use shot::{Logical, Shot, View};
 
 /// Most command lines of a session; later ones are not listed.
 const ENTRIES: usize = 20_000;
@@ -32,40 +34,6 @@ const SCROLLBACK: usize = 200;
 const PAUSE_MICROS: u64 = 3_000;
 /// Nothing was printed for so long: the cursor waits for a person.
 const WAIT_MICROS: u64 = 25_000;
-
-/// What says that a line was a command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// The shell marked prompt and input (OSC 133).
-    Osc133,
-    /// A line editor switched bracketed paste off when the line was entered.
-    Bracketed,
-    /// The line began with something that looks like a prompt, or that others began with too, and the cursor waited there.
-    #[default]
-    Prompt,
-}
-
-/// A command that was typed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Command {
-    /// Microseconds since the recording's start at which Enter was answered.
-    pub micros: u64,
-    /// When its prompt waited for it.
-    pub ready: u64,
-    /// When the next prompt came; none where that is not known.
-    pub ended: Option<u64>,
-    /// The command, without prompt; lines that were entered one after the other are joined with `\n`.
-    pub text: String,
-    /// The prompt's last line.
-    pub prompt: String,
-    /// How it is known.
-    pub evidence: Evidence,
-    /// First and last time of output until the next prompt; none where there was none.
-    pub output: Option<(u64, u64)>,
-    /// The exit status that the shell told (OSC 133).
-    pub status: Option<u8>,
-}
 
 /// Finds the commands of a session: events in, commands out.
 ///
@@ -94,6 +62,8 @@ pub struct Commands {
     editors: bool,
     /// Prompts of lines without one.
     prompts: HashSet<String>,
+    /// The row in which the last prompt began.
+    start: Option<u64>,
     /// The cursor's column before carriage returns.
     column: Option<usize>,
 }
@@ -122,6 +92,8 @@ struct Editing {
     sure: bool,
     /// It began before its prompt.
     readline: bool,
+    /// It began behind its prompt: zsh's.
+    behind: bool,
     /// It has said that it is done, and the cursor is still on the line: when.
     done: Option<u64>,
 }
@@ -150,6 +122,7 @@ impl Commands {
             marks: false,
             editors: false,
             prompts: HashSet::new(),
+            start: None,
             column: None,
         }
     }
@@ -179,6 +152,7 @@ impl Commands {
         if before != self.emulator.terminal().size() {
             // Rows have other numbers now.
             self.floor = 0;
+            self.start = None;
             if let State::Output(waiting) = &mut self.state {
                 *waiting = None;
             }
@@ -253,18 +227,40 @@ impl Commands {
         }
     }
 
+    fn view(&self) -> View {
+        View { evicted: self.evicted, from: self.floor, start: self.start, column: None, below: false }
+    }
+
     fn shot(&self) -> Option<Shot> {
-        Shot::take(self.emulator.terminal(), self.evicted, self.floor, None)
+        Shot::take(self.emulator.terminal(), &self.view())
     }
 
     /// The same at the end of a line.
     fn shot_of_left(&self) -> Option<Shot> {
-        Shot::take(self.emulator.terminal(), self.evicted, self.floor, self.column).map(Shot::entered)
+        let view = View { column: self.column, ..self.view() };
+        Shot::take(self.emulator.terminal(), &view).map(Shot::entered)
+    }
+
+    /// The same with all lines of zsh's buffer, wherever in it the cursor stands.
+    fn shot_of_buffer(&self) -> Option<Shot> {
+        let view = View { below: true, ..self.view() };
+        Shot::take(self.emulator.terminal(), &view).map(Shot::entered)
+    }
+
+    /// A line begins here, even where what was printed before wrapped around to it.
+    fn line_begins(&mut self) {
+        let terminal = self.emulator.terminal();
+        let cursor = terminal.cursor();
+        if cursor.col == 0 && terminal.active_screen_kind() == ScreenKind::Primary {
+            let above = terminal.screen().all_lines().count() - terminal.screen().visible_lines().len();
+            self.start = Some(self.evicted + (above + cursor.row) as u64);
+        }
     }
 
     fn stop(&mut self, micros: u64, stop: Stop, piece: &str) {
         match stop {
             Stop::LineFeed => {}
+            Stop::Erase => self.line_begins(),
             Stop::PasteOn => self.paste_on(micros, piece),
             Stop::PasteOff => self.paste_off(micros),
             Stop::Prompt => self.prompted(micros),
@@ -293,18 +289,30 @@ impl Commands {
                 return;
             }
         }
+        self.line_begins();
         let behind = ["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"].iter().any(|end| piece.ends_with(end));
         let prompt = if behind { self.shot().as_ref().and_then(prompt_of) } else { None };
         self.editors = true;
         let evidence = if self.marks { Evidence::Osc133 } else { Evidence::Bracketed };
         self.ready(micros);
         let sure = prompt.is_some();
-        self.state = State::Editing(Editing { evidence, ready: micros, prompt, sure, readline: !behind, done: None });
+        self.state = State::Editing(Editing {
+            evidence,
+            ready: micros,
+            prompt,
+            sure,
+            readline: !behind,
+            behind: sure,
+            done: None,
+        });
     }
 
     fn paste_off(&mut self, micros: u64) {
         let State::Editing(editing) = &mut self.state else { return };
         if self.left.is_some() {
+            self.enter(micros);
+        } else if editing.behind {
+            self.left = self.shot_of_buffer();
             self.enter(micros);
         } else {
             editing.done = Some(micros);
@@ -320,14 +328,14 @@ impl Commands {
     fn input_begins(&mut self, micros: u64) {
         let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
         self.marks = true;
-        let (ready, readline) = match &self.state {
-            State::Editing(editing) => (editing.ready, editing.readline),
-            State::Output(_) => (micros, false),
+        let (ready, readline, behind) = match &self.state {
+            State::Editing(editing) => (editing.ready, editing.readline, editing.behind),
+            State::Output(_) => (micros, false, false),
         };
         self.ready(micros);
         let evidence = Evidence::Osc133;
         self.state =
-            State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, readline, done: None });
+            State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, readline, behind, done: None });
     }
 
     fn output_begins(&mut self, micros: u64) {
@@ -394,7 +402,7 @@ impl Commands {
             && entry.after.is_empty()
             && resolve::expands(entry)
             && let Some(shot) = self.shot()
-            && let Some(line) = shot.last()
+            && let Some(line) = shot.last().filter(|line| line.row >= self.floor)
             && let Some(entry) = self.entries.last_mut()
         {
             entry.after = line.text.trim_end().to_owned();
@@ -402,6 +410,11 @@ impl Commands {
     }
 
     fn waiting_line_left(&mut self, micros: u64, waiting: Waiting) {
+        if self.keys.seen() && !self.keys.entered() {
+            // Completions, or a look at a result, are shown below the line.
+            self.state = State::Output(Some(waiting));
+            return;
+        }
         let Some(mut shot) = self.shot_of_left() else { return };
         let Some(line) = shot.last().cloned() else { return };
         if shot.below {
@@ -432,9 +445,6 @@ impl Commands {
     }
 
     fn waiting_entered(&mut self, micros: u64, waiting: Waiting, shot: Shot) {
-        if self.keys.seen() && !self.keys.entered() {
-            return;
-        }
         let Waiting { prompt, sure, ready, .. } = waiting;
         if let Some(entry) = self.entries.last_mut() {
             entry.ended.get_or_insert(ready);
@@ -442,8 +452,15 @@ impl Commands {
         if sure && self.prompts.len() < PROMPTS && prompt::is_classic(&prompt.text) {
             self.prompts.insert(prompt.text.clone());
         }
-        let done =
-            Editing { evidence: Evidence::Prompt, ready, prompt: Some(prompt), sure, readline: false, done: None };
+        let done = Editing {
+            evidence: Evidence::Prompt,
+            ready,
+            prompt: Some(prompt),
+            sure,
+            readline: false,
+            behind: false,
+            done: None,
+        };
         self.push(micros, done, shot);
     }
 
@@ -552,6 +569,9 @@ impl Commands {
             }
         }
         let Some(prompt) = prompt_of(&shot) else { return };
+        if self.entries.last().is_some_and(|entry| is_back(entry, line)) {
+            self.entries.pop();
+        }
         *waiting = Some(match before {
             Some(before)
                 if before.row == line.row && (before.sure || !waits) && line.text.starts_with(&before.prompt.text) =>
@@ -566,6 +586,13 @@ impl Commands {
             }
         });
     }
+}
+
+/// Whether the cursor waits on a line again that seemed to be entered: something was only shown below it.
+fn is_back(entry: &Entry, line: &Logical) -> bool {
+    let prompt = entry.prompt.as_ref().map_or("", |prompt| prompt.text.as_str());
+    let same = entry.lines.first().is_some_and(|first| first.row == line.row);
+    entry.evidence == Evidence::Prompt && same && line.text.starts_with(prompt)
 }
 
 /// What stands before and behind the cursor, where something stands before it.

@@ -15,5 +15,5 @@ mod decoder;
 mod emulator;
 mod lines;
 
-pub use commands::{Command, Commands, Evidence};
+pub use commands::Commands;
 pub use lines::{Bounds, Line, Lines, Stream};

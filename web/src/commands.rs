@@ -19,5 +19,5 @@ pub(crate) async fn of(state: &State, id: RecordingId, manifest: Option<&Manifes
 /// The player puts argv at the start and typed commands where they were entered.
 fn command((seconds, text): (f64, String)) -> Command {
     let source = if seconds == 0.0 { CommandSource::Argv } else { CommandSource::Typed };
-    Command { micros: (seconds * 1e6).round() as u64, source, text }
+    Command { micros: (seconds * 1e6).round() as u64, source, text, typed: None }
 }

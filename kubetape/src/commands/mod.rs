@@ -1,5 +1,7 @@
 //! One file per subcommand.
 
+#[expect(clippy::module_inception, reason = "named for the subcommand")]
+mod commands;
 mod config;
 mod demo;
 mod end;
@@ -13,6 +15,7 @@ mod play;
 mod reindex;
 mod search;
 mod serve;
+mod text;
 pub(crate) mod token;
 mod user;
 mod verify;
@@ -39,6 +42,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Ls(ls) => block_on(ls::run(&configured("warn")?, ls)),
         Command::Play(play) => block_on(play::run(&configured("warn")?, play)),
         Command::Export(export) => block_on(export::run(&configured("warn")?, export)),
+        Command::Commands(wanted) => block_on(commands::run(&configured("warn")?, wanted)),
+        Command::Text(wanted) => block_on(text::run(&configured("warn")?, wanted)),
         Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
         Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
         Command::Verify(wanted) => block_on(verify::run(wanted, || configured("warn"))),

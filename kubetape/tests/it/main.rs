@@ -6,3 +6,4 @@ mod help;
 mod play;
 mod program;
 mod tokens;
+mod words;

@@ -148,6 +148,7 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
         micros: second * 1_000_000,
         source: CommandSource::Typed,
         text: (*text).to_owned(),
+        typed: None,
     });
     Manifest {
         format: 1,

@@ -1,4 +1,6 @@
-use super::{Evidence, shot::Logical};
+use storage::Evidence;
+
+use super::shot::Logical;
 
 /// The line in front of what is typed, up to the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +66,10 @@ impl Entry {
                 let cursor = (number == last).then(|| self.cursor.saturating_sub(start));
                 rest = without_right(rest, &prompt.right, cursor);
             } else {
-                text.push('\n');
+                // fish goes to the next row by itself where a wide character does not fit.
+                if self.readline || drawn_in || !self.lines[number - 1].full {
+                    text.push('\n');
+                }
                 if drawn_in {
                     rest = rest.trim_start();
                 }

@@ -2,26 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::{Command, Evidence, entry::Entry, entry::Prompt, expansion, prompt};
+use storage::{Command, CommandSource, Evidence, Typed};
+
+use super::{
+    entry::{Entry, Prompt},
+    expansion, prompt,
+};
 
 /// The commands of a session's entries.
 pub(super) fn commands(entries: &[Entry]) -> Vec<Command> {
     let learned = Learned::of(entries);
     let mut groups = Groups::default();
     for (at, entry) in entries.iter().enumerate() {
-        if std::env::var_os("DBG").is_some() {
-            eprintln!(
-                "{} {:?} sure={} int={} floor={} prompt={:?} lines={:?} after={:?}",
-                entry.micros,
-                entry.evidence,
-                entry.sure,
-                entry.interrupted,
-                entry.floor,
-                entry.prompt,
-                entry.lines.iter().map(|l| (l.row, l.text.trim_end())).collect::<Vec<_>>(),
-                entry.after
-            );
-        }
         match reading(entry, &learned) {
             Some(reading) if !is_redrawn(&reading, entries.get(at + 1)) => groups.take(reading),
             _ => {}
@@ -146,23 +138,53 @@ fn is_redrawn(reading: &Reading<'_>, next: Option<&Entry>) -> bool {
 #[derive(Default)]
 struct Groups {
     commands: Vec<Command>,
-    /// The last one may still go on. The first line's prompt is in it.
     open: Option<Open>,
 }
 
+/// A command that may still go on.
+#[derive(Clone)]
 struct Open {
-    command: Command,
+    micros: u64,
+    text: String,
+    typed: Typed,
     after: String,
+}
+
+impl Open {
+    fn new(entry: &Entry, text: String, prompt: String) -> Self {
+        let typed = Typed {
+            ready_micros: entry.ready,
+            ended_micros: entry.ended,
+            output_micros: output(entry),
+            prompt,
+            evidence: entry.evidence,
+            status: entry.status,
+        };
+        Self { micros: entry.micros, text, typed, after: entry.after.clone() }
+    }
+
+    fn go_on(&mut self, entry: &Entry, text: &str) {
+        if entry.readline && is_escaped(&self.text) {
+            // bash's history has the lines that a backslash joined as one.
+            self.text.pop();
+        } else {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        self.micros = entry.micros;
+        self.typed.ended_micros = entry.ended;
+        self.typed.output_micros = output(entry);
+        self.typed.status = entry.status;
+        self.after.clear();
+    }
 }
 
 impl Groups {
     fn take(&mut self, reading: Reading<'_>) {
         let Reading { entry, prompt, text, adjacent } = reading;
         let more = self.open.as_ref().is_some_and(|open| {
-            let again = prompt == open.command.prompt;
-            adjacent
-                && prompt::goes_on(&prompt, &open.command.prompt)
-                && (!again || prompt::is_open(&open.command.text))
+            let again = prompt == open.typed.prompt;
+            adjacent && prompt::goes_on(&prompt, &open.typed.prompt) && (!again || prompt::is_open(&open.text))
         });
         if entry.interrupted || text.ends_with("^C") {
             // bash keeps the lines that were entered; zsh, which shows no ^C, forgets them.
@@ -172,33 +194,10 @@ impl Groups {
             return self.close();
         }
         if let Some(open) = self.open.as_mut().filter(|_| more) {
-            let joined = entry.readline && escaped(&open.command.text);
-            if joined {
-                // bash's history has the lines that a backslash joined as one.
-                open.command.text.pop();
-            } else {
-                open.command.text.push('\n');
-            }
-            open.command.text.push_str(&text);
-            open.command.micros = entry.micros;
-            open.command.ended = entry.ended;
-            open.command.output = output(entry);
-            open.command.status = entry.status;
-            open.after = String::new();
-            return;
+            return open.go_on(entry, &text);
         }
         self.close();
-        let command = Command {
-            micros: entry.micros,
-            ready: entry.ready,
-            ended: entry.ended,
-            text,
-            prompt,
-            evidence: entry.evidence,
-            output: output(entry),
-            status: entry.status,
-        };
-        self.open = Some(Open { command, after: entry.after.clone() });
+        self.open = Some(Open::new(entry, text, prompt));
         if entry.readline {
             self.apart();
         }
@@ -207,29 +206,26 @@ impl Groups {
     /// Several commands that were pasted into bash at once are several in its history.
     fn apart(&mut self) {
         while let Some(open) = &mut self.open {
-            let ends = open.command.text.match_indices('\n').map(|(at, _)| at);
-            let Some(end) = ends.into_iter().find(|end| !prompt::is_open(&open.command.text[..*end])) else { return };
-            let rest = open.command.text.split_off(end + 1);
-            let next = Command { text: rest, ..open.command.clone() };
-            let after = std::mem::take(&mut open.after);
+            let mut ends = open.text.match_indices('\n').map(|(at, _)| at);
+            let Some(end) = ends.find(|end| !prompt::is_open(&open.text[..*end])) else { return };
+            let next =
+                Open { text: open.text.split_off(end + 1), after: std::mem::take(&mut open.after), ..open.clone() };
             self.close();
-            self.open = Some(Open { command: next, after });
+            self.open = Some(next);
         }
     }
 
     fn close(&mut self) {
-        let Some(Open { mut command, after }) = self.open.take() else { return };
-        command.text.truncate(command.text.trim_end().len());
-        if command.text.is_empty() {
+        let Some(Open { micros, mut text, typed, after }) = self.open.take() else { return };
+        text.truncate(text.trim_end().len());
+        if text.is_empty() {
             return;
         }
         if !after.is_empty() {
             let before: Vec<&str> = self.commands.iter().rev().take(100).rev().map(|one| one.text.as_str()).collect();
-            if let Some(ran) = expansion::expanded(&command.text, &after, &before) {
-                command.text = ran;
-            }
+            text = expansion::expanded(&text, &after, &before).unwrap_or(text);
         }
-        self.commands.push(command);
+        self.commands.push(Command { micros, source: CommandSource::Typed, text, typed: Some(Box::new(typed)) });
     }
 
     fn finish(mut self) -> Vec<Command> {
@@ -239,7 +235,7 @@ impl Groups {
 }
 
 /// Whether a text ends with a backslash that is not one of two.
-fn escaped(text: &str) -> bool {
+fn is_escaped(text: &str) -> bool {
     text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 

@@ -14,6 +14,8 @@ pub(super) enum Stop {
     PasteOn,
     /// DECRST 2004: the line editor is done with a line.
     PasteOff,
+    /// Everything below the cursor is erased: zsh does so before its prompt.
+    Erase,
     /// OSC 133: `A` prompt, `B` input, `C` output begins.
     Prompt,
     Input,
@@ -81,7 +83,8 @@ impl Scanner {
         match (self.state, byte) {
             (State::Escape, b'[') => self.begin(State::Control),
             (State::Escape, b']') => self.begin(State::System),
-            (State::Escape, 0x1b) => {}
+            // An intermediate byte, as of `ESC ( B`, or another try.
+            (State::Escape, 0x1b | 0x20..0x30) => {}
             (State::Escape, _) => self.state = State::Ground,
             (State::Control, 0x40..0x7f) => {
                 self.state = State::Ground;
@@ -110,6 +113,9 @@ impl Scanner {
 }
 
 fn control(parameters: &[u8], last: u8) -> Option<Stop> {
+    if last == b'J' && matches!(parameters, b"" | b"0") {
+        return Some(Stop::Erase);
+    }
     let modes = parameters.strip_prefix(b"?")?;
     let paste = modes.split(|&byte| byte == b';').any(|mode| mode == b"2004");
     match last {

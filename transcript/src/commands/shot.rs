@@ -32,57 +32,79 @@ pub(super) struct Shot {
     ghost: bool,
 }
 
+/// What is wanted of a screen.
+pub(super) struct View {
+    /// Rows that have left the scrollback.
+    pub(super) evicted: u64,
+    /// The first row, counted from the start.
+    pub(super) from: u64,
+    /// A row that begins a line, whatever is above it.
+    pub(super) start: Option<u64>,
+    /// The cursor's column, where it was moved since.
+    pub(super) column: Option<usize>,
+    /// The rows below the cursor too.
+    pub(super) below: bool,
+}
+
 impl Shot {
-    /// The lines from row `from` (counted from the start) to the cursor's; none on the alternate screen. `evicted`: rows
-    /// that have left the scrollback.
-    pub(super) fn take(terminal: &Terminal, evicted: u64, from: u64, column: Option<usize>) -> Option<Self> {
+    /// The lines of a view; none on the alternate screen.
+    pub(super) fn take(terminal: &Terminal, view: &View) -> Option<Self> {
         if terminal.active_screen_kind() == ScreenKind::Alternate {
             return None;
         }
         let rows: Vec<&avt::Line> = terminal.screen().all_lines().collect();
         let above = rows.len().checked_sub(terminal.screen().visible_lines().len())?;
         let cursor = terminal.cursor();
-        let column = column.unwrap_or(cursor.col);
+        let column = view.column.unwrap_or(cursor.col);
         let current = (above + cursor.row).min(rows.len().checked_sub(1)?);
-        let first = usize::try_from(from.saturating_sub(evicted)).unwrap_or(0);
+        let goes_on = |row: usize| rows[row].is_wrapped() && view.start != Some(view.evicted + row as u64 + 1);
+        let last_row = if view.below {
+            let shown = |row: &usize| rows[*row].cells().iter().any(|cell| cell.char() != ' ');
+            (current..rows.len()).take_while(shown).last().unwrap_or(current)
+        } else {
+            current
+        };
+        let first = usize::try_from(view.from.saturating_sub(view.evicted)).unwrap_or(0);
         // After a reset or a cleared history the numbers begin anew.
         let first = if first > current { current } else { first.max(current.saturating_sub(LINES)) };
-        let first = (0..first).rev().take_while(|&row| rows[row].is_wrapped()).last().unwrap_or(first);
-        let mut shot = Self { row: evicted + current as u64, ..Self::default() };
+        let first = (0..first).rev().take_while(|&row| goes_on(row)).last().unwrap_or(first);
+        let mut shot = Self { row: view.evicted + last_row as u64, ..Self::default() };
         let mut row = first;
-        while row <= current {
-            let rows_of_line = rows[row..].iter().take_while(|line| line.is_wrapped()).count() + 1;
-            let end = (row + rows_of_line).min(rows.len());
-            let mut line = Logical { row: evicted + row as u64, ..Logical::default() };
+        while row <= last_row {
+            let end = (row + (row..rows.len() - 1).take_while(|&row| goes_on(row)).count() + 1).min(rows.len());
+            let mut line = Logical { row: view.evicted + row as u64, ..Logical::default() };
             for at in row..end {
+                if at > row {
+                    line.rows.push(line.text.len());
+                }
                 if at == current {
                     let before = rows[at].cells().iter().take(column).filter(|cell| cell.width() > 0);
                     shot.cursor = line.text.len() + before.map(|cell| cell.char().len_utf8()).sum::<usize>();
                 }
-                if at > row {
-                    line.rows.push(line.text.len());
-                }
                 line.text.extend(rows[at].chars());
-                // A wide character that did not fit left a blank at the edge.
-                let wide = rows.get(at + 1).and_then(|next| next.cells().first()).is_some_and(|cell| cell.width() == 2);
-                if at + 1 < end && wide && line.text.ends_with(' ') {
+                if at + 1 < end && rows.get(at + 1).is_some_and(|next| leaves_blank(rows[at], next)) {
                     line.text.pop();
                 }
             }
-            line.full = rows[end - 1].cells().last().is_some_and(|cell| cell.char() != ' ');
-            if end <= current {
+            let last = rows[end - 1];
+            line.full = last.cells().last().is_some_and(|cell| cell.char() != ' ')
+                || rows.get(end).is_some_and(|next| leaves_blank(last, next));
+            if end <= current || row > current {
                 line.text.truncate(line.text.trim_end().len());
             } else {
                 shot.below = end > current + 1;
-                shot.ghost = is_ghost(&rows[current..end], column);
+                shot.ghost = last_row == current && is_ghost(&rows[current..end], column);
             }
             shot.lines.push(line);
             row = end;
         }
+        if last_row > current {
+            shot.cursor = shot.lines.last().map_or(0, |line| line.text.len());
+        }
         Some(shot)
     }
 
-    /// The cursor's line.
+    /// The last line: the cursor's, if the view ends with it.
     pub(super) fn last(&self) -> Option<&Logical> {
         self.lines.last()
     }
@@ -100,6 +122,15 @@ impl Shot {
         let (before, after) = self.last()?.text.split_at_checked(self.cursor)?;
         Some((before, after.trim()))
     }
+}
+
+/// A wide character that did not fit at a row's end left a blank there.
+fn leaves_blank(row: &avt::Line, next: &avt::Line) -> bool {
+    let mut last = row.cells().iter().rev();
+    let wide = next.cells().first().is_some_and(|cell| cell.width() == 2);
+    // The second half of a wide character is a cell of width 0.
+    let blank = last.next().is_some_and(|cell| cell.char() == ' ' && cell.width() == 1);
+    wide && blank && last.next().is_some_and(|cell| cell.char() != ' ' || cell.width() == 0)
 }
 
 fn is_ghost(rows: &[&avt::Line], column: usize) -> bool {

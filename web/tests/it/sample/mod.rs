@@ -188,7 +188,7 @@ pub fn target(cluster: &str, namespace: &str, pod: &str, container: &str) -> Tar
 }
 
 fn command(millis: u64, source: CommandSource, text: &str) -> Command {
-    Command { micros: millis * 1000, source, text: text.to_owned() }
+    Command { micros: millis * 1000, source, text: text.to_owned(), typed: None }
 }
 
 fn id_at(started: Timestamp) -> RecordingId {

@@ -1,0 +1,119 @@
+//! `kubetape commands`
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+use storage::{Command, CommandSource, Evidence, RecordingId, Recordings, Summary};
+use transcript::Commands;
+
+use crate::{
+    cli,
+    config::Config,
+    lookup,
+    output::{self, Table, Tone, shell_words},
+    recorded, time, wiring,
+};
+
+pub async fn run(config: &Config, wanted: &cli::Commands) -> Result<()> {
+    let recordings = wiring::recordings(config).await?;
+    let id = lookup::recording(&recordings, &wanted.id).await?;
+    let summary = recorded::summary(&recordings, id).await?;
+    let started = summary.header.kubetape.started_micros;
+    let commands = commands(&recordings, id, summary).await?;
+    let rows: Vec<Row> = commands.into_iter().map(|command| Row::new(started, command)).collect();
+    if wanted.json {
+        return output::json(&rows);
+    }
+    if rows.is_empty() {
+        eprintln!("no commands in this recording");
+        return Ok(());
+    }
+    Ok(table(&rows).print()?)
+}
+
+/// Those of the manifest, where the gateway read them from the screen; else those that the lines show.
+async fn commands(recordings: &Recordings, id: RecordingId, summary: Summary) -> Result<Vec<Command>> {
+    let session = summary.header.kubetape;
+    if let Some(manifest) = summary.manifest
+        && session.imported.is_none()
+        && (!session.tty || manifest.commands.iter().any(|command| command.typed.is_some()))
+    {
+        return Ok(manifest.commands);
+    }
+    let argv = Command { micros: 0, source: CommandSource::Argv, text: shell_words(&session.argv), typed: None };
+    let mut commands: Vec<Command> = if argv.text.is_empty() { Vec::new() } else { vec![argv] };
+    if session.tty {
+        let mut typed = Commands::new();
+        recorded::each_event(recordings, id, &mut |event| {
+            typed.event(&event);
+            Ok(())
+        })
+        .await?;
+        commands.extend(typed.finish());
+    }
+    Ok(commands)
+}
+
+/// A command, as scripts see it. Offsets are seconds since the recording's start.
+#[derive(Debug, Serialize)]
+struct Row {
+    offset: f64,
+    time: Timestamp,
+    text: String,
+    source: CommandSource,
+    ready: Option<f64>,
+    ended: Option<f64>,
+    output: Option<(f64, f64)>,
+    prompt: Option<String>,
+    evidence: Option<Evidence>,
+    status: Option<u8>,
+}
+
+impl Row {
+    fn new(started: i64, command: Command) -> Self {
+        let typed = command.typed;
+        let typed = typed.as_ref();
+        Self {
+            offset: seconds(command.micros),
+            time: time::of_micros(started.saturating_add_unsigned(command.micros)),
+            text: command.text,
+            source: command.source,
+            ready: typed.map(|typed| seconds(typed.ready_micros)),
+            ended: typed.and_then(|typed| typed.ended_micros).map(seconds),
+            output: typed.and_then(|typed| typed.output_micros).map(|(first, last)| (seconds(first), seconds(last))),
+            prompt: typed.map(|typed| typed.prompt.clone()),
+            evidence: typed.map(|typed| typed.evidence),
+            status: typed.and_then(|typed| typed.status),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds for people and scripts")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(["TIME", "AT", "TOOK", "SOURCE", "COMMAND"]);
+    for row in rows {
+        let took = row.ended.map_or_else(String::new, |ended| length(ended - row.offset));
+        let source = match row.source {
+            CommandSource::Argv => "argv",
+            CommandSource::Typed => "typed",
+            CommandSource::Request => "request",
+        };
+        table.row([
+            (time::clock(row.time), Tone::Faint),
+            (length(row.offset), Tone::Plain),
+            (took, Tone::Faint),
+            (source.to_owned(), Tone::Faint),
+            (row.text.clone(), Tone::Plain),
+        ]);
+    }
+    table
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
+fn length(seconds: f64) -> String {
+    time::length((seconds.max(0.0) * 1e6) as u64)
+}

@@ -1,0 +1,70 @@
+//! `kubetape text`
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+use transcript::{Bounds, Line, Lines, Stream};
+
+use crate::{cli, config::Config, lookup, output::plain, recorded, time, wiring};
+
+pub async fn run(config: &Config, wanted: &cli::Text) -> Result<()> {
+    let recordings = wiring::recordings(config).await?;
+    let id = lookup::recording(&recordings, &wanted.id).await?;
+    let session = recorded::summary(&recordings, id).await?.header.kubetape;
+    let mut out = Out { out: BufWriter::new(io::stdout()), started: session.started_micros, json: wanted.json };
+    let mut lines = Lines::new(session.tty, Bounds::NONE);
+    recorded::each_event(&recordings, id, &mut |event| {
+        let mut written = Ok(());
+        lines.event(&event, &mut |line| written = out.line(line).and(std::mem::replace(&mut written, Ok(()))));
+        Ok(written?)
+    })
+    .await?;
+    let mut written = Ok(());
+    lines.finish(&mut |line| written = out.line(line).and(std::mem::replace(&mut written, Ok(()))));
+    written?;
+    Ok(out.out.flush()?)
+}
+
+struct Out {
+    out: BufWriter<io::Stdout>,
+    started: i64,
+    json: bool,
+}
+
+/// A line, as scripts see it.
+#[derive(Serialize)]
+struct Row<'a> {
+    offset: f64,
+    time: Timestamp,
+    stream: &'static str,
+    text: &'a str,
+}
+
+impl Out {
+    fn line(&mut self, line: Line) -> io::Result<()> {
+        let Line { micros, stream, text } = line;
+        if !self.json {
+            let mark = match stream {
+                Stream::Stdout => ' ',
+                Stream::Stderr => '!',
+                Stream::FullScreen => '|',
+                Stream::LeftOut => '…',
+            };
+            return writeln!(self.out, "{:>8} {mark} {}", time::length(micros), plain(&text));
+        }
+        let stream = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+            Stream::FullScreen => "full_screen",
+            Stream::LeftOut => "left_out",
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds for people and scripts")]
+        let offset = micros as f64 / 1e6;
+        let row =
+            Row { offset, time: time::of_micros(self.started.saturating_add_unsigned(micros)), stream, text: &text };
+        serde_json::to_writer(&mut self.out, &row)?;
+        writeln!(self.out)
+    }
+}
