@@ -284,6 +284,7 @@ Examples:
   kubetape export 0198f2 --format cast2 -o session.cast && asciinema play session.cast
   kubetape export 0198f2 --format text | less
   kubetape export 0198f2 --format raw --stream stderr      the exact bytes
+  kubetape export 0198f2 --format bundle -o evidence && kubetape verify evidence --key kubetape.pub
 
 stdin can be exported where the policy had it recorded (`record_input`).")]
 pub struct Export {
@@ -295,7 +296,7 @@ pub struct Export {
     /// Which stream, for --format raw [default: stdout]
     #[arg(long, value_enum)]
     pub stream: Option<StreamName>,
-    /// Where to [default: stdout]
+    /// Where to; a new folder for --format bundle [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -311,6 +312,8 @@ pub enum Format {
     Text,
     /// The exact bytes of one stream
     Raw,
+    /// A folder with the stored objects, keys and journal: what `kubetape verify` checks anywhere
+    Bundle,
 }
 
 /// The streams of a session.

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use player::{Player, PlayerError, PlayerSettings};
+use storage::Recordings;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use crate::{
     cli::{self, Format, StreamName},
+    commands::bundle,
     config::Config,
     lookup, wiring,
 };
@@ -16,7 +18,7 @@ use crate::{
 const BUFFER: usize = 256 << 10;
 
 pub async fn run(config: &Config, wanted: &cli::Export) -> Result<()> {
-    let format = format(wanted)?;
+    let Some(format) = format(wanted)? else { return to_folder(config, wanted).await };
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
     let player = Player::new(recordings, PlayerSettings::default());
@@ -26,9 +28,18 @@ pub async fn run(config: &Config, wanted: &cli::Export) -> Result<()> {
     }
 }
 
-fn format(wanted: &cli::Export) -> Result<player::Format> {
+async fn to_folder(config: &Config, wanted: &cli::Export) -> Result<()> {
+    let folder = wanted.output.as_deref().context("--format bundle is a folder: name it with --output")?;
+    let store = wiring::store_to_read(config).await?;
+    let id = lookup::recording(&Recordings::new(store.clone()), &wanted.id).await?;
+    bundle::write(&store, id, folder).await
+}
+
+/// None for what is not one file.
+fn format(wanted: &cli::Export) -> Result<Option<player::Format>> {
     ensure!(wanted.format == Format::Raw || wanted.stream.is_none(), "--stream is for --format raw: leave it out");
-    Ok(match wanted.format {
+    Ok(Some(match wanted.format {
+        Format::Bundle => return Ok(None),
         Format::Cast2 => player::Format::Cast2,
         Format::Cast3 => player::Format::Cast3,
         Format::Text => player::Format::Text,
@@ -37,7 +48,7 @@ fn format(wanted: &cli::Export) -> Result<player::Format> {
             StreamName::Stderr => player::StreamName::Stderr,
             StreamName::Stdin => player::StreamName::Stdin,
         }),
-    })
+    }))
 }
 
 /// The file is there when it is whole. A device or a pipe, such as `/dev/null`, is written to and not replaced.

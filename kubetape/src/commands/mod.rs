@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+mod bundle;
 #[expect(clippy::module_inception, reason = "named for the subcommand")]
 mod commands;
 mod config;

@@ -5,5 +5,6 @@ mod demo;
 mod help;
 mod play;
 mod program;
+mod tamper;
 mod tokens;
 mod words;

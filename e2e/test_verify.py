@@ -1,0 +1,192 @@
+"""Whether what was done to a store is found: by `kubetape verify`, and by the second verifier, docs/verify.py."""
+
+import importlib.util
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from kubectl import Kubectl
+from program import ROOT, Demo, binary, until
+
+SECOND = ROOT / "docs" / "verify.py"
+
+
+def second_verifier():
+    spec = importlib.util.spec_from_file_location("verify", SECOND)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Evidence:
+    """A store of two lives of a gateway, the key replaced between them; what an auditor was given; no gateway."""
+
+    def __init__(self, folder):
+        demo = Demo(folder / "demo")
+        for code in (0, 3):
+            with demo:
+                kubectl = Kubectl("1.37", "websocket", demo.kubeconfig)
+                done = kubectl.run("exec", "shell", "-c", "shell", "--", "sh", "-c", f"echo out; echo err >&2; exit {code}")
+                assert done.returncode == code
+                until(lambda: all(row["ended"] for row in demo.ls()), what="the end of all sessions")
+            demo.run("key", "rotate")
+        self.demo, self.store = demo, demo.folder / "storage"
+        self.key, self.heads = folder / "kubetape.pub", folder / "heads.json"
+        self.key.write_bytes(demo.run("key", "show").stdout)
+        demo.run("verify", "--save-heads", self.heads, "--grace", "0s")
+        files = (path for path in self.store.rglob("*") if path.is_file())
+        objects = {path.relative_to(self.store).as_posix(): path.read_bytes() for path in files}
+        self.objects = {name: data for name, data in objects.items() if not name.startswith(("probe/", "leases/"))}
+
+    def asked(self):
+        return ["--key", self.key, "--heads", self.heads]
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory):
+    return Evidence(tmp_path_factory.mktemp("evidence"))
+
+
+@pytest.fixture(scope="module")
+def second(evidence):
+    """Runs the second verifier on objects in memory; its findings."""
+    module = second_verifier()
+    key, heads = module.trust(str(evidence.key)), json.loads(evidence.heads.read_text())
+    return lambda objects: module.Verifier(objects, [key], heads).run()
+
+
+def kubetape_verify(folder, *words):
+    return subprocess.run([binary("kubetape"), "verify", folder, *words], capture_output=True, text=True, timeout=60)
+
+
+def python_verify(folder, *words):
+    return subprocess.run([sys.executable, SECOND, folder, *words], capture_output=True, text=True, timeout=60)
+
+
+VERIFIERS = pytest.mark.parametrize("verify", [kubetape_verify, python_verify])
+
+
+@VERIFIERS
+def test_what_nobody_touched_is_proven(evidence, verify):
+    done = verify(evidence.store, *evidence.asked())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search("^proven", done.stdout, re.MULTILINE)
+    by_id = verify(evidence.store, "--key", json.loads(evidence.demo.run("key", "ls", "--json").stdout)[0]["key"])
+    assert by_id.returncode == 0, by_id.stdout
+
+
+@VERIFIERS
+def test_keys_that_come_with_the_data_prove_nothing(evidence, verify):
+    done = verify(evidence.store)
+    assert done.returncode == 3
+    assert "not vouched for" in done.stdout
+
+
+@VERIFIERS
+def test_a_key_of_somebody_else_proves_nothing(evidence, verify, tmp_path):
+    stranger = tmp_path / "stranger.pub"
+    stranger.write_bytes(subprocess.run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout",
+                                        shell=True, check=True, capture_output=True).stdout)  # fmt: skip
+    done = verify(evidence.store, "--key", stranger)
+    assert done.returncode == 1
+    assert "unknown key" in done.stdout
+
+
+def test_every_flipped_byte_is_found_by_the_second_verifier(evidence, second):
+    assert second(evidence.objects) == []
+    missed = []
+    for name, data in evidence.objects.items():
+        for at in range(len(data)):
+            altered = data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
+            if not second({**evidence.objects, name: altered}):
+                missed.append((name, at))
+    assert missed == []
+
+
+def test_objects_cut_removed_swapped_and_added_are_found_by_the_second_verifier(evidence, second):
+    missed = []
+    for name, data in evidence.objects.items():
+        cases = {f"cut to {length}": {name: data[:length]} for length in range(0, len(data), 7)}
+        cases |= {f"with {more!r} behind it": {name: data + more} for more in (b"\0", b"\n", b"}", data)}
+        cases |= {
+            f"and {other} swapped": {name: content, other: data}
+            for other, content in evidence.objects.items()
+            if content != data
+        }
+        cases |= {f"copied to {copy}": {copy: data} for copy in places(evidence, name)}
+        for what, change in cases.items():
+            if not second({**evidence.objects, **change}):
+                missed.append((name, what))
+        if not second({other: content for other, content in evidence.objects.items() if other != name}):
+            missed.append((name, "removed"))
+    assert missed == []
+
+
+def places(evidence, name):
+    """Names that nobody wrote, where an object of this name could be put."""
+    chunk = max(name for name in evidence.objects if name.endswith(".cast.zst"))
+    return [
+        f"{name}.copy",
+        chunk[: -len("000000.cast.zst")] + "000099.cast.zst",
+        "recordings/2026/11/22/0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01/manifest.json",
+        "journal/demo/2999/01/01/000000000099.jsonl.zst",
+        "journal/other/2999/01/01/000000000000.jsonl.zst",
+        "keys/0123456789abcdef0123456789abcdef.json",
+        "readme",
+    ]
+
+
+@VERIFIERS
+def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_path):
+    folder = tmp_path / "copy"
+    for name, data in evidence.objects.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    assert verify(folder, *evidence.asked()).returncode == 0
+    for name, data in evidence.objects.items():
+        path = folder / name
+        path.write_bytes(data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :])
+        done = verify(folder, *evidence.asked())
+        assert done.returncode == 1 and name.rsplit("/", 1)[0] in done.stdout, f"{name}: {done.stdout}"
+        path.unlink()
+        assert verify(folder, *evidence.asked()).returncode == 1, name
+        path.write_bytes(data)
+
+
+@VERIFIERS
+def test_an_export_is_checked_without_the_store(evidence, verify, tmp_path):
+    row = evidence.demo.ls("--outcome", "failed")[0]
+    folder = tmp_path / "bundle"
+    evidence.demo.run("export", row["id"], "--format", "bundle", "-o", folder)
+    done = verify(folder, "--key", evidence.key)
+    assert done.returncode == 0, done.stdout
+    assert any(json.loads(path.read_text())["exit_code"] == 3 for path in folder.rglob("manifest.json"))
+    assert list(folder.glob("journal/**/*.zst"))
+    for path in folder.rglob("*"):
+        if path.is_file() and path.parent != folder and path.parent.name != "keys":
+            data = path.read_bytes()
+            path.write_bytes(data[:-3] + bytes([data[-3] ^ 4]) + data[-2:])
+            assert verify(folder, "--key", evidence.key).returncode == 1, path
+            path.write_bytes(data)
+    again = evidence.demo.run("export", row["id"], "--format", "bundle", "-o", folder, check=False)
+    assert again.returncode == 1 and b"not empty" in again.stderr
+
+
+def test_the_report_is_for_scripts_too(evidence, tmp_path):
+    (report,) = json.loads(evidence.demo.run("verify", "--json", "--grace", "0s").stdout)
+    assert (report["verdict"], report["findings"], report["unfinished"]) == ("proven", [], 0)
+    assert report["recordings"] == len(evidence.demo.ls())
+    assert report["heads"] == json.loads(evidence.heads.read_text())
+    missing = evidence.demo.run("verify", "no-such-place", check=False)
+    assert missing.returncode == 2
+    assert b"no folder, and no recording" in missing.stderr
+
+
+def test_the_second_verifier_is_short():
+    assert len(SECOND.read_text().splitlines()) < 150
+    assert pathlib.Path(SECOND).stat().st_mode & 0o111

@@ -1,0 +1,141 @@
+//! `kubetape export --format bundle`: a recording with all that is needed to check it, as a folder.
+
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use storage::{
+    Key, RecordingId, Store,
+    journal::{JournalReader, What},
+};
+
+use super::verify::BUNDLE;
+
+/// The second verifier, which an auditor can read.
+const VERIFIER: &str = include_str!("../../../docs/verify.py");
+/// What all of it means.
+const FORMAT: &str = include_str!("../../../docs/format.md");
+/// Objects asked of the store at once.
+const PAGE: usize = 1000;
+
+/// Writes the folder; it must not be there, or be empty.
+pub async fn write(store: &Arc<dyn Store>, id: RecordingId, folder: &Path) -> Result<()> {
+    let failed = || format!("cannot write {}", folder.display());
+    make(folder).with_context(failed)?;
+    let empty = std::fs::read_dir(folder).with_context(failed)?.next().is_none();
+    ensure!(empty, "{} is there and not empty: name a new folder (--output)", folder.display());
+    let mut objects = listed(store, &Key::recording_prefix(id)).await?;
+    ensure!(!objects.is_empty(), "there is no recording {id}: see `kubetape ls`");
+    objects.extend(listed(store, "keys/").await?);
+    let spoken_of = journal(store, id).await?;
+    let told = spoken_of.len();
+    objects.extend(spoken_of);
+    for key in &objects {
+        let object = store.read(key).await.with_context(|| format!("cannot read {key}"))?;
+        put(&folder.join(key.as_str()), &object)?;
+    }
+    let about = serde_json::json!({
+        "format": 1,
+        "recordings": [id],
+        "written_micros": Timestamp::now().as_microsecond(),
+        "written_by": concat!("kubetape ", env!("CARGO_PKG_VERSION")),
+    });
+    put(&folder.join(BUNDLE), format!("{about:#}\n").as_bytes())?;
+    put(&folder.join("README.txt"), readme(id).as_bytes())?;
+    put(&folder.join("format.md"), FORMAT.as_bytes())?;
+    put(&folder.join("verify.py"), VERIFIER.as_bytes())?;
+    eprintln!("{}: {} objects, of them {told} of the journal", folder.display(), objects.len());
+    Ok(())
+}
+
+async fn listed(store: &Arc<dyn Store>, prefix: &str) -> Result<Vec<Key>> {
+    let mut keys: Vec<Key> = Vec::new();
+    loop {
+        let page = store.list(prefix, keys.last(), PAGE).await.context("cannot list the storage")?;
+        let full = page.len() == PAGE;
+        keys.extend(page.into_iter().map(|entry| entry.key));
+        if !full {
+            return Ok(keys);
+        }
+    }
+}
+
+/// The journal objects that speak of the recording, from its day on to the one that tells of its end.
+async fn journal(store: &Arc<dyn Store>, id: RecordingId) -> Result<Vec<Key>> {
+    let reader = JournalReader::new(Arc::clone(store));
+    let mut found = Vec::new();
+    for gateway in reader.gateways().await? {
+        // `-` sorts before every number.
+        let mut after = Key::new(format!("journal/{gateway}/{}/-", id.day())).ok();
+        'gateway: loop {
+            let objects = reader.list(&gateway, after.as_ref(), PAGE).await?;
+            let full = objects.len() == PAGE;
+            after = objects.last().map(|object| object.key.clone());
+            for object in objects {
+                // One that cannot be read says nothing of this recording; `verify` of the store tells of it.
+                let entries = reader.read(&object).await.unwrap_or_default();
+                if entries.iter().any(|entry| speaks_of(&entry.what, id)) {
+                    found.push(object.key);
+                }
+                if entries.iter().any(|entry| ends(&entry.what, id)) {
+                    break 'gateway;
+                }
+            }
+            if !full {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn speaks_of(what: &What, id: RecordingId) -> bool {
+    match what {
+        What::SessionOpened { session, .. }
+        | What::SessionEnded { session, .. }
+        | What::Terminated { session, .. }
+        | What::Viewed { session, .. }
+        | What::Imported { session, .. } => *session == id,
+        _ => false,
+    }
+}
+
+fn ends(what: &What, id: RecordingId) -> bool {
+    matches!(what, What::SessionEnded { session, .. } | What::Imported { session, .. } if *session == id)
+}
+
+/// For its owner's eyes, as recordings are.
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        make(path.parent().unwrap_or(Path::new(".")))?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn make(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn readme(id: RecordingId) -> String {
+    format!(
+        "A recording that Kubetape made, {id}, with what is needed to check it.\n\n\
+         recordings/   its objects, as they were stored\n\
+         journal/      the journal objects that speak of it: when it was opened, by whom, how it ended\n\
+         keys/         the public keys that it may be signed with, and who introduced them\n\
+         format.md     what all of it means\n\n\
+         Check it with the public key that you were given apart from this folder (the keys in it came with the data, \
+         and prove nothing by themselves):\n\n\
+         \x20   kubetape verify . --key kubetape.pub\n\
+         \x20   python3 verify.py . --key kubetape.pub          # needs the packages cryptography and zstandard\n\n\
+         Watch it:\n\n\
+         \x20   zstdcat {folder}0*.cast.zst | asciinema play -\n",
+        folder = Key::recording_prefix(id)
+    )
+}
