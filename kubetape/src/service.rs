@@ -70,6 +70,7 @@ impl Service {
         kubectl_hint: String,
         shutdown: CancellationToken,
     ) -> Result<Self> {
+        wiring::state_folder(config)?;
         let control = Control::bind(config).await?;
         let clusters = wiring::clusters(config)?;
         let policy = Arc::new(wiring::policy(config)?);

@@ -190,8 +190,8 @@ pub fn links(config: &Config) -> Result<web::Links> {
     web::Links::open(&config.state_file("links.json")).context("cannot use the login links (state.dir)")
 }
 
-/// Makes it, for its owner only.
-fn state_folder(config: &Config) -> Result<()> {
+/// Makes the state folder, for its owner only.
+pub fn state_folder(config: &Config) -> Result<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state);
     made.with_context(|| format!("cannot make {} (state.dir)", config.state.display()))
 }
