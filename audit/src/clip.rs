@@ -30,6 +30,7 @@ fn clip_request(request: &mut Request) {
     ] {
         clip_text(text);
     }
+    request.options.values_mut().for_each(clip_text);
 }
 
 fn clip_text(text: &mut String) {

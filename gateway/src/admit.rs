@@ -12,7 +12,7 @@ use crate::{
     gateway::Shared,
     head, headers,
     identity::{self, Peer},
-    impersonate,
+    impersonate, options,
     path::Path,
     resource::{self, Resource},
     status::Status,
@@ -208,21 +208,14 @@ pub(crate) fn journalled(
     verb: &str,
     status: &Status,
 ) -> journal::Request {
-    journal::Request {
-        reason: status.message.clone(),
-        ..noted(peer, &head.headers, target, verb, status.code.as_u16())
-    }
+    journal::Request { reason: status.message.clone(), ..noted(peer, head, target, verb, status.code.as_u16()) }
 }
 
 /// The same without a reason: it was not refused.
-pub(crate) fn noted(
-    peer: &Peer,
-    headers: &HeaderMap,
-    target: access::Target,
-    verb: &str,
-    code: u16,
-) -> journal::Request {
+pub(crate) fn noted(peer: &Peer, head: &Head, target: access::Target, verb: &str, code: u16) -> journal::Request {
+    let headers = &head.headers;
     journal::Request {
+        options: options::asked(head),
         target,
         verb: verb.to_owned(),
         code,

@@ -18,6 +18,7 @@ mod identity;
 mod impersonate;
 mod live;
 mod name;
+mod options;
 mod path;
 mod plain;
 mod private_file;

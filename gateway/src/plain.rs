@@ -33,7 +33,7 @@ pub(crate) async fn forward(
     head: Head,
     body: Incoming,
 ) -> Response<Body> {
-    let note = admit::noted(peer, &head.headers, admitted.permit.target().clone(), admitted.verb, 0);
+    let note = admit::noted(peer, &head, admitted.permit.target().clone(), admitted.verb, 0);
     let mut unheard = Unheard { shared, user: admitted.permit.principal().name.clone(), request: Some(note) };
     let answer = match send(&admitted, head, body).await {
         Ok(response) => response.map(Either::Right),

@@ -121,7 +121,7 @@ async fn open(
     let permit = &admitted.permit;
     let user = &permit.principal().name;
     let target = permit.target().clone();
-    let mut note = admit::noted(peer, &head.headers, target, admitted.verb, StatusCode::SWITCHING_PROTOCOLS.as_u16());
+    let mut note = admit::noted(peer, head, target, admitted.verb, StatusCode::SWITCHING_PROTOCOLS.as_u16());
     let opening = Opening {
         kind: match request.subresource {
             Subresource::Exec => SessionKind::Exec,

@@ -232,22 +232,31 @@ fn speed(text: &str) -> Result<f64, String> {
 /// `kubetape search`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-  kubectl delete      all words must be there, in any order and case
-  10.0.3.7 --force    tokens with punctuation are found as they are; -- first, where they begin with -
-  '\"rm -rf\"'          a phrase, in this order
-  nginx-*             what begins with it
-  -nginx              not this
-  user:ann exit:1     also cluster: namespace: pod: container: kind: outcome: source: session:
+What to write (put it in single quotes where the shell would take it apart):
+  kubectl delete        all words must be there, in any order and case
+  10.0.3.7 /etc/passwd  tokens with punctuation are found as they are; so are their parts
+  '\"rm -rf\"'            a phrase, in this order
+  'nginx-*' '*.conf'    stars stand for any characters of a word or token
+  're:web-[0-9]+'       a regular expression that a whole word or token must fit
+  -nginx                not this (also NOT)
+  '(curl OR wget) sh'   either of these
+  user:ann ns:prod      a filter; stars and lists too: 'pod:web-*' 'user:(ann OR bob)'
+  when:today            also yesterday 14:00, last 2h, monday, 2026-11-20..2026-11-22
 
-The index is kept up by `kubetape serve`; `kubetape reindex` makes it from storage.
+Filters: user: ns: cluster: pod: container: session: when: tty: exit: outcome: kind: (session, command, output,
+request, exec, attach, port_forward), source: (argv, typed, request), and of API requests verb: resource: code:
+
+The index is kept up by `kubetape serve`; `kubetape reindex` makes it from storage. Secrets of known shapes are
+masked in it; a command line that stands for API requests is rebuilt from them.
 
 Examples:
   kubetape search kubectl delete
   kubetape search '\"rm -rf\"' --user ann
+  kubetape search 'passwd kind:output exit:>0 when:last 7 days' --order oldest
   kubetape search --json --kind command passwd | jq -r '.[].session'
 
---json writes an array, newest first, each with kind, session, offset (seconds in the session), time, \
-user, cluster, namespace, pod, container, source (argv, typed or request), text and snippet. Where there \
+--json writes an array, each with kind, session, offset (seconds in the session), time, user, cluster, \
+namespace, pod, container, source (argv, typed or request), rebuilt, text, requests and snippet. Where there \
 are more hits than it lists, stderr says so; --since and --until cut them into pieces.")]
 pub struct Search {
     /// What to look for
@@ -255,15 +264,22 @@ pub struct Search {
     pub words: Vec<String>,
     #[command(flatten)]
     pub filter: Filter,
-    /// Only such: command, session or request; may be repeated
+    /// Only such: command, output, session or request; may be repeated
     #[arg(long, value_name = "KIND", value_enum)]
     pub kind: Vec<HitKind>,
+    /// Which first: newest, oldest or relevance
+    #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = order)]
+    pub order: search::Order,
     /// At most so many [default: 50; with --json all, at most 10000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     /// For scripts
     #[arg(long)]
     pub json: bool,
+}
+
+fn order(text: &str) -> Result<search::Order, String> {
+    text.parse().map_err(|()| "it is newest, oldest or relevance".to_owned())
 }
 
 /// What can be found.
@@ -273,6 +289,8 @@ pub enum HitKind {
     Session,
     /// A command in one.
     Command,
+    /// Lines that one showed.
+    Output,
     /// An API request, or all of one kubectl run.
     Request,
 }

@@ -21,6 +21,11 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether stdout is a terminal that wants colours.
+pub fn colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// What stands out in a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -66,8 +71,7 @@ impl Table {
     pub fn print(&self) -> io::Result<()> {
         let terminal = io::stdout().is_terminal();
         let width = terminal.then(crossterm::terminal::size).and_then(Result::ok).map(|(columns, _)| columns.into());
-        let colours = terminal && std::env::var_os("NO_COLOR").is_none();
-        io::stdout().lock().write_all(self.render(width, colours).as_bytes())
+        io::stdout().lock().write_all(self.render(width, colours()).as_bytes())
     }
 
     fn render(&self, width: Option<usize>, colours: bool) -> String {

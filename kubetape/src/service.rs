@@ -93,7 +93,8 @@ impl Service {
             limits: gateway::Limits::default(),
         })
         .context("cannot start the gateway")?;
-        let index = Index::open(&config.index).context("cannot open the search index (search.dir)")?;
+        let index =
+            Index::open(&config.index, config.masks.clone()).context("cannot open the search index (search.dir)")?;
 
         let late = CancellationToken::new();
         let mut others = JoinSet::new();

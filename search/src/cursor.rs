@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr};
 use storage::RecordingId;
 use uuid::Uuid;
 
-use crate::QueryError;
+use crate::{QueryError, error::Problem};
 
 /// The place in a list of sessions after which the next page goes on: the last row's id. Pages stay where they are
 /// while sessions are added and change.
@@ -32,6 +32,6 @@ impl FromStr for Cursor {
     type Err = QueryError;
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
-        Uuid::try_parse(text).map(|id| Self(RecordingId(id))).map_err(|_| QueryError::Cursor)
+        Uuid::try_parse(text).map(|id| Self(RecordingId(id))).map_err(|_| Problem::Cursor.anywhere())
     }
 }

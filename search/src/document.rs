@@ -1,4 +1,6 @@
-//! What the index holds: sessions, their commands, runs, single requests.
+//! What the index holds: sessions, their commands and output, runs, single requests.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use storage::{CommandSource, RecordingId};
@@ -8,23 +10,20 @@ use tantivy::{
 };
 
 use crate::{
-    Hit, Kind, OutcomeFilter, SearchError, SessionRow,
-    query::{Needle, session_kind},
-    row::{RowJson, time},
-    run::Run,
+    Kind, OutcomeFilter, SearchError, SessionRow, origin::Origin, query::session_kind, row::RowJson, run::Run,
     schema::Fields,
-    snippet::snippet,
 };
 
 /// Bytes of a text that are searched; more of it is shown with the recording only.
 const LONGEST_TEXT: usize = 64 * 1024;
 
 /// A document, as it is stored.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub(crate) enum Stored {
     Session { row: RowJson },
     Command(Command),
+    Output(Output),
     Run(Run),
     Request(Request),
 }
@@ -32,16 +31,23 @@ pub(crate) enum Stored {
 /// A command of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Command {
-    pub(crate) session: RecordingId,
+    pub(crate) of: Origin,
+    /// Microseconds from the session's start.
     pub(crate) offset: u64,
-    pub(crate) micros: i64,
-    pub(crate) user: String,
-    pub(crate) cluster: String,
-    pub(crate) namespace: String,
-    pub(crate) pod: String,
-    pub(crate) container: String,
     pub(crate) source: CommandSource,
     pub(crate) text: String,
+}
+
+/// Some lines of what a session showed, one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Output {
+    pub(crate) of: Origin,
+    /// Counts the passages of a session.
+    pub(crate) number: u32,
+    /// Whether the session was live when this was read: it is read again at its end.
+    pub(crate) live: bool,
+    /// Microseconds from the session's start at which each line appeared, and the line.
+    pub(crate) lines: Vec<(u64, String)>,
 }
 
 /// A request that belongs to no run.
@@ -53,22 +59,52 @@ pub(crate) struct Request {
     pub(crate) micros: i64,
     pub(crate) user: String,
     pub(crate) cluster: String,
-    pub(crate) namespace: String,
-    pub(crate) pod: String,
-    pub(crate) container: String,
-    pub(crate) text: String,
+    pub(crate) line: crate::run::Line,
+    /// What the client says it is.
+    pub(crate) agent: String,
     /// How often it came within one object of the journal.
     pub(crate) times: u32,
 }
 
-/// The term that finds all documents of a session.
+/// The term that finds a session and its commands.
 pub(crate) fn session_key(fields: &Fields, id: RecordingId) -> Term {
     Term::from_field_text(fields.key, &format!("session:{id}"))
+}
+
+/// The term that finds a session's output, as it was read while it was live or at its end.
+pub(crate) fn output_key(fields: &Fields, id: RecordingId, live: bool) -> Term {
+    Term::from_field_text(fields.key, &output_key_text(id, live))
+}
+
+fn output_key_text(id: RecordingId, live: bool) -> String {
+    format!("{}:{id}", if live { "live" } else { "output" })
 }
 
 /// The term that finds a run.
 pub(crate) fn run_key(fields: &Fields, key: &str) -> Term {
     Term::from_field_text(fields.key, key)
+}
+
+impl Output {
+    /// The lines as one text.
+    pub(crate) fn text(&self) -> String {
+        let lines: Vec<&str> = self.lines.iter().map(|(_, line)| line.as_str()).collect();
+        lines.join("\n")
+    }
+
+    /// When the first line appeared.
+    pub(crate) fn offset(&self) -> u64 {
+        self.lines.first().map_or(0, |(offset, _)| *offset)
+    }
+}
+
+impl Request {
+    /// `kubectl get pods web-0 -n default`, and who asked.
+    pub(crate) fn text(&self) -> String {
+        let times = if self.times > 1 { format!(" ({} times)", self.times) } else { String::new() };
+        let space = if self.agent.is_empty() { "" } else { " " };
+        format!("{}{space}{}{times}", self.line.as_command(), self.agent)
+    }
 }
 
 impl Stored {
@@ -92,24 +128,13 @@ impl Stored {
         match self {
             Self::Session { row } => document.session(&SessionRow::from(row.clone())),
             Self::Command(command) => document.command(command),
+            Self::Output(output) => document.output(output),
             Self::Run(run) => document.run(run),
             Self::Request(request) => document.request(request),
         }
         let json = serde_json::to_string(self).map_err(SearchError::Document)?;
         document.document.add_text(fields.stored, json);
         Ok(document.document)
-    }
-
-    /// As a hit of a search for `needles`.
-    pub(crate) fn into_hit(self, needles: &[Needle]) -> Hit {
-        let mut hit = match self {
-            Self::Session { row } => session_hit(&row.into()),
-            Self::Command(command) => command.into(),
-            Self::Run(run) => run_hit(&run),
-            Self::Request(request) => request.into(),
-        };
-        hit.snippet = snippet(&hit.text, needles);
-        hit
     }
 }
 
@@ -126,73 +151,102 @@ impl Document<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        let text = &text[..text.floor_char_boundary(LONGEST_TEXT)];
-        self.add(self.fields.words, text);
-        self.add(self.fields.tokens, text);
+        self.add(self.fields.text, &text[..text.floor_char_boundary(LONGEST_TEXT)]);
     }
 
-    fn common(&mut self, kind: Kind, key: &str, micros: i64, user: &str, cluster: &str) {
+    /// What every document has. `what` tells those of one key apart.
+    fn common(&mut self, kind: Kind, key: &str, what: u64, at: i64) {
         self.add(self.fields.key, key);
         self.add(self.fields.kind, kind.name());
-        self.document.add_i64(self.fields.at, micros);
+        self.document.add_i64(self.fields.at, at);
+        let mut hasher = DefaultHasher::new();
+        (key, what).hash(&mut hasher);
+        self.document.add_u64(self.fields.tie, hasher.finish());
+    }
+
+    fn who(&mut self, user: &str, cluster: &str) {
         self.add(self.fields.user, user);
         self.add(self.fields.cluster, cluster);
     }
 
-    fn place(&mut self, namespace: &str, pod: &str, container: &str) {
-        self.add(self.fields.namespace, namespace);
-        self.add(self.fields.pod, pod);
-        self.add(self.fields.container, container);
+    fn origin(&mut self, of: &Origin) {
+        let fields = self.fields;
+        self.who(&of.user, &of.cluster);
+        self.add(fields.namespace, &of.namespace);
+        self.add(fields.pod, &of.pod);
+        self.add(fields.container, &of.container);
+        self.add(fields.session, &of.session.to_string());
+        self.add(fields.session_kind, session_kind(of.kind));
+        self.add(fields.outcome, &of.outcome);
+        self.document.add_bool(fields.tty, of.tty);
+        if let Some(code) = of.exit_code {
+            self.document.add_i64(fields.exit_code, code);
+        }
     }
 
     fn session(&mut self, row: &SessionRow) {
-        let fields = self.fields;
-        let (key, micros) = (format!("session:{}", row.id), row.started.as_microsecond());
-        self.common(Kind::Session, &key, micros, &row.user, &row.cluster);
-        self.place(&row.namespace, &row.pod, &row.container);
-        self.add(fields.session, &row.id.to_string());
-        self.add(fields.session_kind, session_kind(row.kind));
-        self.add(fields.outcome, OutcomeFilter::of(row.outcome.as_ref()).name());
-        self.document.add_bool(fields.tty, row.tty);
-        if let Some(code) = row.exit_code() {
-            self.document.add_i64(fields.exit_code, code);
-        }
+        let of = Origin::of(row);
+        self.common(Kind::Session, &format!("session:{}", row.id), 0, row.started.as_microsecond());
+        self.origin(&of);
         let (high, low) = row.id.0.as_u64_pair();
-        self.document.add_u64(fields.high, high);
-        self.document.add_u64(fields.low, low);
+        self.document.add_u64(self.fields.high, high);
+        self.document.add_u64(self.fields.low, low);
         self.text(&session_text(row));
     }
 
     fn command(&mut self, command: &Command) {
-        let key = format!("session:{}", command.session);
-        self.common(Kind::Command, &key, command.micros, &command.user, &command.cluster);
-        self.place(&command.namespace, &command.pod, &command.container);
-        self.add(self.fields.session, &command.session.to_string());
+        let of = &command.of;
+        let mut hasher = DefaultHasher::new();
+        (command.offset, &command.text).hash(&mut hasher);
+        self.common(Kind::Command, &format!("session:{}", of.session), hasher.finish(), of.at(command.offset));
+        self.origin(of);
         self.add(self.fields.source, source_name(command.source));
         self.text(&command.text);
     }
 
+    fn output(&mut self, output: &Output) {
+        let of = &output.of;
+        let key = output_key_text(of.session, output.live);
+        self.common(Kind::Output, &key, output.number.into(), of.at(output.offset()));
+        self.origin(of);
+        self.text(&output.text());
+    }
+
     fn run(&mut self, run: &Run) {
-        let key = Run::key(&run.user, &run.cluster, &run.id);
-        self.common(Kind::Command, &key, run.micros, &run.user, &run.cluster);
+        self.common(Kind::Command, &Run::key(&run.user, &run.cluster, &run.id), 0, run.micros);
+        self.who(&run.user, &run.cluster);
         for line in &run.lines {
-            self.place(&line.namespace, &line.pod, &line.container);
+            self.line(line);
         }
-        if let Some(session) = run.session {
-            self.add(self.fields.session, &session.to_string());
-        }
-        self.add(self.fields.source, source_name(CommandSource::Request));
-        self.text(&run.text());
+        self.requested(run.session);
+        self.text(&run.searched());
     }
 
     fn request(&mut self, request: &Request) {
-        self.common(Kind::Request, &request.key, request.micros, &request.user, &request.cluster);
-        self.place(&request.namespace, &request.pod, &request.container);
-        if let Some(session) = request.session {
+        self.common(Kind::Request, &request.key, 0, request.micros);
+        self.who(&request.user, &request.cluster);
+        self.line(&request.line);
+        self.requested(request.session);
+        self.text(&format!("{}\n{} {}", request.text(), request.line.raw(), request.line.reason));
+    }
+
+    fn line(&mut self, line: &crate::run::Line) {
+        let fields = self.fields;
+        self.add(fields.namespace, &line.namespace);
+        if line.resource == "pods" {
+            self.add(fields.pod, &line.name);
+        }
+        self.add(fields.container, &line.container);
+        self.add(fields.verb, &line.verb);
+        self.add(fields.resource, &line.resource);
+        self.document.add_i64(fields.code, line.code.into());
+    }
+
+    fn requested(&mut self, session: Option<RecordingId>) {
+        if let Some(session) = session {
             self.add(self.fields.session, &session.to_string());
         }
         self.add(self.fields.source, source_name(CommandSource::Request));
-        self.text(&request.text);
     }
 }
 
@@ -205,7 +259,7 @@ fn source_name(source: CommandSource) -> &'static str {
 }
 
 /// `ada@prod default/web-0/app from 10.1.2.3:4567`, and what the upstream or gateway said.
-fn session_text(row: &SessionRow) -> String {
+pub(crate) fn session_text(row: &SessionRow) -> String {
     let container = if row.container.is_empty() { String::new() } else { format!("/{}", row.container) };
     let mut text = format!("{}@{} {}/{}{container}", row.user, row.cluster, row.namespace, row.pod);
     if !row.client.is_empty() {
@@ -219,77 +273,21 @@ fn session_text(row: &SessionRow) -> String {
     text
 }
 
-fn session_hit(row: &SessionRow) -> Hit {
-    Hit {
-        kind: Kind::Session,
-        session: Some(row.id),
-        micros_in_session: Some(0),
-        at: row.started,
-        user: row.user.clone(),
-        cluster: row.cluster.clone(),
-        namespace: row.namespace.clone(),
-        pod: row.pod.clone(),
-        container: row.container.clone(),
-        source: None,
-        text: session_text(row),
-        snippet: crate::Snippet::default(),
-    }
-}
-
-impl From<Command> for Hit {
-    fn from(command: Command) -> Self {
+impl Origin {
+    /// What a list's row says.
+    pub(crate) fn of(row: &SessionRow) -> Self {
         Self {
-            kind: Kind::Command,
-            session: Some(command.session),
-            micros_in_session: Some(command.offset),
-            at: time(command.micros),
-            user: command.user,
-            cluster: command.cluster,
-            namespace: command.namespace,
-            pod: command.pod,
-            container: command.container,
-            source: Some(command.source),
-            text: command.text,
-            snippet: crate::Snippet::default(),
+            session: row.id,
+            kind: row.kind,
+            started: row.started.as_microsecond(),
+            user: row.user.clone(),
+            cluster: row.cluster.clone(),
+            namespace: row.namespace.clone(),
+            pod: row.pod.clone(),
+            container: row.container.clone(),
+            tty: row.tty,
+            outcome: OutcomeFilter::of(row.outcome.as_ref()).name().to_owned(),
+            exit_code: row.exit_code(),
         }
-    }
-}
-
-impl From<Request> for Hit {
-    fn from(request: Request) -> Self {
-        Self {
-            kind: Kind::Request,
-            session: request.session,
-            micros_in_session: None,
-            at: time(request.micros),
-            user: request.user,
-            cluster: request.cluster,
-            namespace: request.namespace,
-            pod: request.pod,
-            container: request.container,
-            source: Some(CommandSource::Request),
-            text: if request.times > 1 { format!("{} ({} times)", request.text, request.times) } else { request.text },
-            snippet: crate::Snippet::default(),
-        }
-    }
-}
-
-fn run_hit(run: &Run) -> Hit {
-    let first = |part: fn(&crate::run::Line) -> &String| {
-        run.lines.iter().map(part).find(|value| !value.is_empty()).cloned().unwrap_or_default()
-    };
-    Hit {
-        kind: Kind::Command,
-        session: run.session,
-        micros_in_session: None,
-        at: time(run.micros),
-        user: run.user.clone(),
-        cluster: run.cluster.clone(),
-        namespace: first(|line| &line.namespace),
-        pod: first(|line| &line.pod),
-        container: first(|line| &line.container),
-        source: Some(CommandSource::Request),
-        text: run.text(),
-        snippet: crate::Snippet::default(),
     }
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{fmt, ops::Range, path::PathBuf};
 
 use tantivy::TantivyError;
 use thiserror::Error;
@@ -46,43 +46,87 @@ impl From<TantivyError> for SearchError {
     }
 }
 
-/// What is wrong with a query, in words for the person who wrote it.
+/// What is wrong with a query, and where, in words for the person who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryError {
+    problem: Problem,
+    place: Option<Range<usize>>,
+    /// Of the place, from 1.
+    character: usize,
+}
+
+impl QueryError {
+    /// A problem at a place of `text`.
+    pub(crate) fn at(problem: Problem, text: &str, place: Range<usize>) -> Self {
+        let character = text.get(..place.start).map_or(1, |before| before.chars().count() + 1);
+        Self { problem, place: Some(place), character }
+    }
+
+    /// Where it is: a range of bytes on character borders of what was written. None where it is all of it, or not in
+    /// the text.
+    pub fn place(&self) -> Option<Range<usize>> {
+        self.place.clone()
+    }
+
+    /// What is wrong, without where.
+    pub fn problem(&self) -> String {
+        self.problem.to_string()
+    }
+}
+
+impl std::error::Error for QueryError {}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(_) => write!(f, "{} (character {})", self.problem, self.character),
+            None => self.problem.fmt(f),
+        }
+    }
+}
+
+/// What can be wrong with a query.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum QueryError {
-    /// Longer than is read.
+pub(crate) enum Problem {
     #[error("the search is too long: {0} bytes at most")]
     TooLong(usize),
-    /// More words than are read.
     #[error("the search has too many words: {0} at most")]
     TooManyTerms(usize),
-    /// `"` without its partner.
+    #[error("the search goes too deep: {0} parentheses within each other at most")]
+    TooDeep(usize),
     #[error("a quotation mark is not closed: write \"…\" around words that belong together")]
     OpenQuote,
-    /// Only exclusions.
+    #[error("this parenthesis is not closed; to search for one, put it in quotes")]
+    OpenParenthesis,
+    #[error("this parenthesis closes nothing; to search for one, put it in quotes")]
+    ClosesNothing,
+    #[error("before {0} there is nothing: write a word, a phrase, a filter or a group")]
+    NothingBefore(&'static str),
+    #[error("after {0} there is nothing: write a word, a phrase, a filter or a group")]
+    NothingAfter(&'static str),
     #[error(
         "the search only excludes ({0}): add a word or filter to find, or put \"{0}\" in quotes to find it as it is"
     )]
     OnlyExcludes(String),
-    /// `-` or `*` alone, a phrase without a word.
     #[error("{0:?} has nothing to search for")]
     Empty(String),
-    /// A filter without value.
     #[error("the filter {0}: needs a value, as in {0}:name")]
     NoValue(String),
-    /// A filter with a value that it cannot have.
     #[error("{value:?} is not a value of the filter {filter}: it takes {expected}")]
-    BadValue {
-        /// The filter's name.
-        filter: &'static str,
-        /// What was written.
-        value: String,
-        /// What can be.
-        expected: &'static str,
-    },
-    /// Too far into the hits.
-    #[error("hits beyond the first {0} cannot be paged to: narrow the search")]
+    BadValue { filter: &'static str, value: String, expected: &'static str },
+    #[error("the expression cannot be read: {0}")]
+    Expression(String),
+    #[error("{0:?} fits too many different words: write more of its beginning")]
+    TooBroad(String),
+    #[error("hits beyond the first {0} cannot be paged to by number: narrow the search, or page with a cursor")]
     TooFar(usize),
-    /// Not a cursor of this program.
     #[error("the page cursor is not valid")]
     Cursor,
+}
+
+impl Problem {
+    /// Of no place in the text.
+    pub(crate) fn anywhere(self) -> QueryError {
+        QueryError { problem: self, place: None, character: 0 }
+    }
 }

@@ -1,14 +1,15 @@
 //! Keeps the index up with the store.
 
 mod journals;
+mod outputs;
 mod recordings;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use storage::{Recordings, Store, journal::JournalReader};
+use storage::{RecordingId, Recordings, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Index, Progress, Result, SearchError, run::Run, state::State};
+use crate::{Index, Masks, Progress, Result, SearchError, run::Run, state::State};
 use recordings::Known;
 
 /// Documents that are added before a commit, however many more wait.
@@ -32,6 +33,11 @@ pub struct Follower {
     interval: Duration,
     state: Option<State>,
     known: Known,
+    /// Output that is being read, of recordings that are over.
+    outputs: HashMap<RecordingId, Box<outputs::Open>>,
+    /// Recordings whose output is read at the same time.
+    at_once: usize,
+    masks: Arc<Masks>,
     runs: HashMap<String, Run>,
     progress: Progress,
     /// Documents that are not committed. Without any, there is nothing to commit: what of the state is newer is
@@ -49,12 +55,17 @@ enum Care {
     All,
     /// Less often at recordings in which nothing has happened for long.
     Thrifty,
+    /// At everything but output, which may be much.
+    Last,
 }
 
 impl Follower {
     /// Will follow `store` into `index` every `interval`.
     pub fn new(store: Arc<dyn Store>, index: Index, interval: Duration) -> Self {
         Self {
+            masks: index.masks(),
+            outputs: HashMap::new(),
+            at_once: std::thread::available_parallelism().map_or(1, usize::from),
             recordings: Recordings::new(Arc::clone(&store)),
             journal: JournalReader::new(Arc::clone(&store)),
             store,
@@ -94,11 +105,11 @@ impl Follower {
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(if self.outputs.is_empty() { pause } else { Duration::ZERO }) => {}
             }
         }
         // What was recorded until now is to be found by whoever opens the index next.
-        if !matches!(tokio::time::timeout(LAST_STEP, self.turn(Care::All, &mut |_| {})).await, Ok(Ok(_))) {
+        if !matches!(tokio::time::timeout(LAST_STEP, self.turn(Care::Last, &mut |_| {})).await, Ok(Ok(_))) {
             tracing::warn!("search does not have the last recordings yet: it gets them at the next start");
         }
     }
@@ -125,6 +136,9 @@ impl Follower {
         // The journal says which recordings are new or over; but a journal that fails must not hold recordings up.
         let journals = self.follow_journals(care, report).await;
         let recordings = self.follow_recordings(care, report).await;
+        // What is short is found before what is long is read.
+        self.commit(report).await?;
+        self.read_outputs(care, report).await?;
         self.commit(report).await?;
         self.progress.live = self.state().open.len() as u64;
         journals.and(recordings)
@@ -137,6 +151,7 @@ impl Follower {
         }
         self.state = None;
         self.known = Known::default();
+        self.outputs.clear();
         self.runs.clear();
         self.uncommitted = 0;
     }
@@ -161,8 +176,7 @@ impl Follower {
         }
         let (index, state) = (self.index.clone(), self.state().clone());
         let committed = tokio::task::spawn_blocking(move || index.commit(&state)).await;
-        committed
-            .map_err(|error| SearchError::Index(Box::new(tantivy::TantivyError::SystemError(error.to_string()))))??;
+        committed.map_err(|error| panicked(&error))??;
         self.uncommitted = 0;
         self.progress.commits += 1;
         self.progress.live = self.state().open.len() as u64;
@@ -182,4 +196,9 @@ impl Follower {
         let oldest_kept = *oldest_kept;
         self.runs.retain(|_, run| run.micros >= oldest_kept);
     }
+}
+
+/// A task that did not end.
+fn panicked(error: &tokio::task::JoinError) -> SearchError {
+    SearchError::Index(Box::new(tantivy::TantivyError::SystemError(error.to_string())))
 }

@@ -2,26 +2,27 @@
 
 mod folder;
 mod lists;
+mod ordered;
 mod writing;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, RwLock},
 };
 
 pub(crate) use folder::{failed, lock};
+use ordered::{Found, KnownBlocks, Wanted, ordered};
 use storage::RecordingId;
 use tantivy::{
-    DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument,
-    collector::{Count, TopDocs},
-    query::TermQuery,
-    schema::IndexRecordOption,
+    DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, collector::TopDocs,
+    query::TermQuery, schema::IndexRecordOption,
 };
 
 use crate::{
-    Hits, Query, Result, SearchError, SessionRow,
+    HitCursor, Hits, Order, Query, Result, SearchError, SessionRow,
     document::{Stored, run_key, session_key},
-    query::{Needle, matching, page, parse},
+    mask::Masks,
+    query::{Plan, page, parse},
     run::Run,
     schema::Fields,
 };
@@ -35,10 +36,12 @@ pub struct Index {
 struct Inner {
     dir: PathBuf,
     fields: Fields,
+    blocks: KnownBlocks,
     reader: IndexReader,
     index: tantivy::Index,
     /// None in an index that was opened for reading only.
-    writer: Option<Mutex<IndexWriter>>,
+    writer: Option<RwLock<IndexWriter>>,
+    masks: Arc<Masks>,
 }
 
 impl std::fmt::Debug for Index {
@@ -54,11 +57,21 @@ impl Index {
     /// # Errors
     /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] for a folder that cannot
     /// be written or holds something else.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let (index, fields) = folder::open_for_writing(dir)?;
+    pub fn open(dir: &Path, masks: Masks) -> Result<Self> {
+        let (index, fields) = folder::open_for_writing(dir, masks.fingerprint())?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let writer = Some(Mutex::new(writing::writer(&index, dir)?));
-        Ok(Self { inner: Arc::new(Inner { dir: dir.to_owned(), fields, reader, index, writer }) })
+        let writer = Some(RwLock::new(writing::writer(&index, dir)?));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                dir: dir.to_owned(),
+                fields,
+                blocks: KnownBlocks::default(),
+                reader,
+                index,
+                writer,
+                masks: Arc::new(masks),
+            }),
+        })
     }
 
     /// Opens the index in `dir` for searching, whether or not another process writes to it; what that one commits
@@ -69,25 +82,61 @@ impl Index {
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         let (index, fields) = folder::open_for_reading(dir)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::OnCommitWithDelay).try_into()?;
-        Ok(Self { inner: Arc::new(Inner { dir: dir.to_owned(), fields, reader, index, writer: None }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                dir: dir.to_owned(),
+                fields,
+                blocks: KnownBlocks::default(),
+                reader,
+                index,
+                writer: None,
+                masks: Arc::default(),
+            }),
+        })
     }
 
-    /// Finds hits, newest first.
+    /// Finds hits.
     ///
     /// # Errors
     /// [`SearchError::Query`] says what is wrong with the text or the page.
     pub fn search(&self, query: &Query) -> Result<Hits> {
-        let parsed = parse(&query.text)?;
+        let expression = parse(&query.text, &query.now())?;
         let (limit, offset) = page(query)?;
-        let fields = &self.inner.fields;
         let searcher = self.searcher();
-        let newest =
-            TopDocs::with_limit(limit).and_offset(offset).order_by_fast_field::<i64>("at", tantivy::Order::Desc);
-        let (total, found) = searcher.search(&*matching(fields, query, &parsed), &(Count, newest))?;
-        let wanted = parsed.needles.into_iter().filter(|clause| !clause.excluded);
-        let needles: Vec<Needle> = wanted.map(|clause| clause.what).collect();
-        let hits = found.into_iter().map(|(_, address)| Ok(self.stored(&searcher, address)?.into_hit(&needles)));
-        Ok(Hits { hits: hits.collect::<Result<_>>()?, total })
+        let plan = Plan::new(&self.inner.fields, query, &expression);
+        let found = if query.order == Order::Relevance {
+            self.relevant(&searcher, query, &plan, offset + limit)?
+        } else {
+            let wanted = Wanted {
+                span: plan.span,
+                order: query.order,
+                after: query.after,
+                limit: offset + limit,
+                facets: query.facets,
+            };
+            ordered(&searcher, &self.inner.blocks, &*plan.query, &wanted)?
+        };
+        plan.check()?;
+        let needles = expression.needles();
+        let page = found.hits.get(offset..).unwrap_or_default();
+        let hits = page.iter().map(|(_, address)| Ok(self.stored(&searcher, *address)?.into_hit(&needles)));
+        let full = page.len() == limit && query.order != Order::Relevance;
+        Ok(Hits {
+            hits: hits.collect::<Result<_>>()?,
+            total: found.total,
+            more: found.more,
+            next: page.last().filter(|_| full).map(|(cursor, _)| *cursor),
+            facets: found.facets,
+        })
+    }
+
+    /// The best hits, and how many there are.
+    fn relevant(&self, searcher: &Searcher, query: &Query, plan: &Plan, limit: usize) -> Result<Found> {
+        let wanted = Wanted { span: plan.span, order: Order::Newest, after: None, limit: 0, facets: query.facets };
+        let counted = ordered(searcher, &self.inner.blocks, &*plan.query, &wanted)?;
+        let best = searcher.search(&plan.within(&self.inner.fields), &TopDocs::with_limit(limit).order_by_score())?;
+        let hits = best.into_iter().map(|(_, address)| (HitCursor { at: 0, tie: 0 }, address)).collect();
+        Ok(Found { hits, ..counted })
     }
 
     /// One session; none where the index has not heard of it (yet).

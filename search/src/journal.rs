@@ -7,10 +7,7 @@ use storage::{
     journal::{Entry, Request, What},
 };
 
-use crate::{
-    document,
-    run::{is_of_interest, line},
-};
+use crate::{document, line::Line, mask::Masks, run::is_of_interest};
 
 /// What to do about an entry.
 #[derive(Debug, PartialEq)]
@@ -36,9 +33,9 @@ pub(crate) struct Part {
 
 /// The tasks of one object's entries, in order. Requests of no run that are alike in all but their time (a client
 /// that polls) are one document, which says how often.
-pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
+pub(crate) fn tasks(key: &Key, entries: Vec<Entry>, masks: &Masks) -> Vec<Task> {
     let mut tasks = Vec::new();
-    let mut singles: HashMap<(String, String, String), document::Request> = HashMap::new();
+    let mut singles: HashMap<(String, String, String, String), document::Request> = HashMap::new();
     for (at, entry) in entries.into_iter().enumerate() {
         let (request, session) = match entry.what {
             What::Request(request) | What::Refused(request) => (request, None),
@@ -56,8 +53,9 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
         if !request.kubectl_session.is_empty() {
             tasks.push(Task::Join(Box::new(Part { user, request, micros, session })));
         } else if is_of_interest(&request) {
-            let request = single(format!("request:{key}:{at}"), user, request, micros, session);
-            let alike = (request.user.clone(), request.cluster.clone(), request.text.clone());
+            let request = single(format!("request:{key}:{at}"), user, &request, micros, session, masks);
+            let alike =
+                (request.user.clone(), request.cluster.clone(), request.line.with_code(), request.agent.clone());
             match singles.entry(alike) {
                 Slot::Occupied(known) if session.is_none() => known.into_mut().times += 1,
                 Slot::Occupied(_) => tasks.push(Task::Add(Box::new(request))),
@@ -71,26 +69,14 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>) -> Vec<Task> {
     tasks
 }
 
-fn single(key: String, user: String, request: Request, micros: i64, session: Option<RecordingId>) -> document::Request {
-    let mut text = request.kubectl_command.clone();
-    for part in [line(&request), request.user_agent] {
-        if !text.is_empty() && !part.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(&part);
-    }
-    let target = request.target;
-    let pod = if target.resource == "pods" { target.name } else { String::new() };
-    document::Request {
-        key,
-        session,
-        micros,
-        user,
-        cluster: target.cluster,
-        namespace: target.namespace,
-        pod,
-        container: target.container,
-        text,
-        times: 1,
-    }
+fn single(
+    key: String,
+    user: String,
+    request: &Request,
+    micros: i64,
+    session: Option<RecordingId>,
+    masks: &Masks,
+) -> document::Request {
+    let (cluster, agent) = (request.target.cluster.clone(), masks.masked(&request.user_agent));
+    document::Request { key, session, micros, user, cluster, line: Line::new(request, micros, masks), agent, times: 1 }
 }

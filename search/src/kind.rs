@@ -10,16 +10,22 @@ pub enum Kind {
     Session,
     /// A command: the argv of an exec, a line that was typed, or the requests of one kubectl run.
     Command,
+    /// Lines that a session showed.
+    Output,
     /// An API request of a client that does not say which run it belongs to.
     Request,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Session, Self::Command, Self::Output, Self::Request];
+
     /// The name in queries and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
             Self::Command => "command",
+            Self::Output => "output",
             Self::Request => "request",
         }
     }
@@ -29,6 +35,6 @@ impl FromStr for Kind {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        [Self::Session, Self::Command, Self::Request].into_iter().find(|kind| kind.name() == name).ok_or(())
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or(())
     }
 }

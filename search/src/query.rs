@@ -1,25 +1,22 @@
-//! Searches, as people write them.
-//!
-//! ```text
-//! words          all must be there, in any order, in any case: kubectl delete
-//! tokens         with punctuation, as they are: 10.0.3.7 /etc/passwd --force
-//! "a phrase"     in this order: "rm -rf"
-//! pre*           what begins with it: nginx-*
-//! -word          not this: -nginx, -"rm -rf", -user:ada
-//! field:value    user:ada cluster: namespace: (ns:) pod: container: kind: outcome: source: session: exit:
-//! ```
+//! Searches, as people write them. `docs/search.md` describes the language.
 
+mod expression;
+mod field;
+mod fitting;
 mod parse;
+mod pattern;
 mod plan;
+mod when;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 
-pub(crate) use parse::{Needle, parse};
-pub(crate) use plan::{matching, page, session_kind, sessions};
+pub(crate) use expression::{Needle, Span, TextField};
+pub(crate) use parse::parse;
+pub(crate) use plan::{Plan, page, session_kind, sessions};
 
-use crate::{Kind, OutcomeFilter};
+use crate::{HitCursor, Kind, OutcomeFilter};
 
-/// Most hits that can be paged through.
+/// Most hits that can be paged through by number.
 pub(crate) const DEEPEST: usize = 10_000;
 
 /// A search. Fields that are none, or empty, do not narrow it; an empty query finds everything.
@@ -39,14 +36,54 @@ pub struct Query {
     pub pod: Option<String>,
     /// The container.
     pub container: Option<String>,
-    /// How the session ended: sessions only.
+    /// How the session ended: the session, its commands and its output.
     pub outcome: Option<OutcomeFilter>,
     /// At or after.
     pub from: Option<Timestamp>,
     /// Before.
     pub until: Option<Timestamp>,
+    /// Which hits come first.
+    pub order: Order,
     /// Hits of a page; 0 stands for 50.
     pub limit: usize,
     /// Hits before the page; `offset + limit` is at most 10,000.
     pub offset: usize,
+    /// Where the page before ended, however deep; in order of time only. `offset` is then counted from there.
+    pub after: Option<HitCursor>,
+    /// Whether to count hits by person, cluster, namespace and kind.
+    pub facets: bool,
+    /// What `today` and `last 2h` are seen from, with the time zone; none: now, in UTC.
+    pub now: Option<Zoned>,
+}
+
+/// Which hits come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The last that happened.
+    #[default]
+    Newest,
+    /// The first that happened.
+    Oldest,
+    /// Those in which what was searched for is rarest and most.
+    Relevance,
+}
+
+impl std::str::FromStr for Order {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "newest" => Ok(Self::Newest),
+            "oldest" => Ok(Self::Oldest),
+            "relevance" => Ok(Self::Relevance),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Query {
+    /// What times are seen from.
+    pub(crate) fn now(&self) -> Zoned {
+        self.now.clone().unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC))
+    }
 }

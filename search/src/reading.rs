@@ -8,6 +8,8 @@ use storage::{
 use crate::{
     SessionRow,
     document::{Command, Stored},
+    mask::Masks,
+    origin::Origin,
     quote::quoted,
 };
 
@@ -17,35 +19,45 @@ const MOST_COMMANDS: usize = 50_000;
 /// Bytes of a command that are searched and shown: a page of hits must fit in memory whatever was typed.
 const LONGEST_COMMAND: usize = 16 * 1024;
 
-/// The documents of a session that is over.
-pub(crate) fn finished(manifest: &Manifest) -> Vec<Stored> {
-    let session = &manifest.session;
-    let mut documents = vec![Stored::session(&SessionRow::new(session, Some(manifest)))];
+/// What the header says of a session, and the manifest where there is one, without secrets.
+pub(crate) fn row(session: &Session, manifest: Option<&Manifest>, masks: &Masks) -> SessionRow {
+    let mut row = SessionRow::new(session, manifest);
+    row.argv = masks.masked_argv(&row.argv);
+    row.command = quoted(&row.argv);
+    row
+}
+
+/// The documents of a session that is over, without its output.
+pub(crate) fn finished(manifest: &Manifest, masks: &Masks) -> Vec<Stored> {
+    let row = row(&manifest.session, Some(manifest), masks);
+    let of = Origin::of(&row);
     let said = manifest.commands.iter().any(|command| command.source == CommandSource::Argv);
-    if !said {
-        documents.extend(argv(session));
-    }
+    let argv = if said { None } else { argv(&row) };
+    let mut documents = vec![Stored::session(&row)];
+    documents.extend(argv);
     for found in manifest.commands.iter().take(MOST_COMMANDS) {
-        documents.push(Stored::Command(command(session, found.micros, found.source, &found.text)));
+        documents.push(command(&of, found.micros, found.source, &masks.masked(&found.text)));
     }
     documents
 }
 
 /// The documents of a session that began: itself and its argv.
-pub(crate) fn begun(session: &Session) -> Vec<Stored> {
-    let mut documents = vec![Stored::session(&SessionRow::new(session, None))];
-    documents.extend(argv(session));
+pub(crate) fn begun(session: &Session, masks: &Masks) -> Vec<Stored> {
+    let row = row(session, None, masks);
+    let argv = argv(&row);
+    let mut documents = vec![Stored::session(&row)];
+    documents.extend(argv);
     documents
 }
 
 /// The commands that were typed in a chunk. Lines that are damaged are passed over: the manifest has them.
-pub(crate) fn typed(session: &Session, lines: &[u8]) -> Vec<Stored> {
+pub(crate) fn typed(of: &Origin, lines: &[u8], masks: &Masks) -> Vec<Stored> {
     let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', lines).map(|end| end + 1));
     let markers = starts.map(|start| &lines[start..]).filter(|rest| may_be_marker(rest));
     let whole = markers.map(|rest| &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]);
     let events = whole.filter_map(|line| Event::parse(line).ok()).filter(|event| event.code == Code::Marker);
-    let commands = events.map(|event| command(session, event.micros, CommandSource::Typed, &event.data));
-    commands.take(MOST_COMMANDS).map(Stored::Command).collect()
+    let commands = events.map(|event| command(of, event.micros, CommandSource::Typed, &masks.masked(&event.data)));
+    commands.take(MOST_COMMANDS).collect()
 }
 
 /// Whether the line that begins here can be a marker, found without parsing a flood of output: `[12.345678, "m", …`.
@@ -55,27 +67,13 @@ fn may_be_marker(rest: &[u8]) -> bool {
     head[comma + 1..].trim_ascii_start().starts_with(b"\"m\"")
 }
 
-fn argv(session: &Session) -> Option<Stored> {
-    let text = quoted(&session.argv);
-    (!text.is_empty()).then(|| Stored::Command(command(session, 0, CommandSource::Argv, &text)))
+/// The command that the session was asked to run; the row's is without secrets.
+fn argv(row: &SessionRow) -> Option<Stored> {
+    (!row.command.is_empty()).then(|| command(&Origin::of(row), 0, CommandSource::Argv, &row.command))
 }
 
-fn command(session: &Session, offset: u64, source: CommandSource, text: &str) -> Command {
-    let target = &session.target;
-    let micros =
-        i64::try_from(offset).map_or(session.started_micros, |offset| session.started_micros.saturating_add(offset));
-    Command {
-        session: session.id,
-        offset,
-        micros,
-        user: session.principal.name.clone(),
-        cluster: target.cluster.clone(),
-        namespace: target.namespace.clone(),
-        pod: target.name.clone(),
-        container: target.container.clone(),
-        source,
-        text: clipped(text),
-    }
+fn command(of: &Origin, offset: u64, source: CommandSource, text: &str) -> Stored {
+    Stored::Command(Command { of: of.clone(), offset, source, text: clipped(text) })
 }
 
 /// The text, cut to [`LONGEST_COMMAND`]; a cut one ends in `…`. The recording has all of it.

@@ -10,7 +10,7 @@ use std::{
 
 use storage::Store;
 
-use crate::{Follower, Index, Progress, Result, index};
+use crate::{Follower, Index, Masks, Progress, Result, index};
 
 /// Builds a new index beside the one in `dir`, then puts it in its place. `progress` is called with each commit.
 ///
@@ -20,13 +20,14 @@ use crate::{Follower, Index, Progress, Result, index};
 pub async fn rebuild(
     store: Arc<dyn Store>,
     dir: &Path,
+    masks: Masks,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Progress> {
     let held = index::lock(dir)?;
     let (new, old) = (beside(dir, ".new"), beside(dir, ".old"));
     index::lock(&new)?;
     remove(&new).map_err(|source| index::failed(&new, source))?;
-    let fresh = Index::open(&new)?;
+    let fresh = Index::open(&new, masks)?;
     let mut follower = Follower::new(store, fresh.clone(), Duration::ZERO);
     let done = follower.catch_up(progress).await?;
     drop(follower);

@@ -94,7 +94,7 @@ pub(crate) fn time(micros: i64) -> Timestamp {
 
 /// The row in JSON, in lists' output and in the index: every key is always there; `outcome` is `live` where no end
 /// is known; times are RFC 3339.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RowJson {
     id: RecordingId,
     kind: cast::SessionKind,

@@ -3,12 +3,13 @@
 //! kubectl (from 1.22 on) sends `Kubectl-Session`, a UUID of the run, and `Kubectl-Command` with every request. Both
 //! are the client's claim: a run is of one person on one cluster, whatever UUID another person sends.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize};
 use storage::{RecordingId, journal::Request};
 
-/// Different requests of a run that are shown; a run with more shows the first ones.
+pub(crate) use crate::line::Line;
+use crate::{mask::Masks, rebuilt::rebuilt};
+
+/// Different requests of a run that are kept; a run with more shows the first ones.
 const MOST: usize = 32;
 
 /// One kubectl run.
@@ -28,16 +29,6 @@ pub(crate) struct Run {
     pub(crate) lines: Vec<Line>,
     /// Whether there were more than fit.
     pub(crate) more: bool,
-}
-
-/// One of its requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Line {
-    pub(crate) micros: i64,
-    pub(crate) namespace: String,
-    pub(crate) pod: String,
-    pub(crate) container: String,
-    pub(crate) text: String,
 }
 
 impl Run {
@@ -62,7 +53,7 @@ impl Run {
     }
 
     /// Takes in a request. Says whether anything is different now.
-    pub(crate) fn add(&mut self, request: &Request, micros: i64, session: Option<RecordingId>) -> bool {
+    pub(crate) fn add(&mut self, request: &Request, micros: i64, session: Option<RecordingId>, masks: &Masks) -> bool {
         let mut changed = false;
         if micros < self.micros {
             self.micros = micros;
@@ -78,24 +69,20 @@ impl Run {
             self.command.clone_from(&request.kubectl_command);
             changed = true;
         }
-        is_of_interest(request) && self.add_line(request, micros) || changed
+        is_of_interest(request) && self.add_line(Line::new(request, micros, masks)) || changed
     }
 
     /// Lines are kept in order of time and cut at the end, so that it does not matter in which order the journals of
     /// two gateways are read.
-    fn add_line(&mut self, request: &Request, micros: i64) -> bool {
-        let text = line(request);
-        if let Some(known) = self.lines.iter().position(|line| line.text == text) {
-            if micros >= self.lines[known].micros {
+    fn add_line(&mut self, line: Line) -> bool {
+        if let Some(known) = self.lines.iter().position(|known| known.is_like(&line)) {
+            if line.micros >= self.lines[known].micros {
                 return false;
             }
             self.lines.remove(known);
         }
-        let at = self.lines.partition_point(|line| (line.micros, &line.text) < (micros, &text));
-        let target = &request.target;
-        let pod = if target.resource == "pods" { target.name.clone() } else { String::new() };
-        let (namespace, container) = (target.namespace.clone(), target.container.clone());
-        self.lines.insert(at, Line { micros, namespace, pod, container, text });
+        let at = self.lines.partition_point(|known| known.before(&line));
+        self.lines.insert(at, line);
         if self.lines.len() > MOST {
             self.lines.truncate(MOST);
             self.more = true;
@@ -103,47 +90,29 @@ impl Run {
         true
     }
 
-    /// Whether there is something to find: discovery alone is not, unless it is all that a named command does.
+    /// The command line, as far as requests show it.
     pub(crate) fn text(&self) -> String {
-        let mut text = self.command.clone();
-        for (at, line) in self.lines.iter().enumerate() {
-            text.push_str(if at == 0 { " " } else { ", " });
-            text.push_str(&line.text);
-        }
+        let mut text = rebuilt(&self.command, &self.lines);
         if self.more {
             text.push_str(", and more");
         }
-        text.trim_start().to_owned()
+        text
+    }
+
+    /// What the run is found by: the command line and its requests.
+    pub(crate) fn searched(&self) -> String {
+        let mut text = self.text();
+        for line in &self.lines {
+            text.push('\n');
+            text.push_str(&line.with_code());
+        }
+        text
     }
 }
 
 /// Whether a request is more than discovery: those of resources are, and those that were refused.
 pub(crate) fn is_of_interest(request: &Request) -> bool {
     !request.target.resource.is_empty() || !request.reason.is_empty()
-}
-
-/// `pods/exec web -n default (exec 101)`
-pub(crate) fn line(request: &Request) -> String {
-    let target = &request.target;
-    let mut line = if target.resource.is_empty() { "request".to_owned() } else { target.resource.clone() };
-    if !target.subresource.is_empty() {
-        let _ = write!(line, "/{}", target.subresource);
-    }
-    if !target.name.is_empty() {
-        let _ = write!(line, " {}", target.name);
-    }
-    if !target.container.is_empty() {
-        let _ = write!(line, " -c {}", target.container);
-    }
-    if !target.namespace.is_empty() {
-        let _ = write!(line, " -n {}", target.namespace);
-    }
-    let _ = write!(line, " ({} {}", request.verb, request.code);
-    if !request.reason.is_empty() {
-        let _ = write!(line, ": {}", request.reason);
-    }
-    line.push(')');
-    line
 }
 
 #[cfg(test)]
@@ -163,32 +132,33 @@ mod tests {
 
     #[test]
     fn a_run_reads_like_what_was_done() {
+        let masks = Masks::default();
         let get = request("get", "deployments", "web", 404);
         let mut run = Run::new("ada", &get, 10);
-        run.add(&get, 10, None);
-        run.add(&request("create", "deployments", "web", 201), 11, None);
-        assert_eq!(
-            run.text(),
-            "kubectl apply deployments web -n default (get 404), deployments web -n default (create 201)"
-        );
+        run.add(&get, 10, None, &masks);
+        run.add(&request("create", "deployments", "web", 201), 11, None, &masks);
+        assert_eq!(run.text(), "kubectl apply deployments web -n default");
+        let requests: Vec<String> = run.lines.iter().map(Line::with_code).collect();
+        assert_eq!(requests, ["get deployments web -n default: 404", "create deployments web -n default: 201"]);
     }
 
     #[test]
     fn discovery_is_left_out() {
         let discovery = Request { verb: "get".to_owned(), code: 200, ..Request::default() };
         let mut run = Run::new("ada", &discovery, 10);
-        assert!(!run.add(&discovery, 10, None));
+        assert!(!run.add(&discovery, 10, None, &Masks::default()));
         assert_eq!(run.text(), "");
     }
 
     #[test]
     fn the_order_of_reading_does_not_matter() {
+        let masks = Masks::default();
         let requests: Vec<_> = (0..40).map(|n| request("get", "pods", &format!("p{n}"), 200)).collect();
         let mut forwards = Run::new("ada", &requests[0], 0);
         let mut backwards = Run::new("ada", &requests[0], 39);
         for at in 0..40 {
-            forwards.add(&requests[at], at as i64, None);
-            backwards.add(&requests[39 - at], 39 - at as i64, None);
+            forwards.add(&requests[at], at as i64, None, &masks);
+            backwards.add(&requests[39 - at], 39 - at as i64, None, &masks);
         }
         assert_eq!(forwards.text(), backwards.text());
         assert!(forwards.text().ends_with(", and more"));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{
     Snippet,
     query::Needle,
-    token::{Cut, Piece},
+    token::{Piece, pieces},
 };
 
 /// Bytes of a snippet, about.
@@ -16,7 +16,7 @@ const BEFORE: usize = 60;
 const MOST_RANGES: usize = 64;
 
 /// Cuts a snippet out of `text` and marks where `needles` are in it.
-pub(crate) fn snippet(text: &str, needles: &[Needle]) -> Snippet {
+pub(crate) fn snippet(text: &str, needles: &[&Needle]) -> Snippet {
     let matches = joined(matches(text, needles));
     let first = matches.first().map_or(0, |range| range.start);
     let window = window(text, first);
@@ -30,25 +30,28 @@ pub(crate) fn snippet(text: &str, needles: &[Needle]) -> Snippet {
     Snippet { text: format!("{lead}{}{tail}", &text[window]), ranges }
 }
 
-/// A window of [`LENGTH`] on character borders; all of a text that is not longer.
+/// Where the first match begins; 0 where there is none.
+pub(crate) fn first_match(text: &str, needles: &[&Needle]) -> usize {
+    matches(text, needles).into_iter().map(|range| range.start).min().unwrap_or(0)
+}
+
+/// A window of [`LENGTH`] on character borders; all of a text that is not longer. It begins with a line where one
+/// begins shortly before the match.
 fn window(text: &str, first: usize) -> Range<usize> {
     if text.len() <= LENGTH {
         return 0..text.len();
     }
     let start = text.floor_char_boundary(first.saturating_sub(BEFORE).min(text.len() - LENGTH));
-    start..text.floor_char_boundary(start + LENGTH)
+    let start = text[start..first.max(start)].find('\n').map_or(start, |end| start + end + 1);
+    start..text.floor_char_boundary((start + LENGTH).min(text.len()))
 }
 
-fn matches(text: &str, needles: &[Needle]) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    for cut in [Cut::Words, Cut::Tokens] {
-        let mine: Vec<&Needle> = needles.iter().filter(|needle| needle.cut() == cut).collect();
-        if !mine.is_empty() {
-            let pieces = cut.pieces(text);
-            found.extend(mine.iter().flat_map(|needle| needle.find(&pieces)));
-        }
+fn matches(text: &str, needles: &[&Needle]) -> Vec<Range<usize>> {
+    if needles.is_empty() {
+        return Vec::new();
     }
-    found
+    let pieces = pieces(text);
+    needles.iter().flat_map(|needle| needle.find(&pieces)).collect()
 }
 
 /// In order, with those that touch or overlap made one.
@@ -65,32 +68,27 @@ fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
 }
 
 impl Needle {
-    fn cut(&self) -> Cut {
-        match self {
-            Self::Exact(cut, _) | Self::Prefix(cut, _) | Self::Phrase(cut, _) => *cut,
-        }
-    }
-
     /// Where it is among the pieces of a text.
     fn find(&self, pieces: &[Piece]) -> Vec<Range<usize>> {
         let those = |fits: &dyn Fn(&Piece) -> bool| {
             pieces.iter().filter(|piece| fits(piece)).map(|piece| piece.range.clone()).collect()
         };
         match self {
-            Self::Exact(_, text) => those(&|piece| piece.text == *text),
-            Self::Prefix(_, text) => those(&|piece| piece.text.starts_with(text)),
-            Self::Phrase(_, phrase) => {
-                let starts = pieces.iter().filter(|piece| Some(&piece.text) == phrase.first());
+            Self::Exact(text) => those(&|piece| piece.text == *text),
+            Self::Pattern(pattern) => those(&|piece| pattern.fits(&piece.text)),
+            Self::Phrase(phrase) => {
+                let starts = pieces.iter().filter(|piece| phrase.first().is_some_and(|(_, text)| piece.text == *text));
                 starts.filter_map(|start| phrase_at(pieces, start, phrase)).collect()
             }
+            Self::Either(all) => all.iter().flat_map(|needle| needle.find(pieces)).collect(),
         }
     }
 }
 
 /// The phrase's range where it begins with `start`.
-fn phrase_at(pieces: &[Piece], start: &Piece, phrase: &[String]) -> Option<Range<usize>> {
+fn phrase_at(pieces: &[Piece], start: &Piece, phrase: &[(usize, String)]) -> Option<Range<usize>> {
     let mut end = start.range.end;
-    for (distance, text) in phrase.iter().enumerate().skip(1) {
+    for (distance, text) in phrase.iter().skip(1) {
         let position = start.position + distance;
         // Pieces are in order of position.
         let first = pieces.partition_point(|piece| piece.position < position);
@@ -106,8 +104,8 @@ mod tests {
     use crate::query::parse;
 
     fn marked(text: &str, query: &str) -> String {
-        let needles: Vec<Needle> = parse(query).unwrap().needles.into_iter().map(|clause| clause.what).collect();
-        let snippet = snippet(text, &needles);
+        let parsed = parse(query, &"2026-11-24T13:04:56Z[UTC]".parse().unwrap()).unwrap();
+        let snippet = snippet(text, &parsed.needles());
         let mut shown = String::new();
         let mut at = 0;
         for range in snippet.ranges {
@@ -124,6 +122,9 @@ mod tests {
         assert_eq!(marked("rm -rf / && rm -r x", "\"rm -rf\""), "[rm -rf] / && rm -r x");
         assert_eq!(marked("get pods nginx-7d4b9 nginx-1", "nginx-*"), "get pods [nginx-7d4b9] [nginx-1]");
         assert_eq!(marked("ÄRGER über ärger", "ärger"), "[ÄRGER] über [ärger]");
+        assert_eq!(marked("ls -l x.conf", "re:.*\\.conf OR nothing"), "ls -l [x.conf]");
+        assert_eq!(marked("使用漢字的", "漢字"), "使用[漢字]的");
+        assert_eq!(marked("GET http://10.0.3.7:8080/x", "10.0.3.7:8080"), "GET http://[10.0.3.7:8080]/x");
     }
 
     #[test]

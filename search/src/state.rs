@@ -1,6 +1,6 @@
 //! How far the follower has come. Stored with each commit, as its payload, so that documents and state agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use storage::RecordingId;
@@ -14,6 +14,9 @@ pub(crate) struct State {
     pub(crate) day: String,
     /// Recordings without a manifest, and the chunk to read next; 0 while the header was not read.
     pub(crate) open: BTreeMap<RecordingId, u32>,
+    /// Recordings that are over and indexed but for their output.
+    #[serde(default)]
+    pub(crate) reading: BTreeSet<RecordingId>,
 }
 
 impl State {

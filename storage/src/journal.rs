@@ -10,6 +10,8 @@ mod seal;
 pub use objects::{JournalError, JournalObject, JournalReader, decode, encode};
 pub use seal::{Parts, Seal, Tail, seal};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::RecordingId;
@@ -117,4 +119,29 @@ pub struct Request {
     /// Client's address.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub client: String,
+    /// What of query and headers says what was asked for, as far as [`OPTIONS`] names it. Never what may be secret: no
+    /// argv, no token.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
+
+/// Query parameters that are kept as [`Request::options`], by their own names. Beside them: `accept`, `table` or
+/// `object` where a read asks for one; `patch`, the kind of patch (`apply`, `json`, `merge`, `strategic`); `as`, whom
+/// the client asked to be.
+pub const OPTIONS: [&str; 15] = [
+    "container",
+    "dryRun",
+    "fieldManager",
+    "fieldSelector",
+    "follow",
+    "force",
+    "gracePeriodSeconds",
+    "labelSelector",
+    "previous",
+    "propagationPolicy",
+    "sinceSeconds",
+    "sinceTime",
+    "tailLines",
+    "timestamps",
+    "watch",
+];

@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use search::{Cursor, Kind, OutcomeFilter, Query, SessionFilter};
+use search::{Cursor, HitCursor, Kind, Order, OutcomeFilter, Query, SessionFilter};
 use serde::Deserialize;
 use storage::cast::SessionKind;
 
@@ -32,6 +32,10 @@ pub(crate) struct Filters {
     pub(crate) after: String,
     pub(crate) limit: String,
     pub(crate) offset: String,
+    /// Searches: `newest`, `oldest`, `relevance`.
+    pub(crate) order: String,
+    /// Searches: whether hits are counted by person, cluster, namespace and kind.
+    pub(crate) facets: String,
 }
 
 impl Filters {
@@ -65,7 +69,7 @@ impl Filters {
         }
     }
 
-    fn pairs(&self) -> [(&'static str, &str); 13] {
+    fn pairs(&self) -> [(&'static str, &str); 14] {
         [
             ("q", self.q.trim()),
             ("kind", &self.kind),
@@ -78,6 +82,7 @@ impl Filters {
             ("from", self.from.trim()),
             ("until", self.until.trim()),
             ("limit", &self.limit),
+            ("order", &self.order),
             ("after", ""),
             ("offset", ""),
         ]
@@ -115,6 +120,10 @@ impl Filters {
             until: time("until", &self.until, true)?,
             limit: self.limit()?,
             offset: self.offset()?,
+            order: self.order()?,
+            after: self.hit_cursor()?,
+            facets: matches!(self.facets.as_str(), "1" | "true"),
+            now: None,
         })
     }
 
@@ -131,6 +140,16 @@ impl Filters {
     fn cursor(&self) -> Result<Option<Cursor>, Failure> {
         let parse = |text: &str| text.parse().map_err(|_| wrong("after", text, "the `next` of the page before"));
         some(&self.after).map(parse).transpose()
+    }
+
+    fn hit_cursor(&self) -> Result<Option<HitCursor>, Failure> {
+        let parse = |text: &str| text.parse().map_err(|_| wrong("after", text, "the `next` of the page before"));
+        some(&self.after).map(parse).transpose()
+    }
+
+    fn order(&self) -> Result<Order, Failure> {
+        let parse = |text: &str| text.parse().map_err(|()| wrong("order", text, "newest, oldest or relevance"));
+        some(&self.order).map_or(Ok(Order::default()), parse)
     }
 
     fn outcome(&self) -> Result<Option<OutcomeFilter>, Failure> {
@@ -150,7 +169,9 @@ impl Filters {
 
     fn kinds(&self) -> Result<Vec<Kind>, Failure> {
         let names = self.kind.split(',').filter_map(some);
-        names.map(|name| name.parse().map_err(|()| wrong("kind", name, "session, command or request"))).collect()
+        names
+            .map(|name| name.parse().map_err(|()| wrong("kind", name, "session, command, output or request")))
+            .collect()
     }
 }
 

@@ -15,7 +15,9 @@ pub async fn run(config: &Config) -> Result<()> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
     bar.enable_steady_tick(Duration::from_millis(100));
-    let done = search::rebuild(store, &config.index, &mut |progress| bar.set_message(told(progress))).await;
+    let done =
+        search::rebuild(store, &config.index, config.masks.clone(), &mut |progress| bar.set_message(told(progress)))
+            .await;
     bar.finish_and_clear();
     let done = done.with_context(|| format!("cannot make the index in {}", config.index.display()))?;
     eprintln!("{} in {:.1} s: {}", told(done), began.elapsed().as_secs_f64(), config.index.display());

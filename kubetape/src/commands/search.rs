@@ -1,13 +1,13 @@
 //! `kubetape search`
 
 use anyhow::{Context, Result};
-use search::{Hit, Hits, Index, Kind, Query};
+use search::{Hit, Hits, Index, Kind, Query, SearchError, Snippet};
+use storage::CommandSource;
 
 use crate::{
     cli::{self, HitKind},
     config::Config,
-    output::{self, Table, Tone},
-    time, wiring,
+    output, time, wiring,
 };
 
 /// Hits listed for people, where nothing else is said.
@@ -17,7 +17,8 @@ const FOR_SCRIPTS: usize = 10_000;
 
 pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
     let index = Index::open_read_only(&config.index).context("cannot search")?;
-    let found = index.search(&query(wanted))?;
+    let query = query(wanted);
+    let found = index.search(&query).map_err(|error| explained(error, &query.text))?;
     tell_if_behind(config, &index).await;
     if wanted.json {
         output::json(&found.hits)?;
@@ -28,7 +29,7 @@ pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
         eprintln!("nothing found");
         return Ok(());
     }
-    table(&found.hits).print()?;
+    output::line(list(&found.hits, output::colours()).trim_end())?;
     tell_if_more(&found);
     Ok(())
 }
@@ -36,8 +37,9 @@ pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
 fn tell_if_more(found: &Hits) {
     let (listed, total) = (found.hits.len(), found.total);
     let more = if listed < FOR_SCRIPTS { "narrow the search, or see more with --limit" } else { "narrow the search" };
-    if total > listed {
-        eprintln!("{listed} of {total} hits: {more}");
+    if found.more || total > listed {
+        let plus = if found.more { " or more" } else { "" };
+        eprintln!("{listed} of {total}{plus} hits: {more}");
     }
 }
 
@@ -46,6 +48,7 @@ fn query(wanted: &cli::Search) -> Query {
     let kind = |kind: &HitKind| match kind {
         HitKind::Session => Kind::Session,
         HitKind::Command => Kind::Command,
+        HitKind::Output => Kind::Output,
         HitKind::Request => Kind::Request,
     };
     let default = if wanted.json { FOR_SCRIPTS } else { FOR_PEOPLE };
@@ -59,6 +62,8 @@ fn query(wanted: &cli::Search) -> Query {
         container: filter.container,
         from: filter.since,
         until: filter.until,
+        order: wanted.order,
+        now: Some(jiff::Zoned::now()),
         limit: wanted.limit.unwrap_or(default).clamp(1, FOR_SCRIPTS),
         ..Query::default()
     }
@@ -78,20 +83,83 @@ async fn tell_if_behind(config: &Config, index: &Index) {
     }
 }
 
-fn table(hits: &[Hit]) -> Table {
-    let mut table = Table::new(["TIME", "SESSION", "AT", "USER", "WHERE", "KIND", "TEXT"]);
+/// What is wrong with a search, with a mark below the place.
+fn explained(error: SearchError, text: &str) -> anyhow::Error {
+    let SearchError::Query(wrong) = &error else { return error.into() };
+    let Some(place) = wrong.place() else { return error.into() };
+    let (before, marked) = (output::plain(&text[..place.start]), output::plain(&text[place]));
+    let (indent, width) = (before.chars().count(), marked.chars().count().max(1));
+    anyhow::anyhow!(
+        "the search cannot be read\n  {}\n  {}{} {}",
+        output::plain(text),
+        " ".repeat(indent),
+        "^".repeat(width),
+        wrong.problem()
+    )
+}
+
+/// Hits as paragraphs: who, where and when, then the text around the match.
+fn list(hits: &[Hit], colours: bool) -> String {
+    let mut text = String::new();
     for hit in hits {
-        let plain = |text: String| (text, Tone::Plain);
-        let place: Vec<&str> = [&hit.cluster, &hit.namespace, &hit.pod].into_iter().map(String::as_str).collect();
-        table.row([
-            plain(time::clock(hit.at)),
-            (hit.session.map(|id| id.to_string()).unwrap_or_default(), Tone::Faint),
-            plain(hit.micros_in_session.map(time::length).unwrap_or_default()),
-            plain(hit.user.clone()),
-            plain(place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")),
-            plain(hit.kind.name().to_owned()),
-            plain(hit.snippet.text.clone()),
-        ]);
+        text.push_str(&faint(&output::plain(&head(hit)), colours));
+        text.push('\n');
+        for line in marked(&hit.snippet, colours).lines() {
+            text.push_str("    ");
+            text.push_str(line);
+            text.push('\n');
+        }
     }
-    table
+    text
+}
+
+/// `2026-11-22 10:00:02  ann  prod/default/web-0  typed  0198f2…  at 0:02`
+fn head(hit: &Hit) -> String {
+    let place: Vec<&str> = [&hit.cluster, &hit.namespace, &hit.pod].into_iter().map(String::as_str).collect();
+    let place = place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    let label = match hit.source {
+        Some(CommandSource::Argv) => "argv",
+        Some(CommandSource::Typed) => "typed",
+        Some(CommandSource::Request) => "request, rebuilt",
+        None => hit.kind.name(),
+    };
+    let mut parts = vec![time::clock(hit.at), hit.user.clone(), place, label.to_owned()];
+    parts.extend(hit.session.map(|id| id.to_string()));
+    parts.extend(hit.micros_in_session.map(|micros| format!("at {}", time::length(micros))));
+    parts.retain(|part| !part.is_empty());
+    parts.join("  ")
+}
+
+/// The snippet with what was found in colour; hostile characters are shown as what they are, line ends kept.
+fn marked(snippet: &Snippet, colours: bool) -> String {
+    let plain = |text: &str| text.split('\n').map(output::plain).collect::<Vec<_>>().join("\n");
+    let (on, off) = if colours { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+    let (mut shown, mut at) = (String::new(), 0);
+    for range in &snippet.ranges {
+        let (Some(before), Some(found)) = (snippet.text.get(at..range.start), snippet.text.get(range.clone())) else {
+            continue;
+        };
+        shown += &plain(before);
+        // A match over a line end is marked on each line.
+        let found: Vec<String> = plain(found).split('\n').map(|part| format!("{on}{part}{off}")).collect();
+        shown += &found.join("\n");
+        at = range.end;
+    }
+    shown + &plain(snippet.text.get(at..).unwrap_or_default())
+}
+
+fn faint(text: &str, colours: bool) -> String {
+    if colours { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_marked_and_nothing_moves_the_terminal() {
+        let snippet = Snippet { text: "a \u{1b}[2J needle\nb".to_owned(), ranges: vec![8..14] };
+        assert_eq!(marked(&snippet, true), "a \\u{1b}[2J \u{1b}[1;33mneedle\u{1b}[0m\nb");
+        assert_eq!(marked(&snippet, false), "a \\u{1b}[2J needle\nb");
+    }
 }

@@ -188,6 +188,8 @@ pub struct Search {
     pub dir: Option<PathBuf>,
     /// How often storage is looked at for what is new.
     pub interval: Option<Span>,
+    /// Regular expressions of what is masked beside the well-known secrets.
+    pub mask: Option<Vec<String>>,
 }
 
 /// `[web]`

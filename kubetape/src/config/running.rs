@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{place, raw};
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub index: PathBuf,
     /// How often storage is looked at.
     pub interval: Duration,
+    /// What the index does not hold.
+    pub masks: search::Masks,
     /// The pages; none where they are switched off.
     pub web: Option<Web>,
     /// The CA, tokens, users.
@@ -198,7 +200,9 @@ impl Config {
             },
             signing: reader.signing(raw.signing)?,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
-            interval: raw.search.interval.map_or(Duration::from_secs(2), |span| span.0),
+            interval: raw.search.interval.map_or(Duration::from_secs(1), |span| span.0),
+            masks: search::Masks::new(&raw.search.mask.unwrap_or_default())
+                .with_context(|| format!("{}: search.mask", file.display()))?,
             web: reader.web(raw.web)?,
             state,
             log: raw.log,

@@ -71,7 +71,7 @@ impl Follower {
         };
         self.progress.journal_objects += 1;
         let mut touched = Vec::new();
-        for task in tasks(&object.key, entries) {
+        for task in tasks(&object.key, entries, &self.masks) {
             match task {
                 Task::Look(session) => self.known.wake(session),
                 Task::Add(request) => {
@@ -102,7 +102,7 @@ impl Follower {
                 free.insert(known.unwrap_or_else(|| Run::new(user, request, *micros)))
             }
         };
-        Ok(run.add(request, *micros, *session).then_some(key))
+        Ok(run.add(request, *micros, *session, &self.masks).then_some(key))
     }
 
     /// Writes each run once for an object, however many of its requests were in it.

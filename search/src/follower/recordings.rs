@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use storage::{Key, Manifest, RecordingError, RecordingId, cast::Session};
 
 use super::{Care, Follower, Report};
-use crate::{Result, SearchError, document::Stored, reading};
+use crate::{Result, SearchError, document::Stored, origin::Origin, output::Reading, reading};
 
 /// Manifests read at the same time, when many recordings are new.
 const AT_ONCE: usize = 16;
@@ -30,6 +30,10 @@ const STEPS_TO_JOURNALS: u32 = 10;
 const LONGEST_REST: u32 = 600;
 /// Open recordings that are looked at in one thrifty step, about.
 const LOOKS: usize = 100;
+/// Live recordings whose output is read on; of more, the output is found after their end.
+const MOST_READINGS: usize = 256;
+/// Chunks of a live recording that are read again after a start; the output of a longer one is found after its end.
+const MOST_AGAIN: u32 = 32;
 /// Looks after which a recording that the journal told of, and of which there is nothing, is given up.
 const LOOKS_FOR_NOTHING: u32 = 50;
 
@@ -55,6 +59,8 @@ struct Open {
     wait: u32,
     /// What its header says, once it was read.
     session: Option<Arc<Session>>,
+    /// Its output, as far as it was read.
+    reading: Option<Box<Reading>>,
 }
 
 impl Known {
@@ -171,6 +177,7 @@ impl Follower {
                 self.known.insert(id);
                 self.commit_if_many(report).await?;
             }
+            self.read_if_much_waits(report).await?;
         }
         Ok(())
     }
@@ -185,10 +192,11 @@ impl Follower {
             self.progress.damaged += 1;
             return Ok(());
         }
-        let documents = reading::finished(manifest);
+        let documents = reading::finished(manifest, &self.masks);
         self.index.replace_session(id, &documents)?;
         self.added(documents.len());
         self.progress.finished += 1;
+        self.state().reading.insert(id);
         Ok(())
     }
 
@@ -252,28 +260,62 @@ impl Follower {
     async fn read_chunks(&mut self, id: RecordingId, next: u32, numbers: &[u32]) -> Result<(), Look> {
         let session = self.session(id).await?;
         if next == 0 {
-            let documents = reading::begun(&session);
+            let documents = reading::begun(&session, &self.masks);
             self.index.replace_session(id, &documents)?;
             self.advance(id, 1, documents.len());
         }
         for &number in numbers.iter().filter(|number| **number > 0) {
-            // Commands are typed at terminals only: a flood through a pipe need not be read.
-            let documents = if session.tty { self.typed(id, &session, number).await? } else { Vec::new() };
-            self.index.add(&documents)?;
-            self.advance(id, number + 1, documents.len());
+            let documents = self.read_chunk(id, &session, number).await?;
+            self.advance(id, number + 1, documents);
         }
         Ok(())
     }
 
-    async fn typed(&mut self, id: RecordingId, session: &Session, number: u32) -> Result<Vec<Stored>, Look> {
-        match self.recordings.chunk(id, number).await {
-            Ok(lines) => Ok(reading::typed(session, &lines)),
-            Err(error @ RecordingError::Store(_)) => Err(Look::Recording(error)),
+    /// Takes in the commands and output of a chunk. Gives the number of documents.
+    async fn read_chunk(&mut self, id: RecordingId, session: &Session, number: u32) -> Result<usize, Look> {
+        let lines = match self.recordings.chunk(id, number).await {
+            Ok(lines) => lines,
+            Err(error @ RecordingError::Store(_)) => return Err(Look::Recording(error)),
             Err(error) => {
                 self.damaged(id, &error);
-                Ok(Vec::new())
+                return Ok(0);
             }
-        }
+        };
+        let of = Origin::of(&reading::row(session, None, &self.masks));
+        // Commands are typed at terminals only: a flood through a pipe need not be looked through for them.
+        let mut documents = if session.tty { reading::typed(&of, &lines, &self.masks) } else { Vec::new() };
+        documents.extend(self.shown(id, of, number, lines).await?);
+        self.index.add(&documents)?;
+        Ok(documents.len())
+    }
+
+    /// The output of a chunk of a recording that goes on. Where what came before is not known (any more), it is read
+    /// again.
+    async fn shown(&mut self, id: RecordingId, of: Origin, number: u32, lines: Vec<u8>) -> Result<Vec<Stored>, Look> {
+        let crowd = self.known.open.values().filter(|open| open.reading.is_some()).count();
+        let open = self.known.open.entry(id).or_default();
+        let mut before = Vec::new();
+        let mut reading = match open.reading.take() {
+            Some(reading) => reading,
+            None if crowd >= MOST_READINGS || number > MOST_AGAIN => return Ok(Vec::new()),
+            None => {
+                self.index.delete_output(id, true)?;
+                for number in 1..number {
+                    before.extend(self.recordings.chunk(id, number).await.ok());
+                }
+                Box::new(Reading::new(of.clone(), true, Arc::clone(&self.masks)))
+            }
+        };
+        let since = Timestamp::now().as_microsecond().saturating_sub(of.started);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut found: Vec<Stored> = before.iter().flat_map(|lines| reading.chunk(lines)).collect();
+            found.extend(reading.chunk(&lines));
+            found.extend(reading.pause(u64::try_from(since).unwrap_or(0)));
+            (reading, found)
+        });
+        let (reading, found) = read.await.map_err(|error| Look::Index(super::panicked(&error)))?;
+        self.known.open.entry(id).or_default().reading = Some(reading);
+        Ok(found)
     }
 
     /// What the header says; read once.
@@ -298,7 +340,7 @@ impl Follower {
     }
 
     /// Counts and logs what is wrong with a recording, once.
-    fn damaged(&mut self, id: RecordingId, error: &RecordingError) {
+    pub(super) fn damaged(&mut self, id: RecordingId, error: &RecordingError) {
         if self.known.logged.insert((id, error.to_string())) {
             self.progress.damaged += 1;
             let error: &dyn std::error::Error = error;

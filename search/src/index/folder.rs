@@ -29,9 +29,9 @@ enum Content {
 }
 
 /// Opens or makes an index of this version.
-pub(super) fn open_for_writing(dir: &Path) -> Result<(Index, Fields)> {
+pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields)> {
     make(dir).map_err(|source| failed(dir, source))?;
-    match content(dir).map_err(|source| failed(dir, source))? {
+    match content(dir, Some(masks)).map_err(|source| failed(dir, source))? {
         Content::Nothing => {}
         Content::ThisVersion => match open(dir) {
             Ok(opened) => return Ok(opened),
@@ -50,7 +50,7 @@ pub(super) fn open_for_writing(dir: &Path) -> Result<(Index, Fields)> {
             return Err(failed(dir, source));
         }
     }
-    fs::write(dir.join(MARKER), format!("{VERSION}\n")).map_err(|source| failed(dir, source))?;
+    fs::write(dir.join(MARKER), format!("{VERSION} {masks:x}\n")).map_err(|source| failed(dir, source))?;
     let (schema, fields) = Fields::schema();
     let directory = MmapDirectory::open(dir).map_err(tantivy::TantivyError::from)?;
     let index = Index::open_or_create(directory, schema)?;
@@ -60,7 +60,7 @@ pub(super) fn open_for_writing(dir: &Path) -> Result<(Index, Fields)> {
 
 /// Opens an index of this version that exists.
 pub(super) fn open_for_reading(dir: &Path) -> Result<(Index, Fields)> {
-    match content(dir) {
+    match content(dir, None) {
         Ok(Content::ThisVersion) => open(dir),
         Ok(Content::OtherVersion) => Err(SearchError::Version(dir.to_owned())),
         Ok(Content::Nothing | Content::SomethingElse) => Err(SearchError::Missing(dir.to_owned())),
@@ -104,10 +104,13 @@ fn make(dir: &Path) -> io::Result<()> {
     builder.recursive(true).create(dir)
 }
 
-fn content(dir: &Path) -> io::Result<Content> {
+fn content(dir: &Path, masks: Option<u64>) -> io::Result<Content> {
     match fs::read_to_string(dir.join(MARKER)) {
-        Ok(version) if version.trim() == VERSION.to_string() => Ok(Content::ThisVersion),
-        Ok(_) => Ok(Content::OtherVersion),
+        Ok(marker) => {
+            let (version, of) = marker.trim().split_once(' ').unwrap_or_default();
+            let same = version == VERSION.to_string() && masks.is_none_or(|masks| of == format!("{masks:x}"));
+            Ok(if same { Content::ThisVersion } else { Content::OtherVersion })
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Ok(if fs::read_dir(dir)?.next().is_none() { Content::Nothing } else { Content::SomethingElse })
         }

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{MutexGuard, PoisonError},
+    sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use storage::RecordingId;
@@ -11,7 +11,8 @@ use tantivy::{IndexWriter, TantivyError};
 use super::Index;
 use crate::{
     Result, SearchError,
-    document::{Stored, run_key, session_key},
+    document::{Stored, output_key, run_key, session_key},
+    mask::Masks,
     run::Run,
     state::State,
 };
@@ -28,9 +29,21 @@ pub(super) fn writer(index: &tantivy::Index, dir: &Path) -> Result<IndexWriter> 
 }
 
 impl Index {
-    fn writer(&self) -> Result<MutexGuard<'_, IndexWriter>> {
+    /// For adding and deleting, which several may do at once.
+    fn writer(&self) -> Result<RwLockReadGuard<'_, IndexWriter>> {
         let writer = self.inner.writer.as_ref().ok_or(SearchError::ReadOnly)?;
-        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(writer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// For committing.
+    fn writer_alone(&self) -> Result<RwLockWriteGuard<'_, IndexWriter>> {
+        let writer = self.inner.writer.as_ref().ok_or(SearchError::ReadOnly)?;
+        Ok(writer.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is masked in it.
+    pub(crate) fn masks(&self) -> Arc<Masks> {
+        Arc::clone(&self.inner.masks)
     }
 
     /// Adds documents.
@@ -48,6 +61,12 @@ impl Index {
         self.add(documents)
     }
 
+    /// Removes the output of a session, as it was read while it was live or at its end.
+    pub(crate) fn delete_output(&self, id: RecordingId, live: bool) -> Result<()> {
+        self.writer()?.delete_term(output_key(&self.inner.fields, id, live));
+        Ok(())
+    }
+
     /// Puts a run in the place of what was known of it.
     pub(crate) fn replace_run(&self, run: Run) -> Result<()> {
         let key = Run::key(&run.user, &run.cluster, &run.id);
@@ -58,17 +77,18 @@ impl Index {
     /// Makes what was added durable and visible, together with the state.
     pub(crate) fn commit(&self, state: &State) -> Result<()> {
         {
-            let mut writer = self.writer()?;
+            let mut writer = self.writer_alone()?;
             let mut prepared = writer.prepare_commit()?;
             prepared.set_payload(&state.payload());
             prepared.commit()?;
         }
-        Ok(self.inner.reader.reload()?)
+        self.inner.reader.reload()?;
+        self.inner.blocks.prepare(&self.searcher())
     }
 
     /// Forgets what was added since the last commit, and starts a writer that failed anew.
     pub(crate) fn rollback(&self) -> Result<()> {
-        self.writer()?.rollback()?;
+        self.writer_alone()?.rollback()?;
         Ok(())
     }
 

@@ -1,232 +1,521 @@
-//! From what a person wrote to what is looked for.
+//! From what a person wrote to an expression.
+//!
+//! ```text
+//! either   = all { "OR" all }
+//! all      = one { [ "AND" ] one }
+//! one      = "NOT" one | "-" one | "(" either ")" | FIELD ":" value | "re:" EXPRESSION | PHRASE | WORD
+//! value    = WORD | PHRASE | "(" WORD { [ "OR" ] WORD } ")"
+//! ```
 
-use std::str::FromStr;
+use std::ops::Range;
 
+use jiff::Zoned;
+
+use super::{
+    expression::{Expression, Needle},
+    field::{NAMES, filter},
+    pattern::Pattern,
+    when,
+};
 use crate::{
-    Kind, OutcomeFilter, QueryError,
-    token::{Cut, fold, is_word, unquoted},
+    QueryError,
+    error::Problem,
+    token::{finest, fold, unquoted},
 };
 
 /// Bytes of a search that are read.
-const LONGEST: usize = 2048;
+const LONGEST: usize = 4096;
 /// Words, tokens and filters of a search.
-const MOST: usize = 32;
+const MOST: usize = 64;
+/// Parentheses within each other.
+const DEEPEST: usize = 16;
+/// Words after `when:` that may be one time.
+const WHEN_WORDS: usize = 4;
 
-/// Something to look for in the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Needle {
-    /// One piece as it is.
-    Exact(Cut, String),
-    /// Every piece that begins with it.
-    Prefix(Cut, String),
-    /// Pieces one after the other.
-    Phrase(Cut, Vec<String>),
-}
-
-/// A field that must have a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
-    User(String),
-    Cluster(String),
-    Namespace(String),
-    Pod(String),
-    Container(String),
-    Session(String),
-    Kind(Kind),
-    Outcome(OutcomeFilter),
-    Source(&'static str),
-    Exit(i64),
-}
-
-/// A needle or filter, wanted or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Clause<T> {
-    pub(crate) what: T,
-    pub(crate) excluded: bool,
-}
-
-/// A search that was understood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parsed {
-    pub(crate) needles: Vec<Clause<Needle>>,
-    pub(crate) filters: Vec<Clause<Filter>>,
-}
-
-/// A piece of the search: an optional `-`, an optional `field:`, and text that was quoted or not.
-struct Written<'a> {
-    excluded: bool,
-    field: Option<&'a str>,
-    value: &'a str,
-    quoted: bool,
-    /// As it was written, for messages.
-    whole: &'a str,
-}
-
-const FIELDS: [&str; 11] =
-    ["user", "cluster", "namespace", "ns", "pod", "container", "session", "kind", "outcome", "source", "exit"];
-
-/// Understands a search.
-pub(crate) fn parse(text: &str) -> Result<Parsed, QueryError> {
+/// Understands a search. Times in it are seen from `now`.
+pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Expression, QueryError> {
     if text.len() > LONGEST {
-        return Err(QueryError::TooLong(LONGEST));
+        return Err(Problem::TooLong(LONGEST).anywhere());
     }
-    let mut parsed = Parsed::default();
-    let mut rest = text.trim_start();
-    let mut pieces = 0;
-    while !rest.is_empty() {
-        let (written, after) = take(rest)?;
-        match written.field {
-            Some(field) => {
-                let what = filter(field, written.value)?;
-                parsed.filters.push(Clause { what, excluded: written.excluded });
-                pieces += 1;
+    let mut reader = Reader { text, at: 0, depth: 0, pieces: 0, only_excludes: true, now };
+    let expression = reader.either()?;
+    reader.skip_space();
+    if let Some(')') = reader.peek() {
+        return Err(reader.wrong(Problem::ClosesNothing, reader.at..reader.at + 1));
+    }
+    let empty = matches!(&expression, Expression::All(parts) if parts.is_empty());
+    if reader.only_excludes && !empty {
+        let start = text.len() - text.trim_start().len();
+        return Err(reader.wrong(Problem::OnlyExcludes(text.trim().to_owned()), start..text.trim_end().len()));
+    }
+    Ok(expression)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    pieces: usize,
+    only_excludes: bool,
+    now: &'a Zoned,
+}
+
+/// Text of a value, where it stands, and whether it was in quotes.
+struct Written<'a> {
+    text: &'a str,
+    range: Range<usize>,
+    quoted: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn either(&mut self) -> Result<Expression, QueryError> {
+        let mut parts = vec![self.all()?];
+        while let Some(operator) = self.keyword("OR") {
+            if parts.last().is_some_and(is_empty) {
+                return Err(self.wrong(Problem::NothingBefore("OR"), operator));
+            }
+            parts.push(self.all()?);
+            if parts.last().is_some_and(is_empty) {
+                return Err(self.wrong(Problem::NothingAfter("OR"), operator));
+            }
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
+    }
+
+    fn all(&mut self) -> Result<Expression, QueryError> {
+        let mut parts = Vec::new();
+        loop {
+            if let Some(operator) = self.keyword("AND") {
+                if parts.is_empty() {
+                    return Err(self.wrong(Problem::NothingBefore("AND"), operator));
+                }
+                if self.at_end() {
+                    return Err(self.wrong(Problem::NothingAfter("AND"), operator));
+                }
+                continue;
+            }
+            if self.at_end() || self.is_keyword("OR") {
+                break;
+            }
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
+    }
+
+    fn one(&mut self) -> Result<Expression, QueryError> {
+        if let Some(operator) = self.keyword("NOT") {
+            if self.at_end() || self.is_keyword("OR") || self.is_keyword("AND") {
+                return Err(self.wrong(Problem::NothingAfter("NOT"), operator));
+            }
+            self.nested(operator)?;
+            self.only_excludes = false;
+            let inner = self.one()?;
+            self.depth -= 1;
+            return Ok(Expression::Not(Box::new(inner)));
+        }
+        let start = self.at;
+        let mut ahead = self.rest().chars();
+        match (ahead.next(), ahead.next()) {
+            (Some('-'), Some(next)) if next.is_alphanumeric() || next == '"' || next == '(' => {
+                self.at += 1;
+                let wanted = std::mem::replace(&mut self.only_excludes, true);
+                let inner = self.one()?;
+                // A filter that excludes is enough of a search.
+                self.only_excludes = wanted && !matches!(inner, Expression::Field(_));
+                Ok(Expression::Not(Box::new(inner)))
+            }
+            (Some('('), _) => {
+                self.nested(start..start + 1)?;
+                self.at += 1;
+                let inner = self.either()?;
+                self.close(start)?;
+                Ok(inner)
+            }
+            _ => self.term(),
+        }
+    }
+
+    /// Goes one deeper, if it may.
+    fn nested(&mut self, place: Range<usize>) -> Result<(), QueryError> {
+        if self.depth == DEEPEST {
+            return Err(self.wrong(Problem::TooDeep(DEEPEST), place));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn close(&mut self, opened: usize) -> Result<(), QueryError> {
+        self.skip_space();
+        if self.peek() != Some(')') {
+            return Err(self.wrong(Problem::OpenParenthesis, opened..opened + 1));
+        }
+        if self.text[opened + 1..self.at].trim().is_empty() {
+            return Err(self.wrong(Problem::Empty("()".to_owned()), opened..self.at + 1));
+        }
+        self.at += 1;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// A filter, an expression, a phrase or a word.
+    fn term(&mut self) -> Result<Expression, QueryError> {
+        let start = self.at;
+        let name = self.rest().split_once(':').map(|(name, _)| name).filter(|name| NAMES.contains(name));
+        let expression = match name {
+            Some("re") => {
+                self.at += "re:".len();
+                let written = self.written(start)?;
+                self.some_value("re", start, &written)?;
+                let pattern = Pattern::regex(&fold_expression(written.text))
+                    .map_err(|why| self.wrong(Problem::Expression(why), written.range))?;
+                Expression::Text(Needle::Pattern(pattern))
+            }
+            Some(name) => {
+                self.at += name.len() + 1;
+                self.field(name, start)?
             }
             None => {
-                let what = needle(&written)?;
-                pieces += if let Needle::Phrase(_, phrase) = &what { phrase.len() } else { 1 };
-                parsed.needles.push(Clause { what, excluded: written.excluded });
+                let written = self.written(start)?;
+                let empty = || self.wrong(Problem::Empty(self.text[start..self.at].to_owned()), start..self.at);
+                let found = if written.quoted { phrase(written.text) } else { word(written.text) };
+                Expression::Text(found.ok_or_else(empty)?)
+            }
+        };
+        self.count(&expression, start)?;
+        self.only_excludes = false;
+        Ok(expression)
+    }
+
+    fn count(&mut self, expression: &Expression, start: usize) -> Result<(), QueryError> {
+        self.pieces += match expression {
+            Expression::Any(parts) => parts.len(),
+            Expression::Text(Needle::Phrase(phrase)) => phrase.len(),
+            _ => 1,
+        };
+        if self.pieces > MOST {
+            return Err(self.wrong(Problem::TooManyTerms(MOST), start..self.at));
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, name: &'a str, start: usize) -> Result<Expression, QueryError> {
+        if name == "when" && self.peek() != Some('"') {
+            return self.when(start);
+        }
+        if self.peek() == Some('(') {
+            return self.values(name, start);
+        }
+        let written = self.written(start)?;
+        self.some_value(name, start, &written)?;
+        self.one_value(name, &written)
+    }
+
+    fn one_value(&self, name: &str, written: &Written<'_>) -> Result<Expression, QueryError> {
+        let filter = filter(name, written.text, written.quoted, self.now);
+        filter.map(Expression::Field).map_err(|problem| self.wrong(problem, written.range.clone()))
+    }
+
+    /// `(a OR b)` after a field.
+    fn values(&mut self, name: &str, start: usize) -> Result<Expression, QueryError> {
+        let opened = self.at;
+        self.at += 1;
+        self.depth += 1;
+        let mut values = Vec::new();
+        loop {
+            let operator = self.keyword("OR");
+            self.skip_space();
+            match self.peek() {
+                Some(')') if operator.is_some() || values.is_empty() => {
+                    return Err(self.wrong(Problem::NoValue(name.to_owned()), start..self.at + 1));
+                }
+                None | Some(')') => break,
+                Some(_) => {
+                    let written = self.written(self.at)?;
+                    self.some_value(name, start, &written)?;
+                    values.push(self.one_value(name, &written)?);
+                }
             }
         }
-        if pieces > MOST {
-            return Err(QueryError::TooManyTerms(MOST));
-        }
-        rest = after.trim_start();
+        self.close(opened)?;
+        Ok(Expression::Any(values))
     }
-    only_excludes(&parsed, text)?;
-    Ok(parsed)
+
+    /// A time may be of several words: as many as are one.
+    fn when(&mut self, start: usize) -> Result<Expression, QueryError> {
+        let began = self.at;
+        let first = self.written(start)?;
+        self.some_value("when", start, &first)?;
+        let mut ends = vec![self.at];
+        while ends.len() < WHEN_WORDS {
+            self.skip_space();
+            if self.peek().is_none_or(|c| c == ')' || c == '(' || c == '"') {
+                break;
+            }
+            self.written(start)?;
+            ends.push(self.at);
+        }
+        for end in ends.iter().rev() {
+            if let Some(span) = when::parse(&self.text[began..*end], self.now) {
+                self.at = *end;
+                return Ok(Expression::Field(super::expression::Filter::When(span)));
+            }
+        }
+        self.one_value("when", &first)
+    }
+
+    fn some_value(&self, name: &str, start: usize, written: &Written<'_>) -> Result<(), QueryError> {
+        if written.text.is_empty() {
+            return Err(self.wrong(Problem::NoValue(name.to_owned()), start..self.at));
+        }
+        Ok(())
+    }
+
+    /// What stands here, in quotes or up to white space. A parenthesis that closes a group is not of it.
+    fn written(&mut self, start: usize) -> Result<Written<'a>, QueryError> {
+        let rest = &self.text[self.at..];
+        if let Some(open) = rest.strip_prefix('"') {
+            let Some(length) = open.find('"') else {
+                return Err(self.wrong(Problem::OpenQuote, self.at..self.text.len()));
+            };
+            let range = self.at + 1..self.at + 1 + length;
+            self.at = range.end + 1;
+            return Ok(Written { text: &open[..length], range, quoted: true });
+        }
+        let mut word = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
+        while self.depth > 0 && word.ends_with(')') && count(word, ')') > count(word, '(') {
+            word = &word[..word.len() - 1];
+        }
+        let range = self.at..self.at + word.len();
+        self.at = range.end;
+        debug_assert!(start <= range.start);
+        Ok(Written { text: word, range, quoted: false })
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn skip_space(&mut self) {
+        self.at = self.text.len() - self.rest().trim_start().len();
+    }
+
+    /// Whether nothing more stands here: the end, or a parenthesis that closes.
+    fn at_end(&mut self) -> bool {
+        self.skip_space();
+        // A word may hold one, as in `foo)`, but not begin with it.
+        self.peek().is_none_or(|c| c == ')')
+    }
+
+    fn is_keyword(&mut self, word: &str) -> bool {
+        self.skip_space();
+        let after = self.rest().strip_prefix(word);
+        after.is_some_and(|after| after.chars().next().is_none_or(|c| c.is_whitespace() || c == '(' || c == ')'))
+    }
+
+    /// Takes a word that is an operator. Says where it stood.
+    fn keyword(&mut self, word: &str) -> Option<Range<usize>> {
+        self.is_keyword(word).then(|| {
+            let start = self.at;
+            self.at += word.len();
+            start..self.at
+        })
+    }
+
+    fn wrong(&self, problem: Problem, place: Range<usize>) -> QueryError {
+        QueryError::at(problem, self.text, place)
+    }
 }
 
-/// Takes one piece off the front.
-fn take(rest: &str) -> Result<(Written<'_>, &str), QueryError> {
-    let (excluded, body) = match rest.strip_prefix('-') {
-        Some(body) if body.starts_with(|c: char| c.is_alphanumeric() || c == '"') => (true, body),
-        _ => (false, rest),
+fn is_empty(expression: &Expression) -> bool {
+    matches!(expression, Expression::All(parts) if parts.is_empty())
+}
+
+fn count(text: &str, c: char) -> usize {
+    text.matches(c).count()
+}
+
+/// Terms are lower case: so is an expression, except behind a backslash.
+fn fold_expression(text: &str) -> String {
+    let mut escaped = false;
+    let lower = |c: char| {
+        let keep = escaped;
+        escaped = c == '\\' && !escaped;
+        if keep { vec![c] } else { c.to_lowercase().collect() }
     };
-    let named = body.split_once(':').filter(|(name, _)| FIELDS.contains(name));
-    let (field, value) = named.map_or((None, body), |(name, value)| (Some(name), value));
-    let (value, quoted, after) = match value.strip_prefix('"') {
-        Some(open) => {
-            let (inside, after) = open.split_once('"').ok_or(QueryError::OpenQuote)?;
-            (inside, true, after)
-        }
-        None => {
-            let end = value.find(char::is_whitespace).unwrap_or(value.len());
-            (&value[..end], false, &value[end..])
-        }
-    };
-    let whole = &rest[..rest.len() - after.len()];
-    Ok((Written { excluded, field, value, quoted, whole }, after))
+    text.chars().flat_map(lower).collect()
 }
 
-fn filter(field: &str, value: &str) -> Result<Filter, QueryError> {
-    if value.is_empty() {
-        return Err(QueryError::NoValue(field.to_owned()));
+/// A word or token, with stars where it has any.
+fn word(written: &str) -> Option<Needle> {
+    let value = unquoted(written);
+    if value.trim_matches('*').is_empty() {
+        return None;
     }
-    let bad = |filter, expected| QueryError::BadValue { filter, value: value.to_owned(), expected };
-    let text = || value.to_owned();
-    Ok(match field {
-        "user" => Filter::User(text()),
-        "cluster" => Filter::Cluster(text()),
-        "namespace" | "ns" => Filter::Namespace(text()),
-        "pod" => Filter::Pod(text()),
-        "container" => Filter::Container(text()),
-        "session" => Filter::Session(value.to_ascii_lowercase()),
-        "kind" => Filter::Kind(Kind::from_str(value).map_err(|()| bad("kind", "session, command or request"))?),
-        "outcome" => {
-            Filter::Outcome(OutcomeFilter::from_str(value).map_err(|()| bad("outcome", OutcomeFilter::EXPECTED))?)
-        }
-        "source" => match value {
-            "argv" => Filter::Source("argv"),
-            "typed" => Filter::Source("typed"),
-            "request" => Filter::Source("request"),
-            _ => return Err(bad("source", "argv, typed or request")),
-        },
-        _ => Filter::Exit(value.parse().map_err(|_| bad("exit", "an exit code, such as 1"))?),
-    })
+    if value.contains('*') {
+        return Some(Needle::Pattern(Pattern::glob(&fold(value))));
+    }
+    let whole = Needle::Exact(fold(value));
+    let parts = finest(value);
+    match parts.as_slice() {
+        [] => Some(whole),
+        [(_, part)] if *part == fold(value) => Some(whole),
+        [(_, part)] => Some(Needle::Either(vec![whole, Needle::Exact(part.clone())])),
+        _ => Some(Needle::Either(vec![whole, Needle::Phrase(parts)])),
+    }
 }
 
-fn needle(written: &Written<'_>) -> Result<Needle, QueryError> {
-    let empty = || QueryError::Empty(written.whole.to_owned());
-    if written.quoted {
-        return phrase(written.value).ok_or_else(empty);
-    }
-    let (value, prefix) = match written.value.strip_suffix('*') {
-        Some(value) => (value, true),
-        None => (written.value, false),
-    };
-    let value = unquoted(value);
-    if value.is_empty() {
-        return Err(empty());
-    }
-    let cut = if is_word(value) { Cut::Words } else { Cut::Tokens };
-    let folded = fold(value);
-    Ok(if prefix { Needle::Prefix(cut, folded) } else { Needle::Exact(cut, folded) })
-}
-
-/// A phrase of words where all of it is words, else of tokens.
+/// What was written in quotes: in this order, and stars are stars.
 fn phrase(text: &str) -> Option<Needle> {
-    let pieces: Vec<&str> = text.split_whitespace().map(unquoted).filter(|piece| !piece.is_empty()).collect();
-    let cut = if pieces.iter().all(|piece| is_word(piece)) { Cut::Words } else { Cut::Tokens };
-    let mut folded: Vec<String> = pieces.into_iter().map(fold).collect();
-    match folded.len() {
-        0 => None,
-        1 => Some(Needle::Exact(cut, folded.remove(0))),
-        _ => Some(Needle::Phrase(cut, folded)),
+    let mut parts = finest(text);
+    match parts.len() {
+        0 => Some(unquoted(text.trim())).filter(|text| !text.is_empty()).map(|text| Needle::Exact(fold(text))),
+        1 => Some(Needle::Exact(parts.remove(0).1)),
+        _ => Some(Needle::Phrase(parts)),
     }
-}
-
-fn only_excludes(parsed: &Parsed, text: &str) -> Result<(), QueryError> {
-    let wanted = parsed.needles.iter().any(|clause| !clause.excluded) || !parsed.filters.is_empty();
-    if wanted || parsed.needles.is_empty() { Ok(()) } else { Err(QueryError::OnlyExcludes(text.trim().to_owned())) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::expression::{Filter, TextField};
 
-    fn needles(text: &str) -> Vec<Needle> {
-        parse(text).unwrap().needles.into_iter().filter(|c| !c.excluded).map(|c| c.what).collect()
+    fn read(text: &str) -> Result<Expression, QueryError> {
+        parse(text, &"2026-11-24T13:04:56Z[UTC]".parse().unwrap())
+    }
+
+    /// An expression in a form that can be read.
+    fn shown(expression: &Expression) -> String {
+        let joined = |parts: &[Expression], by: &str| parts.iter().map(shown).collect::<Vec<_>>().join(by);
+        match expression {
+            Expression::All(parts) => format!("({})", joined(parts, " & ")),
+            Expression::Any(parts) => format!("({})", joined(parts, " | ")),
+            Expression::Not(inner) => format!("!{}", shown(inner)),
+            Expression::Text(needle) => needle_shown(needle),
+            Expression::Field(Filter::Text(field, pattern)) => format!("{field:?}={}", pattern_shown(pattern)),
+            Expression::Field(filter) => format!("{filter:?}"),
+        }
+    }
+
+    fn needle_shown(needle: &Needle) -> String {
+        match needle {
+            Needle::Exact(text) => text.clone(),
+            Needle::Phrase(parts) => {
+                parts.iter().map(|(at, text)| format!("{at}:{text}")).collect::<Vec<_>>().join("+")
+            }
+            Needle::Pattern(pattern) => pattern_shown(pattern),
+            Needle::Either(all) => all.iter().map(needle_shown).collect::<Vec<_>>().join("~"),
+        }
+    }
+
+    fn pattern_shown(pattern: &Pattern) -> String {
+        match pattern {
+            Pattern::Exact(text) => text.clone(),
+            Pattern::Prefix(prefix) => format!("{prefix}*"),
+            Pattern::Regex { prefix, regex } => format!("{prefix}/{}/", regex.as_str()),
+        }
     }
 
     #[test]
-    fn words_tokens_prefixes_and_phrases() {
-        let exact = |cut, text: &str| Needle::Exact(cut, text.to_owned());
-        assert_eq!(needles("Delete"), [exact(Cut::Words, "delete")]);
-        assert_eq!(needles("10.0.3.7"), [exact(Cut::Tokens, "10.0.3.7")]);
-        assert_eq!(needles("--force"), [exact(Cut::Tokens, "--force")]);
-        assert_eq!(needles("'nginx-7d4b9'"), [exact(Cut::Tokens, "nginx-7d4b9")]);
-        assert_eq!(needles("ngi*"), [Needle::Prefix(Cut::Words, "ngi".to_owned())]);
-        assert_eq!(needles("nginx-*"), [Needle::Prefix(Cut::Tokens, "nginx-".to_owned())]);
-        assert_eq!(needles("\"rm -rf\""), [Needle::Phrase(Cut::Tokens, vec!["rm".to_owned(), "-rf".to_owned()])]);
-        assert_eq!(needles("\"-rf\""), [exact(Cut::Tokens, "-rf")]);
-        assert_eq!(needles("http://x:80"), [exact(Cut::Tokens, "http://x:80")]);
-    }
-
-    #[test]
-    fn exclusions_and_filters() {
-        let parsed = parse("get -nginx -\"a b\" user:ada -ns:\"kube-system\" outcome:live exit:42").unwrap();
-        assert_eq!(parsed.needles.iter().map(|c| c.excluded).collect::<Vec<_>>(), [false, true, true]);
+    fn searches_are_understood() {
+        for (text, expected) in [
+            ("", "()"),
+            ("Delete", "delete"),
+            ("get pods", "(get & pods)"),
+            ("get AND pods", "(get & pods)"),
+            ("get and pods", "(get & and & pods)"),
+            ("10.0.3.7", "10.0.3.7"),
+            ("--force", "--force"),
+            ("'nginx-7d4b9'", "nginx-7d4b9"),
+            ("/etc/passwd", "/etc/passwd~0:etc+1:passwd"),
+            ("http://x:80", "http://x:80~0:http+1:x+2:80"),
+            ("漢字", "漢字~0:漢+1:字"),
+            ("ngi*", "ngi*"),
+            ("*.conf", "/^(?:.*\\.conf)$/"),
+            ("\"rm -rf\"", "0:rm+1:-rf"),
+            ("\"-rf\"", "-rf"),
+            ("\"a*\"", "a*"),
+            ("re:WEB-\\D+", "web-/^(?:web-\\D+)$/"),
+            ("a OR b c", "(a | (b & c))"),
+            ("(a OR b) c", "((a | b) & c)"),
+            ("(a OR (b -c)) NOT d", "((a | (b & !c)) & !d)"),
+            ("-user:ada", "!User=ada"),
+            ("NOT user:ada", "!User=ada"),
+            ("user:(ada OR bob) ns:\"kube-system\"", "((User=ada | User=bob) & Namespace=kube-system)"),
+            ("(user:ada)", "User=ada"),
+            ("pod:web-*", "Pod=web-*"),
+            ("pod:\"web-*\"", "Pod=web-*"),
+            ("$(ls) (x)", "($(ls)~0:$+0:ls & x)"),
+            ("exit:42", "Exit(42..=42)"),
+            ("exit:>0", "Exit(1..=9223372036854775807)"),
+            ("exit:1..9", "Exit(1..=9)"),
+            ("tty:yes", "Tty(true)"),
+            ("kind:output", "Kind(Output)"),
+            ("kind:exec", "Session(\"exec\")"),
+        ] {
+            match read(text) {
+                Ok(expression) => assert_eq!(shown(&expression), expected, "{text}"),
+                Err(error) => panic!("{text}: {error}"),
+            }
+        }
         assert_eq!(
-            parsed.filters.iter().map(|c| (c.what.clone(), c.excluded)).collect::<Vec<_>>(),
-            [
-                (Filter::User("ada".to_owned()), false),
-                (Filter::Namespace("kube-system".to_owned()), true),
-                (Filter::Outcome(OutcomeFilter::Live), false),
-                (Filter::Exit(42), false),
-            ]
+            read("pod:web-0").unwrap(),
+            Expression::Field(Filter::Text(TextField::Pod, Pattern::Exact("web-0".into())))
         );
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        let message = |text: &str| parse(text).unwrap_err().to_string();
-        assert_eq!(message("a \"b"), "a quotation mark is not closed: write \"…\" around words that belong together");
+    fn a_time_may_be_of_several_words() {
+        for (text, rest) in [
+            ("when:last 2h passwd", "passwd"),
+            ("when:yesterday 14:00 passwd", "passwd"),
+            ("when:\"last 2h\" passwd", "passwd"),
+            ("when:today passwd", "passwd"),
+            ("(when:last 3 days) passwd", "passwd"),
+        ] {
+            let Expression::All(parts) = read(text).unwrap() else { panic!("{text}") };
+            assert!(matches!(parts[0], Expression::Field(Filter::When(_))), "{text}");
+            assert_eq!(shown(&parts[1]), rest, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_where() {
+        for (text, place, message) in [
+            (
+                "a \"b",
+                2..4,
+                "a quotation mark is not closed: write \"…\" around words that belong together (character 3)",
+            ),
+            ("a (b OR c", 2..3, "this parenthesis is not closed; to search for one, put it in quotes (character 3)"),
+            ("a ) b", 2..3, "this parenthesis closes nothing; to search for one, put it in quotes (character 3)"),
+            ("ä ()", 3..5, "\"()\" has nothing to search for (character 3)"),
+            ("a OR", 2..4, "after OR there is nothing: write a word, a phrase, a filter or a group (character 3)"),
+            ("OR a", 0..2, "before OR there is nothing: write a word, a phrase, a filter or a group (character 1)"),
+            ("a AND", 2..5, "after AND there is nothing: write a word, a phrase, a filter or a group (character 3)"),
+            ("NOT", 0..3, "after NOT there is nothing: write a word, a phrase, a filter or a group (character 1)"),
+            ("x user:", 2..7, "the filter user: needs a value, as in user:name (character 3)"),
+            ("*", 0..1, "\"*\" has nothing to search for (character 1)"),
+            (
+                "a exit:256x",
+                7..11,
+                "\"256x\" is not a value of the filter exit: it takes an exit code, as 1, >0 or 1..127 (character 8)",
+            ),
+            ("re:a(", 3..5, "the expression cannot be read: unclosed group (character 4)"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!((error.place(), error.to_string().as_str()), (Some(place), message), "{text}");
+        }
+        let message = |text: &str| read(text).unwrap_err().to_string();
         assert!(message("-rf").contains("only excludes (-rf)"));
-        assert_eq!(message("user:"), "the filter user: needs a value, as in user:name");
-        assert_eq!(message("*"), "\"*\" has nothing to search for");
         assert!(message("outcome:good").starts_with("\"good\" is not a value of the filter outcome: it takes live,"));
-        assert!(message("exit:many").contains("an exit code"));
-        assert!(message(&"x ".repeat(33)).contains("too many words"));
-        assert!(message(&"x".repeat(3000)).contains("too long"));
+        assert!(message("when:soon").contains("yesterday 14:00"));
+        assert!(message(&"x ".repeat(65)).contains("too many words"));
+        assert!(message(&"x".repeat(5000)).contains("too long"));
+        assert!(message(&"(".repeat(500)).contains("too deep"));
+        assert!(message(&"NOT ".repeat(500)).contains("too deep"));
     }
 }

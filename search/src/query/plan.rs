@@ -1,19 +1,27 @@
 //! From what is looked for to Tantivy's queries.
 
-use std::ops::Bound;
+use std::{
+    ops::{Bound, RangeInclusive},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 use tantivy::{
     Term,
-    query::{AllQuery, BooleanQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, RangeQuery, TermQuery},
+    query::{AllQuery, BooleanQuery, Occur, PhraseQuery, RangeQuery, TermQuery},
     schema::{Field, IndexRecordOption},
 };
 
 use super::{
-    DEEPEST, Needle, Query,
-    parse::{Filter, Parsed},
+    DEEPEST, Query,
+    expression::{Expression, Filter, Needle, Span},
+    fitting::Fitting,
+    pattern::Pattern,
 };
-use crate::{Kind, OutcomeFilter, QueryError, SessionFilter, schema::Fields};
+use crate::{Kind, OutcomeFilter, QueryError, SessionFilter, error::Problem, schema::Fields};
 
 type Boxed = Box<dyn tantivy::query::Query>;
 
@@ -25,58 +33,151 @@ const PAGE: usize = 50;
 struct Conditions(Vec<(Occur, Boxed)>);
 
 impl Conditions {
-    fn add(&mut self, query: Boxed, excluded: bool) {
-        self.0.push((if excluded { Occur::MustNot } else { Occur::Must }, query));
+    fn add(&mut self, query: Boxed) {
+        self.0.push((Occur::Must, query));
     }
 
     fn must(&mut self, field: Field, value: Option<&String>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.add(text_is(field, value), false);
+            self.add(text_is(field, value));
         }
-    }
-
-    fn between(&mut self, field: Field, from: Option<Timestamp>, until: Option<Timestamp>) {
-        if from.is_none() && until.is_none() {
-            return;
-        }
-        let term = |at: Timestamp| Term::from_field_i64(field, at.as_microsecond());
-        let lower = from.map_or(Bound::Unbounded, |at| Bound::Included(term(at)));
-        let upper = until.map_or(Bound::Unbounded, |at| Bound::Excluded(term(at)));
-        self.add(Box::new(RangeQuery::new(lower, upper)), false);
     }
 
     fn into_query(mut self) -> Boxed {
         let positive = self.0.iter().any(|(occur, _)| *occur == Occur::Must);
         if !positive {
-            self.add(Box::new(AllQuery), false);
+            self.add(Box::new(AllQuery));
         }
-        Box::new(BooleanQuery::new(self.0))
+        if self.0.len() == 1 { self.0.remove(0).1 } else { Box::new(BooleanQuery::new(self.0)) }
     }
 }
 
-/// The documents that a search finds.
-pub(crate) fn matching(fields: &Fields, query: &Query, parsed: &Parsed) -> Boxed {
-    let mut conditions = Conditions::default();
-    for clause in &parsed.needles {
-        conditions.add(needle(fields, &clause.what), clause.excluded);
+/// What a search is made of: a query, and the time that hits must be of.
+pub(crate) struct Plan {
+    pub(crate) query: Boxed,
+    pub(crate) span: Span,
+    /// Patterns, as they were written, and whether they fitted too much.
+    patterns: Vec<(String, Arc<AtomicBool>)>,
+}
+
+impl Plan {
+    /// The plan of a search.
+    pub(crate) fn new(fields: &Fields, query: &Query, expression: &Expression) -> Self {
+        let mut planner = Planner { fields, patterns: Vec::new() };
+        let mut span = Span { from: query.from, until: query.until };
+        let mut conditions = Conditions::default();
+        planner.conditions(expression, &mut conditions, &mut span);
+        if !query.kinds.is_empty() {
+            let kinds = query.kinds.iter().map(|kind| (Occur::Should, text_is(fields.kind, kind.name())));
+            conditions.add(Box::new(BooleanQuery::new(kinds.collect())));
+        }
+        conditions.must(fields.user, query.user.as_ref());
+        conditions.must(fields.cluster, query.cluster.as_ref());
+        conditions.must(fields.namespace, query.namespace.as_ref());
+        conditions.must(fields.pod, query.pod.as_ref());
+        conditions.must(fields.container, query.container.as_ref());
+        if let Some(value) = query.outcome {
+            conditions.add(outcome(fields, value));
+        }
+        Self { query: conditions.into_query(), span, patterns: planner.patterns }
     }
-    for clause in &parsed.filters {
-        conditions.add(filter(fields, &clause.what), clause.excluded);
+
+    /// The same within its time, for who does not look at times.
+    pub(crate) fn within(&self, fields: &Fields) -> Boxed {
+        let mut conditions = Conditions(vec![(Occur::Must, self.query.box_clone())]);
+        conditions.0.extend(between(fields.at, self.span).map(|query| (Occur::Must, query)));
+        conditions.into_query()
     }
-    if !query.kinds.is_empty() {
-        let kinds = query.kinds.iter().map(|kind| (Occur::Should, text_is(fields.kind, kind.name())));
-        conditions.add(Box::new(BooleanQuery::new(kinds.collect())), false);
+
+    /// Fails where a pattern fitted more than was read.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        match self.patterns.iter().find(|(_, broad)| broad.load(Ordering::Relaxed)) {
+            Some((text, _)) => Err(Problem::TooBroad(text.clone()).anywhere()),
+            None => Ok(()),
+        }
     }
-    conditions.must(fields.user, query.user.as_ref());
-    conditions.must(fields.cluster, query.cluster.as_ref());
-    conditions.must(fields.namespace, query.namespace.as_ref());
-    conditions.must(fields.pod, query.pod.as_ref());
-    conditions.must(fields.container, query.container.as_ref());
-    if let Some(value) = query.outcome {
-        conditions.add(outcome(fields, value), false);
+}
+
+struct Planner<'a> {
+    fields: &'a Fields,
+    patterns: Vec<(String, Arc<AtomicBool>)>,
+}
+
+impl Planner<'_> {
+    /// Takes a conjunction apart. Times on its highest level are not asked of the index but narrow the span.
+    fn conditions(&mut self, expression: &Expression, conditions: &mut Conditions, span: &mut Span) {
+        match expression {
+            Expression::All(parts) => parts.iter().for_each(|part| self.conditions(part, conditions, span)),
+            Expression::Not(inner) => conditions.0.push((Occur::MustNot, self.query(inner))),
+            Expression::Field(Filter::When(when)) => *span = span.and(*when),
+            other => conditions.add(self.query(other)),
+        }
     }
-    conditions.between(fields.at, query.from, query.until);
-    conditions.into_query()
+
+    fn query(&mut self, expression: &Expression) -> Boxed {
+        match expression {
+            Expression::All(parts) => {
+                let mut conditions = Conditions::default();
+                for part in parts {
+                    match part {
+                        Expression::Not(inner) => conditions.0.push((Occur::MustNot, self.query(inner))),
+                        other => conditions.add(self.query(other)),
+                    }
+                }
+                conditions.into_query()
+            }
+            Expression::Any(parts) => either(parts.iter().map(|part| self.query(part)).collect()),
+            Expression::Not(inner) => Conditions(vec![(Occur::MustNot, self.query(inner))]).into_query(),
+            Expression::Text(needle) => self.needle(needle),
+            Expression::Field(filter) => self.filter(filter),
+        }
+    }
+
+    fn needle(&mut self, needle: &Needle) -> Boxed {
+        let field = self.fields.text;
+        match needle {
+            Needle::Exact(text) => word(field, text),
+            Needle::Phrase(parts) => {
+                let terms = parts.iter().map(|(at, text)| (*at, Term::from_field_text(field, text)));
+                Box::new(PhraseQuery::new_with_offset(terms.collect()))
+            }
+            Needle::Pattern(pattern) => self.fits(field, pattern),
+            Needle::Either(all) => either(all.iter().map(|needle| self.needle(needle)).collect()),
+        }
+    }
+
+    fn fits(&mut self, field: Field, pattern: &Pattern) -> Boxed {
+        if let Pattern::Exact(text) = pattern {
+            return text_is(field, text);
+        }
+        let too_broad = Arc::new(AtomicBool::new(false));
+        self.patterns.push((format!("{}*", pattern.prefix()), Arc::clone(&too_broad)));
+        Box::new(Fitting::new(field, pattern.clone(), too_broad))
+    }
+
+    fn filter(&mut self, filter: &Filter) -> Boxed {
+        let fields = self.fields;
+        match filter {
+            Filter::Text(field, pattern) => self.fits(fields.of(*field), pattern),
+            Filter::Kind(kind) => text_is(fields.kind, kind.name()),
+            Filter::Session(kind) => text_is(fields.session_kind, kind),
+            Filter::Outcome(value) => outcome(fields, *value),
+            Filter::Source(value) => text_is(fields.source, value),
+            Filter::Exit(range) => numbers(fields.exit_code, range),
+            Filter::Code(range) => numbers(fields.code, range),
+            Filter::Tty(tty) => {
+                Box::new(TermQuery::new(Term::from_field_bool(fields.tty, *tty), IndexRecordOption::Basic))
+            }
+            Filter::When(span) => between(fields.at, *span).unwrap_or_else(|| Box::new(AllQuery)),
+        }
+    }
+}
+
+fn either(mut queries: Vec<Boxed>) -> Boxed {
+    if queries.len() == 1 {
+        return queries.remove(0);
+    }
+    Box::new(BooleanQuery::new(queries.into_iter().map(|query| (Occur::Should, query)).collect()))
 }
 
 /// The page of a search: limit and offset within what can be paged through.
@@ -84,7 +185,7 @@ pub(crate) fn page(query: &Query) -> Result<(usize, usize), QueryError> {
     let limit = if query.limit == 0 { PAGE } else { query.limit.min(DEEPEST) };
     match query.offset.checked_add(limit) {
         Some(end) if end <= DEEPEST => Ok((limit, query.offset)),
-        _ => Err(QueryError::TooFar(DEEPEST)),
+        _ => Err(Problem::TooFar(DEEPEST).anywhere()),
     }
 }
 
@@ -93,7 +194,7 @@ pub(crate) fn sessions(fields: &Fields, filter: &SessionFilter) -> (Boxed, Boxed
     let all = session_conditions(fields, filter).into_query();
     let mut page = session_conditions(fields, filter);
     if let Some(cursor) = filter.after {
-        page.add(after(fields, cursor.halves()), false);
+        page.add(after(fields, cursor.halves()));
     }
     let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(DEEPEST) };
     (all, page.into_query(), limit)
@@ -101,19 +202,20 @@ pub(crate) fn sessions(fields: &Fields, filter: &SessionFilter) -> (Boxed, Boxed
 
 fn session_conditions(fields: &Fields, filter: &SessionFilter) -> Conditions {
     let mut conditions = Conditions::default();
-    conditions.add(text_is(fields.kind, Kind::Session.name()), false);
+    conditions.add(text_is(fields.kind, Kind::Session.name()));
     conditions.must(fields.user, filter.user.as_ref());
     conditions.must(fields.cluster, filter.cluster.as_ref());
     conditions.must(fields.namespace, filter.namespace.as_ref());
     conditions.must(fields.pod, filter.pod.as_ref());
     conditions.must(fields.container, filter.container.as_ref());
     if let Some(kind) = filter.kind {
-        conditions.add(text_is(fields.session_kind, session_kind(kind)), false);
+        conditions.add(text_is(fields.session_kind, session_kind(kind)));
     }
     if let Some(value) = filter.outcome {
-        conditions.add(outcome(fields, value), false);
+        conditions.add(outcome(fields, value));
     }
-    conditions.between(fields.at, filter.from, filter.until);
+    let span = Span { from: filter.from, until: filter.until };
+    conditions.0.extend(between(fields.at, span).map(|query| (Occur::Must, query)));
     conditions
 }
 
@@ -122,11 +224,9 @@ fn after(fields: &Fields, (high, low): (u64, u64)) -> Boxed {
     let below = |field, value| -> Boxed {
         Box::new(RangeQuery::new(Bound::Unbounded, Bound::Excluded(Term::from_field_u64(field, value))))
     };
-    let same = Box::new(TermQuery::new(Term::from_field_u64(fields.high, high), IndexRecordOption::Basic));
-    let within = BooleanQuery::new(vec![(Occur::Must, same as Boxed), (Occur::Must, below(fields.low, low))]);
-    let either: Vec<(Occur, Boxed)> =
-        vec![(Occur::Should, below(fields.high, high)), (Occur::Should, Box::new(within))];
-    Box::new(BooleanQuery::new(either))
+    let same = number(fields.high, high);
+    let within = BooleanQuery::new(vec![(Occur::Must, same), (Occur::Must, below(fields.low, low))]);
+    either(vec![below(fields.high, high), Box::new(within)])
 }
 
 /// The name of a session's kind in the index.
@@ -139,59 +239,50 @@ pub(crate) fn session_kind(kind: storage::cast::SessionKind) -> &'static str {
     }
 }
 
-fn needle(fields: &Fields, needle: &Needle) -> Boxed {
-    match needle {
-        Needle::Exact(cut, text) => text_is(fields.cut(*cut), text),
-        Needle::Prefix(cut, text) => begins_with(fields.cut(*cut), text),
-        Needle::Phrase(cut, pieces) => {
-            let field = fields.cut(*cut);
-            let terms = pieces.iter().map(|piece| Term::from_field_text(field, piece));
-            Box::new(PhraseQuery::new(terms.collect()))
-        }
+fn between(field: Field, span: Span) -> Option<Boxed> {
+    if span == Span::default() {
+        return None;
     }
-}
-
-fn filter(fields: &Fields, filter: &Filter) -> Boxed {
-    match filter {
-        Filter::User(value) => text_is(fields.user, value),
-        Filter::Cluster(value) => text_is(fields.cluster, value),
-        Filter::Namespace(value) => text_is(fields.namespace, value),
-        Filter::Pod(value) => text_is(fields.pod, value),
-        Filter::Container(value) => text_is(fields.container, value),
-        Filter::Session(value) => text_is(fields.session, value),
-        Filter::Kind(kind) => text_is(fields.kind, kind.name()),
-        Filter::Outcome(value) => outcome(fields, *value),
-        Filter::Source(value) => text_is(fields.source, value),
-        Filter::Exit(code) => exit_code(fields, *code),
-    }
+    let term = |at: Timestamp| Term::from_field_i64(field, at.as_microsecond());
+    let lower = span.from.map_or(Bound::Unbounded, |at| Bound::Included(term(at)));
+    let upper = span.until.map_or(Bound::Unbounded, |at| Bound::Excluded(term(at)));
+    Some(Box::new(RangeQuery::new(lower, upper)))
 }
 
 fn outcome(fields: &Fields, outcome: OutcomeFilter) -> Boxed {
     match outcome {
         OutcomeFilter::Failed => {
             let exited = text_is(fields.outcome, OutcomeFilter::Exited.name());
-            Box::new(BooleanQuery::new(vec![(Occur::Must, exited), (Occur::MustNot, exit_code(fields, 0))]))
+            let zero = numbers(fields.exit_code, &(0..=0));
+            Box::new(BooleanQuery::new(vec![(Occur::Must, exited), (Occur::MustNot, zero)]))
         }
         other => text_is(fields.outcome, other.name()),
     }
 }
 
-fn exit_code(fields: &Fields, code: i64) -> Boxed {
-    Box::new(TermQuery::new(Term::from_field_i64(fields.exit_code, code), IndexRecordOption::Basic))
+fn numbers(field: Field, range: &RangeInclusive<i64>) -> Boxed {
+    let term = |value: &i64| Term::from_field_i64(field, *value);
+    if range.start() == range.end() {
+        return Box::new(TermQuery::new(term(range.start()), IndexRecordOption::Basic));
+    }
+    Box::new(RangeQuery::new(Bound::Included(term(range.start())), Bound::Included(term(range.end()))))
+}
+
+fn number(field: Field, value: u64) -> Boxed {
+    Box::new(TermQuery::new(Term::from_field_u64(field, value), IndexRecordOption::Basic))
 }
 
 fn text_is(field: Field, value: &str) -> Boxed {
     Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
 }
 
-fn begins_with(field: Field, prefix: &str) -> Boxed {
-    let Some(end) = following(prefix) else { return Box::new(EmptyQuery) };
-    let term = |text: &str| Term::from_field_text(field, text);
-    Box::new(InvertedIndexRangeQuery::new(Bound::Included(term(prefix)), Bound::Excluded(term(&end))))
+/// The same where how often it is there counts.
+fn word(field: Field, value: &str) -> Boxed {
+    Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::WithFreqs))
 }
 
 /// The first text, in the order of bytes, after all that begin with `prefix`.
-fn following(prefix: &str) -> Option<String> {
+pub(super) fn following(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         // The surrogates' gap is stepped over; nothing follows the last code point.

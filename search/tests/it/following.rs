@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use search::{Follower, Index, OutcomeFilter, SearchError, SessionFilter};
+use search::{Follower, Index, Masks, OutcomeFilter, SearchError, SessionFilter};
 use storage::{
     Capabilities, Entry, Key, Outcome, Store, StoreError,
     journal::{Request, What},
@@ -92,7 +92,7 @@ async fn restarts_on_the_way_lead_to_the_same_index_as_a_rebuild() {
         everything(&bench.index)
     };
     assert_eq!(everything(&bench.index), at_once);
-    assert_eq!(find(&bench.index, "kubectl").len(), 3);
+    assert_eq!(find(&bench.index, "kubectl kind:command").len(), 3);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn what_the_journal_announces_and_never_comes_is_given_up() {
 async fn a_store_that_fails_for_a_while_costs_nothing() {
     let library = Library::new();
     let folder = tempfile::tempdir().unwrap();
-    let index = Index::open(&folder.path().join("index")).unwrap();
+    let index = Index::open(&folder.path().join("index"), Masks::default()).unwrap();
     let away = Arc::new(Away { memory: library.store.clone(), away: AtomicBool::new(true) });
     let mut follower = Follower::new(away.clone(), index.clone(), Duration::from_secs(1));
     write(&library, 0).await;

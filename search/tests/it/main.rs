@@ -10,7 +10,7 @@ mod texts;
 use std::time::Duration;
 
 use library::Library;
-use search::{Follower, Index};
+use search::{Follower, Index, Masks};
 
 /// An index in a folder of its own, and what keeps it up.
 struct Bench {
@@ -45,7 +45,7 @@ impl Bench {
 }
 
 fn follow(library: &Library, folder: &std::path::Path) -> (Index, Follower) {
-    let index = Index::open(&folder.join("index")).unwrap();
+    let index = Index::open(&folder.join("index"), Masks::default()).unwrap();
     let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_secs(1));
     (index, follower)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use search::{Index, SearchError, SessionFilter, rebuild};
+use search::{Index, Masks, SearchError, SessionFilter, rebuild};
 use storage::Outcome;
 
 use crate::{
@@ -16,7 +16,7 @@ async fn one_process_writes_and_others_read() {
     bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
     bench.step().await;
     let dir = bench.folder.path().join("index");
-    let error = Index::open(&dir).unwrap_err();
+    let error = Index::open(&dir, Masks::default()).unwrap_err();
     assert!(matches!(error, SearchError::Locked(_)));
     assert!(error.to_string().contains("stop `kubetape serve` first"), "{error}");
     let reader = Index::open_read_only(&dir).unwrap();
@@ -30,13 +30,14 @@ async fn rebuilding_replaces_the_index_when_nobody_writes_to_it() {
     bench.step().await;
     let before = everything(&bench.index);
     let dir = bench.folder.path().join("index");
-    let refused = rebuild(bench.library.store.clone(), &dir, &mut |_| {}).await;
+    let refused = rebuild(bench.library.store.clone(), &dir, Masks::default(), &mut |_| {}).await;
     assert!(matches!(refused, Err(SearchError::Locked(_))));
 
     let Bench { library, folder, index, follower } = bench;
     drop((index, follower));
     let mut reports = Vec::new();
-    let done = rebuild(library.store.clone(), &dir, &mut |progress| reports.push(progress)).await.unwrap();
+    let done =
+        rebuild(library.store.clone(), &dir, Masks::default(), &mut |progress| reports.push(progress)).await.unwrap();
     assert_eq!((done.finished, reports.last()), (1, Some(&done)));
     assert_eq!(everything(&Index::open_read_only(&dir).unwrap()), before);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -79,7 +80,7 @@ async fn an_index_that_cannot_be_read_is_made_anew() {
 fn a_folder_of_something_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-    let error = Index::open(folder.path()).unwrap_err();
+    let error = Index::open(folder.path(), Masks::default()).unwrap_err();
     assert!(matches!(error, SearchError::Folder { .. }), "{error}");
     assert!(matches!(Index::open_read_only(folder.path()), Err(SearchError::Missing(_))));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -100,8 +100,9 @@ async fn filters_narrow() {
     assert_eq!(count("/etc/passwd user:eve"), 0);
     assert_eq!(count("source:argv"), 2);
     assert_eq!(texts(&bench.index, "source:argv user:bob"), ["ls 'a b'"]);
-    assert_eq!(count("exit:3"), 1);
-    assert_eq!(count("outcome:failed"), 1);
+    assert_eq!(count("kind:session exit:3"), 1);
+    assert_eq!(texts(&bench.index, "exit:>0 source:typed"), ["cat /etc/passwd"]);
+    assert_eq!(count("kind:session outcome:failed"), 1);
     assert_eq!(count("kind:session"), 2);
     assert_eq!(count("kind:session dns-1"), 1);
     let kinds = Query { kinds: vec![Kind::Session], user: Some("bob".to_owned()), ..Query::default() };

@@ -32,7 +32,7 @@ struct SearchPage {
     asked: bool,
     trouble: String,
     hits: Vec<Line>,
-    total: usize,
+    total: String,
     previous: Option<String>,
     next: Option<String>,
 }
@@ -87,9 +87,10 @@ pub(crate) async fn page(
         asked,
         trouble,
         hits: found.hits.iter().map(|hit| Line::new(hit, now)).collect(),
-        total: found.total,
+        total: if found.more { format!("{}+", found.total) } else { found.total.to_string() },
         previous: (offset > 0).then(|| to(offset.saturating_sub(limit))),
-        next: (offset + found.hits.len() < found.total && !found.hits.is_empty()).then(|| to(offset + limit)),
+        next: ((found.more || offset + found.hits.len() < found.total) && !found.hits.is_empty())
+            .then(|| to(offset + limit)),
         filters,
     }))
 }
@@ -103,7 +104,13 @@ async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, String), Fa
 }
 
 fn chips(filters: &Filters) -> Vec<Chip> {
-    let kinds = [("Everything", ""), ("Commands", "command"), ("Sessions", "session"), ("API requests", "request")];
+    let kinds = [
+        ("Everything", ""),
+        ("Commands", "command"),
+        ("Output", "output"),
+        ("Sessions", "session"),
+        ("API requests", "request"),
+    ];
     kinds
         .map(|(label, kind)| Chip {
             label,
@@ -136,6 +143,7 @@ fn label(hit: &Hit) -> &'static str {
         (_, Some(CommandSource::Typed)) => "typed",
         (_, Some(CommandSource::Request)) | (Kind::Request, None) => "request",
         (Kind::Session, None) => "session",
+        (Kind::Output, None) => "output",
         (Kind::Command, None) => "command",
     }
 }

@@ -46,7 +46,7 @@ impl Site {
     /// The same over TLS, when given a configuration.
     pub async fn open_with(store: Arc<dyn Store>, at: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let index = Index::open(&folder.path().join("index")).unwrap();
+        let index = Index::open(&folder.path().join("index"), search::Masks::default()).unwrap();
         let journal = Journal::open(store.clone(), "gateway-1", JournalSettings::default()).await.unwrap();
         Follower::new(store.clone(), index.clone(), Duration::from_secs(1)).step().await.unwrap();
         let users = Users::open(&folder.path().join("users.json")).unwrap();

@@ -1,0 +1,113 @@
+//! What a filter's value means.
+
+use std::{ops::RangeInclusive, str::FromStr};
+
+use jiff::Zoned;
+
+use super::{
+    expression::{Filter, TextField},
+    pattern::Pattern,
+    when,
+};
+use crate::{Kind, OutcomeFilter, error::Problem};
+
+/// What may stand before a colon.
+pub(crate) const NAMES: [&str; 18] = [
+    "user",
+    "cluster",
+    "namespace",
+    "ns",
+    "pod",
+    "container",
+    "image",
+    "session",
+    "kind",
+    "outcome",
+    "source",
+    "exit",
+    "code",
+    "tty",
+    "when",
+    "verb",
+    "resource",
+    "re",
+];
+
+const EXIT: &str = "an exit code, as 1, >0 or 1..127";
+const CODE: &str = "an HTTP status, as 403, >=400 or 500..599";
+
+/// The filter; a star in a value of text that was not quoted stands for anything.
+pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Result<Filter, Problem> {
+    let text =
+        |field| Ok(Filter::Text(field, if quoted { Pattern::Exact(value.to_owned()) } else { Pattern::glob(value) }));
+    let bad = |filter, expected| Problem::BadValue { filter, value: value.to_owned(), expected };
+    match name {
+        "user" => text(TextField::User),
+        "cluster" => text(TextField::Cluster),
+        "namespace" | "ns" => text(TextField::Namespace),
+        "pod" => text(TextField::Pod),
+        "container" => text(TextField::Container),
+        "image" => text(TextField::Image),
+        "verb" => text(TextField::Verb),
+        "resource" => text(TextField::Resource),
+        "session" => {
+            let id = value.to_ascii_lowercase();
+            let pattern =
+                if id.len() < 36 { Pattern::Prefix(id.trim_end_matches('*').to_owned()) } else { Pattern::Exact(id) };
+            Ok(Filter::Text(TextField::Session, pattern))
+        }
+        "kind" => kind(value).ok_or_else(|| bad("kind", KIND)),
+        "outcome" => {
+            OutcomeFilter::from_str(value).map(Filter::Outcome).map_err(|()| bad("outcome", OutcomeFilter::EXPECTED))
+        }
+        "source" => match value {
+            "argv" => Ok(Filter::Source("argv")),
+            "typed" => Ok(Filter::Source("typed")),
+            "request" => Ok(Filter::Source("request")),
+            _ => Err(bad("source", "argv, typed or request")),
+        },
+        "tty" => match value {
+            "yes" | "true" => Ok(Filter::Tty(true)),
+            "no" | "false" => Ok(Filter::Tty(false)),
+            _ => Err(bad("tty", "yes or no")),
+        },
+        "when" => when::parse(value, now).map(Filter::When).ok_or_else(|| bad("when", when::EXPECTED)),
+        "code" => numbers(value).map(Filter::Code).ok_or_else(|| bad("code", CODE)),
+        _ => numbers(value).map(Filter::Exit).ok_or_else(|| bad("exit", EXIT)),
+    }
+}
+
+const KIND: &str = "session, command, output, request, exec, attach or port_forward";
+
+fn kind(value: &str) -> Option<Filter> {
+    if let Ok(kind) = Kind::from_str(value) {
+        return Some(Filter::Kind(kind));
+    }
+    match value {
+        "exec" => Some(Filter::Session("exec")),
+        "attach" => Some(Filter::Session("attach")),
+        "port_forward" | "port-forward" => Some(Filter::Session("port_forward")),
+        _ => None,
+    }
+}
+
+/// `7`, `>0`, `>=1`, `<9`, `<=9`, `1..127`, `1..`, `..9`.
+fn numbers(value: &str) -> Option<RangeInclusive<i64>> {
+    let number = |text: &str| text.parse::<i64>().ok();
+    let range = if let Some(text) = value.strip_prefix(">=") {
+        number(text)?..=i64::MAX
+    } else if let Some(text) = value.strip_prefix('>') {
+        number(text)?.checked_add(1)?..=i64::MAX
+    } else if let Some(text) = value.strip_prefix("<=") {
+        i64::MIN..=number(text)?
+    } else if let Some(text) = value.strip_prefix('<') {
+        i64::MIN..=number(text)?.checked_sub(1)?
+    } else if let Some((from, to)) = value.split_once("..") {
+        let bound = |text: &str, open| if text.is_empty() { Some(open) } else { number(text) };
+        bound(from, i64::MIN)?..=bound(to, i64::MAX)?
+    } else {
+        let one = number(value)?;
+        one..=one
+    };
+    (!range.is_empty()).then_some(range)
+}

@@ -1,0 +1,130 @@
+//! What a term may look like: as it is, with stars in it, or a regular expression.
+
+use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::literal::Extractor;
+
+/// Bytes that a compiled expression may take.
+const SIZE: usize = 1 << 20;
+/// Parentheses and repetitions within each other.
+const NESTING: u32 = 32;
+
+/// A rule for single terms.
+#[derive(Clone, Debug)]
+pub(crate) enum Pattern {
+    Exact(String),
+    /// What begins so.
+    Prefix(String),
+    /// What fits all of an expression, which begins with `prefix`.
+    Regex {
+        prefix: String,
+        regex: Regex,
+    },
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(a), Self::Exact(b)) | (Self::Prefix(a), Self::Prefix(b)) => a == b,
+            (Self::Regex { regex: a, .. }, Self::Regex { regex: b, .. }) => a.as_str() == b.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Pattern {
+    /// Text in which `*` stands for any characters.
+    pub(crate) fn glob(text: &str) -> Self {
+        match text.split_once('*') {
+            None => Self::Exact(text.to_owned()),
+            Some((prefix, "")) => Self::Prefix(prefix.to_owned()),
+            Some((prefix, _)) => {
+                let parts: Vec<String> = text.split('*').map(regex::escape).collect();
+                let regex = build(&parts.join(".*")).unwrap_or_else(|_| never());
+                Self::Regex { prefix: prefix.to_owned(), regex }
+            }
+        }
+    }
+
+    /// A regular expression that all of a term must fit.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub(crate) fn regex(text: &str) -> Result<Self, String> {
+        let regex = build(text).map_err(|error| said(&error))?;
+        let hir = regex_syntax::parse(text).map_err(|error| error.to_string())?;
+        let prefixes = Extractor::new().extract(&hir);
+        let prefix = prefixes.longest_common_prefix().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        Ok(Self::Regex { prefix: prefix.unwrap_or_default().to_owned(), regex })
+    }
+
+    /// What all terms that fit begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => text,
+            Self::Regex { prefix, .. } => prefix,
+        }
+    }
+
+    pub(crate) fn fits(&self, term: &str) -> bool {
+        match self {
+            Self::Exact(text) => term == text,
+            Self::Prefix(prefix) => term.starts_with(prefix),
+            Self::Regex { regex, .. } => regex.is_match(term),
+        }
+    }
+}
+
+fn build(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?:{text})$"))
+        .size_limit(SIZE)
+        .dfa_size_limit(SIZE)
+        .nest_limit(NESTING)
+        .dot_matches_new_line(true)
+        .build()
+}
+
+/// Fits nothing.
+fn never() -> Regex {
+    Regex::new(r"[^\s\S]").expect("a constant expression")
+}
+
+/// The last line of the library's message, which is what is wrong in a sentence.
+fn said(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "it is too big".to_owned(),
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_anything() {
+        let fits = |glob: &str, text: &str| Pattern::glob(glob).fits(text);
+        assert!(fits("web-*", "web-0") && fits("web-*", "web-") && !fits("web-*", "xweb-0"));
+        assert!(fits("*.conf", "nginx.conf") && !fits("*.conf", "nginxxconf"));
+        assert!(fits("a*b*c", "a1b2c") && !fits("a*b*c", "a1c2b"));
+        assert!(fits("web", "web") && !fits("web", "web0"));
+        assert_eq!(Pattern::glob("web-*-x").prefix(), "web-");
+    }
+
+    #[test]
+    fn an_expression_fits_all_of_a_term() {
+        let pattern = Pattern::regex("web-[0-9]+").unwrap();
+        assert!(pattern.fits("web-12") && !pattern.fits("web-12x") && !pattern.fits("aweb-1"));
+        assert_eq!(pattern.prefix(), "web-");
+        assert_eq!(Pattern::regex("a|b").unwrap().prefix(), "");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_expression_is_said() {
+        assert_eq!(Pattern::regex("a(").unwrap_err(), "unclosed group");
+        assert_eq!(Pattern::regex("(a{1000}){1000}").unwrap_err(), "it is too big");
+    }
+}

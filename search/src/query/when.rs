@@ -1,0 +1,225 @@
+//! Times as people write them.
+//!
+//! ```text
+//! today  yesterday  monday  this week  last month  2026  2026-11  2026-11-22    all of it
+//! last 2h  2h  last 3 days  last hour                                           from then until now
+//! 14:00  yesterday 14:00  2026-11-22T14:00  monday 9:30                         the hour that begins then
+//! A..B  A..  ..B                                                                from the start of A to the end of B
+//! ```
+//!
+//! A moment as the end of a range is that moment; a day is all of that day.
+
+use jiff::{
+    SignedDuration, Span as Distance, Timestamp, ToSpan, Zoned,
+    civil::{Date, DateTime, Time, Weekday},
+};
+
+use super::expression::Span;
+
+/// What errors list.
+pub(crate) const EXPECTED: &str = "a time: today, yesterday 14:00, last 2h, monday, this week, 2026-11-22, \
+                                   2026-11-22T14:00, or two with .. between them";
+
+/// What a text stands for.
+struct Stretch {
+    from: Timestamp,
+    /// As a whole.
+    until: Option<Timestamp>,
+    /// As the end of a range.
+    end: Timestamp,
+}
+
+/// Reads a time or a range of times, seen from `now` and in its time zone; none for what is no time.
+pub(crate) fn parse(text: &str, now: &Zoned) -> Option<Span> {
+    let text = text.trim();
+    let Some((from, until)) = text.split_once("..") else {
+        let stretch = stretch(text, now)?;
+        return Some(Span { from: Some(stretch.from), until: stretch.until });
+    };
+    let side = |text: &str| match text.trim() {
+        "" => Some(None),
+        text => stretch(text, now).map(Some),
+    };
+    let (from, until) = (side(from)?, side(until)?);
+    if from.is_none() && until.is_none() {
+        return None;
+    }
+    Some(Span { from: from.map(|stretch| stretch.from), until: until.map(|stretch| stretch.end) })
+}
+
+fn stretch(text: &str, now: &Zoned) -> Option<Stretch> {
+    let text = text.to_ascii_lowercase();
+    if let Ok(moment) = text.to_ascii_uppercase().parse::<Timestamp>() {
+        return hour(moment);
+    }
+    if text == "now" {
+        let now = now.timestamp();
+        return Some(Stretch { from: now, until: None, end: now });
+    }
+    ago(&text, now).or_else(|| calendar(&text, now)).or_else(|| moment(&text, now))
+}
+
+/// `2h`, `last 3 days`, `last hour`: until now.
+fn ago(text: &str, now: &Zoned) -> Option<Stretch> {
+    let text = text.strip_prefix("last").map_or(text, str::trim_start);
+    let text = text.strip_suffix("ago").map_or(text, str::trim_end);
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: i64 = if number.is_empty() { 1 } else { number.parse().ok()? };
+    let day = SignedDuration::from_hours(24);
+    let unit = match unit.trim() {
+        "s" | "sec" | "second" | "seconds" => SignedDuration::from_secs(1),
+        "m" | "min" | "minute" | "minutes" => SignedDuration::from_mins(1),
+        "h" | "hour" | "hours" => SignedDuration::from_hours(1),
+        "d" | "days" => day,
+        "w" | "weeks" => day * 7,
+        _ => return None,
+    };
+    let number = i32::try_from(number).ok().filter(|_| digits > 0 || text.len() > 1)?;
+    let from = now.timestamp().checked_sub(unit.checked_mul(number)?).ok()?;
+    Some(Stretch { from, until: None, end: from })
+}
+
+/// Days, weeks, months and years.
+fn calendar(text: &str, now: &Zoned) -> Option<Stretch> {
+    let today = now.date();
+    let monday = today.checked_sub((i64::from(today.weekday().to_monday_zero_offset())).days()).ok()?;
+    let first = today.first_of_month();
+    let before = |date: Date, distance: Distance| date.checked_sub(distance).ok();
+    let (from, length) = match text {
+        "this week" => (monday, 1.week()),
+        "last week" => (before(monday, 1.week())?, 1.week()),
+        "this month" => (first, 1.month()),
+        "last month" => (before(first, 1.month())?, 1.month()),
+        "this year" => (today.first_of_year(), 1.year()),
+        "last year" => (before(today.first_of_year(), 1.year())?, 1.year()),
+        _ => match day(text, now) {
+            Some(day) => (day, 1.day()),
+            None => month_or_year(text)?,
+        },
+    };
+    between(from, from.checked_add(length).ok()?, now)
+}
+
+fn month_or_year(text: &str) -> Option<(Date, Distance)> {
+    let numbers: Option<Vec<i16>> = text.split('-').map(|part| part.parse().ok()).collect();
+    match (text.len(), numbers?.as_slice()) {
+        (4, [year]) => Some((Date::new(*year, 1, 1).ok()?, 1.year())),
+        (7, [year, month]) => Some((Date::new(*year, i8::try_from(*month).ok()?, 1).ok()?, 1.month())),
+        _ => None,
+    }
+}
+
+/// `today`, `yesterday`, a weekday (the last one, today if it is that), a date.
+fn day(text: &str, now: &Zoned) -> Option<Date> {
+    let today = now.date();
+    let weekday = match text {
+        "today" => return Some(today),
+        "yesterday" => return today.yesterday().ok(),
+        "monday" | "mon" => Weekday::Monday,
+        "tuesday" | "tue" => Weekday::Tuesday,
+        "wednesday" | "wed" => Weekday::Wednesday,
+        "thursday" | "thu" => Weekday::Thursday,
+        "friday" | "fri" => Weekday::Friday,
+        "saturday" | "sat" => Weekday::Saturday,
+        "sunday" | "sun" => Weekday::Sunday,
+        _ if text.len() == 10 => return text.parse().ok(),
+        _ => return None,
+    };
+    today.checked_sub(i64::from(weekday.until(today.weekday())).days()).ok()
+}
+
+/// A time of a day, with or without the day.
+fn moment(text: &str, now: &Zoned) -> Option<Stretch> {
+    let (date, clock) = match text.split_once(' ').or_else(|| text.split_once('t').filter(|(day, _)| day.len() == 10)) {
+        Some((date, clock)) => (day(date.trim(), now)?, clock.trim()),
+        None => (now.date(), text),
+    };
+    let at = DateTime::from_parts(date, time(clock)?).to_zoned(now.time_zone().clone()).ok()?;
+    hour(at.timestamp())
+}
+
+/// `9:30`, `14:00`, `14:00:05`.
+fn time(text: &str) -> Option<Time> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let short = parts.iter().all(|part| (1..=2).contains(&part.len()));
+    let numbers: Option<Vec<i8>> = parts.iter().map(|part| part.parse().ok()).collect();
+    match numbers?.as_slice() {
+        [hour, minute] if short => Time::new(*hour, *minute, 0, 0).ok(),
+        [hour, minute, second] if short => Time::new(*hour, *minute, *second, 0).ok(),
+        _ => None,
+    }
+}
+
+fn hour(from: Timestamp) -> Option<Stretch> {
+    Some(Stretch { from, until: Some(from.checked_add(1.hour()).ok()?), end: from })
+}
+
+fn between(from: Date, until: Date, now: &Zoned) -> Option<Stretch> {
+    let start = |date: Date| date.to_zoned(now.time_zone().clone()).map(|zoned| zoned.timestamp()).ok();
+    let until = start(until)?;
+    Some(Stretch { from: start(from)?, until: Some(until), end: until })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tuesday, 2026-11-24 13:04:56 in Berlin, an hour ahead of UTC.
+    fn read(text: &str) -> Option<String> {
+        let now: Zoned = "2026-11-24T13:04:56+01:00[Europe/Berlin]".parse().unwrap();
+        let side = |at: Option<Timestamp>| at.map_or(String::new(), |at| at.to_string());
+        parse(text, &now).map(|span| format!("{} {}", side(span.from), side(span.until)))
+    }
+
+    #[test]
+    fn times_are_read_as_people_mean_them() {
+        for (text, expected) in [
+            ("today", "2026-11-23T23:00:00Z 2026-11-24T23:00:00Z"),
+            ("yesterday", "2026-11-22T23:00:00Z 2026-11-23T23:00:00Z"),
+            ("yesterday 14:00", "2026-11-23T13:00:00Z 2026-11-23T14:00:00Z"),
+            ("9:30", "2026-11-24T08:30:00Z 2026-11-24T09:30:00Z"),
+            ("last 2h", "2026-11-24T10:04:56Z "),
+            ("Last 2 Hours", "2026-11-24T10:04:56Z "),
+            ("last hour", "2026-11-24T11:04:56Z "),
+            ("30m", "2026-11-24T11:34:56Z "),
+            ("7d", "2026-11-17T12:04:56Z "),
+            ("2h..1h", "2026-11-24T10:04:56Z 2026-11-24T11:04:56Z"),
+            ("2h ago..now", "2026-11-24T10:04:56Z 2026-11-24T12:04:56Z"),
+            ("monday", "2026-11-22T23:00:00Z 2026-11-23T23:00:00Z"),
+            ("tuesday", "2026-11-23T23:00:00Z 2026-11-24T23:00:00Z"),
+            ("wed", "2026-11-17T23:00:00Z 2026-11-18T23:00:00Z"),
+            ("monday 9:30", "2026-11-23T08:30:00Z 2026-11-23T09:30:00Z"),
+            ("this week", "2026-11-22T23:00:00Z 2026-11-29T23:00:00Z"),
+            ("last month", "2026-09-30T22:00:00Z 2026-10-31T23:00:00Z"),
+            ("2026-11-22", "2026-11-21T23:00:00Z 2026-11-22T23:00:00Z"),
+            ("2026-11", "2026-10-31T23:00:00Z 2026-11-30T23:00:00Z"),
+            ("2026", "2025-12-31T23:00:00Z 2026-12-31T23:00:00Z"),
+            ("2026-11-20..2026-11-22", "2026-11-19T23:00:00Z 2026-11-22T23:00:00Z"),
+            ("2026-11-22T14:00..2026-11-22T14:05", "2026-11-22T13:00:00Z 2026-11-22T13:05:00Z"),
+            ("2026-11-22T14:00:00Z..", "2026-11-22T14:00:00Z "),
+            ("..yesterday", " 2026-11-23T23:00:00Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "..",
+            "soon",
+            "2026-13-01",
+            "25:00",
+            "last",
+            "h",
+            "99999999999h",
+            "2026-11-22..soon",
+            "1:2:3:4",
+            "a\u{0}b",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

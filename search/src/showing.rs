@@ -1,0 +1,112 @@
+//! Documents as hits.
+
+use jiff::Timestamp;
+use storage::CommandSource;
+
+use crate::{
+    Hit, Kind, SessionRow, Snippet,
+    document::{Command, Output, Request, Stored, session_text},
+    origin::Origin,
+    query::Needle,
+    row::time,
+    run::{Line, Run},
+    snippet::{first_match, snippet},
+};
+
+impl Stored {
+    /// As a hit of a search for `needles`.
+    pub(crate) fn into_hit(self, needles: &[&Needle]) -> Hit {
+        let mut hit = match self {
+            Self::Session { row } => session(&row.into()),
+            Self::Command(command) => self::command(command),
+            Self::Output(output) => self::output(&output, needles),
+            Self::Run(run) => self::run(&run),
+            Self::Request(request) => self::request(&request),
+        };
+        hit.snippet = snippet(&hit.text, needles);
+        hit
+    }
+}
+
+fn blank(kind: Kind, at: Timestamp, text: String) -> Hit {
+    Hit {
+        kind,
+        session: None,
+        micros_in_session: None,
+        at,
+        user: String::new(),
+        cluster: String::new(),
+        namespace: String::new(),
+        pod: String::new(),
+        container: String::new(),
+        source: None,
+        text,
+        requests: Vec::new(),
+        snippet: Snippet::default(),
+    }
+}
+
+fn of_session(kind: Kind, of: Origin, offset: u64, text: String) -> Hit {
+    Hit {
+        session: Some(of.session),
+        micros_in_session: Some(offset),
+        user: of.user.clone(),
+        cluster: of.cluster.clone(),
+        namespace: of.namespace.clone(),
+        pod: of.pod.clone(),
+        container: of.container.clone(),
+        ..blank(kind, time(of.at(offset)), text)
+    }
+}
+
+fn session(row: &SessionRow) -> Hit {
+    of_session(Kind::Session, Origin::of(row), 0, session_text(row))
+}
+
+fn command(command: Command) -> Hit {
+    let source = Some(command.source);
+    Hit { source, ..of_session(Kind::Command, command.of, command.offset, command.text) }
+}
+
+/// The moment is that of the line in which the first match begins.
+fn output(output: &Output, needles: &[&Needle]) -> Hit {
+    let text = output.text();
+    let first = first_match(&text, needles);
+    let line = text[..first].matches('\n').count();
+    let offset = output.lines.get(line).map_or(0, |(offset, _)| *offset);
+    of_session(Kind::Output, output.of.clone(), offset, text)
+}
+
+fn run(run: &Run) -> Hit {
+    Hit {
+        session: run.session,
+        user: run.user.clone(),
+        cluster: run.cluster.clone(),
+        source: Some(CommandSource::Request),
+        requests: run.lines.iter().map(Line::with_code).collect(),
+        ..of_lines(blank(Kind::Command, time(run.micros), run.text()), &run.lines)
+    }
+}
+
+fn request(request: &Request) -> Hit {
+    Hit {
+        session: request.session,
+        user: request.user.clone(),
+        cluster: request.cluster.clone(),
+        source: Some(CommandSource::Request),
+        requests: vec![request.line.with_code()],
+        ..of_lines(blank(Kind::Request, time(request.micros), request.text()), std::slice::from_ref(&request.line))
+    }
+}
+
+/// With the first of each that requests name.
+fn of_lines(hit: Hit, lines: &[Line]) -> Hit {
+    let first =
+        |part: fn(&Line) -> &str| lines.iter().map(part).find(|value| !value.is_empty()).unwrap_or_default().to_owned();
+    Hit {
+        namespace: first(|line| &line.namespace),
+        pod: first(|line| if line.resource == "pods" { &line.name } else { "" }),
+        container: first(|line| &line.container),
+        ..hit
+    }
+}
