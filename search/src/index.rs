@@ -17,6 +17,7 @@ use tantivy::{
     DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, collector::TopDocs,
     query::TermQuery, schema::IndexRecordOption,
 };
+use writing::Effort;
 
 use crate::{
     HitCursor, Hits, Order, Query, Result, SearchError, SessionRow,
@@ -58,20 +59,23 @@ impl Index {
     /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] for a folder that cannot
     /// be written or holds something else.
     pub fn open(dir: &Path, masks: Masks) -> Result<Self> {
+        Self::open_with(dir, masks, Effort::BESIDE)
+    }
+
+    /// Like [`Self::open`], to put much into it at once.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_fill(dir: &Path, masks: Masks) -> Result<Self> {
+        Self::open_with(dir, masks, Effort::full())
+    }
+
+    fn open_with(dir: &Path, masks: Masks, effort: Effort) -> Result<Self> {
         let (index, fields) = folder::open_for_writing(dir, masks.fingerprint())?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let writer = Some(RwLock::new(writing::writer(&index, dir)?));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                dir: dir.to_owned(),
-                fields,
-                blocks: KnownBlocks::default(),
-                reader,
-                index,
-                writer,
-                masks: Arc::new(masks),
-            }),
-        })
+        let writer = Some(RwLock::new(writing::writer(&index, dir, effort)?));
+        let (dir, blocks, masks) = (dir.to_owned(), KnownBlocks::default(), Arc::new(masks));
+        Ok(Self { inner: Arc::new(Inner { dir, fields, blocks, reader, index, writer, masks }) })
     }
 
     /// Opens the index in `dir` for searching, whether or not another process writes to it; what that one commits

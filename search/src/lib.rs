@@ -19,6 +19,8 @@ mod index;
 mod journal;
 mod kind;
 mod line;
+#[doc(hidden)]
+pub mod load;
 mod mask;
 mod origin;
 mod output;

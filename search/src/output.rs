@@ -116,3 +116,18 @@ impl Passages {
         std::mem::take(&mut self.found)
     }
 }
+
+/// Passages of lines that followed each other, and no more.
+pub(crate) fn passages(
+    of: &Origin,
+    number: &mut u32,
+    lines: impl Iterator<Item = Line>,
+    masks: &Arc<Masks>,
+) -> Vec<Stored> {
+    let mut passages = Passages::new(of.clone(), false, Arc::clone(masks));
+    passages.number = *number;
+    lines.for_each(|line| passages.line(line));
+    passages.close();
+    *number = passages.number;
+    passages.take()
+}

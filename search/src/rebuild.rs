@@ -27,7 +27,7 @@ pub async fn rebuild(
     let (new, old) = (beside(dir, ".new"), beside(dir, ".old"));
     index::lock(&new)?;
     remove(&new).map_err(|source| index::failed(&new, source))?;
-    let fresh = Index::open(&new, masks)?;
+    let fresh = Index::open_to_fill(&new, masks)?;
     let mut follower = Follower::new(store, fresh.clone(), Duration::ZERO);
     let done = follower.catch_up(progress).await?;
     drop(follower);

@@ -17,12 +17,28 @@ use crate::{
     state::State,
 };
 
-/// Bytes of documents that are collected before a segment is written. Tantivy's least is 15 MB.
-const MEMORY: usize = 20_000_000;
+/// How much a writer may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    threads: usize,
+    /// Bytes of documents that are collected before segments are written. Tantivy's least is 15 MB a thread.
+    memory: usize,
+}
+
+impl Effort {
+    /// Beside sessions that are recorded.
+    pub(super) const BESIDE: Self = Self { threads: 1, memory: 20_000_000 };
+
+    /// For an index that is made anew: all cores, and larger segments, which are merged less.
+    pub(super) fn full() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        Self { threads, memory: threads * 128_000_000 }
+    }
+}
 
 /// The one writer of an index, which holds its lock.
-pub(super) fn writer(index: &tantivy::Index, dir: &Path) -> Result<IndexWriter> {
-    match index.writer_with_num_threads(1, MEMORY) {
+pub(super) fn writer(index: &tantivy::Index, dir: &Path, effort: Effort) -> Result<IndexWriter> {
+    match index.writer_with_num_threads(effort.threads, effort.memory) {
         Err(TantivyError::LockFailure(..)) => Err(SearchError::Locked(dir.to_owned())),
         other => Ok(other?),
     }

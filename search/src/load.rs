@@ -1,0 +1,101 @@
+//! Documents that come from no store: for measuring. Masked, cut and indexed like any other.
+
+use storage::{CommandSource, RecordingId, cast::SessionKind};
+use transcript::{Line, Stream};
+
+use crate::{
+    Index, Result,
+    document::{Command, Stored},
+    origin::Origin,
+    output::passages,
+    state::State,
+};
+
+/// A session with what was typed and shown in it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its id.
+    pub id: RecordingId,
+    /// Microseconds since 1970.
+    pub started: i64,
+    /// Who.
+    pub user: String,
+    /// Where.
+    pub cluster: String,
+    /// Where.
+    pub namespace: String,
+    /// Where.
+    pub pod: String,
+    /// Commands and lines, in order.
+    pub said: Vec<Said>,
+}
+
+/// A command, or the lines that followed each other in one go: each becomes a document.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// What was typed.
+    Command(String),
+    /// What was shown.
+    Output(Vec<String>),
+}
+
+impl Index {
+    /// Adds the documents of a session. Several threads may.
+    ///
+    /// # Errors
+    /// The index's.
+    #[doc(hidden)]
+    pub fn load(&self, sample: Sample) -> Result<usize> {
+        let masks = self.masks();
+        let of = Origin {
+            session: sample.id,
+            kind: SessionKind::Exec,
+            started: sample.started,
+            user: sample.user,
+            cluster: sample.cluster,
+            namespace: sample.namespace,
+            pod: sample.pod,
+            container: "app".to_owned(),
+            tty: true,
+            outcome: "exited".to_owned(),
+            exit_code: Some(0),
+        };
+        let mut documents = Vec::with_capacity(sample.said.len());
+        let mut number = 0;
+        for (second, said) in (0u64..).zip(sample.said) {
+            let offset = second * 3_000_000;
+            match said {
+                Said::Command(text) => documents.push(Stored::Command(Command {
+                    of: of.clone(),
+                    offset,
+                    source: CommandSource::Typed,
+                    text: masks.masked(&text),
+                })),
+                Said::Output(lines) => {
+                    let lines = lines.into_iter().map(|text| Line { micros: offset, stream: Stream::Stdout, text });
+                    documents.extend(passages(&of, &mut number, lines, &masks));
+                }
+            }
+        }
+        self.add(&documents)?;
+        Ok(documents.len())
+    }
+
+    /// Makes what was loaded durable and visible.
+    ///
+    /// # Errors
+    /// The index's.
+    #[doc(hidden)]
+    pub fn loaded(&self) -> Result<()> {
+        self.commit(&State::default())
+    }
+
+    /// Waits until nothing is merged any more, and closes the index.
+    ///
+    /// # Errors
+    /// The index's.
+    #[doc(hidden)]
+    pub fn settle(self) -> Result<()> {
+        self.close()
+    }
+}
