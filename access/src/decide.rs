@@ -84,6 +84,7 @@ impl Policy {
                 groups: rule.as_groups.clone(),
             },
             input: rule.record_input,
+            journal_reads: rule.journal_reads,
             rule: rule.name.clone(),
             granted: at,
         })

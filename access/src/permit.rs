@@ -34,6 +34,7 @@ pub struct Permit {
     pub(crate) target: Target,
     pub(crate) impersonation: Impersonation,
     pub(crate) input: InputRecording,
+    pub(crate) journal_reads: bool,
     pub(crate) rule: String,
     pub(crate) granted: SystemTime,
 }
@@ -69,6 +70,11 @@ impl Permit {
     /// Whether input is stored.
     pub fn input(&self) -> InputRecording {
         self.input
+    }
+
+    /// Whether the journal hears of it where it only reads, and was answered.
+    pub fn journal_reads(&self) -> bool {
+        self.journal_reads
     }
 
     /// Name of the policy rule that granted it.

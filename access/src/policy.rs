@@ -44,6 +44,13 @@ pub struct Rule {
     /// Whether stdin is stored.
     #[serde(default)]
     pub record_input: InputRecording,
+    /// Whether requests that only read, and were answered, are journalled. All others always are.
+    #[serde(default = "yes")]
+    pub journal_reads: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn same_user() -> String {

@@ -15,6 +15,7 @@ fn rule(name: &str) -> Rule {
         deny: Vec::new(),
         side_doors: Vec::new(),
         record_input: InputRecording::Never,
+        journal_reads: true,
     }
 }
 
@@ -42,6 +43,7 @@ fn policy() -> Policy {
         as_groups: words(&["ops"]),
         side_doors: vec![Side::NodeProxy],
         record_input: InputRecording::Piped,
+        journal_reads: true,
         ..rule("admins")
     };
     let developers = Rule {

@@ -1,6 +1,6 @@
 //! Strings that a client chose are cut before they enter the journal: a header may have 1 MiB.
 
-use storage::journal::{Request, What};
+use storage::journal::{Joined, Request, What};
 
 /// Longest string of a client that is kept whole. The longest legal Kubernetes name has 253 bytes,
 /// kubectl's own headers stay below 100; browsers' user agents below 300.
@@ -10,7 +10,21 @@ const LONGEST: usize = 1024;
 pub(crate) fn clip(what: &mut What) {
     match what {
         What::Refused(request) | What::Request(request) | What::SessionOpened { request, .. } => clip_request(request),
+        What::Copied { of, .. } | What::Forwarded { of, .. } => clip_joined(of),
         _ => {}
+    }
+}
+
+fn clip_joined(of: &mut Joined) {
+    let target = &mut of.target;
+    for text in [
+        &mut target.namespace,
+        &mut target.name,
+        &mut target.container,
+        &mut of.kubectl_command,
+        &mut of.kubectl_session,
+    ] {
+        clip_text(text);
     }
 }
 

@@ -11,6 +11,8 @@ mod buffer;
 pub mod clusters;
 mod connection;
 mod fallback;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod head;
 mod headers;

@@ -34,7 +34,12 @@ pub(crate) async fn forward(
     body: Incoming,
 ) -> Response<Body> {
     let note = admit::noted(peer, &head, admitted.permit.target().clone(), admitted.verb, 0);
-    let mut unheard = Unheard { shared, user: admitted.permit.principal().name.clone(), request: Some(note) };
+    let mut unheard = Unheard {
+        shared,
+        user: admitted.permit.principal().name.clone(),
+        request: Some(note),
+        quiet: quiet(&admitted),
+    };
     let answer = match send(&admitted, head, body).await {
         Ok(response) => response.map(Either::Right),
         Err(status) => status.response().map(Either::Left),
@@ -49,12 +54,18 @@ struct Unheard<'a> {
     shared: &'a Arc<Shared>,
     user: String,
     request: Option<journal::Request>,
+    /// What only reads, by a rule that keeps that out of the journal.
+    quiet: bool,
 }
 
 impl Unheard<'_> {
     async fn answered(&mut self, status: StatusCode) {
         let Some(request) = &mut self.request else { return };
         request.code = status.as_u16();
+        if self.quiet && !status.is_client_error() && !status.is_server_error() {
+            self.request = None;
+            return;
+        }
         // Kept until the queue has it: it may be full, and the client may not wait.
         self.shared.journal.note(&self.user, What::Request(request.clone())).await;
         self.request = None;
@@ -70,6 +81,10 @@ impl Drop for Unheard<'_> {
         let (shared, user) = (Arc::clone(self.shared), std::mem::take(&mut self.user));
         self.shared.tasks.spawn(async move { shared.journal.note(&user, What::Request(request)).await });
     }
+}
+
+fn quiet(admitted: &Admitted) -> bool {
+    admitted.permit.action() == access::Action::Read && !admitted.permit.journal_reads()
 }
 
 async fn send(admitted: &Admitted, head: Head, body: Incoming) -> Result<Response<Incoming>, Status> {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use recorder::{Ending, Opened, Opening, Recording};
-use storage::{Outcome, RecordingId, cast::SessionKind, journal::What};
+use storage::{
+    Manifest, Outcome, RecordingId,
+    cast::SessionKind,
+    journal::{Joined, What},
+};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::OwnedSemaphorePermit};
 use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
@@ -324,7 +328,10 @@ async fn conclude(shared: &Shared, user: &str, opened: Opened, message: &str) {
 pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording>, how: Ending) {
     let session = recording.id();
     let outcome = match recording.finish(how.clone()).await {
-        Ok(manifest) => manifest.outcome,
+        Ok(manifest) => {
+            carried(shared, user, &manifest).await;
+            manifest.outcome
+        }
         Err(error) => {
             tracing::error!(%session, error = &error as &dyn std::error::Error, "recording cannot be finished");
             match how {
@@ -336,4 +343,22 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
     };
     tracing::info!(%session, user, ?outcome, "session ended");
     shared.journal.note(user, What::SessionEnded { session, outcome }).await;
+}
+
+/// Journals what a session carried: files, forwarded connections.
+async fn carried(shared: &Shared, user: &str, manifest: &Manifest) {
+    let session = &manifest.session;
+    let of = || Joined {
+        target: session.target.clone(),
+        kubectl_command: session.kubectl_command.clone(),
+        kubectl_session: session.kubectl_session.clone(),
+    };
+    if let Some(copied) = &manifest.contents.copied {
+        let what = What::Copied { session: session.id, of: of(), copied: copied.clone() };
+        shared.journal.note(user, what).await;
+    }
+    if session.kind == SessionKind::PortForward {
+        let what = What::Forwarded { session: session.id, of: of(), ports: manifest.contents.ports.clone() };
+        shared.journal.note(user, what).await;
+    }
 }

@@ -363,6 +363,7 @@ fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
         width,
         height,
         totals: survey.totals,
+        contents: storage::Contents::default(),
         chunks,
         commands: first.into_iter().chain(survey.typed.iter().cloned()).collect(),
         anomalies: remarks(survey),

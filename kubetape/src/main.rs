@@ -2,6 +2,7 @@
 //!
 //! The program: configuration, and one file per subcommand that wires the crates together.
 
+mod changes;
 mod cli;
 mod commands;
 mod config;

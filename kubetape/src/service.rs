@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    changes::Changes,
     config::{Config, Web},
     control::{self, Control},
     signing, wiring,
@@ -79,7 +80,14 @@ impl Service {
         let signer = signing::signer(config, &store).await?;
         let journal = Journal::open(store.clone(), &config.gateway.name, journal_settings(config, &signer)).await?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        journal.note_durably("", What::Started { version }).await.context("cannot write the journal")?;
+        let changes = Changes::since_last_start(config, &policy)?;
+        let started = What::Started { version, config: changes.digest.clone() };
+        journal.note_durably("", started).await.context("cannot write the journal")?;
+        if let Some(changed) = changes.changed.clone().filter(|changed| !changed.is_empty()) {
+            let configured = What::Configured { changed };
+            journal.note_durably("", configured).await.context("cannot write the journal")?;
+        }
+        changes.keep()?;
 
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
@@ -103,7 +111,7 @@ impl Service {
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
         }
-        others.spawn(control.serve(gateway.clone(), late.clone()));
+        others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
         others.spawn(Follower::new(store, index, config.interval).run(late.clone()));
         let mut first = JoinSet::new();
         let ended = shutdown.clone();
@@ -145,6 +153,7 @@ fn recorder_settings(config: &Config, signer: &Arc<Signer>) -> recorder::Setting
         store_patience: config.recorder.patience,
         strict: config.recorder.strict,
         signer: Arc::clone(signer),
+        keep: config.recorder.keep,
         ..recorder::Settings::default()
     }
 }

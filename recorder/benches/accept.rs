@@ -54,6 +54,7 @@ async fn recording(tty: bool) -> Arc<Recording> {
         deny: Vec::new(),
         side_doors: Vec::new(),
         record_input: InputRecording::Never,
+        journal_reads: true,
     };
     let principal = Principal {
         name: "ada".to_owned(),

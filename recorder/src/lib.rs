@@ -16,8 +16,12 @@
 //! bounded memory or already in the store.
 
 mod commands;
+mod digest;
 mod ending;
 mod error;
+mod flood;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod keys;
 mod opened;
 mod opening;
@@ -31,11 +35,13 @@ mod shelf;
 mod size;
 mod switches;
 mod tape;
+mod tar;
 mod timeline;
 mod upload;
 
 pub use ending::Ending;
 pub use error::RecordError;
+pub use flood::Keep;
 pub use opened::Opened;
 pub use opening::Opening;
 pub use recorder::Recorder;

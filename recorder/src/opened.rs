@@ -45,6 +45,7 @@ impl Opened {
             width: 80,
             height: 24,
             totals: StreamTotals::default(),
+            contents: storage::Contents::default(),
             chunks: vec![self.first.chunk],
             commands: argv_command(&self.session).into_iter().collect(),
             anomalies: Vec::new(),

@@ -1,6 +1,9 @@
 use std::collections::{BTreeMap, HashMap};
 
-use storage::cast::{PortConnection, PortState};
+use storage::{
+    ForwardedPort,
+    cast::{PortConnection, PortState},
+};
 use wire::{Event, Side, Stream};
 
 /// Most forwarded connections that are followed at a time. Those beyond it are counted in the totals only.
@@ -9,6 +12,8 @@ const CONNECTIONS: usize = 4096;
 const STREAMS: usize = 2 * CONNECTIONS;
 /// Most bytes of an error text that are kept.
 const ERROR_BYTES: usize = 4 << 10;
+/// Most ports that are summed up apart; those beyond it are summed up under port 0.
+const PORTS: usize = 256;
 
 /// The connections that one port-forward session carries: which port, how many bytes, how they ended. Their bytes are
 /// not stored.
@@ -17,6 +22,7 @@ pub(crate) struct Ports {
     connections: BTreeMap<u32, Connection>,
     /// Connection of each stream.
     streams: HashMap<u32, u32>,
+    sums: BTreeMap<u16, ForwardedPort>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +58,21 @@ impl Ports {
         while let Some(number) = self.connections.keys().next().copied() {
             self.over(number, tell);
         }
+    }
+
+    /// Connections that ended, by port.
+    pub(crate) fn sums(&self) -> Vec<ForwardedPort> {
+        self.sums.values().copied().collect()
+    }
+
+    fn sum(&mut self, connection: &Connection) {
+        let known = self.sums.contains_key(&connection.port) || self.sums.len() < PORTS;
+        let port = if known { connection.port } else { 0 };
+        let sum = self.sums.entry(port).or_insert(ForwardedPort { port, ..ForwardedPort::default() });
+        sum.connections += 1;
+        sum.failed += u64::from(!connection.error.is_empty());
+        sum.sent += connection.sent;
+        sum.received += connection.received;
     }
 
     fn opened(
@@ -106,6 +127,7 @@ impl Ports {
         if let Some(connection) = self.connections.remove(&number) {
             self.streams.retain(|_, of| *of != number);
             let state = if connection.error.is_empty() { PortState::Closed } else { PortState::Failed };
+            self.sum(&connection);
             tell(connection.state(state, number));
         }
     }
@@ -169,6 +191,22 @@ mod tests {
                 (PortState::Closed, 1, 0, 0, String::new()),
             ]
         );
+    }
+
+    #[test]
+    fn connections_are_summed_up_by_port_and_ports_without_end_under_one() {
+        let mut ports = Ports::default();
+        for id in 0..1000_u32 {
+            let port = Some(u16::try_from(1 + id % 500).unwrap_or(0));
+            let opened = Event::Opened { id, stream: Stream::PortData, port, connection: Some(id) };
+            ports.event(Side::Client, &opened, &mut |_| {});
+            ports.event(Side::Client, &data(id, Stream::PortData, b"GET"), &mut |_| {});
+        }
+        ports.end(&mut |_| {});
+        let sums = ports.sums();
+        assert_eq!(sums.len(), PORTS + 1);
+        assert_eq!(sums[0], ForwardedPort { port: 0, connections: 488, sent: 3 * 488, ..ForwardedPort::default() });
+        assert_eq!(sums[1], ForwardedPort { port: 1, connections: 2, sent: 6, ..ForwardedPort::default() });
     }
 
     #[test]

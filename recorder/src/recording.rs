@@ -29,7 +29,7 @@ pub struct Recording {
 impl Recording {
     pub(crate) fn start(opened: Opened, negotiated: Negotiated, request: &Request) -> Self {
         let Opened { store, settings, session, start, first } = opened;
-        let tape = Tape::new(&session, &negotiated, request);
+        let tape = Tape::new(&session, &negotiated, request, settings.keep);
         let shelf = Arc::new(Shelf::new(tape, settings.clone(), start));
         let uploader = Uploader {
             shelf: shelf.clone(),
@@ -118,6 +118,7 @@ impl Recording {
             width,
             height,
             totals: summary.totals,
+            contents: summary.contents,
             chunks,
             commands: summary.commands,
             anomalies: summary.anomalies,

@@ -22,6 +22,8 @@ pub struct Settings {
     pub strict: bool,
     /// Signs every manifest. The default is a key that nobody knows.
     pub signer: Arc<Signer>,
+    /// How much of a stream without a terminal is kept.
+    pub keep: crate::Keep,
 }
 
 impl Default for Settings {
@@ -35,6 +37,7 @@ impl Default for Settings {
             open_patience: Duration::from_secs(5),
             strict: true,
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),
+            keep: crate::Keep::default(),
         }
     }
 }

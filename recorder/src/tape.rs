@@ -1,8 +1,9 @@
 //! A recording without IO: bytes and times in, asciicast lines out.
 
 use access::InputRecording;
+use sha2::Digest;
 use storage::{
-    Command, Outcome, StreamTotals,
+    Command, Contents, Direction, Omission, Outcome, StreamTotals,
     cast::{Code, PortConnection, Session, SessionKind},
 };
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
@@ -10,12 +11,18 @@ use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, T
 use crate::{
     Ending, RecordError,
     commands::Commands,
+    digest::Digests,
     ending::Evidence,
+    flood::{Flood, Keep},
     opened::argv_command,
     ports::Ports,
     size::{Size, Sizes},
+    tar::Tar,
     timeline::{Cut, Timeline},
 };
+
+/// The streams that have lines.
+const STREAMS: [Code; 3] = [Code::Output, Code::Stderr, Code::Input];
 
 /// Most remarks that a manifest lists.
 const ANOMALIES: usize = 100;
@@ -33,6 +40,7 @@ pub(crate) struct Summary {
     pub(crate) outcome: Outcome,
     pub(crate) size: Size,
     pub(crate) totals: StreamTotals,
+    pub(crate) contents: Contents,
     pub(crate) commands: Vec<Command>,
     pub(crate) anomalies: Vec<String>,
     pub(crate) transport: String,
@@ -48,6 +56,13 @@ struct Script {
     sizes: Sizes,
     ports: Ports,
     totals: StreamTotals,
+    digests: Digests,
+    /// Of stdout, stderr and stdin.
+    floods: [Flood; 3],
+    omitted: Vec<Omission>,
+    /// Of stdin and stdout, as long as they may be archives.
+    uploaded: Option<Tar>,
+    downloaded: Option<Tar>,
     status: Option<Status>,
     closing: Option<Side>,
     anomalies: Vec<String>,
@@ -55,7 +70,9 @@ struct Script {
 }
 
 impl Tape {
-    pub(crate) fn new(session: &Session, negotiated: &Negotiated, request: &Request) -> Self {
+    pub(crate) fn new(session: &Session, negotiated: &Negotiated, request: &Request, keep: Keep) -> Self {
+        let keep = (!(session.tty && keep.terminals)).then_some(keep);
+        let copies = session.kind == SessionKind::Exec && !session.tty;
         let store_input = match session.input {
             InputRecording::Never => false,
             InputRecording::Piped => !session.tty,
@@ -70,6 +87,11 @@ impl Tape {
             sizes: Sizes::new(session.kind == SessionKind::Attach),
             ports: Ports::default(),
             totals: StreamTotals::default(),
+            digests: Digests::default(),
+            floods: STREAMS.map(|code| Flood::new(code, keep)),
+            omitted: Vec::new(),
+            uploaded: copies.then(|| Tar::new(Direction::ToPod)),
+            downloaded: copies.then(|| Tar::new(Direction::FromPod)),
             status: None,
             closing: None,
             anomalies: Vec::new(),
@@ -161,7 +183,9 @@ impl Script {
                     real_size(timeline, commands, micros, size);
                 });
             }
-            Event::HalfClosed { stream, .. } | Event::Reset { stream, .. } => self.stream_ended(from, *stream),
+            Event::HalfClosed { stream, .. } | Event::Reset { stream, .. } => {
+                self.stream_ended(micros, from, *stream);
+            }
             Event::Status(status) => {
                 self.status.get_or_insert_with(|| status.clone());
             }
@@ -178,35 +202,53 @@ impl Script {
         match (stream, from) {
             (Stream::Stdin, Side::Client) => {
                 self.totals.stdin += length;
+                self.digests.stdin.update(data);
+                let archive = follow(&mut self.uploaded, data);
                 if self.store_input {
-                    self.timeline.data(micros, Code::Input, data);
+                    self.floods[2].data(&mut self.timeline, micros, data, archive);
                 }
                 self.commands.typed(data);
             }
             (Stream::Stdout, Side::Server) => {
                 self.totals.stdout += length;
-                self.timeline.data(micros, Code::Output, data);
+                self.digests.stdout.update(data);
+                let archive = follow(&mut self.downloaded, data);
+                self.floods[0].data(&mut self.timeline, micros, data, archive);
                 let timeline = &mut self.timeline;
                 self.commands.printed(micros, data, &mut |text| timeline.event(micros, Code::Marker, text));
             }
             (Stream::Stderr, Side::Server) => {
                 self.totals.stderr += length;
-                self.timeline.data(micros, Code::Stderr, data);
+                self.digests.stderr.update(data);
+                self.floods[1].data(&mut self.timeline, micros, data, false);
             }
-            (Stream::PortData, Side::Client) => self.totals.stdin += length,
-            (Stream::PortData, Side::Server) => self.totals.stdout += length,
+            (Stream::PortData, Side::Client) => {
+                self.totals.stdin += length;
+                self.digests.stdin.update(data);
+            }
+            (Stream::PortData, Side::Server) => {
+                self.totals.stdout += length;
+                self.digests.stdout.update(data);
+            }
             // The wrong way round, or streams whose meaning comes as events of their own.
             (Stream::Stdin | Stream::Stdout | Stream::Stderr, _)
             | (Stream::Error | Stream::Resize | Stream::PortError, _) => {}
         }
     }
 
-    fn stream_ended(&mut self, from: Side, stream: Stream) {
+    fn stream_ended(&mut self, micros: u64, from: Side, stream: Stream) {
         match (stream, from) {
-            (Stream::Stdout, Side::Server) => self.timeline.end_stream(Code::Output),
-            (Stream::Stderr, Side::Server) => self.timeline.end_stream(Code::Stderr),
+            (Stream::Stdout, Side::Server) => self.end_stream(micros, 0),
+            (Stream::Stderr, Side::Server) => self.end_stream(micros, 1),
             _ => {}
         }
+    }
+
+    /// By its place in [`STREAMS`].
+    fn end_stream(&mut self, micros: u64, place: usize) {
+        let omitted = self.floods[place].end(&mut self.timeline, micros);
+        self.omitted.extend(omitted);
+        self.timeline.end_stream(STREAMS[place]);
     }
 
     fn passed(&mut self, micros: u64) {
@@ -229,9 +271,7 @@ impl Script {
 
     fn finish(&mut self, micros: u64, how: Ending) -> Summary {
         self.sizes_end(micros);
-        for code in [Code::Output, Code::Stderr, Code::Input] {
-            self.timeline.end_stream(code);
-        }
+        (0..STREAMS.len()).for_each(|place| self.end_stream(micros, place));
         let timeline = &mut self.timeline;
         self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
         let (outcome, remark) = self.evidence().outcome(how);
@@ -245,9 +285,20 @@ impl Script {
             outcome,
             size: self.sizes.first.unwrap_or((80, 24)),
             totals: self.totals,
+            contents: self.contents(),
             commands: std::mem::take(&mut self.commands.list),
             anomalies: std::mem::take(&mut self.anomalies),
             transport: std::mem::take(&mut self.transport),
+        }
+    }
+
+    fn contents(&mut self) -> Contents {
+        let copied = |tar: &mut Option<Tar>| tar.take().and_then(Tar::finish);
+        Contents {
+            digests: Some(self.digests.finish()),
+            copied: copied(&mut self.uploaded).or_else(|| copied(&mut self.downloaded)),
+            ports: self.ports.sums(),
+            omitted: std::mem::take(&mut self.omitted),
         }
     }
 
@@ -264,6 +315,17 @@ impl Script {
             closing: self.closing,
         }
     }
+}
+
+/// Shows an archive's follower what passes. Whether the stream is an archive, as far as is known; what is none is let go.
+fn follow(tar: &mut Option<Tar>, data: &[u8]) -> bool {
+    let Some(following) = tar else { return false };
+    following.feed(data);
+    let archive = following.recognised();
+    if following.over() && !archive {
+        *tar = None;
+    }
+    archive
 }
 
 /// An `r` event. A size of 0 is in the recording, but as a note: no terminal has it, and players fail on it.

@@ -39,6 +39,14 @@ pub enum What {
     Started {
         /// Its version.
         version: String,
+        /// SHA-256 of its configuration, policy included and secrets left out; lower-case hexadecimal.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        config: String,
+    },
+    /// A process started with another configuration than the time before.
+    Configured {
+        /// Keys whose values are others, or that came or went: names and places only, no values.
+        changed: Vec<String>,
     },
     /// A process ended in good order.
     Stopped,
@@ -74,9 +82,30 @@ pub enum What {
         /// Why, as they wrote it.
         reason: String,
     },
+    /// Files went through an exec, as `kubectl cp` sends them; noted when the session ends.
+    Copied {
+        /// The recording.
+        session: RecordingId,
+        /// Where.
+        #[serde(flatten)]
+        of: Joined,
+        /// Which files.
+        #[serde(flatten)]
+        copied: crate::Copied,
+    },
+    /// Connections went through a port-forward; noted when the session ends.
+    Forwarded {
+        /// The recording.
+        session: RecordingId,
+        /// Where.
+        #[serde(flatten)]
+        of: Joined,
+        /// Connections and bytes by port; empty where there was none.
+        ports: Vec<crate::ForwardedPort>,
+    },
     /// Any other API request.
     Request(Request),
-    /// Somebody opened a recording in the web or exported it.
+    /// Somebody opened a recording or exported it, in the web or by the program.
     Viewed {
         /// The recording.
         session: RecordingId,
@@ -92,6 +121,20 @@ pub enum What {
         /// The file's SHA-256, in hexadecimal.
         sha256: String,
     },
+}
+
+/// What joins an entry to the requests of one kubectl run. `kubectl_session` is the client's claim: it joins entries of one
+/// person (`user`) only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// What the session was aimed at.
+    pub target: access::Target,
+    /// `Kubectl-Command`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_command: String,
+    /// `Kubectl-Session`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_session: String,
 }
 
 /// An API request.

@@ -6,6 +6,7 @@
 pub mod cast;
 pub mod chunk;
 pub mod conformance;
+mod contents;
 mod disk;
 pub mod journal;
 mod key;
@@ -17,6 +18,7 @@ pub mod signing;
 pub mod spool;
 mod store;
 
+pub use contents::{Contents, Copied, CopiedFile, Direction, FileKind, ForwardedPort, Omission, StreamDigests};
 pub use disk::Disk;
 pub use key::{Key, RecordingId};
 pub use manifest::{Chunk, Command, CommandSource, Evidence, Manifest, Outcome, StreamTotals, Typed};

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Contents,
     cast::Session,
     signing::{Kind, Signer},
 };
@@ -149,6 +150,9 @@ pub struct Manifest {
     pub height: u16,
     /// Bytes that crossed.
     pub totals: StreamTotals,
+    /// What they carried.
+    #[serde(flatten)]
+    pub contents: Contents,
     /// The chunks in order.
     pub chunks: Vec<Chunk>,
     /// Commands, in order of time.

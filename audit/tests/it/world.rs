@@ -92,7 +92,7 @@ async fn objects(store: &Arc<dyn Store>) -> Objects {
 async fn life(store: &Arc<dyn Store>, signer: &Arc<Signer>, number: u64) -> RecordingId {
     let settings = JournalSettings { signer: Arc::clone(signer), ..JournalSettings::default() };
     let journal = Journal::open(Arc::clone(store), "gw", settings).await.unwrap();
-    journal.note("", What::Started { version: "1".to_owned() }).await;
+    journal.note("", What::Started { version: "1".to_owned(), config: String::new() }).await;
     let id = RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)));
     let opened = What::SessionOpened { session: id, request: Request::default() };
     journal.note_durably("ann", opened).await.unwrap();

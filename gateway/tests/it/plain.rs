@@ -36,6 +36,31 @@ async fn a_request_leaves_with_the_gateways_credential_and_is_journalled() {
 }
 
 #[tokio::test]
+async fn reads_that_were_answered_are_left_out_of_the_journal_where_a_rule_says_so() {
+    let quiet = |settings: &mut gateway::Settings| {
+        let mut policy = (*settings.policy).clone();
+        policy.rules[0].journal_reads = false;
+        settings.policy = std::sync::Arc::new(policy);
+    };
+    let mut world = World::with(quiet).await;
+    for (method, answer) in [("GET", "200 OK"), ("GET", "404 Not Found"), ("DELETE", "200 OK")] {
+        let mut client = world.client().await;
+        let request = get("/clusters/c/api/v1/namespaces/default/pods/web", &world.jane, "");
+        client.send(request.replacen("GET", method, 1)).await;
+        let mut upstream = world.upstream.next().await;
+        upstream.write(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")).await;
+        client.answer().await;
+    }
+    let stored = world.stop().await;
+    let noted = |entry: &storage::journal::Entry| match &entry.what {
+        What::Request(request) => (request.verb.clone(), request.code),
+        other => panic!("{other:?}"),
+    };
+    let noted: Vec<_> = stored.journal.iter().map(noted).collect();
+    assert_eq!(noted, [("get".to_owned(), 404), ("delete".to_owned(), 200)]);
+}
+
+#[tokio::test]
 async fn log_lines_arrive_when_they_are_written() {
     let mut world = World::new().await;
     let mut client = world.client().await;

@@ -240,3 +240,55 @@ async fn a_client_that_goes_before_the_101_on_a_connection_that_was_used_leaves_
     assert_eq!(stored.only().outcome, storage::Outcome::ClientGone);
     assert!(stored.journal.iter().any(|entry| matches!(entry.what, storage::journal::What::SessionEnded { .. })));
 }
+
+#[tokio::test]
+async fn no_bound_on_answers_ends_a_session_that_is_silent() {
+    let short = std::time::Duration::from_millis(100);
+    let mut world = World::with(|settings| {
+        (settings.limits.head, settings.limits.answer, settings.limits.linger) = (short, short, short);
+    })
+    .await;
+    let (mut client, mut upstream) = session(websocket(&stdin(EXEC), &world.jane), &mut world, SWITCHED).await;
+    // The time itself is what is tested.
+    tokio::time::sleep(5 * short).await;
+    client.send(INPUT).await;
+    assert_eq!(upstream.read(INPUT.len()).await, INPUT);
+    // Only keep-alives: they cross, and end nothing either.
+    upstream.write(b"\x89\x00").await;
+    assert_eq!(client.read(2).await, b"\x89\x00");
+    tokio::time::sleep(5 * short).await;
+    let end = [OUTPUT, SUCCESS, CLOSE].concat();
+    upstream.write(&end).await;
+    upstream.shutdown().await;
+    assert_eq!(client.read_to_end().await, end);
+    drop(client);
+    assert_eq!(world.stop().await.only().outcome, Outcome::Exited { exit_code: 0 });
+}
+
+#[tokio::test]
+async fn a_close_without_a_status_says_nothing_about_the_process() {
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let end = [OUTPUT, CLOSE].concat();
+    upstream.write(&end).await;
+    upstream.shutdown().await;
+    assert_eq!(client.read_to_end().await, end);
+    drop(client);
+    assert_eq!(world.stop().await.only().outcome, Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn an_exit_code_of_windows_fits() {
+    let status = r#"{"metadata":{},"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"3221225786"}]}}"#;
+    let mut message = vec![0x82, 126];
+    message.extend(u16::try_from(1 + status.len()).unwrap().to_be_bytes());
+    message.push(3);
+    message.extend_from_slice(status.as_bytes());
+    let mut world = World::new().await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    upstream.write([&message, CLOSE].concat()).await;
+    upstream.shutdown().await;
+    client.read_to_end().await;
+    drop(client);
+    assert_eq!(world.stop().await.only().outcome, Outcome::Exited { exit_code: 3_221_225_786 });
+}

@@ -173,6 +173,7 @@ fn policy() -> Policy {
         deny: Vec::new(),
         side_doors: Vec::new(),
         record_input: InputRecording::Always,
+        journal_reads: true,
     };
     let joe = Rule { deny: vec![Action::Exec, Action::Attach, Action::EphemeralContainers], ..rule("joe", &[]) };
     Policy { rules: vec![rule("jane", &["dev", "ops"]), joe] }

@@ -7,6 +7,7 @@ use player::{Player, PlayerError, PlayerSettings};
 use storage::Recordings;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
+use super::viewing::{self, How};
 use crate::{
     cli::{self, Format, StreamName},
     commands::bundle,
@@ -21,6 +22,12 @@ pub async fn run(config: &Config, wanted: &cli::Export) -> Result<()> {
     let Some(format) = format(wanted)? else { return to_folder(config, wanted).await };
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
+    if let Err(error) = recordings.header(id).await
+        && error.is_not_found()
+    {
+        bail!("there is no recording {id}: see `kubetape ls`");
+    }
+    viewing::note(config, id, How::Export).await?;
     let player = Player::new(recordings, PlayerSettings::default());
     match &wanted.output {
         None => write(&player, id, format, tokio::io::stdout()).await,
@@ -72,7 +79,10 @@ async fn write(
     out: impl AsyncWrite + Unpin + Send,
 ) -> Result<()> {
     let mut out = BufWriter::with_capacity(BUFFER, out);
-    match player.export(id, format, &mut out).await {
+    let exported = player.export(id, format, &mut out).await;
+    // What came before a failure is given all the same, whole.
+    out.flush().await?;
+    match exported {
         Ok(()) => {}
         Err(PlayerError::Write(error)) => return Err(error.into()),
         Err(error) if error.is_not_found() => bail!("there is no recording {id}: see `kubetape ls`"),

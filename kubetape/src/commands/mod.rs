@@ -20,6 +20,7 @@ mod text;
 pub(crate) mod token;
 mod user;
 mod verify;
+mod viewing;
 
 use anyhow::Result;
 

@@ -158,6 +158,14 @@ pub struct Recorder {
     pub patience: Option<Span>,
     /// Bytes of one session that may wait for storage.
     pub pending_bytes: Option<Size>,
+    /// Bytes kept of a flood's beginning.
+    pub keep_first: Option<Size>,
+    /// The same of a tar archive.
+    pub keep_first_of_archives: Option<Size>,
+    /// Bytes kept of a flood's end.
+    pub keep_last: Option<Size>,
+    /// Keep all of what a terminal showed.
+    pub keep_terminals: Option<bool>,
 }
 
 /// `[journal]`

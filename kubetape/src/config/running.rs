@@ -39,6 +39,18 @@ pub struct Config {
     pub state: PathBuf,
     /// What the program says about itself.
     pub log: raw::Log,
+    /// File and environment as they were read, for [`crate::changes`]. It may hold secrets.
+    pub written: Written,
+}
+
+/// A configuration as it was read, not to be printed.
+#[derive(Clone, Default)]
+pub struct Written(pub serde_json::Value);
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Written(…)")
+    }
 }
 
 /// kubectl's way in.
@@ -139,6 +151,8 @@ pub struct Recorder {
     pub patience: Duration,
     /// Bytes that may wait for storage.
     pub pending_bytes: u64,
+    /// How much of a flood is kept.
+    pub keep: recorder::Keep,
 }
 
 /// How requests are written down.
@@ -185,6 +199,7 @@ impl Config {
     /// Makes it of what was written. `file` is absolute, `text` what stands in it (for places in errors).
     pub fn new(file: &Path, text: &str, raw: raw::File) -> Result<Self> {
         let reader = Reader { file, text, folder: file.parent().unwrap_or(Path::new("/")) };
+        let written = Written(serde_json::to_value(&raw)?);
         let state = reader.path(raw.state.dir.unwrap_or(STATE.into()));
         let clusters =
             raw.clusters.into_iter().enumerate().map(|(place, c)| reader.cluster(place, c)).collect::<Result<_>>()?;
@@ -206,6 +221,7 @@ impl Config {
             web: reader.web(raw.web)?,
             state,
             log: raw.log,
+            written,
             file: file.to_owned(),
         })
     }
@@ -403,6 +419,7 @@ impl Reader<'_> {
             strict: raw.strict.unwrap_or(true),
             patience: raw.patience.map_or(Duration::from_secs(30), |span| span.0),
             pending_bytes: raw.pending_bytes.map_or(4 << 20, |size| size.0),
+            keep: self.keep(raw)?,
         };
         ensure!(
             (4 << 10..=64 << 20).contains(&recorder.chunk_bytes),
@@ -416,6 +433,19 @@ impl Reader<'_> {
             super::quantity::Size(recorder.chunk_bytes)
         );
         Ok(recorder)
+    }
+
+    fn keep(&self, raw: &raw::Recorder) -> Result<recorder::Keep> {
+        let usual = recorder::Keep::default();
+        let last = raw.keep_last.map_or(usual.last as u64, |size| size.0);
+        // It waits in memory, for each stream of each session that floods.
+        ensure!(last <= 16 << 20, "{}: at most 16MiB, as it waits in memory", self.at("recorder.keep_last"));
+        Ok(recorder::Keep {
+            first: raw.keep_first.map_or(usual.first, |size| size.0),
+            first_of_archive: raw.keep_first_of_archives.map_or(usual.first_of_archive, |size| size.0),
+            last: usize::try_from(last).unwrap_or(usual.last),
+            terminals: raw.keep_terminals.unwrap_or(usual.terminals),
+        })
     }
 
     fn web(&self, raw: raw::Web) -> Result<Option<Web>> {

@@ -15,8 +15,18 @@ const ACCOUNTS: &str = "/etc/passwd";
 pub(super) fn of(stream: &UnixStream, socket: &Path) -> io::Result<Option<String>> {
     let uid = stream.peer_cred()?.uid();
     let owner = std::fs::metadata(socket)?.uid();
+    Ok((uid == owner || uid == 0).then(|| account(uid)))
+}
+
+/// The account of this process, written as a caller is.
+pub fn this_account() -> String {
+    // Its own entry in /proc belongs to it.
+    std::fs::metadata("/proc/self").map_or_else(|_| "local:unknown".to_owned(), |own| account(own.uid()))
+}
+
+fn account(uid: u32) -> String {
     let accounts = std::fs::read_to_string(ACCOUNTS).unwrap_or_default();
-    Ok((uid == owner || uid == 0).then(|| format!("local:{}", name(&accounts, uid))))
+    format!("local:{}", name(&accounts, uid))
 }
 
 /// An account's name, or its number where it has none in this file.

@@ -21,7 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// No such process answers, or it refuses; the message says what to do.
 pub async fn ask(config: &Config, request: &Request) -> Result<Answer> {
     let file = config.state_file(NAME);
-    let mut stream = connect(&file, config).await?;
+    let stream = connect(&file).await.map_err(|error| unreachable(&file, config, error))?;
+    exchange(stream, request).await
+}
+
+/// The same; none where no process listens.
+///
+/// # Errors
+/// One does, and does not answer, or refuses.
+pub async fn ask_if_there(config: &Config, request: &Request) -> Result<Option<Answer>> {
+    let file = config.state_file(NAME);
+    match connect(&file).await {
+        Ok(stream) => exchange(stream, request).await.map(Some),
+        Err(error) if absent(&error) => Ok(None),
+        Err(error) => Err(unreachable(&file, config, error)),
+    }
+}
+
+async fn exchange(mut stream: UnixStream, request: &Request) -> Result<Answer> {
     let exchange = async {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
@@ -35,24 +52,27 @@ pub async fn ask(config: &Config, request: &Request) -> Result<Answer> {
     let answer = answer.context("the gateway broke off")?;
     match serde_json::from_slice(&answer).context("the gateway broke off, or is of another version")? {
         Answer::Refused { message } => bail!("{message}"),
-        done @ Answer::Ended { .. } => Ok(done),
+        done @ (Answer::Ended { .. } | Answer::Noted) => Ok(done),
     }
 }
 
-async fn connect(file: &Path, config: &Config) -> Result<UnixStream> {
-    let connected = match Place::of(file) {
-        Ok(place) => UnixStream::connect(&place.path).await,
-        Err(error) => Err(error),
+async fn connect(file: &Path) -> io::Result<UnixStream> {
+    let place = Place::of(file)?;
+    UnixStream::connect(&place.path).await
+}
+
+fn absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn unreachable(file: &Path, config: &Config, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        _ if absent(&error) => {
+            "no gateway runs here with this configuration: run this where `kubetape serve` runs, with its --config"
+        }
+        io::ErrorKind::PermissionDenied => "run this as the account that runs the gateway, or as root",
+        _ => "is state.dir the one of the running gateway?",
     };
-    connected.map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                "no gateway runs here with this configuration: run this where `kubetape serve` runs, with its --config"
-            }
-            io::ErrorKind::PermissionDenied => "run this as the account that runs the gateway, or as root",
-            _ => "is state.dir the one of the running gateway?",
-        };
-        let what = format!("cannot reach the gateway at {} ({}): {advice}", file.display(), config.file.display());
-        anyhow::Error::new(error).context(what)
-    })
+    let what = format!("cannot reach the gateway at {} ({}): {advice}", file.display(), config.file.display());
+    anyhow::Error::new(error).context(what)
 }

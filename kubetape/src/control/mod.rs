@@ -8,7 +8,8 @@ mod client;
 mod server;
 mod socket;
 
-pub use client::ask;
+pub use caller::this_account;
+pub use client::{ask, ask_if_there};
 pub use server::{Control, end_session};
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,13 @@ pub enum Request {
         /// Why; the person sees it.
         reason: String,
     },
+    /// Journal that the caller looks at a recording.
+    Viewed {
+        /// Which.
+        session: RecordingId,
+        /// `play` or `export`.
+        how: String,
+    },
 }
 
 /// What is answered.
@@ -48,6 +56,8 @@ pub enum Answer {
         /// Told to end, and not over yet.
         ending: Vec<RecordingId>,
     },
+    /// The journal has it.
+    Noted,
     /// It cannot be done.
     Refused {
         /// Why.

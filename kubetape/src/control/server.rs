@@ -7,8 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use audit::Journal;
 use gateway::{Gateway, Reason};
-use storage::RecordingId;
+use storage::{RecordingId, journal::What};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -69,7 +70,7 @@ impl Control {
     }
 
     /// Answers until `shutdown`.
-    pub async fn serve(self, gateway: Gateway, shutdown: CancellationToken) {
+    pub async fn serve(self, gateway: Gateway, journal: Journal, shutdown: CancellationToken) {
         let callers = Arc::new(Semaphore::new(CALLERS));
         loop {
             let accepted = tokio::select! {
@@ -77,9 +78,9 @@ impl Control {
                 accepted = accept(&self.listener, &callers) => accepted,
             };
             let Some((stream, slot)) = accepted else { continue };
-            let (gateway, file) = (gateway.clone(), self.file.clone());
+            let (gateway, journal, file) = (gateway.clone(), journal.clone(), self.file.clone());
             tokio::spawn(async move {
-                if let Err(error) = answer(stream, &gateway, &file).await {
+                if let Err(error) = answer(stream, &gateway, &journal, &file).await {
                     tracing::warn!("control socket: {error:#}");
                 }
                 drop(slot);
@@ -103,7 +104,7 @@ async fn accept(
     }
 }
 
-async fn answer(stream: UnixStream, gateway: &Gateway, socket: &Path) -> Result<()> {
+async fn answer(stream: UnixStream, gateway: &Gateway, journal: &Journal, socket: &Path) -> Result<()> {
     let caller = caller::of(&stream, socket).context("cannot tell who calls")?;
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
@@ -112,7 +113,7 @@ async fn answer(stream: UnixStream, gateway: &Gateway, socket: &Path) -> Result<
     let answer = match (caller, serde_json::from_slice(&line)) {
         (None, _) => refused("only the account that runs the gateway, or root, may ask for that"),
         (Some(_), Err(_)) => refused("the gateway does not know this request: it is of another version"),
-        (Some(caller), Ok(request)) => carry_out(gateway, &caller, request).await,
+        (Some(caller), Ok(request)) => carry_out(gateway, journal, &caller, request).await,
     };
     let answer = serde_json::to_vec(&answer)?;
     timeout(PATIENCE, stream.write_all(&answer)).await.context("the answer was not taken")??;
@@ -120,10 +121,16 @@ async fn answer(stream: UnixStream, gateway: &Gateway, socket: &Path) -> Result<
     Ok(())
 }
 
-async fn carry_out(gateway: &Gateway, caller: &str, request: Request) -> Answer {
+async fn carry_out(gateway: &Gateway, journal: &Journal, caller: &str, request: Request) -> Answer {
     let (sessions, reason) = match request {
         Request::EndSession { session, reason } => (vec![session], reason),
         Request::EndSessionsOf { user, reason } => (gateway.live_of(&user), reason),
+        Request::Viewed { session, how } => {
+            return match journal.note_durably(caller, What::Viewed { session, how }).await {
+                Ok(()) => Answer::Noted,
+                Err(error) => Answer::Refused { message: error.to_string() },
+            };
+        }
     };
     match end(gateway, caller, sessions, &reason).await {
         Ok((over, ending)) => Answer::Ended { over, ending },

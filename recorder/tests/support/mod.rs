@@ -49,6 +49,7 @@ pub fn permit(input: InputRecording) -> Permit {
         deny: Vec::new(),
         side_doors: Vec::new(),
         record_input: input,
+        journal_reads: true,
     };
     let principal = Principal {
         name: "ada".to_owned(),

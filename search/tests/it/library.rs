@@ -158,6 +158,7 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
         width: 80,
         height: 24,
         totals: storage::StreamTotals::default(),
+        contents: storage::Contents::default(),
         chunks: Vec::<Chunk>::new(),
         commands: commands.collect(),
         anomalies: Vec::new(),

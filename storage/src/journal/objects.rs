@@ -84,8 +84,21 @@ pub fn decode(key: &Key, object: &[u8]) -> Result<Vec<Entry>, JournalError> {
 
 /// Whether the line is an entry in everything but its event's name.
 fn of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 8] =
-        ["started", "stopped", "login", "refused", "session_opened", "session_ended", "request", "viewed"];
+    const KNOWN: [&str; 13] = [
+        "started",
+        "configured",
+        "stopped",
+        "login",
+        "refused",
+        "session_opened",
+        "session_ended",
+        "terminated",
+        "copied",
+        "forwarded",
+        "request",
+        "imported",
+        "viewed",
+    ];
     #[derive(serde::Deserialize)]
     struct Named {
         event: String,

@@ -28,7 +28,11 @@ fn keys_are_as_described() {
 #[test]
 fn entries_come_back() {
     let login = What::Login { ok: false, method: "password".to_owned() };
-    let entries = [entry("", What::Started { version: "1".to_owned() }), entry("ann", login), entry("", What::Stopped)];
+    let entries = [
+        entry("", What::Started { version: "1".to_owned(), config: String::new() }),
+        entry("ann", login),
+        entry("", What::Stopped),
+    ];
     let object = encode(&entries).unwrap();
     assert_eq!(decode(&key(NOON, 0), &object).unwrap(), entries);
     let lines = chunk::decompress(&object, 10_000).unwrap();

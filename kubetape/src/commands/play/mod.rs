@@ -12,12 +12,14 @@ use harmless::Harmless;
 use player::{Player, PlayerSettings};
 use reel::{Reel, Shown, What};
 
+use super::viewing::{self, How};
 use crate::{cli, config::Config, lookup, wiring};
 
 pub async fn run(config: &Config, wanted: &cli::Play) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
     let reel = Reel::open(&recordings, id).await.with_context(|| format!("cannot play {id}: see `kubetape ls`"))?;
+    viewing::note(config, id, How::Play).await?;
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         let player = Player::new(recordings, PlayerSettings::default());
         return interactive::play(reel, &player, id, wanted).await;

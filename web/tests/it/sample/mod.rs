@@ -168,6 +168,7 @@ impl Recording {
             width: self.size.0,
             height: self.size.1,
             totals: StreamTotals { stdin: 42, stdout: out.map(|(_, _, data)| data.len() as u64).sum(), stderr: 0 },
+            contents: storage::Contents::default(),
             chunks: listed.collect(),
             commands: argv.into_iter().chain(typed).collect(),
             anomalies: self.anomalies.clone(),

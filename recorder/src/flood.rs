@@ -1,0 +1,235 @@
+//! The flood policy: of a stream without a terminal, the first part and the last are kept, the middle is counted and
+//! digested.
+//!
+//! ```text
+//!  │◀──── first ────▶│◀───────── omitted ─────────▶│◀─ last ─▶│
+//!  kept as it comes  │  passes through the ring    │ kept at the end
+//!                    └ remark, at once             └ remark with number and SHA-256
+//! ```
+//!
+//! The remark at the beginning is written when the first byte is held back: of a process that dies after it, the recording
+//! says from where on nothing more is in it.
+
+use std::collections::VecDeque;
+
+use sha2::{Digest, Sha256};
+use storage::{Omission, cast::Code, chunk::hex};
+
+use crate::timeline::Timeline;
+
+/// How much of a stream is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Bytes from the stream's beginning.
+    pub first: u64,
+    /// The same for a stream that is a tar archive: its files are listed with their digests anyway.
+    pub first_of_archive: u64,
+    /// Bytes up to the stream's end. They wait in memory.
+    pub last: usize,
+    /// Whether all of a terminal's output is kept, however much it is.
+    pub terminals: bool,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { first: 64 << 20, first_of_archive: 8 << 20, last: 1 << 20, terminals: true }
+    }
+}
+
+/// One stream's way into the lines.
+pub(crate) struct Flood {
+    code: Code,
+    /// None: everything is kept.
+    keep: Option<Keep>,
+    /// Bytes that passed.
+    passed: u64,
+    ring: VecDeque<(u64, Box<[u8]>)>,
+    ring_bytes: usize,
+    /// When the first byte was held back, and its place.
+    since: Option<(u64, u64)>,
+    omitted: Option<Omitted>,
+}
+
+struct Omitted {
+    from_micros: u64,
+    to_micros: u64,
+    bytes: u64,
+    digest: Sha256,
+}
+
+impl Flood {
+    /// `code` is `o`, `e` or `i`.
+    pub(crate) fn new(code: Code, keep: Option<Keep>) -> Self {
+        Self { code, keep, passed: 0, ring: VecDeque::new(), ring_bytes: 0, since: None, omitted: None }
+    }
+
+    /// Writes what is kept. `archive`: the stream is a tar archive, as far as is known by now.
+    pub(crate) fn data(&mut self, timeline: &mut Timeline, micros: u64, data: &[u8], archive: bool) {
+        let Some(keep) = self.keep else { return timeline.data(micros, self.code, data) };
+        let first = if archive { keep.first_of_archive } else { keep.first };
+        let room = if self.since.is_some() { 0 } else { first.saturating_sub(self.passed) };
+        let (now, later) = data.split_at(usize::try_from(room).unwrap_or(data.len()).min(data.len()));
+        if !now.is_empty() {
+            timeline.data(micros, self.code, now);
+        }
+        self.passed += now.len() as u64;
+        if later.is_empty() {
+            return;
+        }
+        if self.since.is_none() {
+            self.since = Some((micros, self.passed));
+            let (stream, from) = (name(self.code), self.passed);
+            timeline.event(micros, Code::Gap, &format!("omitting {stream} from byte {from} on, but for its end"));
+        }
+        self.hold(micros, later, keep.last);
+    }
+
+    fn hold(&mut self, micros: u64, data: &[u8], last: usize) {
+        self.passed += data.len() as u64;
+        // Small pieces of one moment share an allocation's worth of bookkeeping only where they are large anyway: a ring of
+        // single bytes would be fifty times its size.
+        match self.ring.back_mut() {
+            Some((_, piece)) if piece.len() + data.len() <= SMALL => *piece = [&**piece, data].concat().into(),
+            _ => self.ring.push_back((micros, data.into())),
+        }
+        self.ring_bytes += data.len();
+        while self.ring_bytes > last {
+            let Some((at, piece)) = self.ring.pop_front() else { return };
+            let over = (self.ring_bytes - last).min(piece.len());
+            self.omit(at, &piece[..over]);
+            self.ring_bytes -= over;
+            if over < piece.len() {
+                self.ring.push_front((at, piece[over..].into()));
+            }
+        }
+    }
+
+    fn omit(&mut self, micros: u64, bytes: &[u8]) {
+        let new = || Omitted { from_micros: micros, to_micros: micros, bytes: 0, digest: Sha256::new() };
+        let omitted = self.omitted.get_or_insert_with(new);
+        omitted.to_micros = omitted.to_micros.max(micros);
+        omitted.bytes += bytes.len() as u64;
+        omitted.digest.update(bytes);
+    }
+
+    /// The stream is over: writes its last part, and what lies before it as a remark.
+    pub(crate) fn end(&mut self, timeline: &mut Timeline, micros: u64) -> Option<Omission> {
+        let (_, from_byte) = self.since?;
+        let omission = self.omitted.take().map(|omitted| Omission {
+            stream: name(self.code).to_owned(),
+            from_byte,
+            bytes: omitted.bytes,
+            sha256: hex(omitted.digest.finalize().into()),
+            from_micros: omitted.from_micros,
+            to_micros: omitted.to_micros,
+        });
+        match &omission {
+            Some(omission) => timeline.event(omission.to_micros, Code::Gap, &omission.to_string()),
+            None => {
+                let stream = name(self.code);
+                timeline.event(micros, Code::Gap, &format!("omitted nothing of {stream} from byte {from_byte} on"));
+            }
+        }
+        for (at, piece) in self.ring.drain(..) {
+            timeline.data(at, self.code, &piece);
+        }
+        self.ring_bytes = 0;
+        (self.keep, self.since) = (None, None);
+        omission
+    }
+}
+
+/// Pieces below this are joined in the ring, with the time of the first.
+const SMALL: usize = 512;
+
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Output => "stdout",
+        Code::Stderr => "stderr",
+        Code::Input => "stdin",
+        Code::Bytes | Code::Resize | Code::Marker | Code::Exit | Code::Port | Code::Gap => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::cast::{Event, events};
+
+    use super::*;
+
+    const KEEP: Keep = Keep { first: 10, first_of_archive: 4, last: 6, terminals: true };
+
+    fn recorded(pieces: &[&[u8]], archive: bool) -> (Vec<Event>, Option<Omission>) {
+        let mut timeline = Timeline::new();
+        let mut flood = Flood::new(Code::Output, Some(KEEP));
+        for (micros, piece) in (0..).zip(pieces) {
+            flood.data(&mut timeline, micros, piece, archive);
+        }
+        let omission = flood.end(&mut timeline, 1000);
+        assert_eq!(flood.end(&mut timeline, 1000), None, "an end is told once");
+        timeline.end_stream(Code::Output);
+        let lines = timeline.cut(u64::MAX).map(|cut| cut.lines).unwrap_or_default();
+        (events(&lines).map(Result::unwrap).collect(), omission)
+    }
+
+    fn said(events: &[Event]) -> Vec<(Code, &str)> {
+        events.iter().map(|event| (event.code, event.data.as_str())).collect()
+    }
+
+    #[test]
+    fn a_stream_within_the_bound_is_untouched() {
+        let (events, omission) = recorded(&[b"01234", b"56789"], false);
+        assert_eq!((said(&events), omission), (vec![(Code::Output, "0123456789")], None));
+    }
+
+    #[test]
+    fn the_middle_is_omitted_counted_and_digested_at_every_split() {
+        let whole = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        for size in 1..=whole.len() {
+            let pieces: Vec<_> = whole.chunks(size).collect();
+            let (events, omission) = recorded(&pieces, false);
+            let omission = omission.expect("something omitted");
+            assert_eq!((omission.from_byte, omission.bytes), (10, 20), "{size}");
+            assert_eq!(omission.sha256, hex(Sha256::digest(&whole[10..30]).into()));
+            let text = omission.to_string();
+            let expected = [
+                (Code::Output, "0123456789"),
+                (Code::Gap, "omitting stdout from byte 10 on, but for its end"),
+                (Code::Gap, &*text),
+                (Code::Output, "uvwxyz"),
+            ];
+            assert_eq!(said(&events), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_still_at_hand_is_no_hole() {
+        let (events, omission) = recorded(&[b"0123456789ab"], false);
+        assert_eq!(omission, None);
+        let expected = [
+            (Code::Output, "0123456789"),
+            (Code::Gap, "omitting stdout from byte 10 on, but for its end"),
+            (Code::Gap, "omitted nothing of stdout from byte 10 on"),
+            (Code::Output, "ab"),
+        ];
+        assert_eq!(said(&events), expected);
+    }
+
+    #[test]
+    fn less_is_kept_of_an_archive() {
+        let (events, omission) = recorded(&[b"0123456789abcdef"], true);
+        assert_eq!(omission.map(|omission| (omission.from_byte, omission.bytes)), Some((4, 6)));
+        assert_eq!(said(&events)[0], (Code::Output, "0123"));
+    }
+
+    #[test]
+    fn a_ring_of_single_bytes_is_no_larger_than_its_bytes() {
+        let mut timeline = Timeline::new();
+        let mut flood = Flood::new(Code::Output, Some(Keep { first: 0, last: 1 << 20, ..KEEP }));
+        for micros in 0..2 << 20 {
+            flood.data(&mut timeline, micros, b"y", false);
+        }
+        assert_eq!(flood.ring_bytes, 1 << 20);
+        assert!(flood.ring.len() <= (1 << 20) / SMALL + 1, "{}", flood.ring.len());
+    }
+}
