@@ -1,0 +1,7 @@
+//! The head of an HTTP request, as it is read by hand.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| gateway::fuzzing::head(input));

@@ -1,0 +1,32 @@
+//! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
+
+use crate::{head, path::Path};
+
+/// What is let through has one spelling, which is read as the same.
+///
+/// # Panics
+/// Where it is not.
+pub fn path(raw: &str) {
+    let Ok(path) = Path::parse(raw) else { return };
+    let mut written = String::new();
+    path.write(&mut written);
+    let again = Path::parse(&written).expect("a path of ours");
+    assert_eq!(again.segments(), path.segments());
+    let mut twice = String::new();
+    again.write(&mut twice);
+    assert_eq!(twice, written);
+    assert!(!path.segments().iter().any(|segment| segment.contains('/') || matches!(&**segment, "" | "." | "..")));
+}
+
+/// A request's head.
+///
+/// # Panics
+/// Where its length is beyond the bytes.
+pub fn head(bytes: &[u8]) {
+    if let Ok(head) = head::request(bytes) {
+        assert!(head.length <= bytes.len());
+        let _ = head::unambiguous_length(&head.headers);
+        let (path_part, _) = head.target.split_once('?').unwrap_or((&head.target, ""));
+        path(path_part);
+    }
+}
