@@ -7,7 +7,7 @@
 //!                               └─refused─▶ Manifest       │ accept(side, bytes)
 //!                                                          ▼
 //!              wire::Decoder ─▶ Tape ─▶ Timeline ─▶ lines ─▶ chunks ─▶ storage::Store
-//!                                 └─▶ Commands (keys, screen)
+//!                                 └─▶ Commands ─▶ transcript::Commands
 //! ```
 //!
 //! A `Tape` is the recording without IO: bytes and times in, asciicast lines out. A
@@ -22,14 +22,11 @@ mod error;
 mod flood;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod keys;
 mod opened;
 mod opening;
 mod ports;
-mod prompt;
 mod recorder;
 mod recording;
-mod screen;
 mod settings;
 mod shelf;
 mod size;

@@ -207,7 +207,7 @@ impl Script {
                 if self.store_input {
                     self.floods[2].data(&mut self.timeline, micros, data, archive);
                 }
-                self.commands.typed(data);
+                self.commands.typed(micros, data);
             }
             (Stream::Stdout, Side::Server) => {
                 self.totals.stdout += length;
@@ -258,7 +258,7 @@ impl Script {
 
     fn sleep(&mut self, micros: u64) {
         let Self { timeline, commands, .. } = self;
-        commands.sleep(micros, &mut |text| timeline.event(micros, Code::Marker, text));
+        commands.sleep(&mut |text| timeline.event(micros, Code::Marker, text));
     }
 
     /// A remark, for a reader of the lines and of the manifest.
@@ -273,6 +273,7 @@ impl Script {
         self.sizes_end(micros);
         (0..STREAMS.len()).for_each(|place| self.end_stream(micros, place));
         let timeline = &mut self.timeline;
+        let commands = self.commands.finish(&mut |text| timeline.event(micros, Code::Marker, text));
         self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
         let (outcome, remark) = self.evidence().outcome(how);
         if let Some(remark) = remark {
@@ -286,7 +287,7 @@ impl Script {
             size: self.sizes.first.unwrap_or((80, 24)),
             totals: self.totals,
             contents: self.contents(),
-            commands: std::mem::take(&mut self.commands.list),
+            commands,
             anomalies: std::mem::take(&mut self.anomalies),
             transport: std::mem::take(&mut self.transport),
         }
@@ -335,7 +336,7 @@ fn real_size(timeline: &mut Timeline, commands: &mut Commands, micros: u64, (wid
         return;
     }
     timeline.event(micros, Code::Resize, &format!("{width}x{height}"));
-    commands.resized(width, height);
+    commands.resized(micros, width, height);
 }
 
 fn port_event(timeline: &mut Timeline, micros: u64, connection: &PortConnection) {

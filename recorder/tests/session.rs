@@ -81,7 +81,9 @@ async fn a_terminal_session_with_a_typed_command() {
     assert_eq!(typed[0].text, "ls \u{e9}");
     let events = stage.events().await;
     let markers: Vec<_> = events.iter().filter(|event| event.code == Code::Marker).collect();
-    assert_eq!((markers[0].micros, markers[0].data.as_str()), (typed[0].micros, "ls \u{e9}"));
+    assert_eq!(markers[0].data, "ls \u{e9}");
+    // Output that comes within a millisecond has one time.
+    assert!(markers[0].micros.abs_diff(typed[0].micros) <= 1000, "{} {}", markers[0].micros, typed[0].micros);
     assert_eq!(said(&events)[0], (Code::Resize, "120x40"));
     assert_eq!(restored(&events, Code::Output), "/ # ls \u{e9}\r\n/ # ".as_bytes());
 }

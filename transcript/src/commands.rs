@@ -26,8 +26,12 @@ use shot::{Logical, Shot, View};
 const ENTRIES: usize = 20_000;
 /// Most bytes of what is kept of the screen for a command.
 const TEXT_BYTES: usize = 16 << 10;
+/// Most rows of one line that a line editor broke.
+const BROKEN: usize = 200;
 /// Most prompts that are remembered while a session goes on.
 const PROMPTS: usize = 100;
+/// Most entries by which a line's prompt is told while a session goes on.
+const LEARNED: usize = 64;
 /// Rows kept above the screen, so that a command of many lines can be read.
 const SCROLLBACK: usize = 200;
 /// Nothing was printed for so long: the cursor may be waiting.
@@ -53,7 +57,9 @@ pub struct Commands {
     floor: u64,
     /// The line that was left by the line feed just before, if it was one of a line editor.
     left: Option<Shot>,
-    /// Something was printed since the last event; when.
+    /// Entries that were told while the session went on.
+    told: usize,
+    /// Something was printed since the last event.
     unseen: bool,
     last_micros: u64,
     /// The shell sends OSC 133.
@@ -80,8 +86,37 @@ struct Waiting {
     prompt: Prompt,
     sure: bool,
     ready: u64,
-    /// The row was full and the cursor went to the next: the line goes on there, or it was entered.
+    /// Rows that the line editor broke at the terminal's edge.
+    broken: Vec<u64>,
+    /// The last row was full and the cursor went to the next: the line goes on there, or it was entered.
     full: Option<Shot>,
+    /// The cursor waited in that next row.
+    goes_on: bool,
+}
+
+impl Waiting {
+    fn new(row: u64, prompt: Prompt, sure: bool, ready: u64) -> Self {
+        Self { row, prompt, sure, ready, broken: Vec::new(), full: None, goes_on: false }
+    }
+
+    /// The line, of all rows that the line editor broke it over; none where the cursor is on another line.
+    fn whole(&self, mut shot: Shot) -> Option<Shot> {
+        let first = shot.lines.iter().position(|line| line.row == self.row)?;
+        let lines = shot.lines.split_off(first);
+        let (last, before) = lines.split_last()?;
+        let mut whole = Logical { row: self.row, ..Logical::default() };
+        for (line, next) in before.iter().zip(&lines[1..]) {
+            let broken = line.full || self.broken.iter().any(|row| (line.row..next.row).contains(row));
+            if !broken {
+                return None;
+            }
+            whole.text.push_str(&line.text);
+        }
+        shot.cursor += whole.text.len();
+        whole.text.push_str(&last.text);
+        shot.lines = vec![whole];
+        Some(shot)
+    }
 }
 
 /// A line editor at work.
@@ -117,6 +152,7 @@ impl Commands {
             evicted: 0,
             floor: 0,
             left: None,
+            told: 0,
             unseen: false,
             last_micros: 0,
             marks: false,
@@ -189,6 +225,47 @@ impl Commands {
         self.unseen = true;
     }
 
+    /// Output was left out: the screen is not known any more. `alternate`: it is the alternate one.
+    pub fn skipped(&mut self, micros: u64, alternate: bool) {
+        self.last_micros = self.last_micros.max(micros);
+        self.emulator.clear(alternate);
+        self.decoder = Decoder::default();
+        self.scanner = Scanner::default();
+        self.state = State::Output(None);
+        self.left = None;
+        (self.floor, self.start, self.unseen) = (0, None, false);
+        if let Some(entry) = self.entries.last_mut().filter(|entry| entry.ended.is_none()) {
+            entry.first_output.get_or_insert(micros);
+            entry.last_output = Some(micros);
+        }
+    }
+
+    /// Whether a full-screen program has the screen.
+    pub fn is_alternate(&mut self) -> bool {
+        self.emulator.wake();
+        self.emulator.terminal().active_screen_kind() == ScreenKind::Alternate
+    }
+
+    /// Gives up memory while nothing happens: the screen becomes a few KiB of text until something does.
+    pub fn sleep(&mut self) {
+        self.evicted += self.emulator.sleep() as u64;
+    }
+
+    /// Whether [`Self::sleep`] would give up memory.
+    pub fn is_awake(&self) -> bool {
+        self.emulator.is_awake()
+    }
+
+    /// The lines that were entered since the last call, each by itself and by what is known now: `found` gets time and
+    /// text. [`Self::finish`] knows more.
+    pub fn entered(&mut self, found: &mut dyn FnMut(u64, &str)) {
+        let from = self.entries.len().saturating_sub(LEARNED).min(self.told);
+        for (micros, text) in resolve::lines(&self.entries[from..], self.told - from) {
+            found(micros, &text);
+        }
+        self.told = self.entries.len();
+    }
+
     /// The commands so far, for a session that goes on.
     pub fn so_far(&self) -> Vec<Command> {
         resolve::commands(&self.entries)
@@ -196,6 +273,7 @@ impl Commands {
 
     /// All commands.
     pub fn finish(mut self) -> Vec<Command> {
+        self.emulator.wake();
         if let State::Editing(Editing { done: Some(micros), .. }) = self.state {
             self.enter(micros);
         }
@@ -383,13 +461,7 @@ impl Commands {
         if line.text.trim_end().len() <= prompt.len() {
             return false;
         }
-        let waiting = Waiting {
-            row: line.row,
-            prompt: Prompt { text: prompt, right: String::new() },
-            sure: false,
-            ready: micros,
-            full: None,
-        };
+        let waiting = Waiting::new(line.row, Prompt { text: prompt, right: String::new() }, false, micros);
         shot.lines.drain(..shot.lines.len() - 1);
         self.waiting_entered(micros, waiting, shot);
         true
@@ -409,39 +481,32 @@ impl Commands {
         }
     }
 
-    fn waiting_line_left(&mut self, micros: u64, waiting: Waiting) {
-        if self.keys.seen() && !self.keys.entered() {
-            // Completions, or a look at a result, are shown below the line.
+    fn waiting_line_left(&mut self, micros: u64, mut waiting: Waiting) {
+        let Some(shot) = self.shot_of_left() else { return };
+        let columns = self.emulator.terminal().size().0;
+        let at_edge = self.column.is_some_and(|column| column + 1 >= columns);
+        if at_edge && waiting.broken.len() < BROKEN {
+            waiting.broken.push(shot.row);
+        }
+        if shot.below || (self.keys.seen() && !self.keys.entered()) {
+            // A line editor goes to the last row first, or shows completions, or a look at a result, below its line.
             self.state = State::Output(Some(waiting));
             return;
         }
-        let Some(mut shot) = self.shot_of_left() else { return };
-        let Some(line) = shot.last().cloned() else { return };
-        if shot.below {
-            // A line editor goes to the last row first.
-            self.state = State::Output(Some(waiting));
-            return;
-        }
-        let mut whole = line.clone();
-        if let Some(before) = &waiting.full {
-            let Some(first) = before.last() else { return };
-            if line.row <= first.row {
-                return;
-            }
-            whole.row = first.row;
-            whole.text = format!("{}{}", first.text, line.text);
-            shot.cursor += first.text.len();
-        } else if line.row != waiting.row {
-            // Something moved the cursor: this is another line.
+        let before = if waiting.goes_on { None } else { waiting.full.take() };
+        if let Some(before) = before {
+            // Nothing was typed in this row: the full one above it was the last.
+            self.waiting_entered(micros, waiting, before);
             return self.output_line_left();
         }
-        shot.lines = vec![whole];
-        if line.full && shot.cursor + 4 >= shot.lines[0].text.len() && !self.keys.entered() {
-            // BusyBox breaks a long line itself.
-            self.state = State::Output(Some(Waiting { full: Some(shot), ..waiting }));
+        let Some(whole) = waiting.whole(shot) else { return self.output_line_left() };
+        if at_edge && !self.keys.seen() {
+            // BusyBox breaks a long line itself, or this was its end: the next row tells.
+            (waiting.full, waiting.goes_on) = (Some(whole), false);
+            self.state = State::Output(Some(waiting));
             return;
         }
-        self.waiting_entered(micros, waiting, shot);
+        self.waiting_entered(micros, waiting, whole);
     }
 
     fn waiting_entered(&mut self, micros: u64, waiting: Waiting, shot: Shot) {
@@ -521,10 +586,15 @@ impl Commands {
 
     /// Time passed since the last event, until a key (`key`) or output came: did the cursor wait?
     fn passed(&mut self, micros: u64, key: bool) {
+        self.emulator.wake();
         let pause = micros.saturating_sub(self.last_micros);
         let since = self.last_micros;
         self.last_micros = since.max(micros);
         if !self.unseen || !(key || pause >= PAUSE_MICROS) {
+            return;
+        }
+        if pause < PAUSE_MICROS && matches!(self.state, State::Output(Some(_))) {
+            // A key that came while the answer to the one before was still on its way.
             return;
         }
         self.unseen = false;
@@ -549,28 +619,31 @@ impl Commands {
     fn cursor_waits(&mut self, since: u64, waits: bool) {
         let shot = self.shot();
         let State::Output(waiting) = &mut self.state else { return };
-        let before = waiting.take();
+        let mut before = waiting.take();
         let Some(shot) = shot else { return };
         let Some(line) = shot.last() else { return };
-        if let Some(Waiting { full: Some(full), .. }) = &before {
-            let goes_on = full.last().is_some_and(|first| line.row > first.row && line.row <= first.row + 16);
-            let prompt = before.as_ref().is_some_and(|before| line.text.starts_with(&before.prompt.text));
-            if goes_on && !prompt {
-                *waiting = before;
+        if let Some(mut before) = before.take_if(|before| before.full.is_some()) {
+            if line.row > before.row && !line.text.starts_with(&before.prompt.text) {
+                before.goes_on = true;
+                *waiting = Some(before);
                 return;
             }
-            if let Some(Waiting { full: Some(_), .. }) = &before {
-                let mut entered = before;
-                let full = entered.as_mut().and_then(|waiting| waiting.full.take());
-                if let (Some(entered), Some(full)) = (entered, full) {
-                    self.waiting_entered(since, entered, full);
-                }
-                return self.cursor_waits(since, waits);
+            if let Some(full) = before.full.take() {
+                self.waiting_entered(since, before, full);
+            }
+            return self.cursor_waits(since, waits);
+        }
+        // The cursor is in a further row of the same line.
+        if let Some(before) = before.take_if(|before| !before.broken.is_empty() && before.row < line.row) {
+            if before.whole(shot.clone()).is_some() {
+                *waiting = Some(before);
+                return;
             }
         }
         let Some(prompt) = prompt_of(&shot) else { return };
         if self.entries.last().is_some_and(|entry| is_back(entry, line)) {
             self.entries.pop();
+            self.told = self.told.min(self.entries.len());
         }
         *waiting = Some(match before {
             Some(before)
@@ -582,7 +655,7 @@ impl Commands {
                 if waits && prompt::ends_like_one(&prompt.text) {
                     self.keys.waits();
                 }
-                Waiting { row: line.row, prompt, sure: waits, ready: since, full: None }
+                Waiting::new(line.row, prompt, waits, since)
             }
         });
     }

@@ -11,17 +11,53 @@ const LARGEST: (usize, usize) = (1000, 300);
 pub(crate) struct Emulator {
     terminal: Box<Terminal>,
     scrollback: usize,
+    /// Asleep: what makes a terminal of this size with the same screen.
+    asleep: Option<(usize, usize, String)>,
 }
 
 impl Emulator {
     /// `scrollback`: rows kept above the screen.
     pub(crate) fn new(columns: u16, rows: u16, scrollback: usize) -> Self {
         let (columns, rows) = clamped(columns, rows);
-        Self { terminal: blank(columns, rows, scrollback), scrollback }
+        Self { terminal: blank(columns, rows, scrollback), scrollback, asleep: None }
     }
 
     pub(crate) fn terminal(&self) -> &Terminal {
         &self.terminal
+    }
+
+    /// An empty screen of the same size; `alternate`: the alternate one.
+    pub(crate) fn clear(&mut self, alternate: bool) {
+        self.wake();
+        let (columns, rows) = self.terminal.size();
+        self.terminal = blank(columns, rows, self.scrollback);
+        if alternate {
+            self.terminal.feed("\x1b[?1049h");
+        }
+    }
+
+    /// Becomes a dump of 1 to 2 KiB until [`Self::wake`]; says how many rows of scrollback are gone.
+    pub(crate) fn sleep(&mut self) -> usize {
+        if self.asleep.is_some() {
+            return 0;
+        }
+        let (columns, rows) = self.terminal.size();
+        let screen = self.terminal.primary_screen();
+        let above = screen.all_lines().count().saturating_sub(screen.visible_lines().len());
+        self.asleep = Some((columns, rows, self.terminal.dump()));
+        self.terminal = blank(1, 1, 0);
+        above
+    }
+
+    pub(crate) fn wake(&mut self) {
+        if let Some((columns, rows, dump)) = self.asleep.take() {
+            self.terminal = blank(columns, rows, self.scrollback);
+            let _ = self.feed(&dump, ());
+        }
+    }
+
+    pub(crate) fn is_awake(&self) -> bool {
+        self.asleep.is_none()
     }
 
     /// Shows text. Should the emulator panic over it, an empty screen of the same size goes on, and this says `None`.

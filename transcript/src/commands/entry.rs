@@ -50,13 +50,14 @@ impl Entry {
         })
     }
 
-    /// What stands behind the prompt of the line at `at`, down to the cursor's line.
-    pub(super) fn behind(&self, (at, offset): (usize, usize), prompt: &Prompt) -> String {
+    /// What stands behind the prompt of the line at `at`, down to the cursor's line; and whether it was drawn in, as fish
+    /// does with the further lines of a buffer.
+    pub(super) fn behind(&self, (at, offset): (usize, usize), prompt: &Prompt) -> (String, bool) {
         let last = self.lines.len().saturating_sub(1);
         let width = prompt.text.chars().count();
         let mut text = String::new();
         let indented = |line: &Logical| line.text.chars().take(width).all(|c| c == ' ');
-        // fish draws the lines of one buffer below each other, behind its prompt, with an indentation of its own.
+        // Below each other, behind the prompt, with an indentation that is not in the text.
         let drawn_in = width > 0 && self.lines.len() > at + 1 && self.lines[at + 1..].iter().all(indented);
         for (number, line) in self.lines.iter().enumerate().skip(at) {
             let mut rest = line.text.as_str();
@@ -76,7 +77,7 @@ impl Entry {
             }
             text.push_str(rest.trim_end());
         }
-        text
+        (text, drawn_in)
     }
 }
 

@@ -22,6 +22,15 @@ pub(super) fn commands(entries: &[Entry]) -> Vec<Command> {
     groups.finish()
 }
 
+/// Time and text of the lines of entries from `first` on.
+pub(super) fn lines(entries: &[Entry], first: usize) -> Vec<(u64, String)> {
+    let learned = Learned::of(entries);
+    let readings = entries.iter().skip(first).filter_map(|entry| reading(entry, &learned));
+    let entered = readings.filter(|it| !it.entry.interrupted && !it.text.ends_with("^C"));
+    let told = entered.map(|reading| (reading.entry.micros, reading.text.trim_end().to_owned()));
+    told.filter(|(_, text)| !text.is_empty()).collect()
+}
+
 /// Whether the shell may have made another line of this one.
 pub(super) fn expands(entry: &Entry) -> bool {
     entry.lines.last().is_some_and(|line| line.text.contains(['!', '^']))
@@ -52,6 +61,12 @@ impl<'a> Learned<'a> {
         self.texts.get(prompt).copied().unwrap_or(0)
     }
 
+    /// A prompt that was seen more than once and that a text begins with.
+    fn known(&self, text: &str) -> Option<&'a str> {
+        let known = self.texts.iter().filter(|(known, times)| **times >= 2 && text.starts_with(**known));
+        known.map(|(known, _)| *known).find(|known| prompt::ends_like_one(known))
+    }
+
     /// The shortest known prompt that a line begins with, and that was seen more often than `text`.
     fn prefix(&self, text: &str) -> Option<&'a str> {
         let count = self.count(text);
@@ -71,6 +86,8 @@ struct Reading<'a> {
     text: String,
     /// It stands right below the entry before.
     adjacent: bool,
+    /// Its further lines were drawn in: fish's.
+    drawn_in: bool,
 }
 
 fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
@@ -78,9 +95,17 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
     if entry.evidence == Evidence::Prompt && !is_trusted(&prompt.text, learned) {
         return None;
     }
-    let text = entry.behind(at, &prompt);
+    let (mut text, drawn_in) = entry.behind(at, &prompt);
+    let mut prompt = prompt;
+    if !prompt::ends_like_one(&prompt.text)
+        && let Some(known) = learned.known(&text)
+    {
+        // A question before was answered without echo: the prompt stands in the same line.
+        text.drain(..known.len());
+        prompt.text.push_str(known);
+    }
     let row = entry.lines.get(at.0)?.row;
-    Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text })
+    Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text, drawn_in })
 }
 
 fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(Place, Prompt)> {
@@ -122,7 +147,11 @@ fn likely(entry: &Entry) -> Option<(Place, Prompt)> {
 fn is_trusted(text: &str, learned: &Learned<'_>) -> bool {
     let often = learned.shapes.get(&prompt::shape(text)).copied().unwrap_or(0) >= 2;
     let like = prompt::ends_like_one(text) && text.ends_with(' ');
-    prompt::is_classic(text) || (like && often) || prompt::goes_on(text, "")
+    // What was printed without a line end stands before the prompt.
+    let behind_output = learned.texts.iter().any(|(known, times)| {
+        *times >= 2 && known.len() < text.len() && text.ends_with(known) && prompt::ends_like_one(known)
+    });
+    behind_output || prompt::is_classic(text) || (like && often) || prompt::goes_on(text, "")
 }
 
 /// A list of completions is printed below the line, and the line again below it: the first one was not entered.
@@ -181,7 +210,7 @@ impl Open {
 
 impl Groups {
     fn take(&mut self, reading: Reading<'_>) {
-        let Reading { entry, prompt, text, adjacent } = reading;
+        let Reading { entry, prompt, text, adjacent, drawn_in } = reading;
         let more = self.open.as_ref().is_some_and(|open| {
             let again = prompt == open.typed.prompt;
             adjacent && prompt::goes_on(&prompt, &open.typed.prompt) && (!again || prompt::is_open(&open.text))
@@ -198,7 +227,7 @@ impl Groups {
         }
         self.close();
         self.open = Some(Open::new(entry, text, prompt));
-        if entry.readline {
+        if entry.readline && !drawn_in {
             self.apart();
         }
     }
