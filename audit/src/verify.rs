@@ -1,9 +1,9 @@
 //! Whether what is stored is what was written: keys, journal and recordings, with nothing but the objects and public keys.
 //!
 //! ```text
-//! keys ─▶ keyring ─▶ journal: chain, signatures ─▶ recordings: chunks, manifests ─▶ what the journal and the
-//!                      │ which sessions were opened, ended           ▲               recordings say of each other
-//!                      └─────────────────────────────────────────────┘
+//! keys ─▶ keyring ─▶ journals: chain, signatures ─▶ recordings: chunks, manifests ─▶ journals, as far as they
+//!                      │ which sessions were opened, ended           ▲               grew ─▶ what they and the
+//!                      └─────────────────────────────────────────────┘               recordings say of each other
 //! ```
 //!
 //! Everything that is read may be hostile: sizes are looked at before objects are read, and nothing is unpacked without
@@ -19,13 +19,18 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use storage::{
-    Key, Store, StoreError,
+    Key, RecordingId, Store, StoreError,
     signing::{JournalHead, KeyId, PublicKey},
 };
 
 pub use report::{Finding, Problem, Report, Verdict};
 
-use self::{journal::Sessions, keyring::Keyring, recording::Walk, witnesses::Witnesses};
+use self::{
+    journal::{Chain, Heard, Sessions},
+    keyring::Keyring,
+    recording::Walk,
+    witnesses::Witnesses,
+};
 
 /// Recordings that are read at the same time; each holds one object.
 const PARALLEL: usize = 8;
@@ -95,15 +100,20 @@ pub async fn verify(
 
     let mut witnesses = Witnesses::new(&question.heads);
     let mut sessions = Sessions::default();
-    for gateway in store.children("journal/").await? {
-        let told = &mut |objects, bytes| {
-            done.journal_objects += objects;
-            done.bytes += bytes;
-            progress(done);
-        };
-        journal::check(&context, &gateway, &mut sessions, &mut witnesses, &mut report, told).await?;
+    let mut journals = Journals::default();
+    journals.read_on(&context, &mut sessions, &mut witnesses, &mut report, &mut done, progress).await?;
+    let doubtful = recordings(&context, &mut sessions, &mut witnesses, &mut report, &mut done, progress).await?;
+    // What was opened, and signed, while the recordings were read.
+    journals.read_on(&context, &mut sessions, &mut witnesses, &mut report, &mut done, progress).await?;
+    for chain in &journals.0 {
+        chain.end(question, &mut witnesses, &mut report);
     }
-    recordings(&context, &mut sessions, &mut witnesses, &mut report, &mut done, progress).await?;
+    for id in doubtful {
+        if !question.excerpt && !sessions.of(id).is_some_and(|session| session.opened) {
+            let detail = "no journal knows that this recording was opened";
+            report.found(Key::recording_prefix(id), Problem::Foreign, detail);
+        }
+    }
     sessions.without_recording(question, &mut report);
     witnesses.compare(question.excerpt, &mut report);
     context.keyring.unstated(&mut report);
@@ -111,6 +121,40 @@ pub async fn verify(
     Ok(report)
 }
 
+/// The journals of all gateways.
+#[derive(Default)]
+struct Journals(Vec<Chain>);
+
+impl Journals {
+    /// Reads what was not read yet, of every gateway that there is now.
+    async fn read_on(
+        &mut self,
+        context: &Context<'_>,
+        sessions: &mut Sessions,
+        witnesses: &mut Witnesses,
+        report: &mut Report,
+        done: &mut Progress,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), StoreError> {
+        for gateway in context.store.children("journal/").await? {
+            if !self.0.iter().any(|chain| chain.gateway() == gateway) {
+                self.0.push(Chain::of(gateway));
+            }
+        }
+        let told = &mut |objects, bytes| {
+            done.journal_objects += objects;
+            done.bytes += bytes;
+            progress(*done);
+        };
+        for chain in &mut self.0 {
+            let heard = &mut Heard { sessions, witnesses, report, told };
+            chain.read_on(context, heard).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks all recordings. Returns those of which the journal has not said so far that they were opened.
 async fn recordings(
     context: &Context<'_>,
     sessions: &mut Sessions,
@@ -118,9 +162,10 @@ async fn recordings(
     report: &mut Report,
     done: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<(), StoreError> {
+) -> Result<Vec<RecordingId>, StoreError> {
     let mut walk = Walk::new(Arc::clone(context.store), &context.question.within);
     let mut running = FuturesUnordered::new();
+    let mut doubtful = Vec::new();
     let mut more = true;
     loop {
         while more && running.len() < PARALLEL {
@@ -132,11 +177,11 @@ async fn recordings(
                 None => more = false,
             }
         }
-        let Some(checked) = running.next().await else { return Ok(()) };
+        let Some(checked) = running.next().await else { return Ok(doubtful) };
         let checked = checked?;
         done.recordings += 1;
         done.bytes += checked.bytes;
-        checked.into_report(report, witnesses);
+        doubtful.extend(checked.into_report(report, witnesses));
         progress(*done);
     }
 }
@@ -153,7 +198,7 @@ async fn strangers(context: &Context<'_>, report: &mut Report) -> Result<(), Sto
     Ok(())
 }
 
-/// An object, unless it is larger than `most`. None for one that is gone.
+/// An object; none for one that is gone.
 async fn read(store: &Arc<dyn Store>, key: &Key) -> Result<Option<bytes::Bytes>, StoreError> {
     match store.read(key).await {
         Ok(bytes) => Ok(Some(bytes)),

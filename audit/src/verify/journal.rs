@@ -37,6 +37,11 @@ pub(super) struct Session {
 pub(super) struct Sessions(HashMap<RecordingId, Session>);
 
 impl Sessions {
+    /// What is known of a session.
+    pub(super) fn of(&self, id: RecordingId) -> Option<Session> {
+        self.0.get(&id).copied()
+    }
+
     /// There is a recording of it: what is known.
     pub(super) fn seen(&mut self, id: RecordingId) -> Option<Session> {
         let session = self.0.get_mut(&id)?;
@@ -75,51 +80,28 @@ impl Sessions {
     }
 }
 
+/// What a journal's check is told, and tells.
+pub(super) struct Heard<'a> {
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) witnesses: &'a mut Witnesses,
+    pub(super) report: &'a mut Report,
+    /// Objects and bytes that were read.
+    pub(super) told: &'a mut (dyn FnMut(u64, u64) + Send),
+}
+
 /// A gateway's journal on its way through the check.
-struct Chain<'a> {
-    gateway: &'a str,
+pub(super) struct Chain {
+    gateway: String,
+    /// The last object that was listed.
+    after: Option<Key>,
     /// After the object before.
     tail: Tail,
-    /// Number and digest of the object before.
+    /// Number of the object before.
     last: Option<u64>,
     /// Whether the object before is as it was written, so that a break of the chain is this one's.
     intact: bool,
     /// The last entry's event is `stopped`.
     stopped: bool,
-}
-
-/// Reads a gateway's journal from its first object to its last.
-pub(super) async fn check(
-    context: &Context<'_>,
-    gateway: &str,
-    sessions: &mut Sessions,
-    witnesses: &mut Witnesses,
-    report: &mut Report,
-    told: &mut (dyn FnMut(u64, u64) + Send),
-) -> Result<(), StoreError> {
-    let prefix = format!("journal/{gateway}/");
-    let mut chain = Chain { gateway, tail: Tail::default(), last: None, intact: true, stopped: false };
-    let mut after: Option<Key> = None;
-    loop {
-        let page = context.store.list(&prefix, after.as_ref(), PAGE).await?;
-        let full = page.len() == PAGE;
-        after = page.last().map(|entry| entry.key.clone());
-        let mut objects = stream::iter(page).map(|entry| fetch(context, entry)).buffered(AHEAD);
-        while let Some(fetched) = objects.next().await {
-            let (key, object) = fetched?;
-            let Some(seq) = own_seq(&key, gateway) else {
-                report.found(key, Problem::Foreign, "nothing of this name belongs to a journal");
-                continue;
-            };
-            told(1, object.as_ref().map_or(0, |object| object.len() as u64));
-            chain.follow(context, &key, seq, object, sessions, witnesses, report);
-        }
-        if !full {
-            break;
-        }
-    }
-    chain.end(context.question, witnesses, report);
-    Ok(())
 }
 
 /// None for an object that is gone or too large to be read.
@@ -138,18 +120,43 @@ fn own_seq(key: &Key, gateway: &str) -> Option<u64> {
     matches!(parts.as_slice(), [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2)).then_some(seq)
 }
 
-impl Chain<'_> {
-    #[allow(clippy::too_many_arguments)]
-    fn follow(
-        &mut self,
-        context: &Context<'_>,
-        key: &Key,
-        seq: u64,
-        object: Option<Bytes>,
-        sessions: &mut Sessions,
-        witnesses: &mut Witnesses,
-        report: &mut Report,
-    ) {
+impl Chain {
+    /// A gateway's, before its first object.
+    pub(super) fn of(gateway: String) -> Self {
+        Self { gateway, after: None, tail: Tail::default(), last: None, intact: true, stopped: false }
+    }
+
+    /// The gateway.
+    pub(super) fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// Reads the objects that were not read yet.
+    pub(super) async fn read_on(&mut self, context: &Context<'_>, heard: &mut Heard<'_>) -> Result<(), StoreError> {
+        let prefix = format!("journal/{}/", self.gateway);
+        loop {
+            let page = context.store.list(&prefix, self.after.as_ref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            self.after = page.last().map(|entry| entry.key.clone()).or(self.after.take());
+            let mut objects = stream::iter(page).map(|entry| fetch(context, entry)).buffered(AHEAD);
+            while let Some(fetched) = objects.next().await {
+                let (key, object) = fetched?;
+                match own_seq(&key, &self.gateway) {
+                    Some(seq) => self.follow(context, &key, seq, object, heard),
+                    None => {
+                        heard.report.found(key, Problem::Foreign, "nothing of this name belongs to a journal");
+                    }
+                }
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    fn follow(&mut self, context: &Context<'_>, key: &Key, seq: u64, object: Option<Bytes>, heard: &mut Heard<'_>) {
+        (heard.told)(1, object.as_ref().map_or(0, |object| object.len() as u64));
+        let Heard { sessions, witnesses, report, .. } = heard;
         let follows = self.number(key, seq, context.question.excerpt, report);
         let Some(object) = object else {
             report.found(key, Problem::Altered, "it is larger than any journal object, or gone");
@@ -165,7 +172,7 @@ impl Chain<'_> {
         self.entries(key, &object, sessions, report);
         let tail = Tail::after(&object);
         let sha256 = chunk::hex(tail.object);
-        if witnesses.contradicts(self.gateway, seq, &sha256) {
+        if witnesses.contradicts(&self.gateway, seq, &sha256) {
             report.found(key, Problem::Altered, "the heads that were given know it by another digest");
         }
         (self.tail, self.intact, self.last) = (tail, intact, Some(seq));
@@ -263,9 +270,10 @@ impl Chain<'_> {
         }
     }
 
-    fn end(&self, question: &Question, witnesses: &mut Witnesses, report: &mut Report) {
+    /// Tells where the journal ends.
+    pub(super) fn end(&self, question: &Question, witnesses: &mut Witnesses, report: &mut Report) {
         let Some(seq) = self.last else { return };
-        witnesses.end(JournalHead { gateway: self.gateway.to_owned(), seq, sha256: chunk::hex(self.tail.object) });
+        witnesses.end(JournalHead { gateway: self.gateway.clone(), seq, sha256: chunk::hex(self.tail.object) });
         if !self.stopped && !question.excerpt {
             report.note(format!(
                 "journal/{}/ does not end with `stopped`: the gateway runs, died, or what came last was removed",

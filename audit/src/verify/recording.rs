@@ -95,16 +95,20 @@ pub(super) struct Checked {
     findings: Vec<Finding>,
     notes: Vec<String>,
     signature: Option<Signature>,
+    /// The journal has not said that it was opened.
+    doubtful: bool,
 }
 
 impl Checked {
-    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) {
+    /// Tells what was found. Returns the recording where the journal has yet to say that it was opened.
+    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<RecordingId> {
         *(if self.finished { &mut report.recordings } else { &mut report.unfinished }) += 1;
         self.findings.into_iter().for_each(|finding| report.add(finding));
         self.notes.into_iter().for_each(|note| report.note(note));
         if let Some(signature) = self.signature {
             witnesses.signature(&signature, Key::manifest(self.id).as_str());
         }
+        self.doubtful.then_some(self.id)
     }
 
     fn found(&mut self, object: impl ToString, problem: Problem, detail: impl Into<String>) {
@@ -125,12 +129,13 @@ pub(super) async fn check(
         findings: Vec::new(),
         notes: Vec::new(),
         signature: None,
+        doubtful: false,
     };
     match listed.manifest {
         Some(size) => {
             if let Some(manifest) = manifest(context, &listed, size, &mut checked).await? {
                 chunks(context, &listed, &manifest, &mut checked).await?;
-                opened(context, session, &mut checked);
+                checked.doubtful = !session.is_some_and(|session| session.opened);
             }
         }
         None => unfinished(context, &listed, session, &mut checked).await?,
@@ -283,14 +288,6 @@ fn header(listed: &Listed, chunk: &Chunk, object: &[u8], manifest: &Manifest, ch
     }
 }
 
-/// A recording that somebody finished was opened by somebody.
-fn opened(context: &Context<'_>, session: Option<Session>, checked: &mut Checked) {
-    if !session.is_some_and(|session| session.opened) && !context.question.excerpt {
-        let detail = "no journal knows that this recording was opened";
-        checked.found(Key::recording_prefix(checked.id), Problem::Foreign, detail);
-    }
-}
-
 /// A recording without a manifest: live, or one whose gateway died. Its chunks can be read; nothing vouches for them.
 async fn unfinished(
     context: &Context<'_>,
@@ -312,7 +309,7 @@ async fn unfinished(
         None if listed.chunks.len() == 1 => {
             checked.notes.push(format!("{folder} has a header only, and no journal knows of it"));
         }
-        None => opened(context, None, checked),
+        None => checked.doubtful = true,
     }
     for (place, (number, size)) in listed.chunks.iter().enumerate() {
         let key = Key::chunk(listed.id, *number);

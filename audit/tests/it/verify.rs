@@ -1,8 +1,11 @@
 //! What was done to a store is found, and named.
 
-use audit::verify::{Problem, Question, Report, Trust, Verdict};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use audit::verify::{Problem, Question, Report, Trust, Verdict, verify};
 use bytes::Bytes;
-use storage::{Key, Manifest, signing::Signer};
+use storage::{Capabilities, Entry, Key, Manifest, Memory, Store, StoreError, signing::Signer};
 
 use crate::world::{Objects, World, now, report};
 
@@ -254,4 +257,58 @@ async fn what_is_too_large_is_not_unpacked() {
         let found = after(&world, |objects| drop(objects.insert(key.clone(), bomb.clone()))).await;
         assert_eq!(problems(&found, &key), [Problem::Altered], "{key}");
     }
+}
+
+/// A store to which a second life of the gateway is added once its recordings are listed.
+#[derive(Debug)]
+struct Growing {
+    memory: Memory,
+    more: Mutex<Objects>,
+}
+
+#[async_trait]
+impl Store for Growing {
+    async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
+        self.memory.put_new(key, bytes).await
+    }
+
+    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+        self.memory.read(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        if prefix.starts_with("recordings/") {
+            let more = std::mem::take(&mut *self.more.lock().unwrap());
+            for (key, object) in more {
+                self.memory.put_new(&key, object).await?;
+            }
+        }
+        self.memory.list(prefix, after, limit).await
+    }
+
+    async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.memory.children(prefix).await
+    }
+
+    async fn probe(&self) -> Result<Capabilities, StoreError> {
+        self.memory.probe().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_grows_while_it_is_checked_is_not_wrong() {
+    let world = World::new().await;
+    let later = |key: &Key| {
+        key.journal_seq().is_some_and(|seq| seq > 1) || key.as_str().contains(&world.recordings[1].to_string())
+    };
+    let (more, first): (Objects, Objects) = world.objects.clone().into_iter().partition(|(key, _)| later(key));
+    assert_eq!(more.len(), 2 + 4);
+    let store = Growing { memory: Memory::new(), more: Mutex::new(more) };
+    for (key, object) in first {
+        store.put_new(&key, object).await.unwrap();
+    }
+    let question = Question { heads: Vec::new(), ..world.question() };
+    let found = verify(&(Arc::new(store) as Arc<dyn Store>), &question, &mut |_| {}).await.unwrap();
+    assert_eq!((found.verdict(), &*found.findings), (Verdict::Proven, &[][..]));
+    assert_eq!((found.recordings, found.heads), (2, world.heads));
 }
