@@ -109,7 +109,8 @@ pub async fn verify(
         chain.end(question, &mut witnesses, &mut report);
     }
     for id in doubtful {
-        if !question.excerpt && !sessions.of(id).is_some_and(|session| session.opened) {
+        let opened = sessions.seen(id).is_some_and(|session| session.opened);
+        if !opened && !question.excerpt {
             let detail = "no journal knows that this recording was opened";
             report.found(Key::recording_prefix(id), Problem::Foreign, detail);
         }

@@ -37,16 +37,11 @@ pub(super) struct Session {
 pub(super) struct Sessions(HashMap<RecordingId, Session>);
 
 impl Sessions {
-    /// What is known of a session.
-    pub(super) fn of(&self, id: RecordingId) -> Option<Session> {
-        self.0.get(&id).copied()
-    }
-
-    /// There is a recording of it: what is known.
+    /// There is a recording of it: what is known so far.
     pub(super) fn seen(&mut self, id: RecordingId) -> Option<Session> {
-        let session = self.0.get_mut(&id)?;
+        let session = self.0.entry(id).or_default();
         session.recorded = true;
-        Some(*session)
+        (session.opened || session.ended).then_some(*session)
     }
 
     /// Finds sessions of which nothing is recorded.
