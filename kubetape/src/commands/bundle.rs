@@ -100,6 +100,8 @@ fn speaks_of(what: &What, id: RecordingId) -> bool {
         What::SessionOpened { session, .. }
         | What::SessionEnded { session, .. }
         | What::Terminated { session, .. }
+        | What::Copied { session, .. }
+        | What::Forwarded { session, .. }
         | What::Viewed { session, .. }
         | What::Imported { session, .. } => *session == id,
         _ => false,
