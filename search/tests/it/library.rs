@@ -89,6 +89,15 @@ impl Library {
         self.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
     }
 
+    /// Writes a chunk with this output, each piece at its microsecond.
+    pub async fn shows(&self, id: RecordingId, number: u32, output: &[(u64, &str)]) {
+        let mut lines = Vec::new();
+        for (micros, text) in output {
+            write_event(&mut lines, *micros, Code::Output, text);
+        }
+        self.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
+    }
+
     /// Writes the manifest.
     pub async fn end(&self, session: &Session, outcome: Outcome, typed: &[&str]) {
         let manifest = manifest(session, outcome, typed);

@@ -4,7 +4,9 @@ mod following;
 mod joining;
 mod library;
 mod lists;
+mod outputs;
 mod places;
+mod queries;
 mod texts;
 
 use std::time::Duration;

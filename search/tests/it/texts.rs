@@ -180,6 +180,20 @@ async fn hostile_queries_are_answered_or_explained() {
         "^",
         "~2",
         "\u{10ffff}*",
+        "re:",
+        "re:(",
+        "re:.*",
+        "when:",
+        "when:..",
+        "when:last 2h",
+        "exit:>",
+        "exit:1..",
+        "user:(",
+        "NOT ",
+        ")",
+        "*a*",
+        "session:",
+        "code:>=400",
     ];
     // A fixed walk over all kinds of combinations: the same in every run.
     let mut state = 1u64;

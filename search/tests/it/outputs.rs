@@ -1,0 +1,108 @@
+//! What sessions showed.
+
+use search::{Kind, Query};
+use storage::Outcome;
+
+use crate::{
+    Bench,
+    library::{Session, find, texts},
+};
+
+/// A terminal's screen: a table in colours, a bar that moves, and an ordinary end.
+const SCREEN: [(u64, &str); 5] = [
+    (1_000_000, "$ ls /etc\r\n\u{1b}[1;34mnginx\u{1b}[0m  passwd\r\n"),
+    (5_000_000, "$ fetch\r\n 1%\r 50%"),
+    (5_050_000, "\r100%\r\n"),
+    (9_000_000, "connection to 10.0.3.7 refused\r\n$ "),
+    (12_000_000, "exit\r\n"),
+];
+
+#[tokio::test]
+async fn a_line_is_found_at_the_moment_it_appeared() {
+    let mut bench = Bench::new();
+    let session = Session::default();
+    let id = bench.library.begin(&session).await;
+    bench.library.shows(id, 1, &SCREEN).await;
+    bench.library.end(&session, Outcome::Exited { exit_code: 3 }, &[]).await;
+    bench.step().await;
+    let hit = find(&bench.index, "kind:output 10.0.3.7").remove(0);
+    assert_eq!((hit.kind, hit.session, hit.source), (Kind::Output, Some(id), None));
+    assert_eq!((hit.user.as_str(), hit.pod.as_str()), ("ada", "web-0"));
+    let moment = hit.micros_in_session.unwrap();
+    assert!((9_000_000..=12_000_000).contains(&moment), "{moment}");
+    let marked: Vec<&str> = hit.snippet.ranges.iter().map(|range| &hit.snippet.text[range.clone()]).collect();
+    assert_eq!(marked, ["10.0.3.7"]);
+    // Colours are gone, the bar is there as it was read last.
+    assert!(
+        hit.text.contains("nginx  passwd") && hit.text.contains("100%") && !hit.text.contains('\u{1b}'),
+        "{}",
+        hit.text
+    );
+    assert_eq!(find(&bench.index, "kind:output exit:3 tty:yes").len(), 1);
+    assert_eq!(find(&bench.index, "kind:output exit:0").len(), 0);
+}
+
+#[tokio::test]
+async fn a_live_session_is_found_as_it_goes_and_once_at_its_end() {
+    let mut bench = Bench::new();
+    let session = Session::default();
+    let id = bench.library.begin(&session).await;
+    bench.library.shows(id, 1, &SCREEN[..2]).await;
+    bench.step().await;
+    assert_eq!(find(&bench.index, "kind:output passwd outcome:live").len(), 1);
+    bench.library.shows(id, 2, &SCREEN[2..4]).await;
+    // What was read before is known no longer after a restart: it is read again, and nothing is there twice.
+    let mut bench = bench.restart();
+    bench.step().await;
+    assert_eq!(find(&bench.index, "kind:output refused").len(), 1);
+    assert_eq!(find(&bench.index, "kind:output passwd").len(), 1);
+    bench.library.shows(id, 3, &SCREEN[4..]).await;
+    bench.library.end(&session, Outcome::Exited { exit_code: 0 }, &[]).await;
+    bench.step().await;
+    assert_eq!(find(&bench.index, "kind:output refused").len(), 1);
+    assert_eq!(find(&bench.index, "kind:output outcome:live").len(), 0);
+    assert_eq!(find(&bench.index, "kind:output outcome:exited passwd").len(), 1);
+}
+
+#[tokio::test]
+async fn secrets_are_neither_found_nor_shown() {
+    let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
+    let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let shown =
+        format!("{jwt}\r\n-----BEGIN PRIVATE KEY-----\r\n{key}\r\n{key}\r\n-----END PRIVATE KEY-----\r\n$ \r\n");
+    let session = Session { argv: vec!["mysql", "--password", "hunter2"], ..Session::default() };
+    let mut bench = Bench::new();
+    let id = bench.library.begin(&session).await;
+    bench.library.shows(id, 1, &[(1_000_000, &shown)]).await;
+    bench.library.end(&session, Outcome::Ended, &["export API_TOKEN=s3cr3ts3cr3t"]).await;
+    bench.step().await;
+    for secret in [jwt, key, "hunter2", "s3cr3ts3cr3t"] {
+        assert_eq!(texts(&bench.index, secret), Vec::<String>::new(), "{secret}");
+        let all = serde_json::to_string(&find(&bench.index, "")).unwrap();
+        assert!(!all.contains(secret), "{secret} in {all}");
+        let listed = serde_json::to_string(&bench.index.session(id).unwrap()).unwrap();
+        assert!(!listed.contains(secret), "{secret} in {listed}");
+    }
+    assert_eq!(find(&bench.index, "masked:jwt").len(), 1);
+    assert_eq!(find(&bench.index, "masked:private-key kind:output").len(), 1);
+    assert_eq!(find(&bench.index, "kind:command mysql")[0].text, "mysql --password '[masked:option]'");
+}
+
+#[tokio::test]
+async fn long_lines_and_floods_are_found_in_parts() {
+    let mut bench = Bench::new();
+    let session = Session::default();
+    let id = bench.library.begin(&session).await;
+    let long = format!("start {} end-of-line\r\n", "x ".repeat(300_000));
+    let many: String = (0..5000).map(|number| format!("row-{number}\r\n")).collect();
+    bench
+        .library
+        .shows(id, 1, &[(1_000_000, &long), (2_000_000, &many), (9_000_000, "<script>alert(1)</script>\r\n")])
+        .await;
+    bench.library.end(&session, Outcome::Ended, &[]).await;
+    bench.step().await;
+    for text in ["end-of-line", "row-0", "row-2500", "row-4999", "\"<script>alert(1)</script>\""] {
+        let query = Query { text: format!("kind:output {text}"), ..Query::default() };
+        assert_eq!(bench.index.search(&query).unwrap().total, 1, "{text}");
+    }
+}
