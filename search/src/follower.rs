@@ -3,6 +3,7 @@
 mod journals;
 mod outputs;
 mod recordings;
+mod renewal;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Index, Masks, Progress, Result, SearchError, run::Run, state::State};
 use recordings::Known;
+use renewal::Renewal;
 
 /// Documents that are added before a commit, however many more wait.
 const COMMIT_AFTER: u64 = 10_000;
@@ -92,7 +94,11 @@ impl Follower {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut pause = self.interval;
         let mut care = Care::All;
+        let mut renewal = Renewal::new(&self.store, &self.index);
         loop {
+            if renewal.is_ready(&shutdown).await {
+                self.start_over();
+            }
             match self.turn(care, &mut |_| {}).await {
                 Ok(_) => {
                     pause = self.interval;
@@ -199,6 +205,6 @@ impl Follower {
 }
 
 /// A task that did not end.
-fn panicked(error: &tokio::task::JoinError) -> SearchError {
+pub(crate) fn panicked(error: &tokio::task::JoinError) -> SearchError {
     SearchError::Index(Box::new(tantivy::TantivyError::SystemError(error.to_string())))
 }

@@ -7,10 +7,10 @@ mod writing;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
 };
 
-pub(crate) use folder::{failed, lock};
+pub(crate) use folder::{beside, failed, lock, remove, swap};
 use ordered::{Found, KnownBlocks, Wanted, ordered};
 use storage::RecordingId;
 use tantivy::{
@@ -31,29 +31,33 @@ use crate::{
 /// The index. Cheap to clone; clones see the same.
 #[derive(Clone)]
 pub struct Index {
-    inner: Arc<Inner>,
+    dir: PathBuf,
+    fields: Fields,
+    masks: Arc<Masks>,
+    /// Changed when the index was made anew: see [`Index::switch`].
+    current: Arc<RwLock<Arc<Inner>>>,
+    /// Whether it must be made anew: it is damaged, or made with other masks.
+    stale: Arc<AtomicBool>,
 }
 
 struct Inner {
-    dir: PathBuf,
-    fields: Fields,
     blocks: KnownBlocks,
     reader: IndexReader,
     index: tantivy::Index,
-    /// None in an index that was opened for reading only.
-    writer: Option<RwLock<IndexWriter>>,
-    masks: Arc<Masks>,
+    /// None in an index that was opened for reading only, or that was closed.
+    writer: RwLock<Option<IndexWriter>>,
 }
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Index").field("dir", &self.inner.dir).finish_non_exhaustive()
+        f.debug_struct("Index").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
 impl Index {
     /// Opens the index in `dir` for writing, creating it where there is none. One of another version, or one that
-    /// cannot be read, is emptied: a [`crate::Follower`] fills it again.
+    /// cannot be read, is emptied: a [`crate::Follower`] fills it again. One that was made with other masks is served
+    /// until a follower has made another beside it.
     ///
     /// # Errors
     /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] for a folder that cannot
@@ -71,11 +75,8 @@ impl Index {
     }
 
     fn open_with(dir: &Path, masks: Masks, effort: Effort) -> Result<Self> {
-        let (index, fields) = folder::open_for_writing(dir, masks.fingerprint())?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let writer = Some(RwLock::new(writing::writer(&index, dir, effort)?));
-        let (dir, blocks, masks) = (dir.to_owned(), KnownBlocks::default(), Arc::new(masks));
-        Ok(Self { inner: Arc::new(Inner { dir, fields, blocks, reader, index, writer, masks }) })
+        let (inner, fields, stale) = Inner::open(dir, masks.fingerprint(), effort)?;
+        Ok(Self::of(dir, fields, masks, inner, stale))
     }
 
     /// Opens the index in `dir` for searching, whether or not another process writes to it; what that one commits
@@ -86,17 +87,22 @@ impl Index {
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         let (index, fields) = folder::open_for_reading(dir)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::OnCommitWithDelay).try_into()?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                dir: dir.to_owned(),
-                fields,
-                blocks: KnownBlocks::default(),
-                reader,
-                index,
-                writer: None,
-                masks: Arc::default(),
-            }),
-        })
+        let inner = Inner { blocks: KnownBlocks::default(), reader, index, writer: RwLock::new(None) };
+        Ok(Self::of(dir, fields, Masks::default(), inner, false))
+    }
+
+    fn of(dir: &Path, fields: Fields, masks: Masks, inner: Inner, stale: bool) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            fields,
+            masks: Arc::new(masks),
+            current: Arc::new(RwLock::new(Arc::new(inner))),
+            stale: Arc::new(AtomicBool::new(stale)),
+        }
+    }
+
+    fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Finds hits.
@@ -106,10 +112,11 @@ impl Index {
     pub fn search(&self, query: &Query) -> Result<Hits> {
         let expression = parse(&query.text, &query.now())?;
         let (limit, offset) = page(query)?;
-        let searcher = self.searcher();
-        let plan = Plan::new(&self.inner.fields, query, &expression);
+        let inner = self.inner();
+        let searcher = inner.reader.searcher();
+        let plan = Plan::new(&self.fields, query, &expression);
         let found = if query.order == Order::Relevance {
-            self.relevant(&searcher, query, &plan, offset + limit)?
+            self.relevant(&inner, &searcher, query, &plan, offset + limit)?
         } else {
             let wanted = Wanted {
                 span: plan.span,
@@ -118,7 +125,7 @@ impl Index {
                 limit: offset + limit,
                 facets: query.facets,
             };
-            ordered(&searcher, &self.inner.blocks, &*plan.query, &wanted)?
+            ordered(&searcher, &inner.blocks, &*plan.query, &wanted)?
         };
         plan.check()?;
         let needles = expression.needles();
@@ -135,10 +142,10 @@ impl Index {
     }
 
     /// The best hits, and how many there are.
-    fn relevant(&self, searcher: &Searcher, query: &Query, plan: &Plan, limit: usize) -> Result<Found> {
+    fn relevant(&self, inner: &Inner, searcher: &Searcher, query: &Query, plan: &Plan, limit: usize) -> Result<Found> {
         let wanted = Wanted { span: plan.span, order: Order::Newest, after: None, limit: 0, facets: query.facets };
-        let counted = ordered(searcher, &self.inner.blocks, &*plan.query, &wanted)?;
-        let best = searcher.search(&plan.within(&self.inner.fields), &TopDocs::with_limit(limit).order_by_score())?;
+        let counted = ordered(searcher, &inner.blocks, &*plan.query, &wanted)?;
+        let best = searcher.search(&plan.within(&self.fields), &TopDocs::with_limit(limit).order_by_score())?;
         let hits = best.into_iter().map(|(_, address)| (HitCursor { at: 0, tie: 0 }, address)).collect();
         Ok(Found { hits, ..counted })
     }
@@ -149,7 +156,7 @@ impl Index {
     /// The index's.
     pub fn session(&self, id: RecordingId) -> Result<Option<SessionRow>> {
         let searcher = self.searcher();
-        let query = TermQuery::new(session_key(&self.inner.fields, id), IndexRecordOption::Basic);
+        let query = TermQuery::new(session_key(&self.fields, id), IndexRecordOption::Basic);
         // A session's own document has `high`, its commands have not: it comes first.
         let first = TopDocs::with_limit(1).order_by_fast_field::<u64>("high", tantivy::Order::Desc);
         for (_, address) in searcher.search(&query, &first)? {
@@ -163,7 +170,7 @@ impl Index {
     /// The run that was indexed under `key`.
     pub(crate) fn run(&self, key: &str) -> Result<Option<Run>> {
         let searcher = self.searcher();
-        let query = TermQuery::new(run_key(&self.inner.fields, key), IndexRecordOption::Basic);
+        let query = TermQuery::new(run_key(&self.fields, key), IndexRecordOption::Basic);
         for (_, address) in searcher.search(&query, &TopDocs::with_limit(1).order_by_score())? {
             if let Stored::Run(run) = self.stored(&searcher, address)? {
                 return Ok(Some(run));
@@ -178,10 +185,10 @@ impl Index {
     }
 
     fn searcher(&self) -> Searcher {
-        self.inner.reader.searcher()
+        self.inner().reader.searcher()
     }
 
     fn stored(&self, searcher: &Searcher, address: DocAddress) -> Result<Stored, SearchError> {
-        Stored::of(&self.inner.fields, &searcher.doc::<TantivyDocument>(address)?)
+        Stored::of(&self.fields, &searcher.doc::<TantivyDocument>(address)?)
     }
 }

@@ -1,9 +1,10 @@
 //! The folder of an index: made, recognised, and emptied only where it is ours.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tantivy::{
@@ -23,18 +24,26 @@ const MARKER: &str = "kubetape-index";
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     Nothing,
-    ThisVersion,
+    ThisVersion {
+        /// Fingerprint of the masks that it was made with.
+        masks: u64,
+    },
     OtherVersion,
     SomethingElse,
 }
 
-/// Opens or makes an index of this version.
-pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields)> {
+/// Opens or makes an index of this version. Says whether it was made with other masks than `masks`.
+pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields, bool)> {
+    // The process ended while one index was put in another's place.
+    let old = beside(dir, ".old");
+    if !dir.exists() && old.exists() {
+        fs::rename(&old, dir).map_err(|source| failed(dir, source))?;
+    }
     make(dir).map_err(|source| failed(dir, source))?;
-    match content(dir, Some(masks)).map_err(|source| failed(dir, source))? {
+    match content(dir).map_err(|source| failed(dir, source))? {
         Content::Nothing => {}
-        Content::ThisVersion => match open(dir) {
-            Ok(opened) => return Ok(opened),
+        Content::ThisVersion { masks: with } => match open(dir) {
+            Ok((index, fields)) => return Ok((index, fields, with != masks)),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(dir = %dir.display(), error, "the index cannot be read: it is made anew from storage");
@@ -55,13 +64,13 @@ pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields)
     let directory = MmapDirectory::open(dir).map_err(tantivy::TantivyError::from)?;
     let index = Index::open_or_create(directory, schema)?;
     register(&index);
-    Ok((index, fields))
+    Ok((index, fields, false))
 }
 
 /// Opens an index of this version that exists.
 pub(super) fn open_for_reading(dir: &Path) -> Result<(Index, Fields)> {
-    match content(dir, None) {
-        Ok(Content::ThisVersion) => open(dir),
+    match content(dir) {
+        Ok(Content::ThisVersion { .. }) => open(dir),
         Ok(Content::OtherVersion) => Err(SearchError::Version(dir.to_owned())),
         Ok(Content::Nothing | Content::SomethingElse) => Err(SearchError::Missing(dir.to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(SearchError::Missing(dir.to_owned())),
@@ -104,12 +113,12 @@ fn make(dir: &Path) -> io::Result<()> {
     builder.recursive(true).create(dir)
 }
 
-fn content(dir: &Path, masks: Option<u64>) -> io::Result<Content> {
+fn content(dir: &Path) -> io::Result<Content> {
     match fs::read_to_string(dir.join(MARKER)) {
         Ok(marker) => {
-            let (version, of) = marker.trim().split_once(' ').unwrap_or_default();
-            let same = version == VERSION.to_string() && masks.is_none_or(|masks| of == format!("{masks:x}"));
-            Ok(if same { Content::ThisVersion } else { Content::OtherVersion })
+            let (version, masks) = marker.trim().split_once(' ').unwrap_or_default();
+            let masks = u64::from_str_radix(masks, 16).ok().filter(|_| version == VERSION.to_string());
+            Ok(masks.map_or(Content::OtherVersion, |masks| Content::ThisVersion { masks }))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Ok(if fs::read_dir(dir)?.next().is_none() { Content::Nothing } else { Content::SomethingElse })
@@ -132,4 +141,30 @@ fn empty(dir: &Path) -> Result<()> {
         io::Result::Ok(())
     };
     remove().map_err(|source| failed(dir, source))
+}
+
+/// A folder beside one, of its name and a suffix.
+pub(crate) fn beside(dir: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(dir.file_name().unwrap_or_default());
+    name.push(suffix);
+    dir.with_file_name(name)
+}
+
+/// Puts the index that was made beside `dir` in its place. There is a moment without an index between the two renames; a reader that opens it then is told so.
+pub(crate) fn swap(dir: &Path) -> io::Result<()> {
+    let (new, old) = (beside(dir, ".new"), beside(dir, ".old"));
+    remove(&old)?;
+    if dir.exists() {
+        fs::rename(dir, &old)?;
+    }
+    fs::rename(new, dir)?;
+    remove(&old)
+}
+
+/// Removes a folder, if it is there.
+pub(crate) fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }

@@ -21,7 +21,7 @@ impl Index {
     /// # Errors
     /// The index's.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<SessionPage> {
-        let (all, page, limit) = sessions(&self.inner.fields, filter);
+        let (all, page, limit) = sessions(&self.fields, filter);
         let searcher = self.searcher();
         let by_id = (
             (SortByStaticFastValue::<u64>::for_field("high"), Order::Desc),
@@ -45,7 +45,7 @@ impl Index {
     /// # Errors
     /// The index's.
     pub fn values(&self) -> Result<Values> {
-        let fields = &self.inner.fields;
+        let fields = &self.fields;
         Ok(Values {
             users: self.distinct(fields.user)?,
             clusters: self.distinct(fields.cluster)?,

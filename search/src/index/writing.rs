@@ -1,19 +1,24 @@
 //! Writing to the index: the follower's side.
 
 use std::{
-    path::Path,
-    sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard},
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
 };
 
 use storage::RecordingId;
-use tantivy::{IndexWriter, TantivyError};
+use tantivy::{IndexWriter, ReloadPolicy, TantivyError, Term};
 
-use super::Index;
+use super::{
+    Index, Inner, failed,
+    folder::{self, beside, swap},
+    ordered::KnownBlocks,
+};
 use crate::{
     Result, SearchError,
     document::{Stored, output_key, run_key, session_key},
     mask::Masks,
     run::Run,
+    schema::Fields,
     state::State,
 };
 
@@ -44,85 +49,137 @@ pub(super) fn writer(index: &tantivy::Index, dir: &Path, effort: Effort) -> Resu
     }
 }
 
+impl Inner {
+    /// Opens an index for writing. Says whether it must be made anew.
+    pub(super) fn open(dir: &Path, masks: u64, effort: Effort) -> Result<(Self, Fields, bool)> {
+        let (index, fields, stale) = folder::open_for_writing(dir, masks)?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let writer = RwLock::new(Some(writer(&index, dir, effort)?));
+        Ok((Self { blocks: KnownBlocks::default(), reader, index, writer }, fields, stale))
+    }
+
+    /// Waits for merges and gives the lock back.
+    fn close(&self) -> Result<()> {
+        match self.writer.write().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(writer) => Ok(writer.wait_merging_threads()?),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Index {
     /// For adding and deleting, which several may do at once.
-    fn writer(&self) -> Result<RwLockReadGuard<'_, IndexWriter>> {
-        let writer = self.inner.writer.as_ref().ok_or(SearchError::ReadOnly)?;
-        Ok(writer.read().unwrap_or_else(PoisonError::into_inner))
+    fn write<T>(&self, work: impl FnOnce(&IndexWriter) -> Result<T>) -> Result<T> {
+        let inner = self.inner();
+        let writer = inner.writer.read().unwrap_or_else(PoisonError::into_inner);
+        work(writer.as_ref().ok_or(SearchError::ReadOnly)?)
     }
 
     /// For committing.
-    fn writer_alone(&self) -> Result<RwLockWriteGuard<'_, IndexWriter>> {
-        let writer = self.inner.writer.as_ref().ok_or(SearchError::ReadOnly)?;
-        Ok(writer.write().unwrap_or_else(PoisonError::into_inner))
+    fn write_alone<T>(&self, work: impl FnOnce(&mut IndexWriter) -> Result<T>) -> Result<T> {
+        let inner = self.inner();
+        let mut writer = inner.writer.write().unwrap_or_else(PoisonError::into_inner);
+        work(writer.as_mut().ok_or(SearchError::ReadOnly)?)
     }
 
     /// What is masked in it.
     pub(crate) fn masks(&self) -> Arc<Masks> {
-        Arc::clone(&self.inner.masks)
+        Arc::clone(&self.masks)
     }
 
     /// Adds documents.
     pub(crate) fn add(&self, documents: &[Stored]) -> Result<()> {
-        let writer = self.writer()?;
-        for document in documents {
-            writer.add_document(document.document(&self.inner.fields)?)?;
-        }
-        Ok(())
+        self.write(|writer| {
+            for document in documents {
+                writer.add_document(document.document(&self.fields)?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn delete(&self, term: Term) -> Result<()> {
+        self.write(|writer| {
+            writer.delete_term(term);
+            Ok(())
+        })
     }
 
     /// Puts documents in the place of everything that is there of a session.
     pub(crate) fn replace_session(&self, id: RecordingId, documents: &[Stored]) -> Result<()> {
-        self.writer()?.delete_term(session_key(&self.inner.fields, id));
+        self.delete(session_key(&self.fields, id))?;
         self.add(documents)
     }
 
     /// Removes the output of a session, as it was read while it was live or at its end.
     pub(crate) fn delete_output(&self, id: RecordingId, live: bool) -> Result<()> {
-        self.writer()?.delete_term(output_key(&self.inner.fields, id, live));
-        Ok(())
+        self.delete(output_key(&self.fields, id, live))
     }
 
     /// Puts a run in the place of what was known of it.
     pub(crate) fn replace_run(&self, run: Run) -> Result<()> {
-        let key = Run::key(&run.user, &run.cluster, &run.id);
-        self.writer()?.delete_term(run_key(&self.inner.fields, &key));
+        self.delete(run_key(&self.fields, &Run::key(&run.user, &run.cluster, &run.id)))?;
         self.add(&[Stored::Run(run)])
     }
 
     /// Makes what was added durable and visible, together with the state.
     pub(crate) fn commit(&self, state: &State) -> Result<()> {
-        {
-            let mut writer = self.writer_alone()?;
+        self.write_alone(|writer| {
             let mut prepared = writer.prepare_commit()?;
             prepared.set_payload(&state.payload());
             prepared.commit()?;
-        }
-        self.inner.reader.reload()?;
-        self.inner.blocks.prepare(&self.searcher())
+            Ok(())
+        })?;
+        let inner = self.inner();
+        inner.reader.reload()?;
+        inner.blocks.prepare(&inner.reader.searcher())
     }
 
     /// Forgets what was added since the last commit, and starts a writer that failed anew.
     pub(crate) fn rollback(&self) -> Result<()> {
-        self.writer_alone()?.rollback()?;
-        Ok(())
+        self.write_alone(|writer| Ok(writer.rollback().map(|_| ())?))
     }
 
     /// The state of the last commit; the first one where there was none.
     pub(crate) fn state(&self) -> Result<State> {
-        if self.inner.writer.is_none() {
-            return Err(SearchError::ReadOnly);
-        }
-        Ok(State::parse(self.inner.index.load_metas()?.payload.as_deref()))
+        self.write(|_| Ok(()))?;
+        Ok(State::parse(self.inner().index.load_metas()?.payload.as_deref()))
     }
 
-    /// Waits for merges and gives the lock back. Other clones can no longer write.
+    /// Waits for merges and gives the lock back. Clones can no longer write.
     pub(crate) fn close(self) -> Result<()> {
-        if let Ok(inner) = std::sync::Arc::try_unwrap(self.inner)
-            && let Some(writer) = inner.writer
-        {
-            writer.into_inner().unwrap_or_else(PoisonError::into_inner).wait_merging_threads()?;
-        }
+        self.inner().close()
+    }
+
+    /// Whether the index must be made anew: it was made with other masks, or [`Self::examine`] found damage.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
+    }
+
+    /// Reads all of the index and compares it with its checksums. Takes as long as reading it.
+    pub(crate) fn examine(&self) {
+        let why: Box<dyn std::error::Error> = match self.inner().index.validate_checksum() {
+            Ok(damaged) if damaged.is_empty() => return,
+            Ok(damaged) => format!("{} of its files are not as they were written", damaged.len()).into(),
+            Err(error) => error.into(),
+        };
+        tracing::warn!(dir = %self.dir.display(), error = &*why, "the index is damaged: it is made anew from storage");
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Where another one is made, beside it.
+    pub(crate) fn beside(&self) -> PathBuf {
+        beside(&self.dir, ".new")
+    }
+
+    /// Puts the index that was made beside it, and closed, in its place. Searches go on with the old one until then.
+    pub(crate) fn switch(&self) -> Result<()> {
+        // The lock goes with the folder: nobody else may write to it between.
+        self.inner().close()?;
+        swap(&self.dir).map_err(|source| failed(&self.dir, source))?;
+        let (inner, _, stale) = Inner::open(&self.dir, self.masks.fingerprint(), Effort::BESIDE)?;
+        inner.blocks.prepare(&inner.reader.searcher())?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inner);
+        self.stale.store(stale, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -189,7 +189,7 @@ async fn a_running_follower_keeps_up_until_it_is_told_to_stop() {
 }
 
 /// Waits for what another task brings about; fails after ten seconds.
-async fn until(mut done: impl FnMut() -> bool) {
+pub async fn until(mut done: impl FnMut() -> bool) {
     let waited = async {
         while !done() {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,13 +1,15 @@
 //! Folders: locks, versions, rebuilding.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use search::{Index, Masks, SearchError, SessionFilter, rebuild};
+use search::{Follower, Index, Masks, SearchError, SessionFilter, rebuild};
 use storage::Outcome;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Bench,
-    library::{Session, everything},
+    following::until,
+    library::{Session, everything, texts},
 };
 
 #[tokio::test]
@@ -85,4 +87,69 @@ fn a_folder_of_something_else_is_left_alone() {
     assert!(matches!(Index::open_read_only(folder.path()), Err(SearchError::Missing(_))));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert!(matches!(Index::open_read_only(&folder.path().join("none")), Err(SearchError::Missing(_))));
+}
+
+/// Follows until the index was made anew, and ends in good order.
+async fn renewed(library: &crate::library::Library, index: &Index, is: impl FnMut() -> bool) {
+    let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_millis(5));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(follower.run(shutdown.clone()));
+    until(is).await;
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_index_with_other_masks_serves_until_another_is_made() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["id CUST-123456"]).await;
+    bench.step().await;
+    let Bench { library, folder, index, follower } = bench;
+    drop((index, follower));
+    let dir = folder.path().join("index");
+    // What an earlier try left.
+    fs::create_dir(folder.path().join("index.new")).unwrap();
+    fs::write(folder.path().join("index.new/meta.json"), "{").unwrap();
+    let masks = || Masks::new(&[r"CUST-\d+".to_owned()]).unwrap();
+    let index = Index::open(&dir, masks()).unwrap();
+    assert_eq!(texts(&index, "source:typed"), ["id CUST-123456"], "the old one serves");
+    renewed(&library, &index, || texts(&index, "source:typed") == ["id [masked:pattern]"]).await;
+    drop(index);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["index"]);
+    let index = Index::open(&dir, masks()).unwrap();
+    assert_eq!(texts(&index, "source:typed"), ["id [masked:pattern]"]);
+}
+
+#[tokio::test]
+async fn a_damaged_index_serves_until_another_is_made() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls /srv"]).await;
+    bench.step().await;
+    let before = everything(&bench.index);
+    let Bench { library, folder, index, follower } = bench;
+    drop((index, follower));
+    let dir = folder.path().join("index");
+    let files = || fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+    let damaged = files().find(|path| path.extension().is_some_and(|of| of == "pos")).unwrap();
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[0] ^= 0xff;
+    fs::write(&damaged, bytes).unwrap();
+    let index = Index::open(&dir, Masks::default()).unwrap();
+    assert_eq!(index.documents(), before.len() as u64 - 1, "the old one serves; the session is told twice");
+    renewed(&library, &index, || !damaged.exists()).await;
+    assert_eq!(everything(&index), before);
+}
+
+#[tokio::test]
+async fn an_end_between_the_renames_loses_nothing() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
+    bench.step().await;
+    let before = everything(&bench.index);
+    let Bench { library: _library, folder, index, follower } = bench;
+    drop((index, follower));
+    let dir = folder.path().join("index");
+    fs::rename(&dir, folder.path().join("index.old")).unwrap();
+    assert_eq!(everything(&Index::open(&dir, Masks::default()).unwrap()), before);
 }
