@@ -120,6 +120,15 @@ impl Follower {
         }
     }
 
+    /// Counts the recordings that there are, for a report.
+    pub(crate) async fn count(&mut self) -> Result<()> {
+        let failed = |error| SearchError::Store(Box::new(error));
+        for day in self.recordings.days().await.map_err(failed)? {
+            self.progress.recordings += self.recordings.ids(&day).await.map_err(failed)?.len() as u64;
+        }
+        Ok(())
+    }
+
     /// Like [`Follower::step`], reporting at each commit.
     pub(crate) async fn catch_up(&mut self, report: Report<'_>) -> Result<Progress> {
         self.turn(Care::All, report).await

@@ -3,6 +3,10 @@ use serde::Serialize;
 /// How much a [`crate::Follower`] has taken in since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
+    /// Recordings that there are, where they were counted before; 0 where not.
+    pub recordings: u64,
+    /// Recordings that are over and whose output was read.
+    pub read: u64,
     /// Recordings that were finished, and are indexed as such.
     pub finished: u64,
     /// Recordings without a manifest at the moment: live, or died.

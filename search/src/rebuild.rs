@@ -35,6 +35,7 @@ pub(crate) async fn build(
     index::remove(dir).map_err(|source| index::failed(dir, source))?;
     let fresh = Index::open_to_fill(dir, masks)?;
     let mut follower = Follower::new(store, fresh.clone(), Duration::ZERO);
+    follower.count().await?;
     let done = follower.catch_up(progress).await?;
     drop(follower);
     tokio::task::spawn_blocking(move || fresh.close()).await.map_err(|error| crate::follower::panicked(&error))??;

@@ -12,12 +12,15 @@ pub async fn run(config: &Config) -> Result<()> {
     let store = wiring::store_to_read(config).await?;
     let began = Instant::now();
     // On stderr, and only where that is a terminal.
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {percent}%, {msg} ({elapsed}, {eta} left)")?);
     bar.enable_steady_tick(Duration::from_millis(100));
-    let done =
-        search::rebuild(store, &config.index, config.masks.clone(), &mut |progress| bar.set_message(told(progress)))
-            .await;
+    let mut show = |progress: Progress| {
+        bar.set_length(progress.recordings);
+        bar.set_position(progress.read + progress.live);
+        bar.set_message(format!("{} documents", progress.documents));
+    };
+    let done = search::rebuild(store, &config.index, config.masks.clone(), &mut show).await;
     bar.finish_and_clear();
     let done = done.with_context(|| format!("cannot make the index in {}", config.index.display()))?;
     eprintln!("{} in {:.1} s: {}", told(done), began.elapsed().as_secs_f64(), config.index.display());

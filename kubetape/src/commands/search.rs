@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_was_found_is_marked_and_nothing_moves_the_terminal() {
-        let snippet = Snippet { text: "a \u{1b}[2J needle\nb".to_owned(), ranges: vec![7..13] };
+        let snippet = Snippet { text: "a \u{1b}[2J needle\nb".to_owned(), ranges: std::iter::once(7..13).collect() };
         assert_eq!(marked(&snippet, true), "a \\u{1b}[2J \u{1b}[1;33mneedle\u{1b}[0m\nb");
         assert_eq!(marked(&snippet, false), "a \\u{1b}[2J needle\nb");
     }

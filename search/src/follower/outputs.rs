@@ -62,6 +62,7 @@ impl Follower {
                 Turn::Done { damaged } => {
                     self.index.delete_output(id, true)?;
                     self.state().reading.remove(&id);
+                    self.progress.read += 1;
                     self.added(1);
                     damaged.iter().for_each(|error| self.damaged(id, error));
                 }
