@@ -15,7 +15,7 @@ use crate::{
 /// What is done with a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It is played.
+    /// It is played, or read.
     Play,
     /// It is taken away.
     Export,
