@@ -92,9 +92,6 @@ struct Reading<'a> {
 
 fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
     let (at, prompt) = own_prompt(entry, learned).or_else(|| known_prompt(entry, learned)).or_else(|| likely(entry))?;
-    if entry.evidence == Evidence::Prompt && !is_trusted(&prompt.text, learned) {
-        return None;
-    }
     let (mut text, drawn_in) = entry.behind(at, &prompt);
     let mut prompt = prompt;
     if !prompt::ends_like_one(&prompt.text)
@@ -103,6 +100,9 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
         // A question before was answered without echo: the prompt stands in the same line.
         text.drain(..known.len());
         prompt.text.push_str(known);
+    }
+    if entry.evidence == Evidence::Prompt && !is_trusted(&prompt.text, learned) {
+        return None;
     }
     let row = entry.lines.get(at.0)?.row;
     Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text, drawn_in })
