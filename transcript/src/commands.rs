@@ -7,6 +7,8 @@ mod prompt;
 mod resolve;
 mod scan;
 mod shot;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 
