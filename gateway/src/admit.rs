@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use access::{Action, Permit, Principal};
+use access::{Action, Permit, Principal, Side};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use storage::journal;
@@ -109,6 +109,12 @@ fn judge(
     let permit = decided.map_err(|denial| Status::forbidden(denial.to_string()))?;
     if matches!(resource.action, Action::SideDoor(_)) && upgrade.is_some() {
         return Err(Status::forbidden("kubetape cannot record this kind of connection, so it does not let it through"));
+    }
+    // A kubelet's `run` answers a plain POST with a command's output.
+    if resource.action == Action::SideDoor(Side::NodeProxy) && !resource::reads(&head.method) {
+        return Err(Status::forbidden(
+            "kubetape cannot record what a kubelet is told to do: nodes/proxy is for reading",
+        ));
     }
     let known = shared.clusters.get(&*name);
     let cluster = known.ok_or_else(|| Status::not_found(format!("no cluster {name:?} behind this gateway")))?;

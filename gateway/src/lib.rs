@@ -17,6 +17,7 @@ mod gateway;
 mod head;
 mod headers;
 mod identity;
+mod image;
 mod impersonate;
 mod live;
 mod name;

@@ -72,7 +72,7 @@ fn action(method: &Method, parts: &Parts<'_>, streaming: Option<Subresource>, wa
             Subresource::PortForward => Action::PortForward,
         };
     }
-    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let reads = reads(method);
     match (parts.group, parts.resource, parts.subresource) {
         ("", "nodes", "proxy") => Action::SideDoor(Side::NodeProxy),
         ("", "pods" | "services", "proxy") => Action::SideDoor(Side::WorkloadProxy),
@@ -85,6 +85,11 @@ fn action(method: &Method, parts: &Parts<'_>, streaming: Option<Subresource>, wa
         _ if reads => Action::Read,
         _ => Action::Write,
     }
+}
+
+/// Whether a method changes nothing.
+pub(crate) fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn streaming(parts: &Parts<'_>) -> Option<Subresource> {

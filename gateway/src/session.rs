@@ -41,12 +41,14 @@ async fn run<C>(shared: &Shared, client: C, early: Bytes, session: Session)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let Session { upstream, early: server, recording, token, user, entered, slot, headers } = session;
+    let Session { upstream, early: server, recording, image, token, user, entered, slot, headers } = session;
     drop(headers);
     let silent_start = token == Token::Spdy;
     let start = Start { client: early, server, silent_start, linger: shared.limits.linger };
     tracing::info!(session = %recording.id(), user, "session began");
     let how = splice::splice(client, upstream, start, &recording, &entered.cut).await;
+    // Long over, but for a session that was shorter than a request.
+    let _ = image.await;
     upgrade::finish(shared, &user, recording, how).await;
     drop((entered, slot));
 }

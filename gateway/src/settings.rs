@@ -39,6 +39,9 @@ pub struct Limits {
     pub connect: Duration,
     /// From an upgrade request to the API server's answer. Then the client gets a 504.
     pub answer: Duration,
+    /// To ask for the pod that a session is in, and so for its image, beside the session. Then the recording does
+    /// not name it. Zero: it is not asked for.
+    pub image: Duration,
     /// After a client's failed upgrade, how long its next attempt by another protocol continues the same
     /// recording.
     pub fallback: Duration,
@@ -56,6 +59,7 @@ impl Default for Limits {
             head: Duration::from_secs(30),
             connect: Duration::from_secs(10),
             answer: Duration::from_secs(60),
+            image: Duration::from_secs(2),
             fallback: Duration::from_secs(5),
             linger: Duration::from_secs(60),
             shutdown: Duration::from_secs(10),

@@ -10,7 +10,7 @@ use storage::{
     cast::SessionKind,
     journal::{Joined, What},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::OwnedSemaphorePermit};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::OwnedSemaphorePermit, task::JoinHandle};
 use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
 use wire::{Negotiated, Side, Subresource};
@@ -22,6 +22,7 @@ use crate::{
     gateway::Shared,
     head, headers,
     identity::Peer,
+    image,
     live::Entered,
     plain,
     status::{self, Status},
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     /// What came right behind the upstream's 101. Recorded already.
     pub(crate) early: Bytes,
     pub(crate) recording: Arc<Recording>,
+    /// Tells the recording which image it is about, in its own time.
+    pub(crate) image: JoinHandle<()>,
     pub(crate) token: Token,
     pub(crate) user: String,
     pub(crate) entered: Entered,
@@ -93,7 +96,7 @@ pub(crate) async fn establish(
     };
     let user = admitted.permit.principal().name.clone();
     match switch(shared, &admitted, head, token, &request).await {
-        Ok(switched) => begin(shared, opened, switched, &request, token, user, slot).await,
+        Ok(switched) => begin(shared, opened, switched, &request, token, &admitted, slot).await,
         Err(refused) => {
             let key = if token == Token::WebSocket { key } else { None };
             refuse(shared, user, key, opened, refused.message()).await;
@@ -273,10 +276,11 @@ async fn begin(
     switched: Switched,
     request: &wire::Request,
     token: Token,
-    user: String,
+    admitted: &Admitted,
     slot: OwnedSemaphorePermit,
 ) -> Result<Session, Refused> {
     let Switched { stream, early, headers, negotiated } = switched;
+    let user = admitted.permit.principal().name.clone();
     let recording = Arc::new(opened.begin(negotiated, request));
     let entered = shared.live.enter(recording.id(), &user);
     if shared.stopping.is_cancelled() {
@@ -289,7 +293,8 @@ async fn begin(
         finish(shared, &user, recording, Ending::ByGateway { reason: message.clone(), by: String::new() }).await;
         return Err(Status::bad_gateway(message).into());
     }
-    Ok(Session { headers, upstream: stream, early, recording, token, user, entered, slot })
+    let image = image::ask(shared, admitted, request.subresource, &recording);
+    Ok(Session { headers, upstream: stream, early, recording, image, token, user, entered, slot })
 }
 
 /// A recording without a session: kept for the second attempt where there can be one, else finished.

@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
@@ -51,13 +53,16 @@ pub(crate) enum DialError {
     Token(#[source] io::Error),
 }
 
+/// The body of a request: a client's, or none.
+type Sent = Either<Incoming, Empty<Bytes>>;
+
 /// A cluster that is being served.
 pub(crate) struct Cluster {
     pub(crate) name: String,
     pub(crate) host: HeaderValue,
     pub(crate) prefix: String,
     dialer: Dialer,
-    client: Client<Dialer, Incoming>,
+    client: Client<Dialer, Sent>,
     credential: Bearer,
     /// The gateway's name, for [`impersonate::GATEWAY`].
     gateway: HeaderValue,
@@ -130,7 +135,19 @@ impl Cluster {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(request).await
+        self.client.request(request.map(Either::Left)).await
+    }
+
+    /// A GET of the gateway's own; none where the path is too long for one.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Option<Result<Response<Incoming>, hyper_util::client::legacy::Error>> {
+        let mut request = Request::new(Either::Right(Empty::new()));
+        *request.uri_mut() = self.uri(path, "")?;
+        *request.headers_mut() = headers;
+        Some(self.client.request(request).await)
     }
 
     /// A connection of its own.

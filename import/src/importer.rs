@@ -368,6 +368,7 @@ fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
         commands: first.into_iter().chain(survey.typed.iter().cloned()).collect(),
         anomalies: remarks(survey),
         transport: String::new(),
+        image: String::new(),
         session,
     }
 }

@@ -21,6 +21,8 @@ pub enum Ending {
 pub(crate) struct Evidence<'a> {
     pub(crate) kind: SessionKind,
     pub(crate) status: Option<&'a Status>,
+    /// Whether the client's connection was over when the Status came: what the server then calls a failure is that.
+    pub(crate) late: bool,
     /// Whether any byte of stdout or stderr was seen.
     pub(crate) output: bool,
     /// Who first said that they close: WebSocket CLOSE or SPDY GOAWAY. The other side's answer may reach its socket
@@ -52,6 +54,9 @@ impl Evidence<'_> {
             (Status::ExitCode(exit_code), _) => (Outcome::Exited { exit_code: *exit_code }, None),
             (Status::Success, SessionKind::Exec) => (Outcome::Exited { exit_code: 0 }, None),
             (Status::Success, SessionKind::Attach | SessionKind::PortForward) => (Outcome::Ended, None),
+            (Status::Failure { message, .. }, _) if self.late => {
+                (Outcome::ClientGone, Some(format!("the server's last word was: {message}")))
+            }
             (Status::Failure { message, .. }, _) if self.output => {
                 (Outcome::Unknown, Some(format!("the server's last word was: {message}")))
             }
@@ -76,7 +81,7 @@ mod tests {
     use super::*;
 
     fn exec(status: Option<&Status>) -> Evidence<'_> {
-        Evidence { kind: SessionKind::Exec, status, output: false, closing: None }
+        Evidence { kind: SessionKind::Exec, status, late: false, output: false, closing: None }
     }
 
     #[test]
@@ -99,6 +104,17 @@ mod tests {
         let (outcome, remark) = after_output.outcome(Ending::Closed(Side::Server));
         assert_eq!(outcome, Outcome::Unknown);
         assert_eq!(remark.as_deref(), Some("the server's last word was: no such file"));
+    }
+
+    #[test]
+    fn a_failure_that_comes_when_the_client_is_gone_is_that_it_is_gone() {
+        let failure = Status::Failure { message: "websocket: close 1006".to_owned(), code: Some(500) };
+        let exit = Status::ExitCode(7);
+        for output in [false, true] {
+            let late = |status| Evidence { late: true, output, ..exec(Some(status)) };
+            assert_eq!(late(&failure).outcome(Ending::Closed(Side::Client)).0, Outcome::ClientGone);
+            assert_eq!(late(&exit).outcome(Ending::Closed(Side::Client)).0, Outcome::Exited { exit_code: 7 });
+        }
     }
 
     #[test]

@@ -119,7 +119,6 @@ fn header(kind: SessionKind, request: &Request) -> Session {
         user_agent: String::new(),
         kubectl_command: String::new(),
         kubectl_session: String::new(),
-        imported: None,
     }
 }
 

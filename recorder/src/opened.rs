@@ -50,6 +50,7 @@ impl Opened {
             commands: argv_command(&self.session).into_iter().collect(),
             anomalies: Vec::new(),
             transport: String::new(),
+            image: String::new(),
             session: self.session,
         };
         upload::put_manifest(&*self.store, &manifest, &self.settings.signer, self.settings.open_patience).await?;

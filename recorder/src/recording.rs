@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use storage::{Chunk, Manifest, RecordingId, Store, cast::Session};
 use tokio::task::JoinHandle;
@@ -24,6 +24,7 @@ pub struct Recording {
     store: Arc<dyn Store>,
     shelf: Arc<Shelf>,
     uploader: Mutex<Option<Uploading>>,
+    image: OnceLock<String>,
 }
 
 impl Recording {
@@ -39,7 +40,7 @@ impl Recording {
             first,
         };
         let uploader = Mutex::new(Some(tokio::spawn(uploader.run())));
-        Self { session, settings, store, shelf, uploader }
+        Self { session, settings, store, shelf, uploader, image: OnceLock::new() }
     }
 
     /// The recording's name.
@@ -63,6 +64,11 @@ impl Recording {
     pub async fn ended(&self, from: Side) {
         // A failure is told by `accept`, `failed` and `finish`.
         let _ = self.shelf.write(|tape, micros| tape.ended(micros, from)).await;
+    }
+
+    /// The container's image is known by now. Said a second time, it changes nothing.
+    pub fn runs(&self, image: String) {
+        let _ = self.image.set(image);
     }
 
     /// How far the server's bytes are from a frame border: see [`wire::Decoder::to_border`].
@@ -123,6 +129,7 @@ impl Recording {
             commands: summary.commands,
             anomalies: summary.anomalies,
             transport: summary.transport,
+            image: self.image.get().cloned().unwrap_or_default(),
         }
     }
 }

@@ -64,6 +64,9 @@ struct Script {
     uploaded: Option<Tar>,
     downloaded: Option<Tar>,
     status: Option<Status>,
+    /// Whether the client had gone, or said that it goes, when the Status came.
+    late: bool,
+    client_over: bool,
     closing: Option<Side>,
     anomalies: Vec<String>,
     last_micros: u64,
@@ -93,6 +96,8 @@ impl Tape {
             uploaded: copies.then(|| Tar::new(Direction::ToPod)),
             downloaded: copies.then(|| Tar::new(Direction::FromPod)),
             status: None,
+            late: false,
+            client_over: false,
             closing: None,
             anomalies: Vec::new(),
             last_micros: 0,
@@ -127,6 +132,7 @@ impl Tape {
         if std::mem::replace(&mut over[side], true) {
             return;
         }
+        script.client_over |= from == Side::Client;
         decoder.end(from, &mut |event| script.event(micros, from, &event));
     }
 
@@ -187,13 +193,17 @@ impl Script {
                 self.stream_ended(micros, from, *stream);
             }
             Event::Status(status) => {
-                self.status.get_or_insert_with(|| status.clone());
+                if self.status.is_none() {
+                    (self.status, self.late) =
+                        (Some(status.clone()), self.client_over || self.closing == Some(Side::Client));
+                }
             }
-            Event::Close { .. } => {
+            // A server's CLOSE to a client that is gone already is not who closes.
+            Event::Close { .. } if !self.client_over => {
                 self.closing.get_or_insert(from);
             }
             Event::Anomaly(anomaly) => self.note(micros, format!("anomaly: {}", said(from, anomaly))),
-            Event::Opened { .. } | Event::Ping | Event::Pong => {}
+            Event::Close { .. } | Event::Opened { .. } | Event::Ping | Event::Pong => {}
         }
     }
 
@@ -312,6 +322,7 @@ impl Script {
         Evidence {
             kind: self.kind,
             status: self.status.as_ref(),
+            late: self.late,
             output: self.totals.stdout + self.totals.stderr > 0,
             closing: self.closing,
         }

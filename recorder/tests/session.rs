@@ -107,6 +107,24 @@ async fn attachs_fake_size_is_not_in_the_recording() {
     assert_eq!(sizes, [(100, 30)]);
 }
 
+/// A killed kubectl closes nothing: its connection ends, and then the API server ends its own side (the capture
+/// `kubectl-1.37-ws-k8s1.35-exec-client-killed`).
+#[tokio::test]
+async fn what_a_server_says_to_a_client_that_is_gone_is_not_how_it_ended() {
+    let failure = br#"{"metadata":{},"status":"Failure","message":"websocket: close 1006"}"#;
+    for last in [&b""[..], failure] {
+        let stage = Stage::exec(&["sleep", "9"], false).await;
+        stage.server(STDOUT, b"begun\n").await;
+        stage.recording.ended(Client).await;
+        if !last.is_empty() {
+            stage.server(ERROR, last).await;
+        }
+        stage.recording.accept(Server, &close(Server)).await.expect("accepted");
+        let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+        assert_eq!(manifest.outcome, Outcome::ClientGone);
+    }
+}
+
 #[tokio::test]
 async fn input_is_stored_as_the_permit_says() {
     for (input, tty, stored) in [

@@ -163,6 +163,9 @@ pub struct Manifest {
     /// The Kubernetes transport and protocol, such as `websocket v5.channel.k8s.io`.
     #[serde(default)]
     pub transport: String,
+    /// The image that the container runs, as the pod names it; empty where it was not learned.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
 }
 
 impl Manifest {

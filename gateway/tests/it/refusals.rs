@@ -116,6 +116,8 @@ async fn side_doors_that_policy_opens_carry_no_upgrade() {
     for target in ["/clusters/c/api/v1/nodes/n/proxy/exec/a/b/c", "/clusters/c/api/v1/pods?watch=1"] {
         assert!(refused(&mut world, websocket(target, &jane), 403).await.contains("cannot record"));
     }
+    let run = get("/clusters/c/api/v1/nodes/n/proxy/run/default/web/app?cmd=id", &jane).replacen("GET", "POST", 1);
+    assert!(refused(&mut world, run, 403).await.contains("nodes/proxy is for reading"));
 }
 
 #[tokio::test]

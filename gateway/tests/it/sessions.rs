@@ -292,3 +292,29 @@ async fn an_exit_code_of_windows_fits() {
     drop(client);
     assert_eq!(world.stop().await.only().outcome, Outcome::Exited { exit_code: 3_221_225_786 });
 }
+
+#[tokio::test]
+async fn the_image_is_asked_for_as_the_person_and_holds_nothing_up() {
+    let mut world = World::with(|settings| settings.limits.image = std::time::Duration::from_secs(20)).await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let mut asked = world.upstream.next().await;
+    assert_eq!(asked.request_line(), "GET /base/api/v1/namespaces/default/pods/web HTTP/1.1");
+    assert_eq!(asked.header("impersonate-user"), ["jane"]);
+    assert_eq!(asked.header("authorization"), ["Bearer the-gateway"]);
+    // Bytes cross while nobody has answered.
+    upstream.write(OUTPUT).await;
+    assert_eq!(client.read(OUTPUT.len()).await, OUTPUT);
+    let pod = r#"{"spec":{"containers":[{"name":"app","image":"registry/app:1"}]}}"#;
+    asked.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{pod}", pod.len())).await;
+    drop((client, upstream));
+    assert_eq!(world.stop().await.only().image, "registry/app:1");
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_told_is_not_named() {
+    let mut world = World::with(|settings| settings.limits.image = std::time::Duration::from_secs(20)).await;
+    let (client, upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    world.upstream.next().await.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
+    drop((client, upstream));
+    assert_eq!(world.stop().await.only().image, "");
+}

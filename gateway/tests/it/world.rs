@@ -73,7 +73,7 @@ impl World {
             recorder: Arc::new(recorder::Recorder::new(store.clone(), recorder_settings)),
             journal: journal.clone(),
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
-            limits: Limits { fallback: Duration::from_millis(300), ..Limits::default() },
+            limits: Limits { fallback: Duration::from_millis(300), image: Duration::ZERO, ..Limits::default() },
         };
         change(&mut settings);
         let gateway = Gateway::new(settings).unwrap();

@@ -15,7 +15,7 @@ use crate::{
 /// What is done with a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It is played, or read.
+    /// It is played.
     Play,
     /// It is taken away.
     Export,

@@ -172,6 +172,7 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
         commands: commands.collect(),
         anomalies: Vec::new(),
         transport: String::new(),
+        image: String::new(),
         session,
     }
 }

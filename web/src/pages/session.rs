@@ -192,6 +192,9 @@ fn facts(summary: &Summary) -> Vec<Fact> {
     if let Some(manifest) = &summary.manifest {
         add("Outcome", outcome(manifest), false);
         add("Bytes", bytes(manifest), false);
+        if !manifest.image.is_empty() {
+            add("Image", manifest.image.clone(), false);
+        }
         add("Transport", manifest.transport.clone(), false);
         add("Stored as", format!("{} chunks", manifest.chunks.len()), false);
     }

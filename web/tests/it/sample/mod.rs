@@ -173,6 +173,7 @@ impl Recording {
             commands: argv.into_iter().chain(typed).collect(),
             anomalies: self.anomalies.clone(),
             transport: "websocket v5.channel.k8s.io".to_owned(),
+            image: String::new(),
         })
     }
 }
