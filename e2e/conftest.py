@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 
+from cluster import CannotBeHad, Cluster, Gateway
 from program import Demo, binary
 from kubectl import Kubectl
 
@@ -29,6 +30,25 @@ def kubetape():
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     with Demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Kubernetes itself, for all tests that need it; where it cannot be had, they are skipped and say why."""
+    starting = Cluster()
+    try:
+        starting.__enter__()
+    except CannotBeHad as why:
+        pytest.skip(str(why))
+    yield starting
+    starting.__exit__()
+
+
+@pytest.fixture(scope="session")
+def behind(cluster, tmp_path_factory):
+    """A gateway in front of it."""
+    with Gateway(tmp_path_factory.mktemp("behind"), cluster) as running:
         yield running
 
 

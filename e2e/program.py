@@ -133,6 +133,12 @@ class Installation:
         """The exact bytes of a stream."""
         return self.run("export", session, "--format", "raw", "--stream", stream).stdout
 
+    def journal(self):
+        """All entries that are stored in the installation's folder, in order, read without the program."""
+        objects = sorted(self.folder.glob("**/journal/*/*/*/*/*.jsonl.zst"))
+        lines = [subprocess.run(["zstdcat", path], capture_output=True, check=True).stdout for path in objects]
+        return [json.loads(line) for line in b"".join(lines).splitlines()]
+
     def sessions(self, mark):
         """Sessions whose argv has `mark` in an element, oldest first."""
         rows = [row for row in self.ls() if any(mark in word for word in row["argv"])]
@@ -152,6 +158,10 @@ class Installation:
 
 class Demo(Installation):
     """`kubetape demo` in a folder of its own."""
+
+    cluster_name, node, user = "demo", "n1", "demo"
+    # What `kubectl run` needs there besides.
+    run_words = ()
 
     def __init__(self, folder, env=None):
         super().__init__(pathlib.Path(folder) / "kubetape.toml", env)
@@ -183,9 +193,3 @@ class Demo(Installation):
         """The manifest, read from the store without the program."""
         (path,) = self.folder.glob(f"**/recordings/*/*/*/{session}/manifest.json")
         return json.loads(path.read_text())
-
-    def journal(self):
-        """All entries that are stored, in order, read without the program."""
-        objects = sorted(self.folder.glob("**/journal/*/*/*/*/*.jsonl.zst"))
-        lines = [subprocess.run(["zstdcat", path], capture_output=True, check=True).stdout for path in objects]
-        return [json.loads(line) for line in b"".join(lines).splitlines()]

@@ -12,10 +12,10 @@ from kubernetes.stream import stream
 HERE = pathlib.Path(__file__).parent
 
 
-def python_exec(demo, argv, pod="shell", **how):
+def python_exec(demo, argv, pod="shell", container="shell", **how):
     api = kubernetes.CoreV1Api(config.new_client_from_config(str(demo.kubeconfig)))
     how = {"stderr": True, "stdin": False, "stdout": True, "tty": False, **how}
-    return stream(api.connect_get_namespaced_pod_exec, pod, "default", container="shell", command=argv, **how)
+    return stream(api.connect_get_namespaced_pod_exec, pod, "default", container=container, command=argv, **how)
 
 
 def test_python_exec(demo):

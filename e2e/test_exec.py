@@ -38,7 +38,7 @@ def test_without_terminal_streams_stay_apart_and_the_exit_code_is_kept(client, d
     assert done.stderr.removeprefix(b"to stderr\n") == b"command terminated with exit code 42\n"
     assert (row["outcome"], row["exit_code"], row["tty"]) == ("exited", 42, False)
     assert row["argv"] == ["sh", "-c", script, tag]
-    assert (row["cluster"], row["namespace"], row["pod"], row["container"]) == ("demo", "default", "shell", "shell")
+    assert (row["cluster"], row["namespace"], row["pod"], row["container"]) == (demo.cluster_name, "default", "shell", "shell")
     assert demo.manifest(row["id"])["transport"].lower().startswith(transport_name(client))
 
 

@@ -15,6 +15,8 @@ from program import until
 from terminal import Terminal
 
 POD = "shell"
+# With a tag: a kubelet then takes the one it has.
+IMAGE = "--image=busybox:1"
 
 
 def unique(prefix):
@@ -86,7 +88,7 @@ def test_attach_shows_what_the_process_prints(client, demo):
 @pytest.mark.parametrize("code", [0, 7])
 def test_run_it_rm(client, demo, code):
     name = unique("run")
-    words = ["run", name, "-it", "--rm", "--restart=Never", "--image=busybox", "--", "sh", "-c"]
+    words = ["run", name, "-it", "--rm", "--restart=Never", IMAGE, *demo.run_words, "--", "sh", "-c"]
     terminal = Terminal(client.argv(*words, f"read line; echo got-$line; exit {code}"), client.env)
     # kubectl asks for Enter once it is attached; what it prints before differs by release.
     until(lambda: any(row["pod"] == name for row in demo.ls()), what="the attach")
@@ -102,7 +104,7 @@ def test_debug_with_an_ephemeral_container(client, demo):
     known = ids(demo)
     container = unique("dbg")
     terminal = Terminal(
-        client.argv("debug", "-it", POD, "--image=busybox", f"--container={container}", "--", "sh"), client.env
+        client.argv("debug", "-it", POD, IMAGE, f"--container={container}", "--", "sh"), client.env
     )
     until(lambda: any(row["container"] == container for row in demo.ls()), what="the attach")
     terminal.type("echo debug-$((6*7))\r")
@@ -115,11 +117,12 @@ def test_debug_with_an_ephemeral_container(client, demo):
     assert recorded.rstrip() in terminal.seen
 
 
-@pytest.mark.parametrize("how", [["node/n1"], ["shell", "--copy-to"]], ids=["node", "copy"])
+@pytest.mark.parametrize("how", ["node", "copy"])
 def test_debug_with_a_pod_of_its_own(client, demo, how):
     known = ids(demo)
-    words = [*how, unique("copy"), "--container=dbg"] if len(how) == 2 else how
-    terminal = Terminal(client.argv("debug", "-it", *words, "--image=busybox", "--", "sh"), client.env)
+    copy = [POD, "--same-node", "--container=dbg", "--copy-to", unique("copy")]
+    words = copy if how == "copy" else [f"node/{demo.node}"]
+    terminal = Terminal(client.argv("debug", "-it", *words, IMAGE, "--", "sh"), client.env)
     until(lambda: ids(demo) - known, what="the attach")
     terminal.type("echo debug-$((6*7))\r")
     terminal.expect("debug-42")
@@ -205,10 +208,10 @@ def test_top_and_explain(client):
     assert b"KIND" in client.run("explain", "pod", check=0).stdout
 
 
-def test_whoami_is_the_person_and_not_the_gateway(client):
+def test_whoami_is_the_person_and_not_the_gateway(client, demo):
     if client.minor < 28:
         pytest.skip("`kubectl auth whoami` came with 1.28")
-    assert b"demo" in client.run("auth", "whoami", check=0).stdout
+    assert demo.user.encode() in client.run("auth", "whoami", check=0).stdout
 
 
 def test_as_is_refused_with_a_reason(client):

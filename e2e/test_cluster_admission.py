@@ -1,0 +1,201 @@
+"""The cluster refuses what did not come through the gateway (`deploy/`, as `docs/operations.md` has it installed)."""
+
+import json
+import uuid
+
+import pytest
+from cluster import ADMIN, EDIT, VIEW, bind
+from program import ROOT, until
+
+POLICY = ROOT / "deploy" / "admission.yaml"
+NAMED = b"goes through the kubetape gateway only"
+
+
+@pytest.fixture(scope="module")
+def closed(cluster, behind):
+    """`kubectl apply -f deploy/`, in force."""
+    cluster.admin.run("apply", "-f", ROOT / "deploy", check=0)
+    # The API server compiles it in its own time.
+    until(lambda: cluster.admin.run("exec", "shell", "--", "true").returncode != 0, what="the policy")
+    yield cluster
+    cluster.admin.run("delete", "-f", POLICY, check=0)
+    until(lambda: cluster.admin.run("exec", "shell", "--", "true").returncode == 0, what="the policy's end")
+
+
+ROOT_USER = ("root", "system:masters")
+ADA = ("ada", "engineers")
+
+
+@pytest.mark.parametrize("transport", ["spdy", "websocket"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("exec", "shell", "--", "id"),
+        ("exec", "-it", "shell", "--", "id"),
+        ("attach", "ticker"),
+        ("cp", "shell:/etc/passwd", "/tmp/never"),
+        ("debug", "shell", "--image=busybox:1", "--container=dbg", "--", "id"),
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+def test_plain_kubectl_with_all_rights_is_refused(closed, transport, words):
+    done = closed.direct(*ROOT_USER, transport=transport).run(*words)
+    assert done.returncode == 1 and done.stdout == b""
+    assert NAMED in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("transport", ["spdy", "websocket"])
+def test_port_forward_is_refused(closed, transport):
+    done = closed.direct(*ROOT_USER, transport=transport).run("port-forward", "shell", ":8080")
+    # kubectl opens its local port and dials later: what it then gets is this.
+    assert done.returncode == 1 and NAMED in done.stderr, done.stderr
+
+
+def test_the_other_verbs_are_as_they_were(closed):
+    kubectl = closed.direct(*ROOT_USER)
+    assert b"shell" in kubectl.run("get", "pods", check=0).stdout
+    assert b"tick" in kubectl.run("logs", "ticker", "--tail=3", check=0).stdout
+    kubectl.run("annotate", "--overwrite", "pod", "shell", f"test={uuid.uuid4().hex}", check=0)
+
+
+@pytest.mark.parametrize("version, transport", [("1.20", "spdy"), ("1.29", "spdy"), ("1.37", "spdy"), ("1.37", "websocket")])
+def test_through_the_gateway_it_works(closed, behind, version, transport):
+    kubectl = behind.kubectl(*ADA, transport=transport, version=version)
+    tag = f"mark-{uuid.uuid4().hex[:12]}"
+    assert kubectl.run("exec", "shell", "--", "echo", tag, check=0).stdout.decode().strip() == tag
+    assert behind.session(tag)["outcome"] == "exited"
+
+
+def test_debug_through_the_gateway_works(closed, behind):
+    name = f"dbg-{uuid.uuid4().hex[:8]}"
+    words = ["debug", "shell", "--image=busybox:1", f"--container={name}", "--", "sh", "-c", "echo debugged"]
+    behind.kubectl(*ADA).run(*words, check=0)
+    logs = lambda: closed.admin.run("logs", "shell", "-c", name)  # noqa: E731
+    until(lambda: logs().stdout == b"debugged\n", what="the debug container")
+
+
+class TestImpersonatingTheGateway:
+    """Setting the extra by hand."""
+
+    EXTRA = {"Impersonate-Extra-kubetape.dev%2Fgateway": "by-hand"}
+
+    def attempt(self, closed, pair, headers, path="/api/v1/namespaces/default/pods"):
+        return closed.request("GET", path, headers=headers, pair=pair)
+
+    def test_who_may_impersonate_people_may_not_impersonate_the_gateway(self, closed):
+        rule = {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]}
+        closed.apply(
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "actor"}, "rules": [rule]},
+            bind("actors", "actor", "test:actors"),
+            bind("actors-edit", VIEW, "test:actors"),
+        )
+        pair = closed.person("actor", "test:actors")
+        as_other = {"Impersonate-User": "ada", "Impersonate-Group": "test:engineers"}
+        assert self.attempt(closed, pair, as_other)[0] == 200
+        code, text = self.attempt(closed, pair, {**as_other, **self.EXTRA})
+        assert code == 403
+        message = json.loads(text)["message"]
+        assert 'User "actor" cannot impersonate resource "userextras/kubetape.dev/gateway"' in message
+
+    def test_without_impersonation_the_header_is_refused(self, closed):
+        code, _ = self.attempt(closed, closed.person("root", "system:masters"), self.EXTRA)
+        assert code == 500 or code == 403 or code == 400
+
+    def test_roles_that_kubernetes_ships_do_not_have_it(self, closed):
+        """`admin`, `edit` and `view` do not, nor `nodes/proxy`; `cluster-admin` has everything: RBAC cannot take away."""
+        def allowed(name, **resource):
+            spec = {"user": "someone", "groups": [f"test:{name}"], "resourceAttributes": resource}
+            review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+            _, text = closed.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+            return json.loads(text)["status"]["allowed"]
+
+        for name, roles in {"views": [VIEW], "edits": [VIEW, EDIT], "admins": [VIEW, EDIT, ADMIN], "owns": ["cluster-admin"]}.items():
+            for number, role in enumerate(roles):
+                closed.apply(bind(f"{name}-{number}", role, f"test:{name}"))
+            until(lambda name=name: allowed(name, resource="pods", verb="list"), what=f"the rights of {name}")
+            extra = {"group": "authentication.k8s.io", "resource": "userextras", "subresource": "kubetape.dev/gateway"}
+            assert allowed(name, verb="impersonate", **extra) is (name == "owns")
+            assert allowed(name, verb="create", resource="nodes", subresource="proxy") is (name == "owns")
+
+    def test_who_may_do_everything_can_and_is_named_by_the_audit_log(self, closed):
+        """The limit of what a cluster can refuse to its owner: the way around leaves their own name behind."""
+        pair = closed.person("root", "system:masters")
+        name = f"forged-{uuid.uuid4().hex[:8]}"
+        headers = {"Impersonate-User": name, "Impersonate-Group": "system:masters", **self.EXTRA}
+        path = "/api/v1/namespaces/default/pods/shell/exec?command=id&stdout=true&container=shell"
+        code, text = closed.request("POST", path, headers=headers, pair=pair)
+        # Let in by the policy: what it says is that this was no upgrade.
+        assert code == 400 and NAMED.decode() not in text, text
+        entry = until(lambda: closed.audited(impersonatedUser__username=name), what="the audit entry")[0]
+        assert entry["user"]["username"] == "root"
+        assert entry["impersonatedUser"]["extra"] == {"kubetape.dev/gateway": ["by-hand"]}
+
+
+class TestNodesProxy:
+    """The kubelet's own API runs commands too. Through the API server the policy closes it; beside it, RBAC does."""
+
+    def run(self, closed, pair=None, command="id", query=""):
+        path = f"/api/v1/nodes/{closed.node}/proxy/run/default/shell/shell?cmd={command}{query}"
+        return closed.request("POST", path, pair=pair)
+
+    def test_it_is_a_way_round_where_nothing_closes_it(self, cluster, request):
+        assert "closed" not in request.fixturenames
+        cluster.admin.run("delete", "--ignore-not-found", "-f", POLICY, check=0)
+        code, text = until(lambda: (answer := self.run(cluster))[0] == 200 and answer, what="the policy's end")
+        assert "uid=0" in text
+
+    def test_the_policy_closes_it(self, closed):
+        cluster = closed
+        cluster.admin.run("apply", "-f", POLICY, check=0)
+        code, text = until(lambda: (answer := self.run(cluster))[0] != 200 and answer, what="the policy")
+        assert code == 403 and NAMED.decode() in text
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/exec/default/shell/shell?command=id&stdout=true",
+            "/attach/default/shell/shell?stdout=true",
+            "/portForward/default/shell?port=80",
+            "/run/default/shell/shell?cmd=id",
+            "/run/default/shell/shell?cmd=id&path=/healthz",
+            "?path=/run/default/shell/shell&cmd=id",
+            "/healthz/../run/default/shell/shell?cmd=id",
+            "/healthz%2f..%2frun/default/shell/shell?cmd=id",
+            "/logs/",
+            "/configz",
+            "/runningpods/",
+            "/healthz/",
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_no_other_path_of_it_is_open(self, closed, path, method):
+        code, text = closed.request(method, f"/api/v1/nodes/{closed.node}/proxy{path}")
+        assert code == 403 and NAMED.decode() in text, text
+
+    @pytest.mark.parametrize("path", ["/healthz", "/metrics", "/metrics/cadvisor", "/metrics/resource", "/pods"])
+    def test_monitoring_goes_on(self, closed, path):
+        code, text = closed.request("GET", f"/api/v1/nodes/{closed.node}/proxy{path}")
+        assert code == 200, text
+
+    def test_straight_at_the_kubelet_rbac_is_all_there_is(self, closed):
+        """No admission there: whoever has `nodes/proxy` and reaches the port gets in."""
+        closed.apply(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRole",
+                "metadata": {"name": "has-nodes-proxy"},
+                "rules": [{"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["*"]}],
+            },
+            bind("has-nodes-proxy", "has-nodes-proxy", "test:nodes-proxy"),
+        )
+        path = "/run/default/shell/shell?cmd=id"
+        inside = closed.person("plumber", "test:nodes-proxy")
+        code, text = until(lambda: (got := closed.request("POST", path, pair=inside, server=closed.kubelet))[0] == 200 and got)
+        assert "uid=0" in text
+
+    def test_without_nodes_proxy_the_kubelet_refuses(self, closed):
+        closed.apply(*(bind(f"kubelet-{number}", role, "test:kubelet") for number, role in enumerate((VIEW, EDIT, ADMIN))))
+        pair = closed.person("no-plumber", "test:kubelet")
+        until(lambda: closed.request("GET", "/api/v1/pods", pair=pair)[0] == 200, what="the role")
+        code, text = closed.request("POST", "/run/default/shell/shell?cmd=id", pair=pair, server=closed.kubelet)
+        assert code == 403 and "resource=nodes, subresource(s)=[proxy]" in text, text

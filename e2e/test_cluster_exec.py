@@ -1,0 +1,94 @@
+"""What the demo's cluster was asked, asked of Kubernetes itself: the same tests, with another cluster behind the gateway."""
+
+import subprocess
+
+import pytest
+from kubernetes import client as kubernetes
+from kubernetes import config
+from kubernetes.stream import stream
+from program import until
+from test_clients import *  # noqa: F403
+from test_exec import *  # noqa: F403
+from test_kubectl_commands import *  # noqa: F403
+from test_exec import test_input_that_nobody_reads as unread_input
+from test_kubectl_commands import test_debug_with_an_ephemeral_container as debug_ephemeral
+from test_kubectl_commands import unique
+
+# There is no metrics server.
+del test_top_and_explain  # noqa: F821
+
+
+@pytest.fixture
+def demo(behind):
+    return behind
+
+
+@pytest.mark.parametrize(
+    "pod, container, image",
+    [
+        ("shell", "shell", "kubetape.test/debian:1"),
+        ("several", "first", "docker.io/library/busybox:1"),
+        ("several", "second", "kubetape.test/debian:1"),
+    ],
+)
+def test_container_and_image_are_named(kubectl, demo, pod, container, image):
+    tag = unique("mark")
+    kubectl.run("exec", pod, "-c", container, "--", "sh", "-c", "true", tag, check=0)
+    row = demo.session(tag)
+    assert (row["pod"], row["container"], row["image"], row["exit_code"]) == (pod, container, image, 0)
+    assert demo.manifest(row["id"])["image"] == image
+
+
+def test_a_flood_through_attach_is_the_same_on_both_sides(client, demo):
+    known = demo.ids()
+    process = client.start("attach", "-i", "flood", stdin=subprocess.PIPE)
+    until(lambda: demo.ids() - known, what="the attach")
+    process.stdin.write(b"30000000\n")
+    process.stdin.flush()
+    seen = b""
+    while len(seen) < 30_000_000:
+        piece = process.stdout.read1(1 << 20)
+        assert piece, len(seen)
+        seen += piece
+    process.terminate()
+    process.wait(20)
+    row = demo.newest(known, pod="flood")
+    assert demo.export(row["id"]) == seen
+
+
+def test_input_that_nobody_reads(client, demo):
+    if client.transport == "websocket":
+        pytest.skip("Kubernetes 1.35 may never end such a session over WebSocket, and does so without a gateway too")
+    unread_input(client, demo)
+
+
+def test_debug_with_an_ephemeral_container(client, demo):
+    if client.minor < 23:
+        pytest.skip("kubectl 1.20 puts ephemeral containers by an API that Kubernetes 1.25 took away")
+    known = demo.ids()
+    debug_ephemeral(client, demo)
+    assert demo.newest(known, pod="shell")["image"] == "busybox:1"
+
+
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
+def test_one_protocol_of_the_python_client(demo, monkeypatch, protocol):
+    """The API server ends v5 itself and hands v4 on to the kubelet: two servers, and one recording."""
+    from kubernetes.stream import ws_client
+
+    original = ws_client.create_websocket
+
+    def only(configuration, url, headers=None):
+        return original(configuration, url, {**(headers or {}), "sec-websocket-protocol": protocol})
+
+    monkeypatch.setattr(ws_client, "create_websocket", only)
+    tag = unique("mark")
+    api = kubernetes.CoreV1Api(config.new_client_from_config(str(demo.kubeconfig)))
+    argv = ["sh", "-c", "echo out; echo err >&2; exit 9", tag]
+    how = {"stderr": True, "stdin": False, "stdout": True, "tty": False, "_preload_content": False}
+    channel = stream(api.connect_get_namespaced_pod_exec, "shell", "default", container="shell", command=argv, **how)
+    channel.run_forever(timeout=20)
+    row = demo.session(tag)
+    assert (channel.read_stdout(), channel.read_stderr(), channel.returncode) == ("out\n", "err\n", 9)
+    assert (demo.export(row["id"]), demo.export(row["id"], "stderr")) == (b"out\n", b"err\n")
+    assert (row["outcome"], row["exit_code"]) == ("exited", 9)
+    assert demo.manifest(row["id"])["transport"] == f"websocket {protocol}"
