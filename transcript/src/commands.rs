@@ -636,11 +636,12 @@ impl Commands {
             return self.cursor_waits(since, waits);
         }
         // The cursor is in a further row of the same line.
-        if let Some(before) = before.take_if(|before| !before.broken.is_empty() && before.row < line.row) {
-            if before.whole(shot.clone()).is_some() {
-                *waiting = Some(before);
-                return;
-            }
+        let further = |before: &mut Waiting| {
+            !before.broken.is_empty() && before.row < line.row && before.whole(shot.clone()).is_some()
+        };
+        if let Some(before) = before.take_if(further) {
+            *waiting = Some(before);
+            return;
         }
         let Some(prompt) = prompt_of(&shot) else { return };
         if self.entries.last().is_some_and(|entry| is_back(entry, line)) {
