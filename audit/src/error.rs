@@ -22,6 +22,9 @@ pub enum JournalError {
         /// What the store said last, if it said anything.
         source: Option<Arc<StoreError>>,
     },
+    /// The gateway's own disk did not take it.
+    #[error("the journal could not be written to the gateway's disk")]
+    Spool(#[source] Arc<std::io::Error>),
     /// The journal is closed.
     #[error("the journal is closed")]
     Closed,

@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use storage::{
-    Store,
-    journal::{Entry, What},
+    Store, StoreError,
+    journal::{self, Entry, What},
 };
 use tokio::{
     sync::{Mutex, oneshot},
@@ -16,7 +16,8 @@ use crate::{
     clip::clip,
     head_file,
     object::{Place, legal_name},
-    queue::{Limits, Queue},
+    queue::{Kept, Limits, Queue},
+    wal::{Left, Wal},
     writer::{LastError, Writer},
 };
 
@@ -58,12 +59,22 @@ impl Journal {
             return Err(JournalError::Name(gateway.to_owned()));
         }
         let place = Place::after_last(&*store, gateway).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
-        let queue = Arc::new(Queue::new(Limits {
+        let queue = Queue::new(Limits {
             object_bytes: settings.object_bytes.max(1),
             object_age: settings.object_age,
             queue_bytes: settings.queue_bytes.max(1),
             queue_entries: settings.queue_entries.max(1),
-        }));
+        });
+        let queue = Arc::new(match &settings.spool {
+            Some(folder) => {
+                let opened = Wal::open(folder).map_err(|error| JournalError::Spool(Arc::new(error)));
+                let (wal, left) = opened?;
+                let left =
+                    unstored(&*store, gateway, left).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
+                queue.with_wal(wal, left)
+            }
+            None => queue,
+        });
         let last_error = Arc::<LastError>::default();
         let place = match settings.head_file.as_deref().and_then(head_file::read) {
             Some(known) => place.not_before(gateway, &known),
@@ -96,12 +107,13 @@ impl Journal {
     /// while the store fails or is slower than the requests. After [`Journal::close`] it only logs.
     pub async fn note(&self, user: &str, what: What) {
         match self.push(user, what, None).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "journal entry not taken"),
         }
     }
 
-    /// Queues an entry and waits until the object with it is stored. Durable notes that come while an object is
+    /// Queues an entry and waits until it is on the gateway's own disk, synced; without a spool, until the object with it is
+    /// stored. Durable notes that come while an object is
     /// being written share the next one.
     ///
     /// # Errors
@@ -111,8 +123,13 @@ impl Journal {
         let (stored, waiting) = oneshot::channel();
         let patience = self.open.settings.patience;
         let done = async {
-            self.push(user, what, Some(stored)).await?;
-            waiting.await.map_err(|_| self.not_stored())
+            // In the spool it is durable: it need not hurry to the store.
+            let hurry = self.open.settings.spool.is_none().then_some(stored);
+            match self.push(user, what, hurry).await? {
+                Kept::InMemory => waiting.await.map_err(|_| self.not_stored()),
+                Kept::OnDisk(file) => file.sync().await.map_err(|error| JournalError::Spool(Arc::new(error))),
+                Kept::NotOnDisk(error) => Err(JournalError::Spool(Arc::new(error))),
+            }
         };
         timeout(patience, done).await.unwrap_or_else(|_| Err(self.not_stored()))
     }
@@ -130,7 +147,12 @@ impl Journal {
         }
     }
 
-    async fn push(&self, user: &str, mut what: What, waiting: Option<oneshot::Sender<()>>) -> Result<(), JournalError> {
+    async fn push(
+        &self,
+        user: &str,
+        mut what: What,
+        waiting: Option<oneshot::Sender<()>>,
+    ) -> Result<Kept, JournalError> {
         clip(&mut what);
         let mut entry = Entry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
         let write = |lines: &mut Vec<u8>| {
@@ -148,4 +170,23 @@ impl Journal {
     fn not_stored(&self) -> JournalError {
         JournalError::NotStored { patience: self.open.settings.patience, source: self.open.last_error.read() }
     }
+}
+
+/// Without the batch whose object is stored already: the process died before its file was removed. It can only be the
+/// newest object.
+async fn unstored(store: &dyn Store, gateway: &str, mut left: Vec<Left>) -> Result<Vec<Left>, StoreError> {
+    if left.is_empty() {
+        return Ok(left);
+    }
+    let Some(key) = Place::newest(store, gateway).await? else { return Ok(left) };
+    let newest = journal::decode(&key, &store.read(&key).await?).unwrap_or_default();
+    left.retain(|left| {
+        let entries = left.lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<Entry>);
+        let stored = entries.collect::<Result<Vec<_>, _>>().is_ok_and(|entries| newest.starts_with(&entries));
+        if stored {
+            left.file.remove();
+        }
+        !stored
+    });
+    Ok(left)
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Journal`] takes entries from any task, and one writer puts them into the store, in order, as objects
 //! `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`. [`Journal::note`] waits only while the queue is full;
-//! [`Journal::note_durably`] waits until the entry is stored.
+//! [`Journal::note_durably`] waits until the entry is stored, or on the gateway's own disk where there is a spool.
 //!
 //! ```text
 //! note ──┐                       ┌─ closed by size, age, or a durable note
@@ -18,6 +18,7 @@ mod object;
 mod queue;
 mod settings;
 pub mod verify;
+mod wal;
 mod writer;
 
 pub use error::JournalError;

@@ -19,13 +19,19 @@ pub(crate) struct Place {
 impl Place {
     /// The place after everything that the store holds of this gateway.
     pub(crate) async fn after_last(store: &dyn Store, gateway: &str) -> Result<Self, StoreError> {
+        let Some(last) = Self::newest(store, gateway).await? else { return Ok(Self::first()) };
+        let day = last.as_str().split('/').skip(2).take(3).collect::<Vec<_>>().join("/");
+        let tail = Tail::after(&store.read(&last).await?);
+        Ok(Self { day, seq: last.journal_seq().map_or(0, |seq| seq + 1), tail })
+    }
+
+    /// The newest object of a gateway's journal.
+    pub(crate) async fn newest(store: &dyn Store, gateway: &str) -> Result<Option<Key>, StoreError> {
         let mut prefix = format!("journal/{gateway}/");
-        let mut day = Vec::new();
         for _ in ["year", "month", "day"] {
-            let Some(last) = store.children(&prefix).await?.pop() else { return Ok(Self::first()) };
+            let Some(last) = store.children(&prefix).await?.pop() else { return Ok(None) };
             prefix.push_str(&last);
             prefix.push('/');
-            day.push(last);
         }
         let mut last: Option<Key> = None;
         loop {
@@ -33,12 +39,9 @@ impl Place {
             let full = page.len() == PAGE;
             last = page.into_iter().next_back().map(|entry| entry.key).or(last);
             if !full {
-                break;
+                return Ok(last);
             }
         }
-        let Some(last) = last else { return Ok(Self::first()) };
-        let tail = Tail::after(&store.read(&last).await?);
-        Ok(Self { day: day.join("/"), seq: last.journal_seq().map_or(0, |seq| seq + 1), tail })
     }
 
     fn first() -> Self {

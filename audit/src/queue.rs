@@ -10,6 +10,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::wal::{Left, Wal, WalFile};
+
 /// Lines that become one object.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -21,6 +23,8 @@ pub(crate) struct Batch {
     pub(crate) micros: i64,
     /// When the first entry came.
     pub(crate) since: Instant,
+    /// Its entries on the gateway's own disk; none without a spool, or where the disk took one of them not.
+    pub(crate) wal: Option<WalFile>,
     /// Whom to tell that it is stored.
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
 }
@@ -65,6 +69,7 @@ struct State {
     bytes: usize,
     entries: usize,
     closed: bool,
+    wal: Option<Wal>,
 }
 
 /// The queue is closed: nothing more is taken.
@@ -74,6 +79,22 @@ pub(crate) struct Closed;
 impl Queue {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), work: Notify::new(), room: Notify::new() }
+    }
+
+    /// Keeps entries in `wal` from now on, and begins with those that an earlier process left there.
+    pub(crate) fn with_wal(self, wal: Wal, left: Vec<Left>) -> Self {
+        let mut state = self.state();
+        state.wal = Some(wal);
+        for Left { file, lines } in left {
+            let entries = lines.iter().filter(|&&byte| byte == b'\n').count();
+            state.bytes += lines.len();
+            state.entries += entries;
+            let (micros, since) = (first_micros(&lines), Instant::now());
+            state.batches.push_back(Batch { lines, entries, micros, since, wal: Some(file), waiting: Vec::new() });
+        }
+        // What comes now is another batch: those have names of their own.
+        drop(state);
+        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -86,7 +107,7 @@ impl Queue {
         &self,
         mut write: impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
         mut waiting: Option<oneshot::Sender<()>>,
-    ) -> Result<Result<(), E>, Closed> {
+    ) -> Result<Result<Kept, E>, Closed> {
         loop {
             // Listens before it looks, so that room made in between is not missed.
             let room = self.room.notified();
@@ -146,13 +167,49 @@ impl Queue {
     }
 }
 
+/// The time of the first of these entries; 0 where it is none.
+fn first_micros(lines: &[u8]) -> i64 {
+    let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<storage::journal::Entry>(line).map_or(0, |entry| entry.micros)
+}
+
+/// Where an entry is beside the queue's memory.
+pub(crate) enum Kept {
+    /// Nowhere: there is no spool.
+    InMemory,
+    /// In the spool's file, written and not synced.
+    OnDisk(WalFile),
+    /// There is a spool, and it did not take the entry.
+    NotOnDisk(std::io::Error),
+}
+
 impl State {
+    /// Writes a batch's newest entry to its file.
+    fn keep(&mut self, before: usize) -> Kept {
+        let (Some(wal), Some(batch)) = (&mut self.wal, self.batches.back_mut()) else { return Kept::InMemory };
+        let file = match batch.wal.take() {
+            Some(file) => Ok(file),
+            None if batch.entries == 1 => wal.create(),
+            None => Err(std::io::Error::other("an earlier entry of the same batch is not on the disk")),
+        };
+        match file.and_then(|mut file| file.append(&batch.lines[before..]).map(|()| file)) {
+            Ok(file) => {
+                batch.wal = Some(file.clone());
+                Kept::OnDisk(file)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal's spool takes no entry: until it is stored it is in memory only");
+                Kept::NotOnDisk(error)
+            }
+        }
+    }
+
     fn append<E>(
         &mut self,
         object_bytes: usize,
         write: &mut impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
         waiting: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<(), E> {
+    ) -> Result<Kept, E> {
         let open = self.batches.back().is_some_and(|last| last.lines.len() < object_bytes);
         if !open {
             self.batches.push_back(Batch {
@@ -160,10 +217,11 @@ impl State {
                 entries: 0,
                 micros: 0,
                 since: Instant::now(),
+                wal: None,
                 waiting: Vec::new(),
             });
         }
-        let Some(batch) = self.batches.back_mut() else { return Ok(()) };
+        let Some(batch) = self.batches.back_mut() else { return Ok(Kept::InMemory) };
         let before = batch.lines.len();
         match write(&mut batch.lines) {
             Ok(micros) => {
@@ -174,7 +232,7 @@ impl State {
                 batch.waiting.extend(waiting.take());
                 self.entries += 1;
                 self.bytes += batch.lines.len() - before;
-                Ok(())
+                Ok(self.keep(before))
             }
             Err(error) => {
                 batch.lines.truncate(before);

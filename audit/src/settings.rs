@@ -20,6 +20,9 @@ pub struct JournalSettings {
     /// Where, outside of the store, it is kept how far the journal has come. A store whose journal ends earlier has lost
     /// its end: the journal goes on behind the numbers that are gone, so that they stay missed.
     pub head_file: Option<PathBuf>,
+    /// A folder of the gateway's own disk where entries are until they are stored, so that neither `kill -9` nor a store
+    /// that is away loses one. Then a durable note is durable once it is there.
+    pub spool: Option<PathBuf>,
 }
 
 impl Default for JournalSettings {
@@ -27,11 +30,12 @@ impl Default for JournalSettings {
         Self {
             object_bytes: 256 * 1024,
             object_age: Duration::from_secs(2),
-            queue_bytes: 8 * 1024 * 1024,
-            queue_entries: 65_536,
+            queue_bytes: 64 * 1024 * 1024,
+            queue_entries: 500_000,
             patience: Duration::from_secs(10),
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),
             head_file: None,
+            spool: None,
         }
     }
 }

@@ -82,29 +82,34 @@ impl Writer {
     /// has failed for as long as the patience.
     async fn store_batch(&mut self, mut batch: Batch) -> usize {
         self.sealed = None;
-        let lost = self.put_until_stored(&batch).await;
+        let stored = self.put_until_stored(&batch).await;
         self.queue.done(&batch);
-        if lost == 0 {
+        if stored {
+            if let Some(file) = &batch.wal {
+                file.remove();
+            }
             for waiting in batch.waiting.drain(..) {
                 let _ = waiting.send(());
             }
         }
-        lost
+        // On the disk it waits for the next start.
+        if stored || batch.wal.is_some() { 0 } else { batch.entries }
     }
 
-    async fn put_until_stored(&mut self, batch: &Batch) -> usize {
+    /// Whether it is stored.
+    async fn put_until_stored(&mut self, batch: &Batch) -> bool {
         let mut pause = FIRST_PAUSE;
         let mut give_up = None;
         loop {
             let Err(error) = self.put(batch).await else {
                 self.last_error.set(None);
-                return 0;
+                return true;
             };
             tracing::warn!(entries = batch.entries, error = &error as &dyn std::error::Error, "journal not stored");
             self.last_error.set(Some(Arc::new(error)));
             let now = Instant::now();
             if self.queue.is_closed() && *give_up.get_or_insert(now + self.patience) <= now {
-                return batch.entries;
+                return false;
             }
             self.pause(now + pause, give_up).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

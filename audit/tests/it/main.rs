@@ -231,3 +231,55 @@ async fn a_journal_whose_end_was_removed_goes_on_behind_what_is_missing() {
     let seqs: Vec<_> = names.iter().filter_map(|entry| entry.key.journal_seq()).collect();
     assert_eq!(seqs, [0, 3]);
 }
+
+/// A journal with a spool, in that folder.
+fn spooled(folder: &tempfile::TempDir) -> JournalSettings {
+    JournalSettings { spool: Some(folder.path().to_owned()), ..settings() }
+}
+
+#[tokio::test]
+async fn with_a_spool_a_durable_note_does_not_need_the_store_and_kill_9_loses_none() {
+    let (store, folder) = (Gate::open(), tempfile::tempdir().unwrap());
+    let killed = tempfile::tempdir().unwrap();
+    {
+        let journal = open(&store, spooled(&folder)).await;
+        store.trouble(Trouble::Fails);
+        for n in 0..5 {
+            journal.note_durably("ada", numbered(n)).await.unwrap();
+            journal.note("ada", numbered(n + 100)).await;
+        }
+        // What `kill -9` leaves, half a line at the end included.
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap();
+            let mut bytes = std::fs::read(file.path()).unwrap();
+            bytes.extend_from_slice(b"{\"micros\":1,\"gate");
+            std::fs::write(killed.path().join(file.file_name()), bytes).unwrap();
+        }
+        // The same process ends in good order while the store is away: nothing is lost either.
+        journal.close().await.unwrap();
+    }
+    store.trouble(Trouble::None);
+    let journal = open(&store, spooled(&killed)).await;
+    journal.note("ada", numbered(7)).await;
+    journal.close().await.unwrap();
+    assert_eq!(numbers(&store).await.concat(), [0, 100, 1, 101, 2, 102, 3, 103, 4, 104, 7]);
+    assert_eq!(std::fs::read_dir(killed.path()).unwrap().count(), 0, "what is stored is let go of");
+    // The other copy of the same entries is in the store already, behind something else: as if it were put twice.
+    let again = open(&store, spooled(&killed)).await;
+    again.close().await.unwrap();
+    assert_eq!(numbers(&store).await.concat().len(), 11);
+}
+
+#[tokio::test]
+async fn entries_whose_object_was_stored_before_kill_9_are_not_stored_twice() {
+    let (store, folder) = (Gate::open(), tempfile::tempdir().unwrap());
+    let journal = open(&store, spooled(&folder)).await;
+    journal.note_durably("ada", numbered(1)).await.unwrap();
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    let (path, bytes) = (file.path(), std::fs::read(file.path()).unwrap());
+    journal.close().await.unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    open(&store, spooled(&folder)).await.close().await.unwrap();
+    assert_eq!(numbers(&store).await, [[1]]);
+    assert!(!path.exists());
+}
