@@ -1,0 +1,339 @@
+"""Nothing that was received is lost: `kill -9` at random moments, a bucket that fails in every way, a disk that is full.
+
+`KUBETAPE_KILL_ROUNDS` is how often the process is killed: 20 unless it is set.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+
+from kubectl import Kubectl
+from program import Installation, Process, binary, free_port, until
+from raw import RawExec
+from test_s3 import ACCESS, BUCKET, SECRET, SeaweedFs, cluster, make_bucket  # noqa: F401 (a fixture)
+
+ROUNDS = int(os.environ.get("KUBETAPE_KILL_ROUNDS", "20"))
+POD = ["shell", "-c", "shell"]
+
+
+class Gateway(Installation):
+    """`kubetape serve` in front of a demo cluster, that can be killed and started again."""
+
+    def __init__(self, folder, cluster_kubeconfig, more, spool=None):
+        super().__init__(folder / "kubetape.toml", {"KUBETAPE_STORAGE__S3__SECRET_KEY": SECRET})
+        self.folder = folder
+        self.spool = pathlib.Path(spool or folder / "state" / "spool")
+        self.kubeconfig = folder / "person.kubeconfig"
+        self.port = free_port()
+        self.process = None
+        self.config.write_text(f"""
+[state]
+dir = "{folder}/state"
+
+[gateway]
+name = "gw"
+listen = "127.0.0.1:{self.port}"
+public_url = "https://127.0.0.1:{self.port}"
+
+[web]
+enabled = false
+
+[[clusters]]
+name = "demo"
+kubeconfig = "{cluster_kubeconfig}"
+
+[[policy.rules]]
+name = "everyone"
+users = ["*"]
+clusters = ["*"]
+as_groups = ["system:authenticated"]
+{more}
+""")
+        self.run("kubeconfig", "--user", "ada", "-o", self.kubeconfig)
+        self.token = self.run("token", "create", "--user", "ada").stdout.decode().split()[-1]
+
+    def start(self):
+        self.process = Process([binary("kubetape"), "--config", self.config, "serve"], self.env)
+        self.process.wait_for(r"ready")
+
+    def kill(self):
+        self.process.process.send_signal(signal.SIGKILL)
+        self.process.process.wait()
+
+    def end(self):
+        assert self.process.end(seconds=60) == 0, self.process.output
+
+    def spooled(self):
+        """Sessions of which something is not in the store."""
+        return [path.name for path in self.spool.iterdir() if len(path.name) == 36]
+
+    def drained(self, seconds=60):
+        until(lambda: not self.spooled(), seconds, "an empty spool")
+
+    def memory(self):
+        """Resident KiB."""
+        status = pathlib.Path(f"/proc/{self.process.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    def journal(self):
+        """Entries, oldest first."""
+        files = sorted((self.folder / "store" / "journal").rglob("*.zst"))
+        lines = [subprocess.run(["zstdcat", file], capture_output=True, check=True).stdout.splitlines() for file in files]
+        return [json.loads(line) for each in lines for line in each]
+
+
+def disk(folder):
+    return f'[storage]\nkind = "disk"\npath = "{folder}/store"\n[recorder]\nchunk_bytes = "16KiB"\nchunk_age = "300ms"\n'
+
+
+ENDLESS = 'i=0; while :; do echo $0 $i; i=$((i+1)); [ $((i % 40)) = 0 ] && sleep 0.01; done'
+SHORT = 'i=0; while [ $i -lt 20 ]; do echo $0 $i; i=$((i+1)); done; exit 3'
+
+
+def said(tag, received):
+    """`received` is a beginning of what the script prints."""
+    lines = received.decode().split("\n")
+    whole = [f"{tag} {number}" for number in range(len(lines))]
+    return lines[:-1] == whole[:-1] and whole[-1].startswith(lines[-1])
+
+
+def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    gateway = Gateway(tmp_path, cluster, disk(tmp_path))
+    gateway.start()
+    seen = {}
+    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    for round in range(ROUNDS):
+        clients = {}
+        for number in range(8):
+            tag = f"mark-{round}-{number}-{uuid.uuid4().hex[:8]}"
+            clients[tag] = RawExec(gateway.port, gateway.token, ["sh", "-c", ENDLESS if number % 2 else SHORT, tag])
+        tag = f"mark-{round}-kubectl-{uuid.uuid4().hex[:8]}"
+        with (tmp_path / "kubectl.out").open("wb") as out:
+            real = kubectl.start("exec", *POD, "--", "sh", "-c", ENDLESS, tag, stdout=out, stderr=subprocess.DEVNULL)
+            time.sleep(chance.uniform(0.05, 1.5))
+            gateway.kill()
+            real.wait(30)
+        for client in clients.values():
+            client.join(30)
+            assert not client.is_alive()
+        seen |= {tag: (bytes(client.stdout), client) for tag, client in clients.items()}
+        seen[tag] = ((tmp_path / "kubectl.out").read_bytes(), None)
+        gateway.start()
+        gateway.drained()
+    rows = {}
+    for row in gateway.ls("--limit", 100 * ROUNDS):
+        mark = row["argv"][-1]
+        assert mark not in rows, f"two recordings of {mark}"
+        rows[mark] = row
+    cut = 0
+    for tag, (received, client) in seen.items():
+        if tag not in rows:
+            # Killed before it was opened: nothing was dialled, and nothing received.
+            assert not received and (client is None or client.answer is None), tag
+            continue
+        recorded = gateway.export(rows[tag]["id"])
+        assert recorded.startswith(received), f"{tag}: {len(received)} received, {len(recorded)} recorded"
+        assert said(tag, recorded), f"{tag}: something is missing or there twice"
+        outcome = rows[tag]["outcome"]
+        if client is not None and client.closed and client.status:
+            assert (outcome, rows[tag]["exit_code"]) == ("exited", 3), tag
+        else:
+            assert outcome in ("interrupted", "exited", "client_gone", "failed_to_start"), f"{tag}: {outcome}"
+        cut += outcome == "interrupted"
+    assert cut >= ROUNDS, "the kills hit nothing"
+    gateway.end()
+    opened = [entry["session"] for entry in gateway.journal() if entry["event"] == "session_opened"]
+    ended = [entry["session"] for entry in gateway.journal() if entry["event"] == "session_ended"]
+    assert len(opened) == len(set(opened)) and len(ended) == len(set(ended))
+    assert {row["id"] for row in rows.values()} <= set(opened), "a session that the journal does not know"
+    gateway.run("verify")
+
+
+class Faults:
+    """Between the gateway and the S3 server: passes on, or does what real ones do on bad days."""
+
+    def __init__(self, target):
+        self.target = target
+        self.mode = "fair"
+        self.hit = set()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with contextlib.suppress(OSError), client:
+            if self.mode == "away":
+                self.hit.add("away")
+                return
+            with socket.create_connection(("127.0.0.1", self.target)) as server:
+                back = threading.Thread(target=self.pump, args=(server, client), daemon=True)
+                back.start()
+                self.requests(client, server)
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_WR)
+                back.join(30)
+
+    def pump(self, server, client):
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                if self.mode == "away":
+                    break
+                client.sendall(data)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+
+    def requests(self, client, server):
+        """What the gateway sends, read by read: faults begin at any of them."""
+        sent = 0
+        while data := client.recv(65536):
+            mode = self.mode
+            put = data.startswith(b"PUT ")
+            if mode == "away":
+                self.hit.add(mode)
+                return
+            if mode == "slow":
+                self.hit.add(mode)
+                time.sleep(0.5)
+            if mode in ("errors", "full") and put:
+                self.hit.add(mode)
+                code = b"InternalError" if mode == "errors" else b"XMinioStorageFull"
+                status = b"500 Internal Server Error" if mode == "errors" else b"507 Insufficient Storage"
+                body = b"<?xml version='1.0'?><Error><Code>" + code + b"</Code><Message>a bad day</Message></Error>"
+                head = b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Type: application/xml\r\n"
+                client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                return
+            if mode == "resets" and put:
+                self.hit.add(mode)
+                server.sendall(data[: max(1, len(data) // 2)])
+                # RST instead of FIN.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                return
+            if mode == "lost answers" and put:
+                self.hit.add(mode)
+                server.sendall(data)
+                time.sleep(0.3)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                return
+            server.sendall(data)
+            sent += len(data)
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    with SeaweedFs(tmp_path_factory.mktemp("s3")) as server:
+        make_bucket(server)
+        yield server
+
+
+def s3(faults, prefix, more=""):
+    return f"""
+[recorder]
+chunk_bytes = "64KiB"
+chunk_age = "300ms"
+patience = "2s"
+[storage]
+kind = "s3"
+[storage.s3]
+endpoint = "{faults.endpoint}"
+region = "us-east-1"
+bucket = "{BUCKET}"
+prefix = "{prefix}/"
+path_style = true
+access_key = "{ACCESS}"
+{more}
+"""
+
+
+def test_a_bucket_on_its_bad_days_costs_no_session_anything(tmp_path, cluster, bucket):
+    faults = Faults(bucket.port)
+    gateway = Gateway(tmp_path, cluster, s3(faults, "bad-days"))
+    gateway.start()
+    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    expected = {}
+    before = gateway.memory()
+    for mode in ["away", "errors", "resets", "lost answers", "full", "slow"]:
+        tag = f"mark-{mode.replace(' ', '-')}-{uuid.uuid4().hex[:8]}"
+        long = kubectl.start("exec", *POD, "--", "sh", "-c", ENDLESS.replace("while :", "while [ $i -lt 4000 ]"), tag)
+        until(lambda: gateway.sessions(tag) or mode == "slow", what="the long session in the bucket")
+        faults.mode = mode
+        for number in range(3):
+            short = f"{tag}-short-{number}"
+            done = kubectl.run("exec", *POD, "--", "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; echo; exit 5", short)
+            assert done.returncode == 5, f"{mode}: {done.stderr.decode()}"
+            expected[short] = (done.stdout, 5)
+        out, err = long.communicate(timeout=90)
+        assert long.returncode == 0, f"{mode}: {err.decode()}"
+        expected[tag] = (out, 0)
+        until(lambda: mode in faults.hit, what=mode)
+        if mode != "slow":
+            assert gateway.spooled(), f"{mode}: everything is in the bucket"
+        faults.mode = "fair"
+        gateway.drained(90)
+    assert gateway.memory() < before + 100 * 1024, "memory grew with the outage"
+    for tag, (output, code) in expected.items():
+        row = gateway.session(tag) if "short" in tag else next(r for r in gateway.sessions(tag) if r["argv"][-1] == tag)
+        assert (row["outcome"], row["exit_code"]) == ("exited", code), tag
+        assert gateway.export(row["id"]) == output, tag
+    assert not (gateway.spool / "aside").exists()
+    gateway.end()
+    gateway.run("verify")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.parametrize("floor, says", [("8MiB", "the gateway's disk is full (spool.disk_floor)"), ("0", "disk is full")])
+def test_a_full_disk_is_said_and_gets_well_by_itself(tmp_path, cluster, bucket, small_disk, floor, says):
+    faults = Faults(bucket.port)
+    prefix = f"full-{floor.lower()}"
+    spool = f'[spool]\ndir = "{small_disk}/spool"\nsession_bytes = "64MiB"\ntotal_bytes = "64MiB"\ndisk_floor = "{floor}"'
+    gateway = Gateway(tmp_path, cluster, s3(faults, prefix, spool), f"{small_disk}/spool")
+    gateway.start()
+    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    tag = f"mark-{uuid.uuid4().hex[:12]}"
+    faults.mode = "away"
+    done = kubectl.run("exec", *POD, "--", "sh", "-c", "yes $0 | head -c 60000000", tag)
+    assert done.returncode == 1
+    assert says in done.stderr.decode(), done.stderr.decode()
+    assert 5_000_000 < len(done.stdout) < 24 << 20, "accepted up to the bound"
+    refused = kubectl.run("exec", *POD, "--", "true")
+    assert refused.returncode == 1
+    assert "no session without a recording" in refused.stderr.decode() and says in refused.stderr.decode()
+    # The bucket comes back: everything that was accepted is stored, and there is room again.
+    faults.mode = "fair"
+    gateway.drained(90)
+    row = gateway.session(tag)
+    assert row["outcome"] == "ended_by_gateway"
+    assert gateway.export(row["id"]).startswith(done.stdout)
+    assert kubectl.run("exec", *POD, "--", "sh", "-c", "exit 7").returncode == 7
+    gateway.end()
