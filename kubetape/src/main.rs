@@ -15,6 +15,7 @@ mod recorded;
 mod running;
 mod service;
 mod signing;
+mod spool_watch;
 mod time;
 mod wiring;
 

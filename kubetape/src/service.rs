@@ -1,6 +1,6 @@
 //! Gateway, web and follower in one process.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use audit::{Journal, JournalSettings};
@@ -9,15 +9,18 @@ use player::{Player, PlayerSettings};
 use recorder::Recorder;
 use search::{Follower, Index};
 use storage::{Recordings, Store, journal::What, signing::Signer};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     changes::Changes,
     config::{Config, Web},
     control::{self, Control},
-    signing, wiring,
+    signing, spool_watch, wiring,
 };
+
+/// At the end of the process, how long the store has to take the last sessions.
+const LAST_UPLOADS: Duration = Duration::from_secs(10);
 
 /// The listeners, bound before anything else is done: that a port is taken is known at once.
 pub struct Listeners {
@@ -55,6 +58,9 @@ impl Listeners {
 /// Everything that runs.
 pub struct Service {
     journal: Journal,
+    recorder: Arc<Recorder>,
+    /// Ends with the service.
+    _watching: JoinSet<()>,
     /// Ends first: it makes the last recordings.
     gateway: JoinSet<()>,
     others: JoinSet<()>,
@@ -89,25 +95,31 @@ impl Service {
         }
         changes.keep()?;
 
+        let recorder =
+            Arc::new(Recorder::start(wiring::spool(config)?, store.clone(), recorder_settings(config, &signer)));
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
             clusters,
             policy,
             authority: Arc::new(wiring::authority(config)?),
             tokens: Arc::new(wiring::tokens(config)?),
-            recorder: Arc::new(Recorder::new(store.clone(), recorder_settings(config, &signer))),
+            recorder: recorder.clone(),
             journal: journal.clone(),
             tls: tls(config),
             limits: gateway::Limits::default(),
         })
         .context("cannot start the gateway")?;
+        let mut watching = JoinSet::new();
+        watching.spawn(spool_watch::watch((*recorder).clone(), journal.clone()));
         let index =
             Index::open(&config.index, config.masks.clone()).context("cannot open the search index (search.dir)")?;
 
         let late = CancellationToken::new();
         let mut others = JoinSet::new();
         if let (Some(settings), Some(listener)) = (&config.web, listeners.web) {
-            let web = web::Web::new(web_settings(config, settings, &store, &index, &journal, &gateway, kubectl_hint)?);
+            let pages = web_settings(config, settings, &store, &index, &journal, &gateway, kubectl_hint)?;
+            let player = pages.player.with_spool(recorder.spool().clone());
+            let web = web::Web::new(web::Settings { player, ..pages });
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
         }
@@ -116,7 +128,7 @@ impl Service {
         let mut first = JoinSet::new();
         let ended = shutdown.clone();
         first.spawn(async move { gateway.serve(listeners.gateway, ended).await });
-        Ok(Self { journal, gateway: first, others, shutdown, late })
+        Ok(Self { journal, recorder, _watching: watching, gateway: first, others, shutdown, late })
     }
 
     /// Waits for the shutdown, and ends in good order: sessions, then the journal, then the rest.
@@ -133,6 +145,7 @@ impl Service {
         };
         self.shutdown.cancel();
         while self.gateway.join_next().await.is_some() {}
+        self.store_the_rest().await;
         self.journal.note("", What::Stopped).await;
         let stored = self.journal.close().await.context("cannot write the journal's end");
         self.late.cancel();
@@ -143,14 +156,23 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Gives the last sessions a while to reach the store. What does not stays in the spool for the next start.
+    async fn store_the_rest(&self) {
+        if timeout(LAST_UPLOADS, self.recorder.drained()).await.is_err() {
+            let sessions = self.recorder.spool().gauge().sessions;
+            tracing::warn!(sessions, "not everything is in the store: the next start goes on from the spool");
+        }
+    }
+}
+
 fn recorder_settings(config: &Config, signer: &Arc<Signer>) -> recorder::Settings {
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     recorder::Settings {
         gateway: config.gateway.name.clone(),
         chunk_bytes: bytes(config.recorder.chunk_bytes),
         chunk_age: config.recorder.chunk_age,
-        max_pending: bytes(config.recorder.pending_bytes),
-        store_patience: config.recorder.patience,
+        patience: config.recorder.patience,
         strict: config.recorder.strict,
         signer: Arc::clone(signer),
         keep: config.recorder.keep,
@@ -164,6 +186,7 @@ fn journal_settings(config: &Config, signer: &Arc<Signer>) -> JournalSettings {
         object_age: config.journal.object_age,
         signer: Arc::clone(signer),
         head_file: Some(config.state_file(signing::HEAD)),
+        spool: Some(config.spool.dir.join("journal")),
         ..JournalSettings::default()
     }
 }

@@ -4,7 +4,7 @@ use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::{Authority, Tokens, clusters};
-use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
+use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Spool, Store};
 
 use crate::config::{Certificate, ClusterSource, Config, Credential, Policy, Storage, raw};
 
@@ -176,6 +176,14 @@ pub fn authority(config: &Config) -> Result<Authority> {
 /// Digests of the tokens for kubectl.
 pub fn tokens(config: &Config) -> Result<Tokens> {
     Tokens::open(&config.state_file("tokens.json")).context("cannot use the tokens (state.dir)")
+}
+
+/// The spool, held by this process.
+pub fn spool(config: &Config) -> Result<Spool> {
+    state_folder(config)?;
+    let folder = &config.spool.dir;
+    Spool::open(folder, config.spool.bounds)
+        .with_context(|| format!("cannot use the spool {} (spool.dir)", folder.display()))
 }
 
 /// People with passwords.

@@ -1,5 +1,5 @@
-//! What recording costs: bytes of a server through `accept` into a memory store, everything included but
-//! sockets and TLS. One iteration is 16 MiB of payload.
+//! What recording costs: bytes of a server through `accept` into a spool on disk and a memory store, everything
+//! included but sockets and TLS. One iteration is 16 MiB of payload.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use recorder::{Ending, Opening, Recorder, Recording, Settings};
-use storage::{Memory, cast::SessionKind};
+use storage::{Memory, Spool, cast::SessionKind, spool::Bounds};
 use wire::{Negotiated, Request, Side, Subresource};
 
 const TOTAL: usize = 16 << 20;
@@ -43,7 +43,7 @@ fn wire_bytes(message: usize) -> Vec<u8> {
     frame.repeat(TOTAL / message)
 }
 
-async fn recording(tty: bool) -> Arc<Recording> {
+async fn recording(recorder: &Recorder, tty: bool) -> Arc<Recording> {
     let rule = Rule {
         name: "all".to_owned(),
         users: vec!["*".to_owned()],
@@ -74,20 +74,29 @@ async fn recording(tty: bool) -> Arc<Recording> {
         kubectl_command: String::new(),
         kubectl_session: String::new(),
     };
-    let settings = Settings { store_patience: Duration::from_secs(600), ..Settings::default() };
-    let opened = Recorder::new(Arc::new(Memory::new()), settings).open(&permit, opening).await.expect("opened");
+    let opened = recorder.open(&permit, opening).await.expect("opened");
     let request =
         Request::parse(Subresource::Exec, &format!("command=sh&stdin=1&stdout=1&tty={tty}")).expect("a query");
     let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
     Arc::new(opened.begin(negotiated, &request))
 }
 
+/// A recorder that spools into a folder of the working directory's disk: a temporary folder may be memory.
+fn recorder(folder: &tempfile::TempDir) -> Recorder {
+    let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool");
+    let settings = Settings { patience: Duration::from_secs(600), ..Settings::default() };
+    Recorder::start(spool, Arc::new(Memory::new()), settings)
+}
+
 fn record(bencher: Bencher, message: usize, tty: bool) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let recorder = recorder(&folder);
     let bytes = wire_bytes(message);
     bencher.counter(BytesCount::new(TOTAL)).counter(ItemsCount::new(TOTAL / message)).bench_local(|| {
         runtime.block_on(async {
-            let recording = recording(tty).await;
+            let recording = recording(&recorder, tty).await;
             for read in bytes.chunks(READ) {
                 recording.accept(Side::Server, read).await.expect("accepted");
             }
@@ -110,11 +119,14 @@ fn terminal(bencher: Bencher, message: usize) {
 #[divan::bench(args = [64])]
 fn one_read_each(bencher: Bencher, message: usize) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let recorder = recorder(&folder);
     let bytes = wire_bytes(message);
     let framed = bytes.len() / (TOTAL / message);
     bencher.counter(ItemsCount::new(TOTAL / message)).bench_local(|| {
         runtime.block_on(async {
-            let recording = recording(true).await;
+            let recording = recording(&recorder, true).await;
             for read in bytes.chunks(framed) {
                 recording.accept(Side::Server, read).await.expect("accepted");
             }

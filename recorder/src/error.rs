@@ -1,33 +1,22 @@
-use std::sync::Arc;
-
-use storage::StoreError;
+use storage::{RecordingId, spool::SpoolError};
 use thiserror::Error;
 
 /// Why something is not recorded. Each of them means that nothing more may be forwarded.
 #[derive(Clone, Debug, Error)]
 pub enum RecordError {
-    /// The store did not take an object, although it was tried again for as long as the settings say.
-    #[error("the recording cannot be stored")]
-    Store(#[source] Arc<StoreError>),
-    /// The store did not answer in time.
-    #[error("the recording cannot be stored: the store did not answer in time")]
-    StoreTimeout,
-    /// An object of this recording's name is there already, and it is not ours.
-    #[error("the recording cannot be stored: {0} exists already with other content")]
-    Conflict(storage::Key),
-    /// A chunk could not be compressed.
-    #[error("a part of the recording cannot be compressed")]
-    Compress(#[source] Arc<std::io::Error>),
+    /// The spool did not take it: its disk failed, or it was full for as long as the settings say.
+    #[error("it cannot be recorded: {0}")]
+    Spool(#[from] SpoolError),
+    /// The spool's disk did not answer in time.
+    #[error("it cannot be recorded: the gateway's disk did not answer in time")]
+    Slow,
+    /// There is a recording of that name already.
+    #[error("there is a recording {0} already")]
+    Taken(RecordingId),
     /// Something was sent that the other end may read otherwise than the recorder does.
     #[error("the session was ended: {0}")]
     Anomaly(String),
     /// The recording is finished already.
     #[error("the recording is finished")]
     Finished,
-}
-
-impl From<StoreError> for RecordError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
 }

@@ -2,26 +2,32 @@
 //!
 //! ```text
 //!            Recorder::open            Opened::begin
-//!  Permit ─────────────────▶ Opened ─────────────────▶ Recording ──finish──▶ Manifest
-//!            header durable     │       at the 101         │
-//!                               └─refused─▶ Manifest       │ accept(side, bytes)
-//!                                                          ▼
-//!              wire::Decoder ─▶ Tape ─▶ Timeline ─▶ lines ─▶ chunks ─▶ storage::Store
-//!                                 └─▶ Commands ─▶ transcript::Commands
+//!  Permit ─────────────────▶ Opened ─────────────────▶ Recording ──finish──▶ the end, in the spool
+//!            header on disk    │       at the 101         │
+//!                              └─refused                  │ accept(side, bytes)
+//!                                                         ▼
+//!              wire::Decoder ─▶ Tape ─▶ Timeline ─▶ lines ─▶ storage::Spool ─▶ Depot ─▶ storage::Store
+//!                                 └─▶ Commands (transcript)        by itself: a task for each session
 //! ```
 //!
-//! A `Tape` is the recording without IO: bytes and times in, asciicast lines out. A
-//! [`Recording`] puts a clock, a lock and an uploader around it. What a byte has to pass before it may be
-//! forwarded is one function, [`Recording::accept`]: when it returns `Ok`, the bytes are in the recording's
-//! bounded memory or already in the store.
+//! A `Tape` is the recording without IO: bytes and times in, asciicast lines out. A [`Recording`] puts a clock and a lock
+//! around it. What a byte has to pass before it may be forwarded is one function, [`Recording::accept`]: when it returns
+//! `Ok`, the bytes are in the spool, which `kill -9` does not harm.
+//!
+//! Storing is not the session's task. A `Drain` takes a session's closed segments from the spool to the store, goes on
+//! after the session's end, after an outage and in the next process, and writes the manifest last.
 
 mod commands;
+mod complete;
+mod depot;
 mod digest;
+mod drain;
 mod ending;
 mod error;
 mod flood;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gist;
 mod opened;
 mod opening;
 mod ports;
@@ -29,13 +35,15 @@ mod recorder;
 mod recording;
 mod settings;
 mod shelf;
+mod shelves;
 mod size;
 mod switches;
 mod tape;
 mod tar;
 mod timeline;
-mod upload;
 
+pub use complete::{Completer, Completion, LeftAlone};
+pub use depot::Weather;
 pub use ending::Ending;
 pub use error::RecordError;
 pub use flood::Keep;

@@ -1,23 +1,21 @@
 use std::{sync::Arc, time::Instant};
 
 use storage::{
-    Command, CommandSource, Manifest, Outcome, RecordingId, Store, StreamTotals,
+    Command, CommandSource, Manifest, Outcome, RecordingId, StreamTotals,
     cast::{Session, SessionKind},
+    spool::{self, Fact},
 };
 
-use crate::{RecordError, Recording, Settings, opening::quoted, upload};
+use crate::{RecordError, Recording, opening::quoted, recorder::Parts};
 
-/// A recording whose header is durable, of a session that has not begun: no 101 was seen.
+/// A recording whose header is on the disk, of a session that has not begun: no 101 was seen.
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]
-#[derive(Debug)]
 pub struct Opened {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) recorder: Arc<Parts>,
     pub(crate) session: Session,
     /// Zero of the recording's clock.
     pub(crate) start: Instant,
-    /// The header's chunk.
-    pub(crate) first: upload::Stored,
+    pub(crate) spooled: spool::Session,
 }
 
 impl Opened {
@@ -31,11 +29,12 @@ impl Opened {
         Recording::start(self, negotiated, request)
     }
 
-    /// The upstream did not answer 101: writes the manifest, with `message` for a reader.
+    /// The upstream did not answer 101: writes down the end, with `message` for a reader. The answer is the manifest as it
+    /// will be, without chunks.
     ///
     /// # Errors
-    /// Why the store did not take the manifest.
-    pub async fn refused(self, message: &str) -> Result<Manifest, RecordError> {
+    /// Why the disk did not take it.
+    pub async fn refused(mut self, message: &str) -> Result<Manifest, RecordError> {
         let duration_micros = micros_since(self.start);
         let manifest = Manifest {
             format: 1,
@@ -46,14 +45,15 @@ impl Opened {
             height: 24,
             totals: StreamTotals::default(),
             contents: storage::Contents::default(),
-            chunks: vec![self.first.chunk],
+            chunks: Vec::new(),
             commands: argv_command(&self.session).into_iter().collect(),
             anomalies: Vec::new(),
             transport: String::new(),
             image: String::new(),
             session: self.session,
         };
-        upload::put_manifest(&*self.store, &manifest, &self.settings.signer, self.settings.open_patience).await?;
+        self.spooled.fact(&Fact::Ended(Box::new(manifest.clone())))?;
+        self.spooled.end();
         Ok(manifest)
     }
 }

@@ -1,33 +1,58 @@
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant, SystemTime},
 };
 
-use storage::{Key, RecordingId, Store, chunk};
+use storage::{Manifest, RecordingId, Spool, Store, spool::SpoolError};
+use tokio::sync::{mpsc, watch};
 
-use crate::{Opened, Opening, RecordError, Settings, opening::header, upload};
+use crate::{
+    Opened, Opening, RecordError, Settings,
+    depot::{Depot, Weather},
+    opening::header,
+    shelves::Shelves,
+};
 
-/// Shortest age of a chunk: below it a timer would run more often than it is worth.
-const SHORTEST_AGE: Duration = Duration::from_millis(10);
+/// How often is looked for chunks of age and characters that do not go on.
+const TICK: Duration = Duration::from_secs(1);
+/// The same where chunks are closed sooner.
+const SHORTEST_TICK: Duration = Duration::from_millis(10);
 
-/// Opens recordings in a store.
-#[derive(Clone, Debug)]
+/// Records sessions into a spool, and stores from there, for as long as it takes, whatever happens to the sessions.
+/// Cheap to clone.
+#[derive(Clone)]
 pub struct Recorder {
-    store: Arc<dyn Store>,
-    settings: Arc<Settings>,
+    parts: Arc<Parts>,
+    depot: Arc<Depot>,
+    completed: Arc<Mutex<Option<mpsc::UnboundedReceiver<Manifest>>>>,
+}
+
+/// What recordings need of it.
+pub(crate) struct Parts {
+    pub(crate) spool: Spool,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) shelves: Shelves,
 }
 
 impl Recorder {
-    /// A recorder that writes to `store`.
-    pub fn new(store: Arc<dyn Store>, mut settings: Settings) -> Self {
-        settings.chunk_age = settings.chunk_age.max(SHORTEST_AGE);
-        Self { store, settings: Arc::new(settings) }
+    /// Starts to store what an earlier process left in `spool`, and can then record. Must be called inside a Tokio runtime.
+    pub fn start(spool: Spool, store: Arc<dyn Store>, settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        let (tell, completed) = mpsc::unbounded_channel();
+        let depot = Arc::new(Depot::new(spool.clone(), store, settings.signer.clone(), tell));
+        for id in spool.left() {
+            depot.take(id);
+        }
+        let tick = settings.chunk_age.clamp(SHORTEST_TICK, TICK);
+        let parts = Arc::new(Parts { spool, settings, shelves: Shelves::default() });
+        tokio::spawn(ticking(Arc::downgrade(&parts), tick));
+        Self { parts, depot, completed: Arc::new(Mutex::new(Some(completed))) }
     }
 
-    /// Opens a recording. When this returns `Ok`, its header is durable and the upstream may be dialled.
+    /// Opens a recording. When this returns `Ok`, its header is on the disk and the upstream may be dialled.
     ///
     /// # Errors
-    /// Why the store did not take the header. Nothing may be dialled then.
+    /// Why the spool did not take the header. Nothing may be dialled then.
     pub async fn open(&self, permit: &access::Permit, opening: Opening) -> Result<Opened, RecordError> {
         self.open_as(RecordingId(uuid::Uuid::now_v7()), permit, opening).await
     }
@@ -36,19 +61,59 @@ impl Recorder {
     /// same time.
     ///
     /// # Errors
-    /// As [`Self::open`]; [`RecordError::Conflict`] where the name is taken.
+    /// As [`Self::open`].
     pub async fn open_as(
         &self,
         id: RecordingId,
         permit: &access::Permit,
         opening: Opening,
     ) -> Result<Opened, RecordError> {
+        let Parts { spool, settings, .. } = &*self.parts;
         let (start, now) = (Instant::now(), SystemTime::now());
-        let session = opening.session(id, &self.settings.gateway, permit, now);
-        let lines = header(&session).to_line();
-        let object = chunk::compress(&lines).map_err(|error| RecordError::Compress(Arc::new(error)))?;
-        let first = upload::entry(0, &object, lines.len(), [0; 32], (0, 0));
-        upload::put(&*self.store, &Key::chunk(id, 0), object.into(), self.settings.open_patience).await?;
-        Ok(Opened { store: self.store.clone(), settings: self.settings.clone(), session, start, first })
+        let session = opening.session(id, &settings.gateway, permit, now);
+        let begun = tokio::time::timeout(settings.open_patience, spool.begin(id, &header(&session))).await;
+        let spooled = begun.map_err(|_| RecordError::Slow)?.map_err(|error| match error {
+            SpoolError::Failed { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                RecordError::Taken(id)
+            }
+            other => other.into(),
+        })?;
+        self.depot.take(id);
+        Ok(Opened { recorder: self.parts.clone(), session, start, spooled })
+    }
+
+    /// The spool: for who reads live sessions, and for its bounds.
+    pub fn spool(&self) -> &Spool {
+        &self.parts.spool
+    }
+
+    /// The manifests of sessions that had no end, as they reach the store: for the journal. Only the first caller gets it.
+    pub fn completed(&self) -> Option<mpsc::UnboundedReceiver<Manifest>> {
+        self.completed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether the store takes what it is given.
+    pub fn weather(&self) -> watch::Receiver<Weather> {
+        self.depot.weather()
+    }
+
+    /// Resolves once everything is in the store: there is no session in the spool any more.
+    pub async fn drained(&self) {
+        let mut changes = self.parts.spool.changes();
+        while !self.parts.spool.sessions().is_empty() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn ticking(parts: Weak<Parts>, every: Duration) {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let Some(parts) = parts.upgrade() else { return };
+        parts.shelves.tick();
     }
 }

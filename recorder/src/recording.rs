@@ -1,46 +1,41 @@
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
-use storage::{Chunk, Manifest, RecordingId, Store, cast::Session};
-use tokio::task::JoinHandle;
+use storage::{Manifest, RecordingId, cast::Session, spool::Fact};
 use wire::{Negotiated, Request, Side};
 
 use crate::{
     Ending, Opened, RecordError, Settings,
     shelf::Shelf,
     tape::{Summary, Tape},
-    upload::{self, Uploader},
 };
 
-/// The uploader's task; its answer is the manifest's list of chunks.
-type Uploading = JoinHandle<Result<Vec<Chunk>, RecordError>>;
+/// A session's end waits so long for a disk that has no byte left; then it goes on waiting by itself.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A session under way. Both directions' pumps share it.
 ///
-/// Dropped without [`Self::finish`], what it has is stored, and no manifest is written: the recording looks
-/// like one whose gateway died, because it is one.
+/// Dropped without [`Self::finish`], what it has is stored, and its manifest says `interrupted`, as for one whose gateway
+/// died.
 pub struct Recording {
     session: Session,
     settings: Arc<Settings>,
-    store: Arc<dyn Store>,
     shelf: Arc<Shelf>,
-    uploader: Mutex<Option<Uploading>>,
     image: OnceLock<String>,
 }
 
 impl Recording {
     pub(crate) fn start(opened: Opened, negotiated: Negotiated, request: &Request) -> Self {
-        let Opened { store, settings, session, start, first } = opened;
-        let tape = Tape::new(&session, &negotiated, request, settings.keep);
-        let shelf = Arc::new(Shelf::new(tape, settings.clone(), start));
-        let uploader = Uploader {
-            shelf: shelf.clone(),
-            store: store.clone(),
-            id: session.id,
-            patience: settings.store_patience,
-            first,
-        };
-        let uploader = Mutex::new(Some(tokio::spawn(uploader.run())));
-        Self { session, settings, store, shelf, uploader, image: OnceLock::new() }
+        let Opened { recorder, session, start, mut spooled } = opened;
+        let tape = Tape::new(&session, &negotiated, request, recorder.settings.keep);
+        // It is for a manifest that somebody else writes: a disk that fails here fails at the first byte.
+        let _ = spooled.fact(&Fact::Began { transport: tape.transport().to_owned() });
+        let settings = recorder.settings.clone();
+        let shelf = Arc::new(Shelf::new(tape, spooled, recorder.spool.clone(), settings.clone(), start));
+        recorder.shelves.enter(session.id, &shelf);
+        Self { session, settings, shelf, image: OnceLock::new() }
     }
 
     /// The recording's name.
@@ -48,16 +43,20 @@ impl Recording {
         self.session.id
     }
 
-    /// Decodes and records what a side sent. When this returns `Ok`, the bytes may be forwarded. While more than
-    /// [`Settings::max_pending`] bytes wait for the store, it waits too. Each side's bytes must come in order.
+    /// Decodes and records what a side sent. When this returns `Ok`, the bytes are in the spool, which `kill -9` does not
+    /// harm, and may be forwarded. While the spool has no room it waits. Each side's bytes must come in order.
     ///
     /// # Errors
-    /// Nothing of `bytes` may be forwarded, and the session must end: the store is away
-    /// ([`RecordError::Store`], [`RecordError::StoreTimeout`]), or something came that the other end may read otherwise
+    /// Nothing of `bytes` may be forwarded, and the session must end: there was no room for as long as the settings'
+    /// patience, or the disk failed ([`RecordError::Spool`]), or something came that the other end may read otherwise
     /// ([`RecordError::Anomaly`]; the bytes are in the recording all the same, for whoever looks into it).
     pub async fn accept(&self, from: Side, bytes: &[u8]) -> Result<(), RecordError> {
         let strict = self.settings.strict;
-        self.shelf.write(|tape, micros| tape.accept(micros, from, bytes, strict)).await?
+        self.shelf.write(|tape, micros| tape.accept(micros, from, bytes, strict)).await??;
+        if from == Side::Server {
+            self.shelf.lock().tape.forwarded();
+        }
+        Ok(())
     }
 
     /// That side will send nothing more: EOF or reset. Once the recording has failed this does nothing.
@@ -82,38 +81,49 @@ impl Recording {
         self.shelf.lock().tape.termination(message, reason, code)
     }
 
-    /// Resolves when the recording cannot go on: the store is away, or it is finished. A session in which nothing is
+    /// Resolves when the recording cannot go on: the spool takes no more, or it is finished. A session in which nothing is
     /// said must end then too.
     pub async fn failed(&self) -> RecordError {
         self.shelf.failed().await
     }
 
-    /// Ends the recording: stores what is left, then the manifest.
+    /// Ends the recording: the last lines and the end are in the spool. Chunks and manifest reach the store by themselves,
+    /// after this.
+    ///
+    /// The answer is the manifest as it will be, without its chunks.
     ///
     /// # Errors
-    /// Why the store did not take it all; [`RecordError::Finished`] the second time.
+    /// Why the disk did not take it; [`RecordError::Finished`] the second time.
     pub async fn finish(self: Arc<Self>, how: Ending) -> Result<Manifest, RecordError> {
-        let (summary, micros) = self.shelf.close(|tape, micros| {
+        let manifest = self.shelf.close(|tape, micros| {
             for side in [Side::Server, Side::Client] {
                 tape.ended(micros, side);
             }
-            (tape.finish(micros, how), micros)
+            self.manifest(tape.finish(micros, how), micros)
         })?;
-        let chunks = self.uploaded().await?;
-        let manifest = self.manifest(summary, micros, chunks);
-        upload::put_manifest(&*self.store, &manifest, &self.settings.signer, self.settings.store_patience).await?;
+        let deadline = Instant::now() + LAST_WORDS;
+        while !self.shelf.end(&manifest)? {
+            if deadline <= Instant::now() {
+                self.end_later(manifest.clone());
+                break;
+            }
+            self.shelf.room().await;
+        }
         Ok(manifest)
     }
 
-    async fn uploaded(&self) -> Result<Vec<Chunk>, RecordError> {
-        let uploader = self.uploader.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match uploader {
-            Some(uploader) => uploader.await.unwrap_or(Err(RecordError::Finished)),
-            None => Err(RecordError::Finished),
-        }
+    /// The disk has no room even for the end: it is written as soon as there is.
+    fn end_later(&self, manifest: Manifest) {
+        tracing::warn!(session = %self.id(), "no room on the disk for the session's end: it waits in memory");
+        let shelf = self.shelf.clone();
+        tokio::spawn(async move {
+            while matches!(shelf.end(&manifest), Ok(false)) {
+                shelf.room().await;
+            }
+        });
     }
 
-    fn manifest(&self, summary: Summary, micros: u64, chunks: Vec<Chunk>) -> Manifest {
+    fn manifest(&self, summary: Summary, micros: u64) -> Manifest {
         let (width, height) = summary.size;
         Manifest {
             format: 1,
@@ -125,7 +135,7 @@ impl Recording {
             height,
             totals: summary.totals,
             contents: summary.contents,
-            chunks,
+            chunks: Vec::new(),
             commands: summary.commands,
             anomalies: summary.anomalies,
             transport: summary.transport,
@@ -136,7 +146,7 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        // Already closed after `finish`; otherwise the uploader stores the rest and ends.
-        let _ = self.shelf.close(|_, _| ());
+        // Closed already after `finish`.
+        self.shelf.abandon();
     }
 }

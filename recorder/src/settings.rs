@@ -9,14 +9,12 @@ pub struct Settings {
     pub gateway: String,
     /// A chunk is closed when its lines have this many bytes.
     pub chunk_bytes: usize,
-    /// A chunk is closed this long after its first event came: what a live view lags at most.
+    /// A chunk is closed this long after its first line came: what a reader of the store alone lags at most, and what a
+    /// lost disk loses at most.
     pub chunk_age: Duration,
-    /// Most bytes of lines that wait for the store, per recording. Beyond it [`crate::Recording::accept`] waits,
-    /// and with it the session.
-    pub max_pending: usize,
-    /// How long a store may fail or be silent before a session that is under way is given up.
-    pub store_patience: Duration,
-    /// The same for the header, while a client waits for its session to begin.
+    /// How long a session waits for room in the spool before it is ended.
+    pub patience: Duration,
+    /// How long a client waits at most for its header to be on the disk.
     pub open_patience: Duration,
     /// Whether an anomaly ends the session ([`crate::RecordError::Anomaly`]) or is only noted.
     pub strict: bool,
@@ -31,9 +29,8 @@ impl Default for Settings {
         Self {
             gateway: "kubetape".to_owned(),
             chunk_bytes: 1 << 20,
-            chunk_age: Duration::from_secs(5),
-            max_pending: 4 << 20,
-            store_patience: Duration::from_secs(30),
+            chunk_age: Duration::from_secs(30),
+            patience: Duration::from_secs(30),
             open_patience: Duration::from_secs(5),
             strict: true,
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),

@@ -1,165 +1,217 @@
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use storage::{
+    Manifest, Spool,
+    spool::{Fact, Session, SpoolError},
+};
 use tokio::sync::Notify;
 
-use crate::{RecordError, Settings, opened::micros_since, tape::Tape, timeline::Cut};
+use crate::{RecordError, Settings, opened::micros_since, tape::Tape};
 
-/// Where a recording's lines stand between the tape and the store.
+/// How often a session that waits for room looks again, beside being told.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Where a recording's lines stand between the tape and the spool.
 ///
 /// ```text
-///  accept ─▶ tape ──by size, age, end──▶ ready ──▶ uploader ─▶ store
-///   waits while pending > max_pending ◀──────────────┘ pending: bytes of ready, and of what is being stored
+///  accept ─▶ tape ─▶ one write to the spool ─▶ accepted: it may be forwarded
+///              └──────────────────────────── no room: accept waits, both directions with it, and at last fails
 /// ```
-///
-/// Accepted means here: in the memory of this process, or stored. What shall survive the process has to be written
-/// in [`Shelf::write`], between the tape and its answer, and may be let go of in [`Shelf::stored`].
 pub(crate) struct Shelf {
     state: Mutex<State>,
     settings: Arc<Settings>,
+    spool: Spool,
     /// Zero of the recording's clock.
     start: Instant,
-    /// The uploader has something to do.
-    work: Notify,
-    /// There is room again, or the recording failed.
+    /// The recording failed or was closed.
     changed: Notify,
 }
 
 pub(crate) struct State {
     pub(crate) tape: Tape,
-    ready: VecDeque<Cut>,
-    pending: usize,
-    /// When the open chunk's first event came.
+    /// None once the recording has ended.
+    session: Option<Session>,
+    /// The tape has something that the spool had no room for.
+    backlog: bool,
+    /// When the open segment's first line came.
     since: Option<Instant>,
     closed: bool,
     failure: Option<RecordError>,
 }
 
-/// What the uploader does next.
-pub(crate) enum Next {
-    Store(Cut),
-    WaitUntil(Instant),
-    Wait,
-    End,
-}
-
 impl Shelf {
-    pub(crate) fn new(tape: Tape, settings: Arc<Settings>, start: Instant) -> Self {
-        let state = State { tape, ready: VecDeque::new(), pending: 0, since: None, closed: false, failure: None };
-        Self { state: Mutex::new(state), settings, start, work: Notify::new(), changed: Notify::new() }
+    pub(crate) fn new(tape: Tape, session: Session, spool: Spool, settings: Arc<Settings>, start: Instant) -> Self {
+        let state = State { tape, session: Some(session), backlog: false, since: None, closed: false, failure: None };
+        Self { state: Mutex::new(state), settings, spool, start, changed: Notify::new() }
+    }
+
+    /// Runs `write` on the tape and returns once what it wrote is in the spool. While there is no room it waits, for as
+    /// long as the settings' patience.
+    pub(crate) async fn write<T>(&self, write: impl FnOnce(&mut Tape, u64) -> T) -> Result<T, RecordError> {
+        self.caught_up().await?;
+        let written = {
+            let mut state = self.open()?;
+            let written = write(&mut state.tape, self.micros());
+            if self.flush(&mut state)? {
+                return Ok(written);
+            }
+            written
+        };
+        self.caught_up().await?;
+        Ok(written)
+    }
+
+    /// Resolves once everything on the tape is in the spool.
+    async fn caught_up(&self) -> Result<(), RecordError> {
+        let mut deadline = None;
+        loop {
+            // Made before the look, so that room made in between is not missed.
+            let freed = self.spool.freed();
+            {
+                let mut state = self.open()?;
+                if !state.backlog || self.flush(&mut state)? {
+                    return Ok(());
+                }
+                let now = Instant::now();
+                if *deadline.get_or_insert(now + self.settings.patience) <= now {
+                    let error = state.append(self.micros()).err().map_or(RecordError::Slow, RecordError::Spool);
+                    return Err(self.fail(&mut state, error));
+                }
+            }
+            let _ = tokio::time::timeout(LOOK, freed).await;
+        }
+    }
+
+    /// Writes what is on the tape; false where there is no room.
+    fn flush(&self, state: &mut State) -> Result<bool, RecordError> {
+        match state.append(self.micros()) {
+            Ok(()) => {}
+            Err(error) if error.is_full() => {
+                state.backlog = true;
+                return Ok(false);
+            }
+            Err(error) => return Err(self.fail(state, error.into())),
+        }
+        match state.note() {
+            Ok(()) => state.backlog = false,
+            Err(error) if error.is_full() => {
+                state.backlog = true;
+                return Ok(false);
+            }
+            Err(error) => return Err(self.fail(state, error.into())),
+        }
+        state.turn(self.settings.chunk_bytes as u64);
+        Ok(true)
+    }
+
+    fn fail(&self, state: &mut State, error: RecordError) -> RecordError {
+        let failure = state.failure.get_or_insert(error).clone();
+        self.changed.notify_waiters();
+        failure
+    }
+
+    /// What time alone does: characters that do not go on, a screen that may sleep, a chunk of age.
+    pub(crate) fn tick(&self) {
+        let mut state = self.lock();
+        if state.closed || state.failure.is_some() {
+            return;
+        }
+        if let Err(error @ SpoolError::Failed { .. }) = self.spool.check() {
+            self.fail(&mut state, error.into());
+            return;
+        }
+        let micros = self.micros();
+        if state.tape.restless() {
+            state.tape.settle(micros);
+            if !state.tape.pending(micros).1.is_empty() {
+                // No room is no harm: nothing waits to be forwarded.
+                let _ = self.flush(&mut state);
+            }
+        }
+        if state.since.is_some_and(|since| since.elapsed() >= self.settings.chunk_age) {
+            state.turn(0);
+        }
+    }
+
+    /// Closes the recording: `last` writes the last lines and gives the manifest.
+    pub(crate) fn close(&self, last: impl FnOnce(&mut Tape, u64) -> Manifest) -> Result<Manifest, RecordError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(RecordError::Finished);
+        }
+        state.closed = true;
+        let manifest = last(&mut state.tape, self.micros());
+        self.changed.notify_waiters();
+        Ok(manifest)
+    }
+
+    /// Writes the end. Where the disk has not a byte left it returns false, and is to be called again.
+    ///
+    /// # Errors
+    /// The disk's: the recording will be found without an end.
+    pub(crate) fn end(&self, manifest: &Manifest) -> Result<bool, RecordError> {
+        let mut state = self.lock();
+        let micros = self.micros();
+        let State { tape, session, .. } = &mut *state;
+        let Some(open) = session else { return Ok(true) };
+        let (mark, lines) = tape.pending(micros);
+        let written = open.append_anyway(&mark, lines);
+        if written.is_ok() {
+            tape.written();
+        }
+        let ended = written.and_then(|()| open.fact(&Fact::Ended(Box::new(manifest.clone()))));
+        match ended {
+            Ok(()) => {
+                if let Some(session) = session.take() {
+                    session.end();
+                }
+                Ok(true)
+            }
+            Err(error) if error.is_full() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Nobody will write any more, and there is no end.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.closed = true;
+            let _ = state.append(self.micros());
+            state.session = None;
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Resolves when the recording has failed or is closed.
+    pub(crate) async fn failed(&self) -> RecordError {
+        loop {
+            let changed = match self.open() {
+                Ok(_state) => self.changed.notified(),
+                Err(error) => return error,
+            };
+            changed.await;
+        }
+    }
+
+    /// Resolves when there may be room.
+    pub(crate) async fn room(&self) {
+        let _ = tokio::time::timeout(LOOK, self.spool.freed()).await;
     }
 
     pub(crate) fn micros(&self) -> u64 {
         micros_since(self.start)
     }
 
-    /// Runs `write` on the tape once there is room, and sees to it that what it wrote is stored in time.
-    pub(crate) async fn write<T>(&self, write: impl FnOnce(&mut Tape, u64) -> T) -> Result<T, RecordError> {
-        loop {
-            let changed = {
-                let mut state = self.lock();
-                if let Some(failure) = &state.failure {
-                    return Err(failure.clone());
-                }
-                if state.closed {
-                    return Err(RecordError::Finished);
-                }
-                if state.pending <= self.settings.max_pending {
-                    let written = write(&mut state.tape, self.micros());
-                    self.after_write(&mut state);
-                    return Ok(written);
-                }
-                // Made under the lock: whoever makes room afterwards wakes it.
-                self.changed.notified()
-            };
-            changed.await;
-        }
-    }
-
-    fn after_write(&self, state: &mut State) {
-        if state.tape.len() >= self.settings.chunk_bytes {
-            state.cut(self.micros());
-            self.work.notify_one();
-        } else if state.since.is_none() && state.tape.restless() {
-            state.since = Some(Instant::now());
-            self.work.notify_one();
-        }
-    }
-
-    /// Closes the recording: `last` writes the last events.
-    pub(crate) fn close<T>(&self, last: impl FnOnce(&mut Tape, u64) -> T) -> Result<T, RecordError> {
-        let mut state = self.lock();
-        if state.closed {
-            return Err(RecordError::Finished);
-        }
-        state.closed = true;
-        let micros = self.micros();
-        let summary = last(&mut state.tape, micros);
-        state.cut(micros);
-        self.work.notify_one();
-        self.changed.notify_waiters();
-        Ok(summary)
-    }
-
-    pub(crate) fn next(&self) -> Next {
-        let mut state = self.lock();
-        if let Some(since) = state.since
-            && !state.closed
-            && since + self.settings.chunk_age <= Instant::now()
-        {
-            self.by_age(&mut state);
-        }
-        match (state.ready.pop_front(), state.since) {
-            (Some(cut), _) => Next::Store(cut),
-            (None, _) if state.closed => Next::End,
-            (None, Some(since)) => Next::WaitUntil(since + self.settings.chunk_age),
-            (None, None) => Next::Wait,
-        }
-    }
-
-    /// The open chunk's time has come. A tape that is restless even so gets a second look.
-    fn by_age(&self, state: &mut State) {
-        let micros = self.micros();
-        state.tape.settle(micros);
-        state.cut(micros);
-        state.since = state.tape.restless().then(Instant::now);
-    }
-
-    pub(crate) fn stored(&self, bytes: usize) {
-        let mut state = self.lock();
-        state.pending = state.pending.saturating_sub(bytes);
-        self.changed.notify_waiters();
-    }
-
-    pub(crate) fn fail(&self, error: RecordError) {
-        let mut state = self.lock();
-        state.ready.clear();
-        state.failure = Some(error);
-        self.changed.notify_waiters();
-    }
-
-    /// Waits until the uploader has something to do.
-    pub(crate) async fn work(&self) {
-        self.work.notified().await;
-    }
-
-    /// Resolves when the recording has failed or is closed.
-    pub(crate) async fn failed(&self) -> RecordError {
-        loop {
-            let changed = {
-                let state = self.lock();
-                if let Some(failure) = &state.failure {
-                    return failure.clone();
-                }
-                if state.closed {
-                    return RecordError::Finished;
-                }
-                self.changed.notified()
-            };
-            changed.await;
+    fn open(&self) -> Result<MutexGuard<'_, State>, RecordError> {
+        let state = self.lock();
+        match &state.failure {
+            Some(failure) => Err(failure.clone()),
+            None if state.closed => Err(RecordError::Finished),
+            None => Ok(state),
         }
     }
 
@@ -169,11 +221,33 @@ impl Shelf {
 }
 
 impl State {
-    fn cut(&mut self, micros: u64) {
-        self.since = None;
-        if let Some(cut) = self.tape.cut(micros) {
-            self.pending += cut.lines.len();
-            self.ready.push_back(cut);
+    fn append(&mut self, micros: u64) -> Result<(), SpoolError> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let (mark, lines) = self.tape.pending(micros);
+        session.append(&mark, lines)?;
+        if !lines.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+        }
+        self.tape.written();
+        Ok(())
+    }
+
+    /// Writes down what a Status said about the end: whoever finishes the recording must know it once the client does.
+    fn note(&mut self) -> Result<(), SpoolError> {
+        if let (Some(session), Some(outcome)) = (&mut self.session, self.tape.said()) {
+            session.fact(&Fact::Said { outcome })?;
+            self.tape.noted();
+        }
+        Ok(())
+    }
+
+    /// Ends the open segment once it has so many bytes.
+    fn turn(&mut self, bytes: u64) {
+        if let Some(session) = &mut self.session
+            && session.segment_bytes() >= bytes
+        {
+            session.roll();
+            self.since = None;
         }
     }
 }

@@ -5,6 +5,7 @@ use sha2::Digest;
 use storage::{
     Command, Contents, Direction, Omission, Outcome, StreamTotals,
     cast::{Code, PortConnection, Session, SessionKind},
+    spool::Mark,
 };
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
 
@@ -18,7 +19,7 @@ use crate::{
     ports::Ports,
     size::{Size, Sizes},
     tar::Tar,
-    timeline::{Cut, Timeline},
+    timeline::Timeline,
 };
 
 /// The streams that have lines.
@@ -33,6 +34,8 @@ pub(crate) struct Tape {
     script: Script,
     /// Whether the client's and the server's bytes are over.
     over: [bool; 2],
+    /// How far the server's bytes were from a frame border before those that are not forwarded yet.
+    border: Option<Option<u64>>,
 }
 
 /// What the tape leaves behind for the manifest.
@@ -67,6 +70,8 @@ struct Script {
     /// Whether the client had gone, or said that it goes, when the Status came.
     late: bool,
     client_over: bool,
+    /// What the status means for the end is in the spool.
+    told: bool,
     closing: Option<Side>,
     anomalies: Vec<String>,
     last_micros: u64,
@@ -98,16 +103,20 @@ impl Tape {
             status: None,
             late: false,
             client_over: false,
+            told: false,
             closing: None,
             anomalies: Vec::new(),
             last_micros: 0,
         };
-        Self { decoder: Decoder::new(negotiated, request), script, over: [false; 2] }
+        Self { decoder: Decoder::new(negotiated, request), script, over: [false; 2], border: None }
     }
 
     /// Writes what a side sent. `strict`: any anomaly is an error; one that the decoder cannot go on behind always is. The
     /// bytes are on the tape either way.
     pub(crate) fn accept(&mut self, micros: u64, from: Side, bytes: &[u8], strict: bool) -> Result<(), RecordError> {
+        if from == Side::Server {
+            self.border = Some(self.decoder.to_border(Side::Server));
+        }
         let Self { decoder, script, .. } = self;
         let mut odd = None;
         decoder.feed(from, bytes, &mut |event| {
@@ -124,7 +133,7 @@ impl Tape {
 
     /// That side will send nothing more. The second time does nothing.
     pub(crate) fn ended(&mut self, micros: u64, from: Side) {
-        let Self { decoder, script, over } = self;
+        let Self { decoder, script, over, .. } = self;
         let side = match from {
             Side::Client => 0,
             Side::Server => 1,
@@ -141,32 +150,59 @@ impl Tape {
         self.script.finish(micros, how)
     }
 
-    /// Bytes of the lines so far, at least.
-    pub(crate) fn len(&self) -> usize {
-        self.script.timeline.len()
-    }
-
-    /// Whether there is something to do when a chunk's time has come.
+    /// Whether something may happen by time alone.
     pub(crate) fn restless(&self) -> bool {
-        !self.script.timeline.is_empty() || self.script.commands.awake() || self.script.sizes.waiting()
+        self.script.timeline.is_waiting() || self.script.commands.awake() || self.script.sizes.waiting()
     }
 
-    /// Closes the lines so far.
-    pub(crate) fn cut(&mut self, micros: u64) -> Option<Cut> {
-        self.script.timeline.cut(micros)
+    /// The whole lines since [`Self::written`], and what is known beside them.
+    pub(crate) fn pending(&mut self, micros: u64) -> (Mark, &[u8]) {
+        let Script { timeline, totals, .. } = &mut self.script;
+        timeline.lines();
+        let mark = Mark { micros, totals: *totals, tails: timeline.tails() };
+        (mark, timeline.lines())
     }
 
-    /// What is to be done when a chunk's time has come and the session may be idle.
+    /// The lines so far are kept elsewhere.
+    pub(crate) fn written(&mut self) {
+        self.script.timeline.taken();
+    }
+
+    /// What a Status said about the end, until [`Self::noted`].
+    pub(crate) fn said(&self) -> Option<Outcome> {
+        let script = &self.script;
+        let news = script.status.is_some() && !script.told;
+        news.then(|| script.evidence().outcome(Ending::Interrupted).0)
+    }
+
+    /// What the Status said is kept elsewhere.
+    pub(crate) fn noted(&mut self) {
+        self.script.told = true;
+    }
+
+    /// The transport's name.
+    pub(crate) fn transport(&self) -> &str {
+        &self.script.transport
+    }
+
+    /// What is to be done by time alone, when the session may be idle.
     pub(crate) fn settle(&mut self, micros: u64) {
         const QUIET_MICROS: u64 = 1_000_000;
         self.script.passed(micros);
+        self.script.timeline.passed(micros);
         if micros.saturating_sub(self.script.last_micros) >= QUIET_MICROS {
             self.script.sleep(micros);
         }
     }
 
+    /// Of what was forwarded: where accepting failed, the decoder is ahead of the client.
     pub(crate) fn to_border(&self) -> Option<u64> {
-        self.decoder.to_border(Side::Server)
+        self.border.unwrap_or_else(|| self.decoder.to_border(Side::Server))
+    }
+
+    /// What was accepted of the server's is forwarded.
+    pub(crate) fn forwarded(&mut self) {
+        self.border = None;
     }
 
     pub(crate) fn termination(&self, message: &str, reason: &str, code: u16) -> Vec<u8> {

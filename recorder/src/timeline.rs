@@ -1,29 +1,25 @@
-use storage::cast::{Code, write_bytes, write_event};
+use storage::{
+    cast::{Code, write_bytes, write_event},
+    spool::Tail,
+};
 
 /// Most bytes of a stream in one event. A line stays below 64 KiB even where every byte needs six (`\u001b`).
 const PIECE: usize = 10 << 10;
 /// Bytes of one stream that come within this time of each other are one event: a flood of small frames is not a
 /// flood of lines.
 const JOIN_MICROS: u64 = 1_000;
-/// A character's first bytes wait this long for the rest when a chunk is closed by age.
+/// A character's first bytes wait this long for the rest.
 const TAIL_MICROS: u64 = 1_000_000;
+/// Memory for lines that is kept between two of them.
+const IDLE_BYTES: usize = 4 << 10;
 /// Text between bytes that are not UTF-8 becomes an event of its own from this length on.
 const TEXT_RUN: usize = 64;
-
-/// Closed lines, ready to be compressed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub(crate) lines: Vec<u8>,
-    pub(crate) first_micros: u64,
-    pub(crate) last_micros: u64,
-}
 
 /// Events to asciicast lines. Times never go backwards, and a stream's text and `b` events, in order, are
 /// its exact bytes.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     lines: Vec<u8>,
-    first_micros: u64,
     last_micros: u64,
     /// Bytes of one stream that are not yet a line.
     run: Vec<u8>,
@@ -33,19 +29,10 @@ pub(crate) struct Timeline {
     tails: [Tail; 3],
 }
 
-/// Up to three bytes that can still become a character.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tail {
-    bytes: [u8; 3],
-    len: usize,
-    micros: u64,
-}
-
 impl Timeline {
     pub(crate) fn new() -> Self {
         Self {
             lines: Vec::new(),
-            first_micros: 0,
             last_micros: 0,
             run: Vec::new(),
             run_code: Code::Output,
@@ -86,30 +73,42 @@ impl Timeline {
         self.give_up_tail(code);
     }
 
-    /// Bytes of the lines so far, at least.
-    pub(crate) fn len(&self) -> usize {
-        self.lines.len() + self.run.len()
-    }
-
-    /// Whether there is anything that a chunk should hold.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.tails.iter().all(|tail| tail.len == 0)
-    }
-
-    /// Closes the lines so far, if there are any.
-    pub(crate) fn cut(&mut self, now: u64) -> Option<Cut> {
+    /// The lines since [`Self::taken`], whole: what waits to be joined is ended. Beginnings of characters are in
+    /// [`Self::tails`] instead.
+    pub(crate) fn lines(&mut self) -> &[u8] {
         self.end_run();
+        &self.lines
+    }
+
+    /// Beginnings of characters at the end of stdout, stderr and stdin.
+    pub(crate) fn tails(&self) -> [Tail; 3] {
+        self.tails
+    }
+
+    /// The lines are kept elsewhere.
+    pub(crate) fn taken(&mut self) {
+        self.lines.clear();
+        if self.lines.capacity() > IDLE_BYTES {
+            self.lines = Vec::new();
+        }
+        if self.run.is_empty() && self.run.capacity() > 0 && self.lines.capacity() == 0 {
+            self.run = Vec::new();
+        }
+    }
+
+    /// Whether something waits that time alone makes a line.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.tails.iter().any(|tail| tail.len > 0)
+    }
+
+    /// Gives up characters whose rest does not come.
+    pub(crate) fn passed(&mut self, now: u64) {
         for code in [Code::Output, Code::Stderr, Code::Input] {
-            if now.saturating_sub(self.tails[place(code)].micros) >= TAIL_MICROS {
+            let tail = &self.tails[place(code)];
+            if tail.len > 0 && now.saturating_sub(tail.micros) >= TAIL_MICROS {
                 self.give_up_tail(code);
             }
         }
-        if self.lines.is_empty() {
-            return None;
-        }
-        self.run = Vec::new();
-        let lines = std::mem::take(&mut self.lines);
-        Some(Cut { lines, first_micros: self.first_micros, last_micros: self.last_micros })
     }
 
     fn begin_run(&mut self, micros: u64, code: Code) {
@@ -181,9 +180,6 @@ impl Timeline {
 
     fn stamp(&mut self, micros: u64) -> u64 {
         self.last_micros = self.last_micros.max(micros);
-        if self.lines.is_empty() {
-            self.first_micros = self.last_micros;
-        }
         self.last_micros
     }
 }
@@ -219,8 +215,15 @@ mod tests {
         lines.split_inclusive(|&byte| byte == b'\n').map(|line| Event::parse(line).expect("a line of ours")).collect()
     }
 
+    fn taken(timeline: &mut Timeline) -> Vec<u8> {
+        let lines = timeline.lines().to_vec();
+        timeline.taken();
+        lines
+    }
+
     fn written(timeline: &mut Timeline) -> Vec<(Code, String)> {
-        let lines = timeline.cut(u64::MAX).map(|cut| cut.lines).unwrap_or_default();
+        timeline.passed(u64::MAX);
+        let lines = taken(timeline);
         events(&lines).into_iter().map(|event| (event.code, event.data)).collect()
     }
 
@@ -273,7 +276,7 @@ mod tests {
             timeline.data(micros, Code::Output, b"y\r\n");
         }
         timeline.data(10_000, Code::Output, &[0x1b; 3 * PIECE]);
-        let lines = timeline.cut(0).expect("lines").lines;
+        let lines = taken(&mut timeline);
         let lengths: Vec<_> = lines.split(|&byte| byte == b'\n').map(<[u8]>::len).collect();
         assert_eq!(lengths.len(), 1 + 3 + 1, "{lengths:?}");
         assert!(lengths.iter().all(|&len| len < 64 << 10), "{lengths:?}");
@@ -284,9 +287,8 @@ mod tests {
         let mut timeline = Timeline::new();
         timeline.event(900, Code::Marker, "ls");
         timeline.data(100, Code::Output, b"late");
-        let cut = timeline.cut(0).expect("lines");
-        assert_eq!((cut.first_micros, cut.last_micros), (900, 900));
-        assert!(events(&cut.lines).iter().all(|event| event.micros == 900));
+        let lines = taken(&mut timeline);
+        assert!(events(&lines).iter().all(|event| event.micros == 900));
     }
 
     proptest! {
@@ -312,13 +314,14 @@ mod tests {
                 timeline.data(now, codes[stream], two);
                 expected[stream].extend_from_slice(&bytes);
                 if cut {
-                    lines.extend(timeline.cut(now).map(|cut| cut.lines).unwrap_or_default());
+                    timeline.passed(now);
+                    lines.extend(taken(&mut timeline));
                 }
             }
             for code in codes {
                 timeline.end_stream(code);
             }
-            lines.extend(timeline.cut(now).map(|cut| cut.lines).unwrap_or_default());
+            lines.extend(taken(&mut timeline));
             let events = events(&lines);
             prop_assert!(events.is_sorted_by_key(|event| event.micros));
             for (stream, code) in codes.into_iter().enumerate() {

@@ -84,7 +84,9 @@ async fn record(capture: &Capture, strict: bool) -> Recorded {
     let settings = Settings { strict, ..settings() };
     let argv: Vec<_> = capture.request.argv.iter().map(String::as_str).collect();
     let opening = opening(capture.kind, &argv, capture.request.tty);
-    let opened = Recorder::new(memory.clone(), settings).open(&permit(InputRecording::Always), opening).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::start(spool(folder.path()), memory.clone(), settings);
+    let opened = recorder.open(&permit(InputRecording::Always), opening).await;
     let recording = Arc::new(opened.expect("opened").begin(capture.negotiated.clone(), &capture.request));
     let (id, mut first) = (recording.id(), None);
     for (side, bytes) in &capture.reads {
@@ -96,6 +98,7 @@ async fn record(capture: &Capture, strict: bool) -> Recorded {
         }
     }
     let manifest = recording.finish(Ending::Closed(first.unwrap_or(Server))).await.expect("a manifest");
+    recorder.drained().await;
     let (_, events) = Recordings::new(memory).events(id).await.expect("a recording");
     Recorded { manifest, events }
 }

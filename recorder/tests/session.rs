@@ -22,7 +22,7 @@ async fn an_exec_without_a_terminal() {
     stage.server(ERROR, &exit_code(42)).await;
     let close = close(Server);
     stage.recording.accept(Server, &close).await.expect("accepted");
-    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Server)).await;
 
     assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 42 });
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.totals.stderr), (7, 6, 2));
@@ -44,10 +44,10 @@ async fn an_exec_without_a_terminal() {
 #[tokio::test]
 async fn the_manifest_chains_the_chunks() {
     let stage = Stage::exec(&["true"], false).await;
-    for _ in 0..20 {
+    for _ in 0..30 {
         stage.server(STDOUT, &[b'x'; 100_000]).await;
     }
-    let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Client)).await;
     assert!(manifest.chunks.len() > 2, "{:?}", manifest.chunks);
     let mut digest = [0; 32];
     for (number, chunk) in manifest.chunks.iter().enumerate() {
@@ -62,7 +62,7 @@ async fn the_manifest_chains_the_chunks() {
         assert_eq!(chunk.digest, chunk::hex(digest));
         assert!(chunk.first_micros <= chunk.last_micros);
     }
-    assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 2_000_000]);
+    assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 3_000_000]);
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_terminal_session_with_a_typed_command() {
     stage.server(STDOUT, b"ls \xc3").await;
     stage.server(STDOUT, b"\xa9\r\n/ # ").await;
     stage.server(ERROR, &exit_code(3)).await;
-    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Server)).await;
     assert_eq!((manifest.width, manifest.height), (120, 40));
     let typed: Vec<_> = manifest.commands.iter().filter(|command| command.source == CommandSource::Typed).collect();
     assert_eq!(typed.len(), 1);
@@ -99,7 +99,7 @@ async fn attachs_fake_size_is_not_in_the_recording() {
     stage.client(STDIN, b"exit\r").await;
     stage.server(STDOUT, b"exit\r\n").await;
     stage.server(ERROR, SUCCESS).await;
-    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Server)).await;
     assert_eq!(manifest.outcome, Outcome::Ended, "success says nothing about the process");
     assert_eq!((manifest.width, manifest.height), (100, 30));
     let events = stage.events().await;
@@ -136,7 +136,7 @@ async fn input_is_stored_as_the_permit_says() {
         let memory = Arc::new(Memory::new());
         let stage = Stage::with(settings(), memory, SessionKind::Exec, &["cat"], tty, input).await;
         stage.client(STDIN, b"typed").await;
-        let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+        let manifest = stage.finish(Ending::Closed(Client)).await;
         assert_eq!(manifest.totals.stdin, 5);
         let events = stage.events().await;
         assert_eq!(restored(&events, Code::Input), stored.as_bytes(), "{input:?}, tty {tty}");
@@ -146,7 +146,8 @@ async fn input_is_stored_as_the_permit_says() {
 #[tokio::test]
 async fn an_upgrade_that_was_refused() {
     let memory = Arc::new(Memory::new());
-    let recorder = Recorder::new(memory.clone(), settings());
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::start(spool(folder.path()), memory.clone(), settings());
     let opened = recorder
         .open(&permit(InputRecording::Never), opening(SessionKind::Exec, &["ls"], false))
         .await
@@ -154,9 +155,9 @@ async fn an_upgrade_that_was_refused() {
     let id = opened.id();
     let manifest = opened.refused("pods \"web\" not found").await.expect("a manifest");
     assert_eq!(manifest.outcome, Outcome::FailedToStart { message: "pods \"web\" not found".to_owned() });
-    assert_eq!(manifest.chunks.len(), 1);
-    let recordings = Recordings::new(memory);
-    assert_eq!(recordings.manifest(id).await.expect("stored"), Some(manifest));
+    recorder.drained().await;
+    let stored = Recordings::new(memory).manifest(id).await.expect("readable").expect("stored");
+    assert_eq!((stored.chunks.len(), stored.outcome), (1, manifest.outcome));
 }
 
 #[tokio::test]
@@ -164,7 +165,7 @@ async fn a_101_is_not_a_start() {
     let stage = Stage::exec(&["nosuch"], false).await;
     let status = br#"{"metadata":{},"status":"Failure","message":"no such file","reason":"InternalError","code":500}"#;
     stage.server(ERROR, status).await;
-    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Server)).await;
     assert_eq!(manifest.outcome, Outcome::FailedToStart { message: "no such file".to_owned() });
 }
 
@@ -177,7 +178,7 @@ async fn what_the_server_may_read_otherwise_ends_the_session() {
     let error = stage.recording.accept(Client, &odd).await.expect_err("an anomaly");
     assert!(matches!(&error, RecordError::Anomaly(said) if said.starts_with("the client sent ")), "{error}");
     let ending = Ending::ByGateway { reason: error.to_string(), by: String::new() };
-    let manifest = stage.recording.clone().finish(ending).await.expect("a manifest");
+    let manifest = stage.finish(ending).await;
     assert!(matches!(manifest.outcome, Outcome::EndedByGateway { .. }));
     assert_eq!(manifest.anomalies.len(), 1);
     let events = stage.events().await;
@@ -191,7 +192,7 @@ async fn lenient_settings_note_it_and_go_on() {
     let stage = Stage::with(lenient, memory, SessionKind::Exec, &["cat"], false, InputRecording::Always).await;
     stage.recording.accept(Client, &frame(Client, 0x02, b"\0ab")).await.expect("accepted");
     stage.client(STDIN, b"cd").await;
-    let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Client)).await;
     assert!(!manifest.anomalies.is_empty());
     assert_eq!(restored(&stage.events().await, Code::Input), b"abcd", "as the server reads it");
 }
@@ -205,7 +206,7 @@ async fn forwarded_connections_are_told_but_not_stored() {
     stage.server(1, &8080_u16.to_le_bytes()).await;
     stage.client(0, b"GET /").await;
     stage.server(0, b"secret page").await;
-    let manifest = stage.recording.clone().finish(Ending::Closed(Client)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Client)).await;
     assert_eq!(manifest.outcome, Outcome::Ended);
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (5, 11), "sent and received");
     let events = stage.events().await;
@@ -225,7 +226,7 @@ async fn the_same_bytes_one_by_one_are_the_same_recording() {
     for byte in &server {
         stage.recording.accept(Server, &[*byte]).await.expect("accepted");
     }
-    let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+    let manifest = stage.finish(Ending::Closed(Server)).await;
     assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 1 });
     let events = stage.events().await;
     assert_eq!(restored(&events, Code::Output), "h\u{e9}llo \u{1f600}\n".as_bytes());
@@ -242,7 +243,7 @@ async fn two_hundred_short_sessions_at_once_each_have_an_exit_code() {
                 let stage =
                     Stage::with(settings(), store, SessionKind::Exec, &["true"], false, InputRecording::Never).await;
                 stage.server(ERROR, &exit_code(code)).await;
-                let manifest = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("a manifest");
+                let manifest = stage.finish(Ending::Closed(Server)).await;
                 (code, manifest)
             })
         })

@@ -103,6 +103,17 @@ pub enum What {
         /// Connections and bytes by port; empty where there was none.
         ports: Vec<crate::ForwardedPort>,
     },
+    /// A bound of the gateway's spool was reached, or left; or the store went away, or came back.
+    Spool {
+        /// `store`, `total` or `disk`.
+        bound: String,
+        /// Whether it is reached now.
+        reached: bool,
+        /// Bytes in the spool.
+        bytes: u64,
+        /// Sessions in it.
+        sessions: u64,
+    },
     /// Any other API request.
     Request(Request),
     /// Somebody opened a recording or exported it, in the web or by the program.

@@ -10,6 +10,7 @@ mod contents;
 mod disk;
 pub mod journal;
 mod key;
+pub mod lease;
 mod manifest;
 mod memory;
 pub mod recordings;

@@ -201,7 +201,9 @@ impl Spool {
 
     /// Resolves with each change of a session: lines, a closed segment, its end. None for one that is not here.
     pub fn watch(&self, id: RecordingId) -> Option<Watch> {
-        Some(Watch(self.find(id)?.extent.subscribe()))
+        let extent = self.find(id)?.extent.subscribe();
+        let seen = state(&extent.borrow());
+        Some(Watch { extent, seen })
     }
 
     /// The segment is in the store: it is removed.
@@ -284,20 +286,27 @@ impl Spool {
 
 /// Waits for a session's changes.
 #[derive(Debug)]
-pub struct Watch(watch::Receiver<Extent>);
+pub struct Watch {
+    extent: watch::Receiver<Extent>,
+    seen: (bool, u32),
+}
 
 impl Watch {
     /// Whether the session ended, and how many segments it closed. Later changes wake [`Self::changed`].
     pub fn seen(&mut self) -> (bool, u32) {
-        let extent = *self.0.borrow_and_update();
-        (extent.ended, extent.number.saturating_sub(1))
+        self.seen = state(&self.extent.borrow_and_update());
+        self.seen
     }
 
-    /// Resolves at the next segment that is closed, or at the end.
+    /// Resolves once that is not as it was seen last.
     pub async fn changed(&mut self) {
-        let (ended, number) = self.seen();
-        let _ = self.0.wait_for(|extent| extent.ended != ended || extent.number.saturating_sub(1) != number).await;
+        let seen = self.seen;
+        let _ = self.extent.wait_for(|extent| state(extent) != seen).await;
     }
+}
+
+fn state(extent: &Extent) -> (bool, u32) {
+    (extent.ended, extent.number.saturating_sub(1))
 }
 
 /// Knows what an earlier process left.

@@ -187,16 +187,20 @@ async fn an_exit_code_that_was_seen_outweighs_a_shutdown() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_ends_the_session_and_forwards_nothing_more() {
-    let mut world = World::new().await;
+async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
+    let bounds = storage::spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
+    let mut world = World::bounded(bounds, |_| {}).await;
     let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
     upstream.write(OUTPUT).await;
     client.read(OUTPUT.len()).await;
     world.store.fail();
-    upstream.write(OUTPUT).await;
+    for _ in 0..100 {
+        upstream.write(OUTPUT).await;
+        tokio::task::yield_now().await;
+    }
     let rest = client.read_to_end().await;
     let text = String::from_utf8_lossy(&rest);
-    assert!(text.contains("the session was ended: the recording cannot be stored"), "{text}");
+    assert!(text.contains("the session was ended: it cannot be recorded: this session has as much"), "{text}");
     assert!(rest.ends_with(CLOSE));
 }
 

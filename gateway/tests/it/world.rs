@@ -32,6 +32,7 @@ pub struct World {
     pub jane: String,
     /// Joe may not exec, attach or add ephemeral containers.
     pub joe: String,
+    pub recorder: Arc<recorder::Recorder>,
     journal: audit::Journal,
     shutdown: CancellationToken,
     served: JoinHandle<()>,
@@ -44,6 +45,10 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::bounded(storage::spool::Bounds { disk_floor: 0, ..Default::default() }, change).await
+    }
+
+    pub async fn bounded(bounds: storage::spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let store = Fallible::new();
@@ -60,17 +65,18 @@ impl World {
         let recorder_settings = recorder::Settings {
             gateway: "gw".to_owned(),
             chunk_age: Duration::from_millis(50),
-            open_patience: Duration::from_millis(500),
-            store_patience: Duration::from_millis(500),
+            patience: Duration::from_millis(500),
             ..Default::default()
         };
+        let spool = storage::Spool::open(folder.path().join("spool"), bounds).unwrap();
+        let recorder = Arc::new(recorder::Recorder::start(spool, store.clone(), recorder_settings));
         let mut settings = Settings {
             name: "gw".to_owned(),
             clusters: vec![cluster("c", &upstream), nowhere("gone")],
             policy: Arc::new(policy()),
             authority: authority.clone(),
             tokens,
-            recorder: Arc::new(recorder::Recorder::new(store.clone(), recorder_settings)),
+            recorder: recorder.clone(),
             journal: journal.clone(),
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
             limits: Limits { fallback: Duration::from_millis(300), image: Duration::ZERO, ..Limits::default() },
@@ -82,7 +88,20 @@ impl World {
         let shutdown = CancellationToken::new();
         let (serving, stop) = (gateway.clone(), shutdown.clone());
         let served = tokio::spawn(async move { serving.serve(listener, stop).await });
-        Self { gateway, address, upstream, store, authority, jane, joe, journal, shutdown, served, _folder: folder }
+        Self {
+            gateway,
+            address,
+            upstream,
+            store,
+            authority,
+            jane,
+            joe,
+            recorder,
+            journal,
+            shutdown,
+            served,
+            _folder: folder,
+        }
     }
 
     pub async fn client(&self) -> Client {
@@ -102,6 +121,7 @@ impl World {
         self.shutdown.cancel();
         self.served.await.unwrap();
         let _ = self.journal.close().await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.recorder.drained()).await;
         Stored::read(&*self.store, &self.store).await
     }
 }

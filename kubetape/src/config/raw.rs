@@ -21,6 +21,8 @@ pub struct File {
     pub storage: Storage,
     /// How sessions are recorded.
     pub recorder: Recorder,
+    /// What waits on the gateway's own disk for storage.
+    pub spool: Spool,
     /// How requests are written down.
     pub journal: Journal,
     /// What recordings and journal are signed with.
@@ -154,10 +156,10 @@ pub struct Recorder {
     pub chunk_age: Option<Span>,
     /// End sessions whose bytes no known client sends.
     pub strict: Option<bool>,
-    /// How long storage may be away before sessions are ended.
+    /// How long a session waits for room in the spool before it is ended.
     pub patience: Option<Span>,
-    /// Bytes of one session that may wait for storage.
-    pub pending_bytes: Option<Size>,
+    /// Longest time between writing to the spool and syncing it to the disk.
+    pub sync: Option<Span>,
     /// Bytes kept of a flood's beginning.
     pub keep_first: Option<Size>,
     /// The same of a tar archive.
@@ -166,6 +168,20 @@ pub struct Recorder {
     pub keep_last: Option<Size>,
     /// Keep all of what a terminal showed.
     pub keep_terminals: Option<bool>,
+}
+
+/// `[spool]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// The folder.
+    pub dir: Option<PathBuf>,
+    /// Bytes of one session that may wait for storage.
+    pub session_bytes: Option<Size>,
+    /// Bytes of all sessions that may wait.
+    pub total_bytes: Option<Size>,
+    /// Free bytes to leave on the disk.
+    pub disk_floor: Option<Size>,
 }
 
 /// `[journal]`

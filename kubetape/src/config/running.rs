@@ -23,6 +23,8 @@ pub struct Config {
     pub storage: Storage,
     /// As written, with defaults.
     pub recorder: Recorder,
+    /// What waits for storage.
+    pub spool: Spool,
     /// As written, with defaults.
     pub journal: Journal,
     /// The key that signs.
@@ -147,12 +149,19 @@ pub struct Recorder {
     pub chunk_age: Duration,
     /// Whether what no known client sends ends a session.
     pub strict: bool,
-    /// How long storage may fail.
+    /// How long a session waits for room in the spool.
     pub patience: Duration,
-    /// Bytes that may wait for storage.
-    pub pending_bytes: u64,
     /// How much of a flood is kept.
     pub keep: recorder::Keep,
+}
+
+/// What waits on the gateway's own disk.
+#[derive(Debug)]
+pub struct Spool {
+    /// The folder.
+    pub dir: PathBuf,
+    /// What it may take, and how often it is synced.
+    pub bounds: storage::spool::Bounds,
 }
 
 /// How requests are written down.
@@ -193,6 +202,8 @@ pub struct Web {
 const GATEWAY_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const STORAGE: &str = "/var/lib/kubetape/storage";
+/// Room for a header with the longest URL, and what is read at once.
+const SMALLEST_SPOOL: u64 = 4 << 20;
 const STATE: &str = "/var/lib/kubetape/state";
 
 impl Config {
@@ -209,6 +220,7 @@ impl Config {
             policy: reader.policy(raw.policy)?,
             storage: reader.storage(raw.storage)?,
             recorder: reader.recorder(&raw.recorder)?,
+            spool: reader.spool(raw.spool, raw.recorder.sync, &state)?,
             journal: Journal {
                 object_bytes: raw.journal.object_bytes.map_or(256 << 10, |size| size.0),
                 object_age: raw.journal.object_age.map_or(Duration::from_secs(2), |span| span.0),
@@ -415,22 +427,15 @@ impl Reader<'_> {
     fn recorder(&self, raw: &raw::Recorder) -> Result<Recorder> {
         let recorder = Recorder {
             chunk_bytes: raw.chunk_bytes.map_or(1 << 20, |size| size.0),
-            chunk_age: raw.chunk_age.map_or(Duration::from_secs(5), |span| span.0),
+            chunk_age: raw.chunk_age.map_or(Duration::from_secs(30), |span| span.0),
             strict: raw.strict.unwrap_or(true),
             patience: raw.patience.map_or(Duration::from_secs(30), |span| span.0),
-            pending_bytes: raw.pending_bytes.map_or(4 << 20, |size| size.0),
             keep: self.keep(raw)?,
         };
         ensure!(
             (4 << 10..=64 << 20).contains(&recorder.chunk_bytes),
             "{}: a chunk is from 4KiB to 64MiB",
             self.at("recorder.chunk_bytes")
-        );
-        ensure!(
-            recorder.pending_bytes >= recorder.chunk_bytes,
-            "{}: must hold at least one chunk ({})",
-            self.at("recorder.pending_bytes"),
-            super::quantity::Size(recorder.chunk_bytes)
         );
         Ok(recorder)
     }
@@ -446,6 +451,29 @@ impl Reader<'_> {
             last: usize::try_from(last).unwrap_or(usual.last),
             terminals: raw.keep_terminals.unwrap_or(usual.terminals),
         })
+    }
+
+    fn spool(&self, raw: raw::Spool, sync: Option<super::quantity::Span>, state: &Path) -> Result<Spool> {
+        let usual = storage::spool::Bounds::default();
+        let bounds = storage::spool::Bounds {
+            session_bytes: raw.session_bytes.map_or(usual.session_bytes, |size| size.0),
+            total_bytes: raw.total_bytes.map_or(usual.total_bytes, |size| size.0),
+            disk_floor: raw.disk_floor.map_or(usual.disk_floor, |size| size.0),
+            sync: sync.map_or(usual.sync, |span| span.0),
+        };
+        ensure!(
+            bounds.session_bytes >= SMALLEST_SPOOL,
+            "{}: a session needs room for {} at least",
+            self.at("spool.session_bytes"),
+            super::quantity::Size(SMALLEST_SPOOL)
+        );
+        ensure!(
+            bounds.total_bytes >= bounds.session_bytes,
+            "{}: must hold at least one session ({})",
+            self.at("spool.total_bytes"),
+            super::quantity::Size(bounds.session_bytes)
+        );
+        Ok(Spool { dir: raw.dir.map_or_else(|| state.join("spool"), |dir| self.path(dir)), bounds })
     }
 
     fn web(&self, raw: raw::Web) -> Result<Option<Web>> {
@@ -503,6 +531,7 @@ mod tests {
         let sample: raw::File = toml::from_str(super::super::SAMPLE).unwrap();
         let sample = Config::new(Path::new("/d/k.toml"), "", sample).unwrap();
         assert_eq!(format!("{:?}", sample.recorder), format!("{:?}", config.recorder));
+        assert_eq!(format!("{:?}", sample.spool), format!("{:?}", config.spool));
         assert_eq!(format!("{:?}", sample.journal), format!("{:?}", config.journal));
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));

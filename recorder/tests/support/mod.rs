@@ -12,10 +12,11 @@ use std::{
 use access::{Action, Credential, InputRecording, Permit, Policy, Principal, Rule, Target};
 use async_trait::async_trait;
 use bytes::Bytes;
-use recorder::{Opening, Recorder, Recording, Settings};
+use recorder::{Ending, Opening, Recorder, Recording, Settings};
 use storage::{
-    Capabilities, Entry, Key, Memory, Recordings, Store, StoreError,
+    Capabilities, Entry, Key, Manifest, Memory, Recordings, Spool, Store, StoreError,
     cast::{Code, Event, SessionKind},
+    spool::Bounds,
 };
 use tokio::sync::{Notify, Semaphore};
 use wire::{Negotiated, Request, Side, Subresource};
@@ -98,14 +99,18 @@ pub fn negotiated(kind: SessionKind, tty: bool) -> (Negotiated, Request) {
     (negotiated, request)
 }
 
-/// Chunks close by age at once, and a store that fails is given up soon.
+/// Chunks close by age at once, and a spool without room is given up soon.
 pub fn settings() -> Settings {
-    Settings {
-        chunk_age: Duration::from_millis(10),
-        store_patience: Duration::from_millis(300),
-        open_patience: Duration::from_millis(100),
-        ..Settings::default()
-    }
+    Settings { chunk_age: Duration::from_millis(10), patience: Duration::from_millis(300), ..Settings::default() }
+}
+
+/// A spool that no bound of the machine's own disk disturbs.
+pub fn spool(folder: &std::path::Path) -> Spool {
+    Spool::open(folder, bounds()).expect("a spool")
+}
+
+pub fn bounds() -> Bounds {
+    Bounds { disk_floor: 0, ..Bounds::default() }
 }
 
 /// A message on a channel, as that side frames it. The client's mask is zero, which is a mask like another.
@@ -144,7 +149,9 @@ pub fn frame(from: Side, first: u8, payload: &[u8]) -> Vec<u8> {
 /// A session under way, on a memory store unless another is given.
 pub struct Stage {
     pub store: Arc<dyn Store>,
+    pub recorder: Recorder,
     pub recording: Arc<Recording>,
+    pub folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -160,10 +167,24 @@ impl Stage {
         tty: bool,
         input: InputRecording,
     ) -> Self {
-        let recorder = Recorder::new(store.clone(), settings);
+        Self::bounded(bounds(), settings, store, kind, argv, tty, input).await
+    }
+
+    pub async fn bounded(
+        bounds: Bounds,
+        settings: Settings,
+        store: Arc<dyn Store>,
+        kind: SessionKind,
+        argv: &[&str],
+        tty: bool,
+        input: InputRecording,
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = Spool::open(folder.path(), bounds).expect("a spool");
+        let recorder = Recorder::start(spool, store.clone(), settings);
         let opened = recorder.open(&permit(input), opening(kind, argv, tty)).await.expect("opened");
         let (negotiated, request) = negotiated(kind, tty);
-        Self { store, recording: Arc::new(opened.begin(negotiated, &request)) }
+        Self { store, recorder, recording: Arc::new(opened.begin(negotiated, &request)), folder }
     }
 
     pub async fn client(&self, channel: u8, data: &[u8]) {
@@ -172,6 +193,16 @@ impl Stage {
 
     pub async fn server(&self, channel: u8, data: &[u8]) {
         self.recording.accept(Server, &message(Server, channel, data)).await.expect("accepted");
+    }
+
+    /// Ends the session and waits until it is in the store: the manifest there.
+    pub async fn finish(&self, how: Ending) -> Manifest {
+        let said = self.recording.clone().finish(how).await.expect("an end");
+        self.recorder.drained().await;
+        let stored = Recordings::new(self.store.clone()).manifest(self.recording.id()).await;
+        let stored = stored.expect("a manifest").expect("a manifest");
+        assert_eq!(Manifest { chunks: Vec::new(), ..stored.clone() }, said, "what was said is what is stored");
+        stored
     }
 
     /// Everything that is in the store of it.

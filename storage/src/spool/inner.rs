@@ -189,7 +189,10 @@ impl Inner {
             }
             Ok(file)
         };
-        let file = write().map_err(|error| self.failed("write", &path, error))?;
+        let file = write().map_err(|error| match live.is_gone() {
+            true => SpoolError::failed("write", &path, error),
+            false => self.failed("write", &path, error),
+        })?;
         live.reopened(&Arc::new(file));
         self.took(live, bytes.len() as u64);
         Ok(())

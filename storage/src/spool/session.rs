@@ -114,7 +114,11 @@ impl Session {
             return Ok(Arc::clone(file));
         }
         let path = segment(&self.live.folder, self.number);
-        let file = create(&path).map_err(|error| self.inner.failed("create", &path, error))?;
+        let file = create(&path).map_err(|error| match self.live.is_gone() {
+            // Set aside: the folder is elsewhere, and only this session ends by it.
+            true => SpoolError::failed("create", &path, error),
+            false => self.inner.failed("create", &path, error),
+        })?;
         let file = Arc::new(file);
         self.live.made(&file);
         self.file = Some(Arc::clone(&file));

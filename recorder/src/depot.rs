@@ -1,0 +1,192 @@
+//! Everything on its way from the spool to the store. One task for each session of the spool, few of them at work at once.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use storage::{Key, Manifest, RecordingId, Spool, Store, StoreError, signing::Signer};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::timeout,
+};
+
+use crate::drain::Drain;
+
+/// Objects that are read, compressed and put at once. Each takes about two chunks of memory.
+const AT_ONCE: usize = 8;
+/// A store that does not answer for so long has failed.
+const SILENCE: Duration = Duration::from_secs(120);
+/// First pause after a failure; it doubles up to [`LONGEST_PAUSE`]. The first success of any session ends all pauses.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Whether the store takes what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// It does, as far as is known.
+    Fair,
+    /// It has failed since then.
+    Away {
+        /// When the first failure was.
+        since: SystemTime,
+        /// What it said.
+        error: String,
+    },
+}
+
+/// What all sessions' ways to the store share.
+pub(crate) struct Depot {
+    pub(crate) spool: Spool,
+    pub(crate) store: Arc<dyn Store>,
+    /// Signs manifests.
+    pub(crate) signer: Arc<Signer>,
+    places: Arc<Semaphore>,
+    weather: watch::Sender<Weather>,
+    /// Told of each session that had no end.
+    completed: mpsc::UnboundedSender<Manifest>,
+    /// The store works again.
+    works: Notify,
+}
+
+/// Why an object cannot be stored, ever.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} exists already with other content")]
+pub(crate) struct Conflict(pub(crate) Key);
+
+/// Attempts at one thing.
+pub(crate) struct Attempts {
+    pause: Duration,
+    /// How many failed.
+    pub(crate) failed: u32,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self { pause: FIRST_PAUSE, failed: 0 }
+    }
+}
+
+impl Depot {
+    pub(crate) fn new(
+        spool: Spool,
+        store: Arc<dyn Store>,
+        signer: Arc<Signer>,
+        completed: mpsc::UnboundedSender<Manifest>,
+    ) -> Self {
+        Self {
+            spool,
+            store,
+            signer,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            weather: watch::Sender::new(Weather::Fair),
+            completed,
+            works: Notify::new(),
+        }
+    }
+
+    /// Sees to it that a session reaches the store.
+    pub(crate) fn take(self: &Arc<Self>, id: RecordingId) {
+        tokio::spawn(Drain::new(self.clone(), id).run());
+    }
+
+    /// A session without an end is in the store now.
+    pub(crate) fn tell(&self, manifest: Manifest) {
+        // Nobody may listen.
+        let _ = self.completed.send(manifest);
+    }
+
+    pub(crate) fn weather(&self) -> watch::Receiver<Weather> {
+        self.weather.subscribe()
+    }
+
+    /// A place among the few that work.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().acquire_owned().await.ok()
+    }
+
+    /// Creates an object, once. What is there already counts where it is the same, or where `ours` says so of it. The answer
+    /// is what the store has.
+    pub(crate) async fn put(
+        &self,
+        key: &Key,
+        object: Bytes,
+        ours: impl Fn(&Bytes) -> bool,
+    ) -> Result<Result<Bytes, Conflict>, StoreError> {
+        let put = async {
+            match self.store.put_new(key, object.clone()).await {
+                Ok(()) => Ok(Ok(object)),
+                Err(StoreError::Exists(key)) => {
+                    let there = self.store.read(&key).await?;
+                    Ok(if there == object || ours(&there) { Ok(there) } else { Err(Conflict(key)) })
+                }
+                Err(error) => Err(error),
+            }
+        };
+        self.observed(put).await
+    }
+
+    /// Runs something on the store, in time, and learns the weather from it.
+    pub(crate) async fn observed<T>(
+        &self,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = timeout(SILENCE, asked).await.unwrap_or_else(|late| {
+            Err(StoreError::Failed { action: "reach", key: "the store".to_owned(), source: Box::new(late) })
+        });
+        match &answer {
+            Ok(_) | Err(StoreError::Exists(_) | StoreError::NotFound(_)) => self.fair(),
+            Err(error) => self.away(error),
+        }
+        answer
+    }
+
+    fn fair(&self) {
+        let cleared =
+            self.weather.send_if_modified(|weather| std::mem::replace(weather, Weather::Fair) != Weather::Fair);
+        if cleared {
+            tracing::info!("the store works again");
+            self.works.notify_waiters();
+        }
+    }
+
+    fn away(&self, error: &StoreError) {
+        let text = described(error);
+        self.weather.send_if_modified(|weather| {
+            let news = *weather == Weather::Fair;
+            if news {
+                tracing::warn!(error = text, "the store fails: sessions go on, and wait in the spool");
+                *weather = Weather::Away { since: SystemTime::now(), error: text.clone() };
+            }
+            news
+        });
+    }
+
+    /// Waits for the next attempt: longer each time, never for all sessions at the same moment, and no longer than until
+    /// the store is seen to work.
+    pub(crate) async fn pause(&self, attempts: &mut Attempts) {
+        let works = self.works.notified();
+        let _ = timeout(jittered(attempts.pause), works).await;
+        attempts.failed += 1;
+        attempts.pause = (attempts.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Half of it to all of it.
+fn jittered(pause: Duration) -> Duration {
+    let random = uuid::Uuid::new_v4().as_bytes()[0];
+    pause / 2 + pause / 2 * u32::from(random) / 255
+}
+
+/// An error with its causes.
+pub(crate) fn described(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,347 @@
+use std::{io, sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use storage::{
+    Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError, StreamTotals,
+    cast::{Code, Header, write_event},
+    chunk::{self, MAX_UNCOMPRESSED},
+    spool::{Facts, Segment, SpoolError, boot_id},
+};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    depot::{Attempts, Conflict, Depot, described},
+    gist::Gist,
+    opening::unix_micros,
+};
+
+/// One session's way from the spool to the store: chunks in order, then the manifest, then the spool lets go of it.
+pub(crate) struct Drain {
+    depot: Arc<Depot>,
+    id: RecordingId,
+    facts: Facts,
+    chunks: Vec<Chunk>,
+    digest: [u8; 32],
+    /// Of the last segment that was read.
+    totals: Option<StreamTotals>,
+    micros: u64,
+    /// The store failed, or this is an earlier process's session: another may have completed it meanwhile.
+    doubtful: bool,
+}
+
+/// Why a step did not work.
+enum Trouble {
+    /// The store, or the spool's disk: it may work later.
+    Later(String),
+    /// The store has something else under our names.
+    Conflict(Conflict),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Later(described(&error))
+    }
+}
+
+impl From<SpoolError> for Trouble {
+    fn from(error: SpoolError) -> Self {
+        Self::Later(described(&error))
+    }
+}
+
+impl From<RecordingError> for Trouble {
+    fn from(error: RecordingError) -> Self {
+        Self::Later(described(&error))
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+/// An object before it is put, and the lines in it.
+struct Packed {
+    object: Vec<u8>,
+    /// Lines that must be in what the store has, if it has something.
+    lines: Vec<u8>,
+    uncompressed: u64,
+    first_micros: u64,
+    last_micros: u64,
+}
+
+impl Drain {
+    pub(crate) fn new(depot: Arc<Depot>, id: RecordingId) -> Self {
+        let doubtful = depot.spool.left().contains(&id);
+        Self {
+            depot,
+            id,
+            facts: Facts::default(),
+            chunks: Vec::new(),
+            digest: [0; 32],
+            totals: None,
+            micros: 0,
+            doubtful,
+        }
+    }
+
+    /// Runs until the session is in the store. Whatever fails is tried again; only a store that has something else under
+    /// our names ends it, and then the session is set aside.
+    pub(crate) async fn run(mut self) {
+        let mut attempts = Attempts::default();
+        loop {
+            match self.go_on(&mut attempts).await {
+                Ok(()) => return,
+                Err(Trouble::Conflict(conflict)) => return self.set_aside(&conflict),
+                Err(Trouble::Later(why)) => {
+                    tracing::debug!(session = %self.id, why, "not stored yet");
+                    self.doubtful = true;
+                    self.depot.pause(&mut attempts).await;
+                }
+            }
+        }
+    }
+
+    async fn go_on(&mut self, attempts: &mut Attempts) -> Result<(), Trouble> {
+        if self.chunks.is_empty() {
+            let (spool, id) = (self.depot.spool.clone(), self.id);
+            let Some(facts) = blocking(move || spool.facts(id)).await? else {
+                // No whole header: nothing was dialled, and nobody was told of it.
+                self.depot.spool.finished(self.id)?;
+                return Ok(());
+            };
+            self.facts = facts;
+            self.refuse_completed().await?;
+            self.put_header().await?;
+        }
+        loop {
+            let Some(mut watch) = self.depot.spool.watch(self.id) else { return Ok(()) };
+            let (ended, _) = watch.seen();
+            for number in self.depot.spool.closed_segments(self.id)? {
+                self.learn_to(number).await?;
+                self.put_segment(number, ended).await?;
+                *attempts = Attempts::default();
+            }
+            if ended {
+                return self.finish().await;
+            }
+            watch.changed().await;
+        }
+    }
+
+    async fn put_header(&mut self) -> Result<(), Trouble> {
+        let lines = self.facts.header.clone();
+        let object = chunk::compress(&lines)?;
+        let uncompressed = lines.len() as u64;
+        self.put(0, Packed { object, lines, uncompressed, first_micros: 0, last_micros: 0 }).await
+    }
+
+    /// Stores a segment and removes it.
+    async fn put_segment(&mut self, number: u32, ended: bool) -> Result<(), Trouble> {
+        if self.chunks.last().is_some_and(|last| last.number >= number) {
+            return Ok(self.depot.spool.stored(self.id, number)?);
+        }
+        let _place = self.depot.place().await;
+        let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
+        let cut_off = ended && self.is_last(number)?;
+        let (packed, segment) = blocking(move || -> Result<_, Trouble> {
+            let mut segment = spool.segment(id, number)?;
+            let lines = segment.lines.clone();
+            if cut_off {
+                let facts = spool.facts(id)?.unwrap_or(facts);
+                if facts.ended.is_none() {
+                    cut(&mut segment, &facts);
+                }
+            }
+            Ok((pack(&segment, lines)?, segment))
+        })
+        .await?;
+        if let Some(mark) = segment.mark {
+            self.totals = Some(mark.totals);
+            self.micros = mark.micros;
+        }
+        if segment.damaged > 0 {
+            tracing::error!(session = %id, number, places = segment.damaged, "the spool is damaged: the recording says where");
+        }
+        if packed.uncompressed > 0 {
+            self.refuse_completed().await?;
+            self.put(number, packed).await?;
+        }
+        self.depot.spool.stored(id, number)?;
+        Ok(())
+    }
+
+    fn is_last(&self, number: u32) -> Result<bool, SpoolError> {
+        Ok(self.depot.spool.closed_segments(self.id)?.last() == Some(&number))
+    }
+
+    async fn put(&mut self, number: u32, packed: Packed) -> Result<(), Trouble> {
+        let Packed { object, lines, uncompressed, first_micros, last_micros } = packed;
+        // Another version of zstd may have made other bytes of the same lines.
+        let ours =
+            |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there.starts_with(&lines));
+        let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), ours).await?;
+        let stored = stored.map_err(Trouble::Conflict)?;
+        self.list(number, &stored, uncompressed, (first_micros, last_micros));
+        Ok(())
+    }
+
+    /// Adds a chunk to the manifest's list.
+    fn list(&mut self, number: u32, object: &[u8], uncompressed: u64, (first_micros, last_micros): (u64, u64)) {
+        self.digest = chunk::chain(self.digest, object);
+        self.chunks.push(Chunk {
+            number,
+            size: object.len() as u64,
+            uncompressed,
+            digest: chunk::hex(self.digest),
+            first_micros,
+            last_micros,
+        });
+    }
+
+    /// Chunks before `number` that an earlier process stored.
+    async fn learn_to(&mut self, number: u32) -> Result<(), Trouble> {
+        let known = self.chunks.last().map_or(0, |chunk| chunk.number);
+        for missing in known + 1..number {
+            let key = Key::chunk(self.id, missing);
+            let object = match self.depot.observed(self.depot.store.read(&key)).await {
+                // In neither: the list has a hole, which every reader names.
+                Err(StoreError::NotFound(_)) => continue,
+                other => other?,
+            };
+            let lines = chunk::decompress(&object, MAX_UNCOMPRESSED).unwrap_or_default();
+            let uncompressed = lines.len() as u64;
+            let segment = Segment { lines, ..Segment::default() };
+            let times = (segment.first_micros().unwrap_or(0), segment.last_micros().unwrap_or(0));
+            self.list(missing, &object, uncompressed, times);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody else completed the session while it was not known how this gateway is. Then nothing more may be
+    /// put beside what they listed.
+    async fn refuse_completed(&mut self) -> Result<(), Trouble> {
+        if !std::mem::take(&mut self.doubtful) {
+            return Ok(());
+        }
+        let manifest = Key::manifest(self.id);
+        match self.depot.observed(self.depot.store.read(&manifest)).await {
+            Err(StoreError::NotFound(_)) => Ok(()),
+            // Ours, perhaps: the spool was not cleared any more. What it lists decides.
+            Ok(_) if self.depot.spool.closed_segments(self.id)?.is_empty() => Ok(()),
+            Ok(_) => Err(Trouble::Conflict(Conflict(manifest))),
+            Err(error) => {
+                self.doubtful = true;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), Trouble> {
+        let (spool, id) = (self.depot.spool.clone(), self.id);
+        if let Some(facts) = blocking(move || spool.facts(id)).await? {
+            self.facts = facts;
+        }
+        if self.doubtful_end() {
+            self.learn_all().await?;
+        }
+        let (mut manifest, found) = match self.facts.ended.take() {
+            Some(manifest) => (*manifest, false),
+            None => (self.interrupted().await?, true),
+        };
+        manifest.chunks.clone_from(&self.chunks);
+        self.put_manifest(&manifest).await?;
+        self.depot.spool.finished(self.id)?;
+        if found {
+            self.depot.tell(manifest);
+        }
+        Ok(())
+    }
+
+    /// Only the header is known: an earlier process may have stored and removed all segments.
+    fn doubtful_end(&self) -> bool {
+        self.chunks.len() == 1 && self.depot.spool.left().contains(&self.id)
+    }
+
+    async fn learn_all(&mut self) -> Result<(), Trouble> {
+        let numbers = Recordings::new(self.depot.store.clone()).chunk_numbers(self.id).await?;
+        match numbers.last() {
+            Some(last) => self.learn_to(last + 1).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn put_manifest(&mut self, manifest: &Manifest) -> Result<(), Trouble> {
+        let object = manifest.seal(&self.depot.signer, unix_micros(SystemTime::now()));
+        let ours = |there: &Bytes| {
+            serde_json::from_slice::<Manifest>(there).is_ok_and(|there| {
+                (&there.session, &there.outcome, &there.chunks)
+                    == (&manifest.session, &manifest.outcome, &manifest.chunks)
+            })
+        };
+        let put = self.depot.put(&Key::manifest(self.id), object, ours).await?;
+        put.map(drop).map_err(Trouble::Conflict)
+    }
+
+    /// The manifest of a session without an end: what its lines and facts say.
+    async fn interrupted(&self) -> Result<Manifest, Trouble> {
+        let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
+        let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
+        let outcome = self.facts.said.clone().or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
+        tracing::warn!(session = %self.id, ?outcome, "completed a session that had no end");
+        let mut manifest = gist.manifest(header.kubetape, outcome, self.facts.transport.clone());
+        manifest.duration_micros = manifest.duration_micros.max(self.micros);
+        manifest.ended_micros = manifest.session.started_micros.saturating_add_unsigned(manifest.duration_micros);
+        if let Some(totals) = self.totals {
+            manifest.totals = totals;
+        }
+        Ok(manifest)
+    }
+
+    fn set_aside(&self, conflict: &Conflict) {
+        match self.depot.spool.set_aside(self.id) {
+            Ok(place) => {
+                tracing::error!(session = %self.id, place = %place.display(), %conflict, "the session cannot be stored: it is kept aside");
+            }
+            Err(error) => {
+                tracing::error!(session = %self.id, error = &error as &dyn std::error::Error, %conflict, "the session cannot be stored")
+            }
+        }
+    }
+}
+
+/// Ends a segment after which nothing was written: its streams, and a remark where the machine itself stopped.
+fn cut(segment: &mut Segment, facts: &Facts) {
+    segment.give_up_tails();
+    if facts.boot != boot_id() {
+        let micros = segment.last_micros().unwrap_or(0);
+        let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+        let remark = format!(
+            "missing: the gateway's machine stopped; what was said from {seconds} s until then may have been lost with it"
+        );
+        write_event(&mut segment.lines, micros, Code::Gap, &remark);
+    }
+}
+
+fn pack(segment: &Segment, lines: Vec<u8>) -> io::Result<Packed> {
+    Ok(Packed {
+        object: chunk::compress(&segment.lines)?,
+        uncompressed: segment.lines.len() as u64,
+        first_micros: segment.first_micros().unwrap_or(0),
+        last_micros: segment.last_micros().unwrap_or(0),
+        lines,
+    })
+}
+
+/// File calls and compression block: they run where blocking is allowed.
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Trouble>
+where
+    T: Send + 'static,
+    E: Into<Trouble> + Send + 'static,
+{
+    match spawn_blocking(work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(gone) => Err(Trouble::Later(gone.to_string())),
+    }
+}

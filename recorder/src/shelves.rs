@@ -1,0 +1,31 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use storage::RecordingId;
+
+use crate::shelf::Shelf;
+
+/// The sessions under way, so that one task does for all of them what time alone does.
+#[derive(Default)]
+pub(crate) struct Shelves {
+    all: Mutex<HashMap<RecordingId, Weak<Shelf>>>,
+}
+
+impl Shelves {
+    pub(crate) fn enter(&self, id: RecordingId, shelf: &Arc<Shelf>) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(shelf));
+    }
+
+    pub(crate) fn tick(&self) {
+        let mut shelves = Vec::new();
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, weak| {
+            let shelf = weak.upgrade();
+            let there = shelf.is_some();
+            shelves.extend(shelf);
+            there
+        });
+        shelves.iter().for_each(|shelf| shelf.tick());
+    }
+}

@@ -1,0 +1,65 @@
+//! Leases: what says in the store that a gateway is alive.
+//!
+//! A lease is an object `leases/<gateway>/YYYY/MM/DD/<until>-<instance>.json`, created and never changed: `until` is the
+//! second since 1970, twelve digits, up to which nobody else may complete the gateway's sessions; `instance` tells two
+//! processes of one name apart. The newest name says how long the last of them lives, without a read.
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Key, Store, StoreError};
+
+/// A lease's content, for a person: the name says the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The gateway's name.
+    pub gateway: String,
+    /// The process.
+    pub instance: Uuid,
+    /// End, seconds since 1970 UTC.
+    pub until: i64,
+}
+
+impl Lease {
+    /// Its name, under the day of its end.
+    ///
+    /// # Errors
+    /// The name, where the gateway's is not a legal segment, or the end lies outside of what a calendar has.
+    pub fn key(&self) -> Result<Key, String> {
+        let at = Timestamp::from_second(self.until).map_err(|error| error.to_string())?;
+        let day = at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
+        if self.gateway.contains('/') {
+            return Err(self.gateway.clone());
+        }
+        Key::new(format!("leases/{}/{day}/{:012}-{}.json", self.gateway, self.until, self.instance))
+    }
+}
+
+/// Writes a lease.
+///
+/// # Errors
+/// The store's.
+pub async fn take(store: &dyn Store, lease: &Lease) -> Result<(), StoreError> {
+    let key = lease.key().map_err(|name| StoreError::failed("name", name, "not a legal name"))?;
+    // Strings and a number: serialising them to memory has no way to fail.
+    match store.put_new(&key, serde_json::to_vec(lease).unwrap_or_default().into()).await {
+        Err(StoreError::Exists(_)) => Ok(()),
+        other => other,
+    }
+}
+
+/// Until when a gateway of that name is alive, seconds since 1970; none where it never had a lease.
+///
+/// # Errors
+/// The store's.
+pub async fn alive_until(store: &dyn Store, gateway: &str) -> Result<Option<i64>, StoreError> {
+    let mut prefix = format!("leases/{gateway}/");
+    for _ in ["year", "month", "day"] {
+        let Some(last) = store.children(&prefix).await?.pop() else { return Ok(None) };
+        prefix.push_str(&last);
+        prefix.push('/');
+    }
+    let last = store.children(&prefix).await?.pop();
+    Ok(last.and_then(|name| name.split('-').next()?.parse().ok()))
+}
