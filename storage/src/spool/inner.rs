@@ -43,10 +43,13 @@ pub(super) struct Inner {
     _lock: File,
 }
 
+/// Who waits for a sync, and is told how it went.
+pub(super) type Waiting = oneshot::Sender<Result<(), SpoolError>>;
+
 /// What the syncing thread has been asked for.
 #[derive(Debug, Default)]
 pub(super) struct Syncs {
-    pub(super) asked: Vec<(Arc<Live>, Option<oneshot::Sender<Result<(), SpoolError>>>)>,
+    pub(super) asked: Vec<(Arc<Live>, Option<Waiting>)>,
     pub(super) over: bool,
 }
 
