@@ -5,7 +5,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use audit::{Journal, JournalSettings};
 use gateway::{Gateway, TlsSettings};
-use player::{Player, PlayerSettings};
 use recorder::Recorder;
 use search::{Follower, Index};
 use storage::{Recordings, Store, journal::What, signing::Signer};
@@ -210,7 +209,7 @@ fn web_settings(
     Ok(web::Settings {
         store: store.clone(),
         index: index.clone(),
-        player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
+        player: wiring::player(config, Recordings::new(store.clone())),
         journal: journal.clone(),
         users: wiring::users(config)?,
         links: wiring::links(config)?,

@@ -4,9 +4,13 @@ use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::{Authority, Tokens, clusters};
+use player::{Player, PlayerSettings};
 use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Spool, Store};
 
 use crate::config::{Certificate, ClusterSource, Config, Credential, Policy, Storage, raw};
+
+/// Bytes of what is kept of long recordings; the ones used longest ago are removed beyond it.
+const TIMELINES: u64 = 4 << 30;
 
 /// Opens the storage to write recordings into it.
 pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
@@ -40,6 +44,11 @@ pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
         }
         Storage::S3(s3) => bucket(s3).await,
     }
+}
+
+/// Plays recordings; what it learned of long ones is kept in `state.dir`.
+pub fn player(config: &Config, recordings: Recordings) -> Player {
+    Player::new(recordings, PlayerSettings::default()).with_folder(config.state_file("timelines"), TIMELINES)
 }
 
 /// Tries what the storage can do; one that alters what is stored is refused.

@@ -4,9 +4,12 @@
 //! Everything in a recording was printed by something hostile until shown otherwise: sizes are clamped, damaged lines
 //! and missing chunks are shown as what they are, and nothing here panics over them.
 
+mod activity;
 mod cache;
 mod error;
 pub mod export;
+mod find;
+mod kept;
 mod live;
 mod lossy;
 mod playback;
@@ -14,16 +17,18 @@ mod projector;
 mod segments;
 mod timeline;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cache::Cache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
+pub use find::{Found, FoundLine};
+use kept::Kept;
 pub use live::{LiveFrame, Viewer};
 use playback::Reel;
 pub use playback::{Pace, Playback, Step, Timed};
 use segments::Gathering;
-pub use segments::{Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
+pub use segments::{Bars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
 use storage::{RecordingError, RecordingId, Recordings, cast::Header, spool::Spool};
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
@@ -53,19 +58,26 @@ pub struct Player {
     cache: Arc<Cache>,
     stages: Arc<live::Stages>,
     spool: Option<Spool>,
+    kept: Option<Kept>,
 }
 
 impl Player {
     /// Plays `recordings`.
     pub fn new(recordings: Recordings, settings: PlayerSettings) -> Self {
         let cache = Arc::new(Cache::new(settings.cache_bytes));
-        Self { recordings, settings, cache, stages: Arc::default(), spool: None }
+        Self { recordings, settings, cache, stages: Arc::default(), spool: None, kept: None }
     }
 
     /// Watches the sessions that this process records where they are first: without it what is live is some seconds old.
     #[must_use]
     pub fn with_spool(self, spool: Spool) -> Self {
         Self { spool: Some(spool), ..self }
+    }
+
+    /// Keeps what was learned of long recordings in a folder, of at most so many bytes, so that they are gone through once.
+    #[must_use]
+    pub fn with_folder(self, folder: impl Into<PathBuf>, limit: u64) -> Self {
+        Self { kept: Some(Kept::new(folder.into(), limit)), ..self }
     }
 
     /// The index of asciinema-player's `segmented` source, of what is stored by now. Its URLs are relative:
@@ -128,6 +140,15 @@ impl Player {
         Ok(self.timeline(id).await?.duration())
     }
 
+    /// The lines of the recording that have a text in them, in any case, with the moments at which they stood there. It goes
+    /// through all that is stored: a second for some 50 MB.
+    ///
+    /// # Errors
+    /// [`PlayerError`]
+    pub async fn find(&self, id: RecordingId, text: &str) -> Result<Found, PlayerError> {
+        find::find(&self.recordings, &self.header(id).await?, id, text).await
+    }
+
     /// Writes the recording in a format, chunk by chunk.
     ///
     /// # Errors
@@ -148,14 +169,31 @@ impl Player {
         let known = match held.as_ref() {
             Some(known) if known.complete || !self.has_more(id, known.chunk).await? => return Ok(Arc::clone(known)),
             Some(known) => (**known).clone(),
-            None => Timeline::new(&self.header(id).await?),
+            None => match self.load(id).await? {
+                Some(timeline) => {
+                    self.cache.weigh(id, timeline.bytes());
+                    *held = Some(Arc::clone(&timeline));
+                    return Ok(timeline);
+                }
+                None => Timeline::new(&self.header(id).await?),
+            },
         };
         let from = known.marks.last().map_or(0, |mark| mark.place.chunk.saturating_sub(1));
         let chunks = self.recordings.chunks_after(id, from).await?;
         let timeline = Arc::new(known.extend(chunks, &self.settings).await?);
         self.cache.weigh(id, timeline.bytes());
         *held = Some(Arc::clone(&timeline));
+        if let Some(kept) = self.kept.clone() {
+            let timeline = Arc::clone(&timeline);
+            off(move || kept.store(id, &timeline)).await?;
+        }
         Ok(timeline)
+    }
+
+    /// What the folder has of a recording.
+    async fn load(&self, id: RecordingId) -> Result<Option<Arc<Timeline>>, PlayerError> {
+        let Some(kept) = self.kept.clone() else { return Ok(None) };
+        Ok(off(move || kept.load(id)).await?.map(Arc::new))
     }
 
     /// The header: from the spool where a session began a moment ago and the store does not have it yet.

@@ -1,5 +1,5 @@
 /// Bytes of one stream as text: a character that was cut in two is joined, what is no UTF-8 becomes U+FFFD.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Lossy {
     /// The beginning of a character, at most three bytes.
     pending: Vec<u8>,

@@ -1,9 +1,14 @@
+use serde::{Deserialize, Serialize};
 use storage::cast::{CastError, Code, Event, Header, PortConnection, PortState, events};
 
 use crate::{lossy::Lossy, segments::TerminalSize};
 
 /// Most characters of a marker's label; the rest is cut off.
 const LABEL: usize = 200;
+
+/// Errors are told from output by their colour, where there was no terminal to mix them: light red, and back.
+const ERRORS: &str = "\x1b[91m";
+const ERRORS_OVER: &str = "\x1b[39m";
 
 /// What one event does to the screen of somebody who watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub(crate) enum Shown {
 }
 
 /// Where an event is: the chunk's number, and the event's number in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) chunk: u32,
     pub(crate) event: usize,
@@ -26,7 +31,7 @@ pub(crate) fn placed(chunk: u32, lines: &[u8], from: usize) -> impl Iterator<Ite
 }
 
 /// Turns a recording's events into what is shown. A copy, kept with a place, goes on from there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Projector {
     tty: bool,
     stdout: Lossy,
@@ -106,7 +111,11 @@ impl Projector {
         if text.is_empty() {
             return None;
         }
-        Some(Shown::Output(if self.tty { text } else { self.with_returns(&text) }))
+        if self.tty {
+            return Some(Shown::Output(text));
+        }
+        let text = self.with_returns(&text);
+        Some(Shown::Output(if stream == Code::Stderr { format!("{ERRORS}{text}{ERRORS_OVER}") } else { text }))
     }
 
     /// Where no terminal was involved, nothing turned `\n` into `\r\n`; a player's terminal needs it.

@@ -1,7 +1,7 @@
 //! What asciinema-player 3.18's `segmented` source reads: an index, and segments that each start with a snapshot.
 
 use avt::Terminal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     projector::Shown,
@@ -21,10 +21,23 @@ pub struct SegmentIndex {
     pub segments: Vec<SegmentRef>,
     /// Time and label of each command: argv at 0, typed ones when they were entered.
     pub markers: Vec<(f64, String)>,
+    /// When how much was printed. The player does not know it; the page draws it.
+    pub activity: Bars,
+    /// From when to when nothing was printed for two seconds or more; of many, the longest.
+    pub pauses: Vec<(f64, f64)>,
+}
+
+/// Bytes printed over time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bars {
+    /// Seconds that each bar stands for.
+    pub width: f64,
+    /// Bytes in each, from the start on; zeros at the end are left out.
+    pub bytes: Vec<u64>,
 }
 
 /// Columns and rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
     /// Columns
     pub cols: u16,
@@ -59,7 +72,7 @@ pub struct Segment {
 }
 
 /// A screen as text that draws it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentSnapshot {
     /// Columns
     pub cols: u16,
@@ -104,6 +117,8 @@ impl Timeline {
             term: self.term,
             segments: self.marks.iter().enumerate().map(segment).collect(),
             markers: self.markers.iter().map(|(at, label)| (seconds(*at), label.clone())).collect(),
+            activity: Bars { width: seconds(self.shown.width), bytes: self.shown.bars.clone() },
+            pauses: self.shown.pauses.iter().map(|(from, to)| (seconds(*from), seconds(*to))).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use avt::Terminal;
+use serde::{Deserialize, Serialize};
 use storage::{
     RecordingError,
     cast::Header,
@@ -8,7 +9,9 @@ use storage::{
 };
 
 use crate::{
-    PlayerError, PlayerSettings, off,
+    PlayerError, PlayerSettings,
+    activity::Activity,
+    off,
     projector::{Place, Projector, Shown, label, placed},
     segments::{SegmentSnapshot, TerminalSize},
 };
@@ -23,7 +26,7 @@ const DOUBLINGS: usize = 6;
 const MARKERS: usize = 10_000;
 
 /// Where a segment starts, with all that is needed to play from there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Mark {
     pub(crate) start: u64,
     pub(crate) place: Place,
@@ -34,11 +37,15 @@ pub(crate) struct Mark {
 }
 
 /// How a recording is cut into segments, as far as it was stored when it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Timeline {
     pub(crate) term: TerminalSize,
     pub(crate) marks: Vec<Mark>,
     pub(crate) markers: Vec<(u64, String)>,
+    /// What was printed when, up to the last mark.
+    activity: Activity,
+    /// The same, up to the end.
+    pub(crate) shown: Activity,
     /// Microseconds of the end.
     pub(crate) end: u64,
     /// The newest chunk that was read.
@@ -61,7 +68,16 @@ impl Timeline {
         };
         let command = label(&header.command);
         let markers = if command.is_empty() { Vec::new() } else { vec![(0, command)] };
-        Self { term, marks: vec![Mark { markers: markers.len(), ..first }], markers, end: 0, chunk: 0, complete: false }
+        Self {
+            term,
+            marks: vec![Mark { markers: markers.len(), ..first }],
+            markers,
+            activity: Activity::default(),
+            shown: Activity::default(),
+            end: 0,
+            chunk: 0,
+            complete: false,
+        }
     }
 
     /// The marker at the very start, which no event has.
@@ -117,6 +133,8 @@ impl Timeline {
             }
         }
         timeline.end = cutter.projector.now().max(ended.unwrap_or(0)).max(timeline.end);
+        cutter.activity.silence(timeline.end);
+        timeline.shown = cutter.activity;
         timeline.complete = ended.is_some();
         Ok(timeline)
     }
@@ -158,6 +176,7 @@ struct Cutter {
     taken: usize,
     /// Something was printed.
     drawn: bool,
+    activity: Activity,
 }
 
 impl Cutter {
@@ -176,6 +195,7 @@ impl Cutter {
             snapshots: settings.cache_bytes / 2,
             taken: timeline.bytes(),
             drawn: timeline.marks.len() > 1,
+            activity: timeline.activity.clone(),
         })
     }
 
@@ -221,6 +241,7 @@ impl Cutter {
         self.taken += snapshot.init.len() + 256;
         (self.segment_start, self.segment_bytes) = (start, 0);
         let markers = timeline.markers.len();
+        timeline.activity = self.activity.clone();
         timeline.marks.push(Mark { start, place, projector: self.projector.clone(), snapshot, markers });
     }
 
@@ -243,6 +264,7 @@ impl Cutter {
     fn draw(&mut self, shown: &Shown) {
         if let Shown::Output(text) = shown {
             self.segment_bytes += text.len();
+            self.activity.add(self.projector.now(), text.len());
             self.drawn = true;
         }
         draw(&mut self.terminal, shown);

@@ -6,7 +6,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use player::{Segment, SegmentIndex};
+use player::{Found, Segment, SegmentIndex};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
 use storage::{CommandSource, Manifest, cast::Session};
@@ -31,6 +31,7 @@ pub(crate) fn routes(state: &Shared) -> Router<Shared> {
         .route("/sessions/{id}", get(session))
         .route("/sessions/{id}/commands", get(list_commands))
         .route("/sessions/{id}/download", get(download))
+        .route("/sessions/{id}/find", get(find))
         .route("/sessions/{id}/live", get(live::watch))
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/player/index.json", get(index))
@@ -96,6 +97,28 @@ async fn list_commands(
         text: command.text,
     };
     Ok(Json(commands.into_iter().map(one).collect()))
+}
+
+#[derive(Deserialize)]
+struct Sought {
+    q: String,
+}
+
+async fn find(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Path(id): Path<String>,
+    Query(sought): Query<Sought>,
+) -> Answer<Found> {
+    let id = recording(&id)?;
+    if sought.q.trim().is_empty() || sought.q.len() > 500 {
+        return Err(Failure::invalid("q is the text to find: 1 to 500 bytes.").into());
+    }
+    let turn = shared.exports.clone().try_acquire_owned().map_err(|_| crate::download::busy())?;
+    shared.viewing(&login, id).await?;
+    let found = shared.player.find(id, sought.q.trim()).await.map_err(unplayable)?;
+    drop(turn);
+    Ok(Json(found))
 }
 
 async fn index(

@@ -83,7 +83,7 @@ impl Wanted {
     }
 }
 
-fn busy() -> Failure {
+pub(crate) fn busy() -> Failure {
     let message = "Too many downloads are running. Try again in a moment.";
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", message)
 }

@@ -103,7 +103,7 @@ async fn without_a_terminal_both_outputs_are_shown_with_returns() {
     tape.chunk(&[(1, Output, "out\n"), (2, Stderr, "err\r\n"), (3, Output, "\nend\r"), (4, Output, "\n")]).await;
     let player = tape.player(short());
     let segment = player.segment(tape.id, 0, None).await.unwrap();
-    assert_eq!(text(&segment), "out\r\nerr\r\n\r\nend\r\n");
+    assert_eq!(text(&segment), "out\r\n\u{1b}[91merr\r\n\u{1b}[39m\r\nend\r\n");
     assert_eq!((segment.snapshot.cols, segment.snapshot.rows), (120, 30));
 }
 
@@ -228,4 +228,43 @@ async fn a_flood_stays_within_the_bounds() {
     assert!((15..=20).contains(&index.segments.len()), "{} segments of 288 kB", index.segments.len());
     let segments = check(&player, tape.id, &index).await;
     assert_eq!(segments.iter().map(|s| text(s).len()).sum::<usize>(), 4000 * 72);
+}
+
+#[tokio::test]
+async fn what_was_learned_of_a_long_recording_is_kept_in_a_folder() {
+    let mut tape = Tape::start(Kind::Tty, "never").await;
+    for number in 0..8 {
+        tape.chunk(&[(number * 3 * SECOND, Output, "some\r\n"), (number * 3 * SECOND + 1, Marker, "ls")]).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let player = || tape.player(short()).with_folder(folder.path().join("timelines"), 1 << 20);
+    player().index(tape.id).await.unwrap();
+    assert!(!folder.path().join("timelines").exists(), "one that goes on is not kept");
+    tape.finish(30 * SECOND).await;
+    let first = player();
+    let index = first.index(tape.id).await.unwrap();
+    let segments = check(&first, tape.id, &index).await;
+    let kept: Vec<_> = std::fs::read_dir(folder.path().join("timelines")).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1);
+
+    let second = player();
+    assert_eq!(second.index(tape.id).await.unwrap(), index);
+    assert_eq!(check(&second, tape.id, &index).await, segments);
+    assert_eq!(index.pauses.last(), Some(&(21.0, 30.0)));
+
+    std::fs::write(&kept[0], "damaged").unwrap();
+    assert_eq!(player().index(tape.id).await.unwrap(), index, "it is made again");
+    let small = tape.player(short()).with_folder(folder.path().join("small"), 10);
+    small.index(tape.id).await.unwrap();
+    assert_eq!(std::fs::read_dir(folder.path().join("small")).unwrap().count(), 0, "beyond the bound it is removed");
+}
+
+#[tokio::test]
+async fn errors_are_told_from_output_where_there_was_no_terminal() {
+    let mut tape = Tape::start(Kind::Piped, "never").await;
+    tape.chunk(&[(1, Output, "fine\n"), (2, Stderr, "bad\n")]).await;
+    tape.finish(3).await;
+    let player = tape.player(short());
+    let segment = player.segment(tape.id, 0, None).await.unwrap();
+    assert_eq!(text(&segment), "fine\r\n\u{1b}[91mbad\r\n\u{1b}[39m");
 }
