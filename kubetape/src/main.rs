@@ -17,6 +17,7 @@ mod service;
 mod signing;
 mod spool_watch;
 mod time;
+mod timelines;
 mod wiring;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use audit::{Journal, JournalSettings};
 use gateway::{Gateway, TlsSettings};
+use player::Player;
 use recorder::Recorder;
 use search::{Follower, Index};
 use storage::{Recordings, Store, journal::What, signing::Signer};
@@ -15,7 +16,7 @@ use crate::{
     changes::Changes,
     config::{Config, Web},
     control::{self, Control},
-    signing, spool_watch, wiring,
+    signing, spool_watch, timelines, wiring,
 };
 
 /// At the end of the process, how long the store has to take the last sessions.
@@ -116,9 +117,11 @@ impl Service {
         let late = CancellationToken::new();
         let mut others = JoinSet::new();
         if let (Some(settings), Some(listener)) = (&config.web, listeners.web) {
-            let pages = web_settings(config, settings, &store, &index, &journal, &gateway, kubectl_hint)?;
-            let player = pages.player.with_spool(recorder.spool().clone());
-            let web = web::Web::new(web::Settings { player, ..pages });
+            let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
+            let recordings = Recordings::new(store.clone());
+            others.spawn(timelines::run(gateway.clone(), recordings, player.clone(), late.clone()));
+            let of_web = web_settings(config, settings, (&store, player), &index, &journal, &gateway, kubectl_hint)?;
+            let web = web::Web::new(of_web);
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
         }
@@ -200,7 +203,7 @@ fn tls(config: &Config) -> TlsSettings {
 fn web_settings(
     config: &Config,
     settings: &Web,
-    store: &Arc<dyn Store>,
+    (store, player): (&Arc<dyn Store>, Player),
     index: &Index,
     journal: &Journal,
     gateway: &Gateway,
@@ -209,7 +212,7 @@ fn web_settings(
     Ok(web::Settings {
         store: store.clone(),
         index: index.clone(),
-        player: wiring::player(config, Recordings::new(store.clone())),
+        player,
         journal: journal.clone(),
         users: wiring::users(config)?,
         links: wiring::links(config)?,

@@ -21,6 +21,8 @@ pub(crate) struct Chrome {
 pub(crate) enum Part {
     Sessions,
     Search,
+    Requests,
+    Journal,
     None,
 }
 
@@ -45,6 +47,14 @@ impl Chrome {
 
     pub(crate) fn search(&self) -> bool {
         self.part == Part::Search
+    }
+
+    pub(crate) fn requests(&self) -> bool {
+        self.part == Part::Requests
+    }
+
+    pub(crate) fn journal(&self) -> bool {
+        self.part == Part::Journal
     }
 }
 

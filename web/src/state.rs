@@ -62,6 +62,7 @@ pub type EndSession =
 /// The running web, shared by all requests.
 pub(crate) struct State {
     pub(crate) recordings: Recordings,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) player: Player,
     index: Index,
     asking: Arc<Semaphore>,
@@ -90,7 +91,8 @@ pub(crate) type Shared = Arc<State>;
 impl State {
     pub(crate) fn new(settings: Settings, since: Timestamp, tls: bool, shutdown: CancellationToken) -> Shared {
         Arc::new(Self {
-            recordings: Recordings::new(settings.store),
+            recordings: Recordings::new(Arc::clone(&settings.store)),
+            store: settings.store,
             player: settings.player,
             index: settings.index,
             asking: Arc::new(Semaphore::new(ASKING)),

@@ -73,6 +73,8 @@ fn inside(state: &Shared) -> Router<Shared> {
         .route("/sessions/{id}", get(pages::session::page))
         .route("/sessions/{id}/text", get(pages::text::page))
         .route("/search", get(pages::search::page))
+        .route("/requests", get(pages::search::requests))
+        .route("/journal", get(pages::journal::page))
         .route_layer(from_fn_with_state(Arc::clone(state), guard::page))
 }
 

@@ -10,7 +10,7 @@ use audit::{Journal, JournalSettings};
 use import::{Claims, Done, ImportError, Importer, Limits};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use storage::journal::What;
+use storage::{Recordings, journal::What};
 
 use crate::{cli, config::Config, output, signing, time, wiring};
 
@@ -29,6 +29,7 @@ pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
         JournalSettings { object_age: Duration::from_secs(1), signer: signer.clone(), ..JournalSettings::default() };
     let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
     let limits = Limits { file_bytes: wanted.max_bytes.0, ..Limits::default() };
+    let player = wiring::player(config, Recordings::new(store.clone()));
     let importer = Importer::new(store, signer, limits);
     let bar = bar(&files)?;
     let claims = claims(wanted);
@@ -45,6 +46,8 @@ pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
         }
         if let Ok(done) = &imported {
             note(&journal, &claims, file, done).await?;
+            // So that a long one opens at once. It is derived: what fails here is made when it is opened.
+            let _ = player.index(done.id).await;
         }
         let row = Row::new(file, imported);
         if !wanted.json {

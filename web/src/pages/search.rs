@@ -27,6 +27,7 @@ struct SearchPage {
     filters: Filters,
     known: Known,
     action: &'static str,
+    requests: bool,
     chips: Vec<Chip>,
     outcomes: [OutcomeFilter; 10],
     asked: bool,
@@ -70,19 +71,38 @@ pub(crate) async fn page(
     Extension(login): Extension<Login>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
+    list(&shared, &login, filters, Part::Search).await
+}
+
+/// `GET /requests`: what kubectl and others asked of the clusters, newest first.
+pub(crate) async fn requests(
+    State(shared): State<Shared>,
+    Extension(login): Extension<Login>,
+    Query(filters): Query<Filters>,
+) -> Result<Response, Failure> {
+    list(&shared, &login, Filters { kind: "request".to_owned(), ..filters }, Part::Requests).await
+}
+
+async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> Result<Response, Failure> {
+    let requests = part == Part::Requests;
+    let action = if requests { "/requests" } else { "/search" };
     let query = filters.query()?;
     let (offset, limit) = (query.offset, query.limit);
-    let asked = !query.text.is_empty() || filters.any();
-    let (found, trouble) = if asked { ask(&shared, query).await? } else { Default::default() };
+    let asked = requests || !query.text.is_empty() || filters.any();
+    let (found, trouble) = if asked { ask(shared, query).await? } else { Default::default() };
     let now = Timestamp::now();
-    let to = |offset: usize| filters.address("/search", &[("offset", &offset.to_string())]);
-    let title =
-        if filters.q.trim().is_empty() { "Search".to_owned() } else { format!("{} – search", filters.q.trim()) };
+    let to = |offset: usize| filters.address(action, &[("offset", &offset.to_string())]);
+    let title = match filters.q.trim() {
+        "" if requests => "Requests".to_owned(),
+        "" => "Search".to_owned(),
+        text => format!("{text} – search"),
+    };
     Ok(render(&SearchPage {
-        page: Chrome::new(&shared, &login, Part::Search, title),
-        action: "/search",
-        chips: chips(&filters),
-        known: Known::of(&shared).await?,
+        page: Chrome::new(shared, login, part, title),
+        action,
+        requests,
+        chips: if requests { Vec::new() } else { chips(&filters) },
+        known: Known::of(shared).await?,
         outcomes: OutcomeFilter::ALL,
         asked,
         trouble,

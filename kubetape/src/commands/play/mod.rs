@@ -9,7 +9,6 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use harmless::Harmless;
-use player::{Player, PlayerSettings};
 use reel::{Reel, Shown, What};
 
 use super::viewing::{self, How};
@@ -21,7 +20,7 @@ pub async fn run(config: &Config, wanted: &cli::Play) -> Result<()> {
     let reel = Reel::open(&recordings, id).await.with_context(|| format!("cannot play {id}: see `kubetape ls`"))?;
     viewing::note(config, id, How::Play).await?;
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        let player = Player::new(recordings, PlayerSettings::default());
+        let player = wiring::player(config, recordings);
         return interactive::play(reel, &player, id, wanted).await;
     }
     stream(reel, wanted).await
