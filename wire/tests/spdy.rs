@@ -217,6 +217,15 @@ fn a_header_bomb_is_not_inflated() {
 }
 
 #[test]
+fn a_block_too_large_and_broken_is_said_to_be_the_same_wherever_it_is_cut() {
+    let large = Frames::new().deflate(&vec![0; (64 << 10) + 10]);
+    // A third type of block, which deflate does not have.
+    let frame = control(1, 0, &[&1u32.to_be_bytes(), &[0; 6], &large, b"\x07"]);
+    // Whole, and byte by byte.
+    assert_eq!(client_says(&[frame]), ["lost @0: a header block of more than 64 KiB"]);
+}
+
+#[test]
 fn data_is_told_before_its_frame_is_whole() {
     let mut decoder = v4().decoder();
     decoder.feed(Client, &Frames::new().stream(1, "stdin"), &mut |_| {});

@@ -47,6 +47,10 @@ impl Headers {
             let read = (inflate.total_in() - read) as usize;
             let written = (inflate.total_out() - written) as usize;
             compressed = &compressed[read..];
+            // Before the other complaint: a block may be too large and broken, and where it is cut must not matter.
+            if self.block.len() + written > LARGEST_BLOCK {
+                return Err("a header block of more than 64 KiB");
+            }
             match result {
                 Ok(_) => {}
                 Err(error) if error.needs_dictionary().is_some() => {
@@ -54,9 +58,6 @@ impl Headers {
                     continue;
                 }
                 Err(_) => return Err("a header block that does not inflate"),
-            }
-            if self.block.len() + written > LARGEST_BLOCK {
-                return Err("a header block of more than 64 KiB");
             }
             self.block.extend_from_slice(&out[..written]);
             match (compressed.is_empty(), written < STEP) {
