@@ -490,6 +490,11 @@ impl Commands {
         if at_edge && waiting.broken.len() < BROKEN {
             waiting.broken.push(shot.row);
         }
+        let abandoned = || shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
+        if !shot.below && self.keys.interrupted() && abandoned() {
+            // The next prompt is another line, however soon a key follows it.
+            return;
+        }
         if shot.below || (self.keys.seen() && !self.keys.entered()) {
             // A line editor goes to the last row first, or shows completions, or a look at a result, below its line.
             self.state = State::Output(Some(waiting));

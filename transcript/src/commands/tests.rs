@@ -36,6 +36,18 @@ fn a_suggestion_behind_the_cursor_was_not_entered() {
 }
 
 #[test]
+fn a_line_typed_right_after_one_was_given_up() {
+    let mut commands = Commands::new();
+    commands.printed(0, b"/ # ");
+    commands.typed(1_000_000, b"echo lost\x03");
+    commands.printed(1_000_200, b"echo lost^C\r\n/ # ");
+    commands.typed(1_000_400, b"exit 3\r");
+    commands.printed(1_000_600, b"e");
+    commands.printed(1_000_800, b"xit 3\r\n");
+    assert_eq!(texts(&commands.finish()), ["exit 3"]);
+}
+
+#[test]
 fn what_is_answered_without_echo_is_no_command() {
     let start = format!("{ON}$ ");
     let session = [
