@@ -29,7 +29,7 @@ impl Default for Settings {
         Self {
             gateway: "kubetape".to_owned(),
             chunk_bytes: 1 << 20,
-            chunk_age: Duration::from_secs(30),
+            chunk_age: Duration::from_secs(5),
             patience: Duration::from_secs(30),
             open_patience: Duration::from_secs(5),
             strict: true,

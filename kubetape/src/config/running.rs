@@ -427,7 +427,7 @@ impl Reader<'_> {
     fn recorder(&self, raw: &raw::Recorder) -> Result<Recorder> {
         let recorder = Recorder {
             chunk_bytes: raw.chunk_bytes.map_or(1 << 20, |size| size.0),
-            chunk_age: raw.chunk_age.map_or(Duration::from_secs(30), |span| span.0),
+            chunk_age: raw.chunk_age.map_or(Duration::from_secs(5), |span| span.0),
             strict: raw.strict.unwrap_or(true),
             patience: raw.patience.map_or(Duration::from_secs(30), |span| span.0),
             keep: self.keep(raw)?,
