@@ -245,11 +245,6 @@ class Gateway(Installation):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return answered(self.address, context, [*head, f"Authorization: Bearer {self.token(name)}"])
 
-    def manifest(self, session):
-        """The manifest, read from the store without the program."""
-        (path,) = self.folder.glob(f"recordings/**/{session}/manifest.json")
-        return json.loads(path.read_text())
-
     def newest(self, known, **wanted):
         """The one session that was not in `known` and has these fields, once it has ended."""
 

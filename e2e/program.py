@@ -139,6 +139,11 @@ class Installation:
         lines = [subprocess.run(["zstdcat", path], capture_output=True, check=True).stdout for path in objects]
         return [json.loads(line) for line in b"".join(lines).splitlines()]
 
+    def manifest(self, session):
+        """The manifest, read from the store without the program. It is stored a moment after kubectl has gone."""
+        (path,) = until(lambda: list(self.folder.glob(f"**/recordings/*/*/*/{session}/manifest.json")), what="a manifest")
+        return json.loads(path.read_text())
+
     def sessions(self, mark):
         """Sessions whose argv has `mark` in an element, oldest first."""
         rows = [row for row in self.ls() if any(mark in word for word in row["argv"])]
@@ -188,8 +193,3 @@ class Demo(Installation):
 
     def __exit__(self, *_):
         assert self.process.end() == 0, f"the demo did not end cleanly:\n{self.process.output}"
-
-    def manifest(self, session):
-        """The manifest, read from the store without the program."""
-        (path,) = self.folder.glob(f"**/recordings/*/*/*/{session}/manifest.json")
-        return json.loads(path.read_text())
