@@ -29,7 +29,8 @@ POD = ["shell", "-c", "shell"]
 class Gateway(Installation):
     """`kubetape serve` in front of a demo cluster, that can be killed and started again."""
 
-    def __init__(self, folder, cluster_kubeconfig, more, spool=None):
+    def __init__(self, folder, cluster_kubeconfig, more, spool=None, name="gw"):
+        folder.mkdir(exist_ok=True)
         super().__init__(folder / "kubetape.toml", {"KUBETAPE_STORAGE__S3__SECRET_KEY": SECRET})
         self.folder = folder
         self.spool = pathlib.Path(spool or folder / "state" / "spool")
@@ -41,7 +42,7 @@ class Gateway(Installation):
 dir = "{folder}/state"
 
 [gateway]
-name = "gw"
+name = "{name}"
 listen = "127.0.0.1:{self.port}"
 public_url = "https://127.0.0.1:{self.port}"
 
@@ -160,6 +161,40 @@ def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
     assert len(opened) == len(set(opened)) and len(ended) == len(set(ended))
     assert {row["id"] for row in rows.values()} <= set(opened), "a session that the journal does not know"
     gateway.run("verify")
+
+
+def test_a_gateway_that_never_comes_back_is_completed_by_another(tmp_path, cluster):
+    shared = disk(tmp_path)
+    lost = Gateway(tmp_path / "lost", cluster, shared, name="lost")
+    other = Gateway(tmp_path / "other", cluster, shared, name="other")
+    lost.start()
+    client = RawExec(lost.port, lost.token, ["sh", "-c", ENDLESS, "mark"])
+    stored = lambda: list((tmp_path / "store" / "recordings").rglob("000002.cast.zst"))  # noqa: E731
+    until(stored, 30, "two chunks in the store")
+    lost.kill()
+    client.join(30)
+    [lease] = (tmp_path / "store" / "leases" / "lost").rglob("*.json")
+    # As it will be named a day from now.
+    end, instance = lease.name.split("-", 1)
+    lease.rename(lease.with_name(f"{int(end) - 86_400:012}-{instance}"))
+    other.start()
+    ended = lambda: [row for row in other.ls() if row.get("outcome") == "interrupted"]  # noqa: E731
+    until(ended, 30, "an outcome")
+    [row] = ended()
+    recorded = other.export(row["id"])
+    assert recorded and said("mark", recorded)
+    manifest = json.loads((stored()[0].parent / "manifest.json").read_text())
+    assert manifest["anomalies"][-1].startswith("completed by other from what was stored: the lease of the gateway lost")
+    # It comes back all the same: what it has beyond that is kept aside, and what is stored stays.
+    lost.start()
+    until(lambda: (lost.spool / "aside" / row["id"]).is_dir(), 30, "what was kept aside")
+    assert json.loads((stored()[0].parent / "manifest.json").read_text()) == manifest
+    assert other.export(row["id"]) == recorded
+    lost.end()
+    other.end()
+    # With the journal that the lost one still had.
+    keys = [word for key in (tmp_path / "store" / "keys").glob("*.json") for word in ("--key", key)]
+    other.run("verify", *keys)
 
 
 class Faults:

@@ -16,6 +16,7 @@ use crate::{
     changes::Changes,
     config::{Config, Web},
     control::{self, Control},
+    leases::Leases,
     signing, spool_watch, timelines, wiring,
 };
 
@@ -85,6 +86,7 @@ impl Service {
         wiring::probe(&*store).await?;
         let signer = signing::signer(config, &store).await?;
         let journal = Journal::open(store.clone(), &config.gateway.name, journal_settings(config, &signer)).await?;
+        let leases = Leases::take(store.clone(), &config.gateway.name).await?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let changes = Changes::since_last_start(config, &policy)?;
         let started = What::Started { version, config: changes.digest.clone() };
@@ -126,6 +128,7 @@ impl Service {
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
         }
         others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
+        others.spawn(leases.keep(signer, journal.clone(), late.clone()));
         others.spawn(Follower::new(store, index, config.interval).run(late.clone()));
         let mut first = JoinSet::new();
         let ended = shutdown.clone();

@@ -33,7 +33,7 @@ pub async fn watch(recorder: Recorder, journal: Journal) {
 }
 
 /// The entry that the process which recorded the session could not write any more.
-async fn note_end(journal: &Journal, manifest: Manifest) {
+pub async fn note_end(journal: &Journal, manifest: Manifest) {
     let what = What::SessionEnded { session: manifest.session.id, outcome: manifest.outcome };
     journal.note(&manifest.session.principal.name, what).await;
 }

@@ -1,0 +1,130 @@
+//! That this gateway is alive, said in the store; and the sessions of gateways that are not, completed.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result};
+use audit::Journal;
+use recorder::{Completer, Completion};
+use storage::{
+    RecordingId, Recordings, Store, StoreError,
+    lease::{self, Lease},
+    signing::Signer,
+};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::spool_watch;
+
+/// How long a lease runs. A gateway that was away for less goes on with its sessions itself.
+const LEASE: Duration = Duration::from_secs(30 * 60);
+/// A new lease is taken so long after the one before: the store may be away for two thirds of a lease.
+const RENEW: Duration = Duration::from_secs(10 * 60);
+/// Where a lease could not be taken, it is tried again after this.
+const AGAIN: Duration = Duration::from_secs(15);
+/// Between two looks for sessions of gateways that are gone.
+const LOOK: Duration = Duration::from_secs(10 * 60);
+/// How many of the newest days with recordings a look goes through: a session longer than the days before them is found by a
+/// gateway's start only.
+const DAYS: usize = 3;
+
+/// This process, as others see it in the store.
+pub struct Leases {
+    store: Arc<dyn Store>,
+    gateway: String,
+    instance: Uuid,
+}
+
+impl Leases {
+    /// Takes the first lease: before the first session, so that none is without.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub async fn take(store: Arc<dyn Store>, gateway: &str) -> Result<Self> {
+        let leases = Self { store, gateway: gateway.to_owned(), instance: Uuid::now_v7() };
+        leases.renew().await.context("cannot write this gateway's lease (leases/ in the storage)")?;
+        Ok(leases)
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        let end = (SystemTime::now() + LEASE).duration_since(UNIX_EPOCH).unwrap_or_default();
+        let until = i64::try_from(end.as_secs()).unwrap_or(i64::MAX);
+        lease::take(&*self.store, &Lease { gateway: self.gateway.clone(), instance: self.instance, until }).await
+    }
+
+    /// Renews the lease, and completes what gateways left whose leases have run out. Runs until `shutdown`.
+    pub async fn keep(self, signer: Arc<Signer>, journal: Journal, shutdown: CancellationToken) {
+        let mut renew = Instant::now() + RENEW;
+        let (mut look, mut days) = (Instant::now(), usize::MAX);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = sleep_until(renew) => {
+                    let renewed = self.renew().await;
+                    if let Err(error) = &renewed {
+                        tracing::warn!(error = error as &dyn std::error::Error, "cannot renew the lease; trying again");
+                    }
+                    renew = Instant::now() + if renewed.is_ok() { RENEW } else { AGAIN };
+                }
+                () = sleep_until(look) => {
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        looked = self.look(&signer, &journal, days) => if let Err(error) = looked {
+                            let error = &*error as &dyn std::error::Error;
+                            tracing::warn!(error, "cannot look for sessions of gateways that are gone; trying again");
+                        } else {
+                            days = DAYS;
+                        }
+                    }
+                    look = Instant::now() + LOOK;
+                }
+            }
+        }
+    }
+
+    async fn look(&self, signer: &Signer, journal: &Journal, days: usize) -> Result<()> {
+        let recordings = Recordings::new(self.store.clone());
+        let mut completer = Completer::new(self.store.clone(), signer, &self.gateway);
+        for day in recordings.days().await?.into_iter().take(days) {
+            for id in unfinished(&*self.store, &recordings, &day).await? {
+                match completer.complete(id, SystemTime::now()).await {
+                    Ok(Some(Completion::Completed(manifest))) => {
+                        tracing::info!(session = %id, gateway = manifest.session.gateway, "completed: its gateway is gone");
+                        spool_watch::note_end(journal, *manifest).await;
+                    }
+                    Ok(Some(Completion::LeftAlone(_) | Completion::Taken) | None) => {}
+                    // One that cannot be read keeps nobody from the others.
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(session = %id, error, "cannot complete a session whose gateway is gone");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A day's recordings without a manifest, told from the names alone.
+async fn unfinished(store: &dyn Store, recordings: &Recordings, day: &str) -> Result<Vec<RecordingId>> {
+    const PAGE: usize = 1000;
+    let prefix = format!("recordings/{day}/");
+    let mut finished = std::collections::HashSet::new();
+    let mut after = None;
+    loop {
+        let entries = store.list(&prefix, after.as_ref(), PAGE).await?;
+        let full = entries.len() == PAGE;
+        let names =
+            entries.iter().filter_map(|entry| entry.key.as_str().strip_prefix(&prefix)?.strip_suffix("/manifest.json"));
+        finished.extend(names.filter_map(|id| id.parse::<RecordingId>().ok()));
+        if !full {
+            break;
+        }
+        after = entries.into_iter().next_back().map(|entry| entry.key);
+    }
+    let ids = recordings.ids(day).await?;
+    Ok(ids.into_iter().filter(|id| !finished.contains(id)).collect())
+}
