@@ -361,20 +361,18 @@ def test_storage_that_cannot_be_written(tmp_path, upstream):
     assert str(tmp_path / "file").encode() in done.stderr, done.stderr
 
 
-def test_storage_that_fails_while_serving(tmp_path, upstream):
+def test_a_disk_that_fails_while_serving(tmp_path, upstream):
     """Recording cannot start: the exec is refused with the cause, and the upstream is not dialled."""
     with Serve(tmp_path, upstream.port) as serve:
-        recordings = serve.folder / "recordings"
-        for path in sorted(recordings.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        recordings.rmdir()
-        recordings.write_text("a file where the folder was")
+        spool = serve.folder / "state" / "spool"
+        spool.rename(spool.with_name("spool-gone"))
+        spool.write_text("a file where the folder was")
         before = upstream.connections
         code, message = serve.status(EXEC, serve.token, *UPGRADE)
         assert code in (500, 503) and "record" in message.lower()
         assert upstream.connections == before
-        recordings.unlink()
-        recordings.mkdir()
+        spool.unlink()
+        spool.with_name("spool-gone").rename(spool)
 
 
 def test_the_upstreams_secret_is_never_shown(serve):
