@@ -124,7 +124,7 @@ class Verifier:
             return self.notes.append(f"note: {folder} has no manifest: it is live, or its gateway died")
         manifest = self.open("manifest", parts.pop(None))
         need(manifest["session"]["id"] == id, "foreign: the manifest of another recording")
-        need(known - {"session_ended"} or self.excerpt, "foreign: no journal knows that it was opened")
+        need(known or self.excerpt, "foreign: no journal knows of it")
         for number, chunk in enumerate(manifest["chunks"]):
             right = sha256(previous + parts.pop(number, b"")) == chunk["digest"]
             self.attempt(f"{folder}{number:06}.cast.zst", need, right, "missing, altered, cut, re-ordered or foreign")

@@ -104,7 +104,7 @@ def requested(entry):
     if not asked:
         return None
     of = {name: asked["target"][name] for name in ("resource", "name", "subresource")}
-    return {"user": entry["user"], "verb": asked["verb"], **of}
+    return {"user": entry["user"], "verb": asked.get("verb"), **of}
 
 
 def test_logs_and_watches_pass_without_a_websocket(behind, cluster):

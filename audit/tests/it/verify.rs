@@ -152,8 +152,11 @@ async fn what_happened_is_named() {
         let other = objects[&world.chunk(1, 0)].clone();
         objects.insert(world.chunk(0, 0), other);
     });
-    // Both headers are as long: their text differs in one digit.
-    assert_eq!(problems(&found.await, world.chunk(0, 0)), [Problem::Foreign]);
+    // Both headers' text is as long; compressed, their ids may make one of them shorter.
+    let lengths = [world.chunk(1, 0), world.chunk(0, 0)].map(|key| world.objects[&key].len());
+    let shorter = lengths[0] < lengths[1];
+    let expected = if shorter { Problem::Cut } else { Problem::Foreign };
+    assert_eq!(problems(&found.await, world.chunk(0, 0)), [expected]);
     let found = after(&world, |objects| {
         objects.insert(world.chunk(0, 3), b"more".as_slice().into());
     });
