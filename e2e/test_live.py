@@ -54,3 +54,54 @@ def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up
     assert "live" in [entry["how"] for entry in watched]
     page.get_by_role("link", name="Watch the recording").click()
     until(lambda: page.locator(".ap-player").count() == 1, what="the recording")
+
+
+def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, screenshots):  # noqa: F811
+    tag, reason = f"mark-{uuid.uuid4().hex[:12]}", "change freeze until <b>Monday</b>"
+    terminal = shell(demo, kubectl, tag)
+    type_lines(terminal, ["echo working"])
+    (row,) = demo.sessions(tag)
+    page.goto(f"{demo.web}/sessions/{row['id']}")
+    until(lambda: "working" in screen(page), what="the live screen")
+    box, button = page.get_by_label("Reason"), page.get_by_role("button", name="End the session")
+    assert not button.is_visible()
+    page.get_by_text("End this session…").click()
+
+    # A reason that is none: it says so, and the session goes on.
+    box.fill("   ")
+    button.click()
+    page.get_by_role("alert").get_by_text("say why", exact=False).wait_for()
+    page.complaints.clear()  # the browser's line about the answer 400
+    type_lines(terminal, ["echo still here"])
+    page.screenshot(path=screenshots / "end-session.png")
+
+    box.fill(reason)
+    button.click()
+    assert terminal.end() == 1
+    assert f"session ended by an administrator: {reason}".encode() in terminal.seen
+    by = page.locator(".who").inner_text()
+    # It is over: the page says by whom and why, and has no button any more.
+    page.get_by_text(f"by {by}: session ended by an administrator: {reason}").wait_for()
+    assert page.get_by_text("End this session…").count() == 0
+    manifest = demo.manifest(row["id"])
+    assert (manifest["outcome"], manifest["by"]) == ("ended_by_gateway", by)
+    told = lambda: [e for e in demo.journal() if e["event"] == "terminated" and e["session"] == row["id"]]  # noqa: E731
+    (entry,) = until(told, what="the journal's entry")
+    assert (entry["user"], entry["reason"]) == (by, reason)
+
+
+def test_a_session_that_is_over_meanwhile_is_not_ended(page, demo, kubectl):  # noqa: F811
+    tag = f"mark-{uuid.uuid4().hex[:12]}"
+    terminal = shell(demo, kubectl, tag)
+    (row,) = demo.sessions(tag)
+    page.goto(f"{demo.web}/sessions/{row['id']}?t=0")
+    page.get_by_text("End this session…").click()
+    terminal.type("exit\r")
+    assert terminal.end() == 0
+    demo.session(tag)
+    page.get_by_label("Reason").fill("too late")
+    page.get_by_role("button", name="End the session").click()
+    page.get_by_role("alert").get_by_text("may have ended a moment ago", exact=False).wait_for()
+    page.complaints.clear()  # the browser's line about the answer 400
+    assert page.get_by_text("End this session…").count() == 0
+    assert demo.manifest(row["id"])["outcome"] != "ended_by_gateway"

@@ -24,6 +24,7 @@
     player.addEventListener("ended", () => {
       const again = made("a", "button", "Watch the recording");
       again.href = location.pathname;
+      by("ending")?.remove();
       by("live")?.replaceChildren(made("p", "", "The session has ended."), again);
     });
   }
@@ -49,8 +50,9 @@
       return made;
     }
 
+    // `sought`: the screen of that moment is there.
     function seek(at) {
-      return player.seek(at).then(() => shown(at));
+      return player.seek(at).then(() => (shown(at), place.dispatchEvent(new CustomEvent("sought", { detail: at }))));
     }
 
     // Where the recording stands: in the list, on the timeline, in the link.

@@ -4,7 +4,7 @@ use audit::Journal;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use player::{Player, PlayerError};
-use search::{Index, QueryError, SearchError};
+use search::{Index, SearchError};
 use storage::{Outcome, RecordingError, RecordingId, Recordings, Store, journal::What};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -141,7 +141,7 @@ impl State {
         });
         match answer.await {
             Ok(Ok(found)) => Ok(Asked::Found(found)),
-            Ok(Err(SearchError::Query(error))) => Ok(Asked::Unclear(sentence(&error))),
+            Ok(Err(SearchError::Query(error))) => Ok(Asked::Unclear(sentence(&error.to_string()))),
             Ok(Err(error)) => Err(Failure::internal("cannot ask the index", error)),
             Err(error) => Err(Failure::internal("cannot ask the index", error)),
         }
@@ -206,8 +206,8 @@ pub(crate) enum Asked<T> {
     Unclear(String),
 }
 
-fn sentence(error: &QueryError) -> String {
-    let text = error.to_string();
+/// An error's text as a sentence of a page.
+pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings, api, assets,
+    Settings, api, assets, end,
     failure::Failure,
     guard, login, pages, serve,
     state::{Shared, State},
@@ -71,6 +71,7 @@ fn inside(state: &Shared) -> Router<Shared> {
         .route("/", get(pages::sessions::list))
         .route("/sessions", get(pages::sessions::list))
         .route("/sessions/{id}", get(pages::session::page))
+        .route("/sessions/{id}/end", post(end::submit))
         .route("/sessions/{id}/text", get(pages::text::page))
         .route("/search", get(pages::search::page))
         .route("/requests", get(pages::search::requests))

@@ -40,6 +40,10 @@ struct SessionPage {
     live: bool,
     /// The player follows what goes on, instead of playing what was.
     follows: bool,
+    /// Who sees the page may end the session, from here.
+    ends: bool,
+    /// Why it could not be ended, and the reason that was given.
+    trouble: Option<(String, String)>,
     /// No end is stored and none will be.
     lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
@@ -93,10 +97,30 @@ pub(crate) async fn page(
     Path(id): Path<String>,
     Query(at): Query<At>,
 ) -> Result<Response, Failure> {
-    let id = recording(&id)?;
+    view(&shared, &login, recording(&id)?, &at, None).await
+}
+
+/// The page of a session that could not be ended: why, and the reason that was given.
+pub(crate) async fn not_ended(
+    shared: &Shared,
+    login: &Login,
+    id: RecordingId,
+    trouble: String,
+    reason: String,
+) -> Result<Response, Failure> {
+    view(shared, login, id, &At::default(), Some((trouble, reason))).await
+}
+
+async fn view(
+    shared: &Shared,
+    login: &Login,
+    id: RecordingId,
+    at: &At,
+    trouble: Option<(String, String)>,
+) -> Result<Response, Failure> {
     let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
-    shared.viewing(&login, id).await?;
-    let steps = commands::of(&shared, id, summary.manifest.as_ref()).await?;
+    shared.viewing(login, id).await?;
+    let steps = commands::of(shared, id, summary.manifest.as_ref()).await?;
     let session = &summary.header.kubetape;
     let command = command(session.kind, &crate::shown::quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), Shown::clipped(&session.principal.name, 60));
@@ -105,19 +129,22 @@ pub(crate) async fn page(
     let target = &session.target;
     let began = moment::from_micros(session.started_micros);
     let outlived = shared.outlived(&session.gateway, began);
+    let live = manifest.is_none() && !outlived;
     Ok(render(&SessionPage {
-        page: Chrome::new(&shared, &login, Part::Sessions, title),
+        page: Chrome::new(shared, login, Part::Sessions, title),
         id,
         start: start(&at.t),
         poster: poster(session, manifest, &steps),
         command,
         badge: shared.badge(manifest.map(|manifest| &manifest.outcome), &session.gateway, began),
-        live: manifest.is_none() && !outlived,
-        follows: manifest.is_none() && !outlived && start(&at.t).is_empty(),
+        live,
+        follows: live && start(&at.t).is_empty(),
+        ends: live && shared.end_session.is_some() && session.gateway == shared.gateway_name,
+        trouble,
         lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
         reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
-        connections: connections::of(&shared, session).await?,
+        connections: connections::of(shared, session).await?,
         terminal: session.tty,
         piped_input: session.stores_input(),
         target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),

@@ -2,7 +2,7 @@ use http::{Method, Request, StatusCode};
 
 use crate::{
     browser::{Browser, Reply},
-    sample,
+    sample::{self, Recording},
     site::Site,
 };
 
@@ -35,4 +35,28 @@ async fn a_session_is_ended_by_who_is_logged_in_from_the_sites_own_pages_with_a_
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_form_of_a_sessions_page_ends_it_and_says_what_is_wrong_beside_itself() {
+    let store = sample::empty();
+    // It began after the gateway of this process did, so it is not taken for lost.
+    let live = Recording { outcome: None, ..Recording::terminal("2099-01-01T00:00:00Z", &["sh"]) };
+    let id = live.store(&store).await;
+    let site = Site::open(store, "127.0.0.1:0").await;
+    let address = format!("/sessions/{id}/end");
+    let mut stranger = Browser::new(&site);
+    let sent = stranger.post(&address, "reason=enough").await;
+    assert!(sent.header("location").starts_with("/login"), "{}", sent.status);
+    let mut browser = Browser::logged_in(&site).await;
+    assert_eq!(browser.post_from("http://evil.example", &address, "reason=enough").await.status, StatusCode::FORBIDDEN);
+    assert!(browser.get(&format!("/sessions/{id}")).await.body.contains(&format!("action=\"{address}\"")));
+    let wrong = browser.post(&address, "reason=%22not+this").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(wrong.body.contains(r#"role="alert""#) && wrong.body.contains("may not say"), "{}", wrong.body);
+    assert!(wrong.body.contains(r#"value="&#34;not this""#), "the reason stays: {}", wrong.body);
+    let gone = browser.post(&address, "reason=gone").await;
+    assert!(gone.body.contains("may have ended a moment ago"), "{}", gone.body);
+    let ended = browser.post(&address, "reason=enough").await;
+    assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, address.trim_end_matches("/end")));
 }
