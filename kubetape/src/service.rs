@@ -129,7 +129,8 @@ impl Service {
         }
         others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
         others.spawn(leases.keep(signer, journal.clone(), late.clone()));
-        others.spawn(Follower::new(store, index, config.interval).run(late.clone()));
+        let follower = Follower::new(store, index, config.interval).with_spool(recorder.spool().clone());
+        others.spawn(follower.run(late.clone()));
         let mut first = JoinSet::new();
         let ended = shutdown.clone();
         first.spawn(async move { gateway.serve(listeners.gateway, ended).await });

@@ -44,10 +44,22 @@ pub(crate) struct Output {
     pub(crate) of: Origin,
     /// Counts the passages of a session.
     pub(crate) number: u32,
-    /// Whether the session was live when this was read: it is read again at its end.
-    pub(crate) live: bool,
+    /// How far the session was when this was read.
+    pub(crate) stage: Stage,
     /// Microseconds from the session's start at which each line appeared, and the line.
     pub(crate) lines: Vec<(u64, String)>,
+}
+
+/// How far a session was when its output was read. At its end all of it is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stage {
+    /// It went on, and the passage was full: it stays until the end.
+    Live,
+    /// It went on, and the passage may still grow: the last of a session, replaced whenever it does.
+    Growing,
+    /// It was over.
+    Over,
 }
 
 /// A request that belongs to no run.
@@ -71,13 +83,18 @@ pub(crate) fn session_key(fields: &Fields, id: RecordingId) -> Term {
     Term::from_field_text(fields.key, &format!("session:{id}"))
 }
 
-/// The term that finds a session's output, as it was read while it was live or at its end.
-pub(crate) fn output_key(fields: &Fields, id: RecordingId, live: bool) -> Term {
-    Term::from_field_text(fields.key, &output_key_text(id, live))
+/// The term that finds a session's output, as it was read at one stage.
+pub(crate) fn output_key(fields: &Fields, id: RecordingId, stage: Stage) -> Term {
+    Term::from_field_text(fields.key, &output_key_text(id, stage))
 }
 
-fn output_key_text(id: RecordingId, live: bool) -> String {
-    format!("{}:{id}", if live { "live" } else { "output" })
+fn output_key_text(id: RecordingId, stage: Stage) -> String {
+    let stage = match stage {
+        Stage::Live => "live",
+        Stage::Growing => "growing",
+        Stage::Over => "output",
+    };
+    format!("{stage}:{id}")
 }
 
 /// The term that finds a run.
@@ -206,7 +223,7 @@ impl Document<'_> {
 
     fn output(&mut self, output: &Output) {
         let of = &output.of;
-        let key = output_key_text(of.session, output.live);
+        let key = output_key_text(of.session, output.stage);
         self.common(Kind::Output, &key, output.number.into(), of.at(output.offset()));
         self.origin(of);
         self.text(&output.text());

@@ -1,16 +1,22 @@
 //! Keeps the index up with the store.
 
+mod feeds;
 mod journals;
 mod outputs;
 mod recordings;
 mod renewal;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use storage::{RecordingId, Recordings, Store, journal::JournalReader};
+use storage::{RecordingId, Recordings, Spool, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Index, Masks, Progress, Result, SearchError, run::Run, state::State};
+use feeds::Feeds;
 use recordings::Known;
 use renewal::Renewal;
 
@@ -35,6 +41,7 @@ pub struct Follower {
     interval: Duration,
     state: Option<State>,
     known: Known,
+    feeds: Feeds,
     /// Output that is being read, of recordings that are over.
     outputs: HashMap<RecordingId, Box<outputs::Open>>,
     /// Recordings whose output is read at the same time.
@@ -66,6 +73,7 @@ impl Follower {
     pub fn new(store: Arc<dyn Store>, index: Index, interval: Duration) -> Self {
         Self {
             masks: index.masks(),
+            feeds: Feeds::default(),
             outputs: HashMap::new(),
             at_once: std::thread::available_parallelism().map_or(1, usize::from),
             recordings: Recordings::new(Arc::clone(&store)),
@@ -79,6 +87,12 @@ impl Follower {
             progress: Progress::default(),
             uncommitted: 0,
         }
+    }
+
+    /// Reads the sessions of this process's gateway from its spool: they are found as they go on.
+    #[must_use]
+    pub fn with_spool(self, spool: Spool) -> Self {
+        Self { feeds: Feeds::new(spool), ..self }
     }
 
     /// Catches up once, and commits what is new.
@@ -95,23 +109,28 @@ impl Follower {
         let mut pause = self.interval;
         let mut care = Care::All;
         let mut renewal = Renewal::new(&self.store, &self.index);
+        let mut next = Instant::now();
         loop {
             if renewal.is_ready(&shutdown).await {
                 self.start_over();
             }
-            match self.turn(care, &mut |_| {}).await {
-                Ok(_) => {
+            match self.turn_or_look(care, next, &mut |_| {}).await {
+                Ok(true) => {
                     pause = self.interval;
                     care = Care::Thrifty;
+                    next = Instant::now() + if self.outputs.is_empty() { pause } else { Duration::ZERO };
                 }
+                Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "search is behind");
                     pause = (pause * 2).min(LONGEST_PAUSE);
+                    next = Instant::now() + pause;
                 }
             }
+            let until = if self.feeds.exist() { next.min(Instant::now() + feeds::EVERY) } else { next };
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(if self.outputs.is_empty() { pause } else { Duration::ZERO }) => {}
+                () = tokio::time::sleep_until(until.into()) => {}
             }
         }
         // What was recorded until now is to be found by whoever opens the index next.
@@ -134,20 +153,36 @@ impl Follower {
         self.turn(Care::All, report).await
     }
 
+    /// Catches up when it is time to, or looks at the spool only. Says whether it caught up: it does at once where a
+    /// session ended.
+    async fn turn_or_look(&mut self, care: Care, next: Instant, report: Report<'_>) -> Result<bool> {
+        if Instant::now() < next {
+            let looked = self.follow_spool(report).await;
+            if !self.unless_failed(looked)? {
+                return Ok(false);
+            }
+        }
+        self.turn(care, report).await.map(|_| true)
+    }
+
     async fn turn(&mut self, care: Care, report: Report<'_>) -> Result<Progress> {
         let done = self.try_turn(care, report).await;
+        self.unless_failed(done).map(|()| self.progress)
+    }
+
+    /// Starts over after an error that is not the store's.
+    fn unless_failed<T>(&mut self, done: Result<T>) -> Result<T> {
         if let Err(error) = &done
             && !matches!(error, SearchError::Store(_))
         {
             self.start_over();
         }
-        done.map(|()| self.progress)
+        done
     }
 
     async fn try_turn(&mut self, care: Care, report: Report<'_>) -> Result<()> {
-        if self.state.is_none() {
-            self.state = Some(self.index.state()?);
-        }
+        self.know_state()?;
+        self.read_spool().await?;
         // The journal says which recordings are new or over; but a journal that fails must not hold recordings up.
         let journals = self.follow_journals(care, report).await;
         let recordings = self.follow_recordings(care, report).await;
@@ -167,8 +202,17 @@ impl Follower {
         self.state = None;
         self.known = Known::default();
         self.outputs.clear();
+        self.feeds.start_over();
         self.runs.clear();
         self.uncommitted = 0;
+    }
+
+    /// Goes on where the last commit was.
+    fn know_state(&mut self) -> Result<()> {
+        if self.state.is_none() {
+            self.state = Some(self.index.state()?);
+        }
+        Ok(())
     }
 
     fn state(&mut self) -> &mut State {

@@ -191,10 +191,18 @@ fn mask(name: &str) -> String {
     format!("[masked:{name}]")
 }
 
-/// Whether a line may go on in the next, as a token that a terminal wrapped does.
+/// Whether a line goes on in the next, as a token that a terminal wrapped does.
 pub(crate) fn goes_on(line: &str, next: &str) -> bool {
-    let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || "+/=_-.~%".contains(c));
-    line.len() >= WRAPPED && joins(line.chars().next_back()) && joins(next.chars().next())
+    may_go_on(line) && joins(next.chars().next())
+}
+
+/// Whether a line may go on in the next, whatever that will be.
+pub(crate) fn may_go_on(line: &str) -> bool {
+    line.len() >= WRAPPED && joins(line.chars().next_back())
+}
+
+fn joins(c: Option<char>) -> bool {
+    c.is_some_and(|c| c.is_ascii_alphanumeric() || "+/=_-.~%".contains(c))
 }
 
 /// Follows the lines of a session through private keys, which may be longer than what is looked at at once.

@@ -9,8 +9,8 @@ use storage::cast::events;
 use transcript::{Bounds, Line, Lines};
 
 use crate::{
-    document::{Output, Stored},
-    mask::{Keys, Masks, goes_on},
+    document::{Output, Stage, Stored},
+    mask::{Keys, Masks, goes_on, may_go_on},
     origin::Origin,
 };
 
@@ -23,6 +23,9 @@ const SPAN: u64 = 30_000_000;
 /// Lines of a passage that is not cut before a line that goes on the one before.
 const MOST_LINES: usize = 64;
 
+/// Microseconds for which a line that may go on is not told of a live recording.
+const HELD_BACK: u64 = 1_000_000;
+
 /// What is made of a flood: longer lines are several, and of more lines a last one says how many were left out.
 const BOUNDS: Bounds = Bounds { line_bytes: 4096, per_second: 50_000, lines: 1_000_000 };
 
@@ -33,9 +36,9 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// From the start. `live`: what is found is marked as such, since the end reads it again.
-    pub(crate) fn new(of: Origin, live: bool, masks: Arc<Masks>) -> Self {
-        Self { lines: Lines::new(of.tty, BOUNDS), passages: Passages::new(of, live, masks) }
+    /// From the start. What is found is marked with the stage.
+    pub(crate) fn new(of: Origin, stage: Stage, masks: Arc<Masks>) -> Self {
+        Self { lines: Lines::new(of.tty, BOUNDS), passages: Passages::new(of, stage, masks) }
     }
 
     /// Takes the lines of a chunk; gives the passages that are complete. Damaged lines are passed over.
@@ -47,12 +50,12 @@ impl Reading {
         passages.take()
     }
 
-    /// Nothing more came until `micros` after the start: gives what stands there. For live recordings.
-    pub(crate) fn pause(&mut self, micros: u64) -> Vec<Stored> {
+    /// Nothing more came until `micros` after the start, and the recording goes on: gives the passages that became
+    /// complete, and the one that may still grow. Passages are cut, and masked, just as they are at the end.
+    pub(crate) fn pause(&mut self, micros: u64) -> Shown {
         let passages = &mut self.passages;
         self.lines.passed(micros, &mut |line| passages.line(line));
-        passages.close();
-        passages.take()
+        Shown { whole: passages.take(), growing: passages.growing(micros) }
     }
 
     /// The recording is over.
@@ -64,21 +67,42 @@ impl Reading {
     }
 }
 
+/// New output of a session that goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// Passages that are complete.
+    pub(crate) whole: Vec<Stored>,
+    /// What the last passage is now; the outer none where it is as it was.
+    pub(crate) growing: Option<Option<Stored>>,
+}
+
+impl Shown {
+    /// How many documents it adds.
+    pub(crate) fn documents(&self) -> usize {
+        self.whole.len() + usize::from(self.growing.is_some())
+    }
+}
+
 /// Collects lines to passages.
 struct Passages {
     of: Origin,
-    live: bool,
+    stage: Stage,
     masks: Arc<Masks>,
     keys: Keys,
     number: u32,
     open: Vec<(u64, String)>,
     bytes: usize,
     found: Vec<Stored>,
+    /// Passages that were closed.
+    closed: u64,
+    /// What of the open passage was told as growing: passages before it, and how many lines of it.
+    told: (u64, usize),
 }
 
 impl Passages {
-    fn new(of: Origin, live: bool, masks: Arc<Masks>) -> Self {
-        Self { of, live, masks, keys: Keys::default(), number: 0, open: Vec::new(), bytes: 0, found: Vec::new() }
+    fn new(of: Origin, stage: Stage, masks: Arc<Masks>) -> Self {
+        let (open, found) = (Vec::new(), Vec::new());
+        Self { of, stage, masks, keys: Keys::default(), number: 0, open, bytes: 0, found, closed: 0, told: (0, 0) }
     }
 
     fn line(&mut self, line: Line) {
@@ -102,14 +126,33 @@ impl Passages {
 
     fn close(&mut self) {
         self.bytes = 0;
-        let mut lines = std::mem::take(&mut self.open);
+        self.closed += 1;
+        let lines = std::mem::take(&mut self.open);
+        if let Some(passage) = self.passage(lines, self.stage) {
+            self.found.push(passage);
+            self.number = self.number.saturating_add(1);
+        }
+    }
+
+    /// Lines as a document, without secrets; none where nothing is left.
+    fn passage(&self, mut lines: Vec<(u64, String)>, stage: Stage) -> Option<Stored> {
         self.masks.mask_lines(lines.iter_mut().map(|(_, line)| line));
         lines.retain(|(_, line)| !line.trim().is_empty());
-        if lines.is_empty() {
-            return;
+        let (of, number) = (self.of.clone(), self.number);
+        (!lines.is_empty()).then_some(Stored::Output(Output { of, number, stage, lines }))
+    }
+
+    /// The lines of the passage that is not full; none where they are as they were told last. Lines at its end that may
+    /// go on in one that did not come yet are left out for a while: half of a secret does not look like one.
+    fn growing(&mut self, micros: u64) -> Option<Option<Stored>> {
+        let fresh = |(at, line): &&(u64, String)| may_go_on(line) && micros.saturating_sub(*at) < HELD_BACK;
+        let held_back = self.open.iter().rev().take_while(fresh).count();
+        let lines = self.open.len() - held_back;
+        let now = (self.closed, lines);
+        if std::mem::replace(&mut self.told, now) == now {
+            return None;
         }
-        self.found.push(Stored::Output(Output { of: self.of.clone(), number: self.number, live: self.live, lines }));
-        self.number = self.number.saturating_add(1);
+        Some(self.passage(self.open[..lines].to_vec(), Stage::Growing))
     }
 
     fn take(&mut self) -> Vec<Stored> {
@@ -124,7 +167,7 @@ pub(crate) fn passages(
     lines: impl Iterator<Item = Line>,
     masks: &Arc<Masks>,
 ) -> Vec<Stored> {
-    let mut passages = Passages::new(of.clone(), false, Arc::clone(masks));
+    let mut passages = Passages::new(of.clone(), Stage::Over, Arc::clone(masks));
     passages.number = *number;
     lines.for_each(|line| passages.line(line));
     passages.close();

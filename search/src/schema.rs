@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Version of schema and documents. An index of another version is made anew.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// Handles of the fields.
 #[derive(Clone, Copy, Debug)]

@@ -151,6 +151,11 @@ impl Spool {
         sessions.values().filter(|live| !live.recorded_here).map(|live| live.id).collect()
     }
 
+    /// Whether something of the session is not in the store yet.
+    pub fn has(&self, id: RecordingId) -> bool {
+        self.inner.sessions().contains_key(&id)
+    }
+
     /// Changes whenever a session begins, or is in the store with its manifest.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use storage::{RecordingError, RecordingId, Recordings, recordings::Chunks, recordings::Piece};
 
 use super::{Care, Follower, Report};
-use crate::{Index, Result, SearchError, mask::Masks, origin::Origin, output::Reading, reading};
+use crate::{Index, Result, SearchError, document::Stage, mask::Masks, origin::Origin, output::Reading, reading};
 
 /// Time that a step of a running follower takes for output.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -60,7 +60,7 @@ impl Follower {
             self.added(documents);
             match turn {
                 Turn::Done { damaged } => {
-                    self.index.delete_output(id, true)?;
+                    self.index.delete_live_output(id)?;
                     self.state().reading.remove(&id);
                     self.progress.read += 1;
                     self.added(1);
@@ -151,7 +151,7 @@ async fn begin(
     let Some(manifest) = chunks.manifest() else { return Ok(None) };
     let of = Origin::of(&reading::row(&manifest.session, Some(manifest), masks));
     // What an earlier turn of another process left.
-    index.delete_output(id, false).map_err(Turn::Index)?;
-    let reading = Reading::new(of, false, Arc::clone(masks));
+    index.delete_output(id, Stage::Over).map_err(Turn::Index)?;
+    let reading = Reading::new(of, Stage::Over, Arc::clone(masks));
     Ok(Some(Box::new(Open { chunks, reading })))
 }

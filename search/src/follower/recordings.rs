@@ -10,7 +10,13 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use storage::{Key, Manifest, RecordingError, RecordingId, cast::Session};
 
 use super::{Care, Follower, Report};
-use crate::{Result, SearchError, document::Stored, origin::Origin, output::Reading, reading};
+use crate::{
+    Result, SearchError,
+    document::{Stage, Stored},
+    origin::Origin,
+    output::{Reading, Shown},
+    reading,
+};
 
 /// Manifests read at the same time, when many recordings are new.
 const AT_ONCE: usize = 16;
@@ -76,7 +82,13 @@ impl Known {
         self.steps.is_multiple_of(STEPS_TO_JOURNALS)
     }
 
-    fn contains(&self, id: RecordingId) -> bool {
+    /// It is read elsewhere from now on.
+    pub(super) fn take_over(&mut self, id: RecordingId) {
+        self.open.remove(&id);
+        self.insert(id);
+    }
+
+    pub(super) fn contains(&self, id: RecordingId) -> bool {
         self.days.get(&id.day()).is_some_and(|ids| ids.contains(&id))
     }
 
@@ -177,6 +189,7 @@ impl Follower {
                 self.known.insert(id);
                 self.commit_if_many(report).await?;
             }
+            self.follow_spool(report).await?;
             self.read_if_much_waits(report).await?;
         }
         Ok(())
@@ -203,9 +216,10 @@ impl Follower {
     async fn look_at_open(&mut self, care: Care, report: Report<'_>) -> Result<()> {
         let open: Vec<(RecordingId, u32)> = self.state().open.iter().map(|(id, next)| (*id, *next)).collect();
         for (id, next) in open {
-            if care == Care::Thrifty && !self.known.is_due(id) {
+            if self.feeds.contains(id) || (care == Care::Thrifty && !self.known.is_due(id)) {
                 continue;
             }
+            self.follow_spool(report).await?;
             let news = match self.look_at(id, next).await {
                 Ok(news) => news,
                 Err(Look::Index(error)) => return Err(error),
@@ -225,7 +239,7 @@ impl Follower {
     }
 
     /// Takes in what is new of an open recording. Says whether there was anything.
-    async fn look_at(&mut self, id: RecordingId, next: u32) -> Result<bool, Look> {
+    pub(super) async fn look_at(&mut self, id: RecordingId, next: u32) -> Result<bool, Look> {
         let after = next.checked_sub(1).map(|number| Key::chunk(id, number));
         let listed = self.store.list(&Key::recording_prefix(id), after.as_ref(), PAGE).await;
         let listed = listed.map_err(|error| Look::Recording(error.into()))?;
@@ -283,39 +297,42 @@ impl Follower {
         };
         let of = Origin::of(&reading::row(session, None, &self.masks));
         // Commands are typed at terminals only: a flood through a pipe need not be looked through for them.
-        let mut documents = if session.tty { reading::typed(&of, &lines, &self.masks) } else { Vec::new() };
-        documents.extend(self.shown(id, of, number, lines).await?);
-        self.index.add(&documents)?;
-        Ok(documents.len())
+        let commands = if session.tty { reading::typed(&of, &lines, &self.masks) } else { Vec::new() };
+        self.index.add(&commands)?;
+        let shown = self.shown(id, of, number, lines).await?;
+        self.index.add_shown(id, &shown)?;
+        Ok(commands.len() + shown.documents())
     }
 
     /// The output of a chunk of a recording that goes on. Where what came before is not known (any more), it is read
     /// again.
-    async fn shown(&mut self, id: RecordingId, of: Origin, number: u32, lines: Vec<u8>) -> Result<Vec<Stored>, Look> {
+    async fn shown(&mut self, id: RecordingId, of: Origin, number: u32, lines: Vec<u8>) -> Result<Shown, Look> {
         let crowd = self.known.open.values().filter(|open| open.reading.is_some()).count();
         let open = self.known.open.entry(id).or_default();
         let mut before = Vec::new();
         let mut reading = match open.reading.take() {
             Some(reading) => reading,
-            None if crowd >= MOST_READINGS || number > MOST_AGAIN => return Ok(Vec::new()),
+            None if crowd >= MOST_READINGS || number > MOST_AGAIN => return Ok(Shown::default()),
             None => {
-                self.index.delete_output(id, true)?;
+                self.index.delete_live_output(id)?;
                 for number in 1..number {
                     before.extend(self.recordings.chunk(id, number).await.ok());
                 }
-                Box::new(Reading::new(of.clone(), true, Arc::clone(&self.masks)))
+                Box::new(Reading::new(of.clone(), Stage::Live, Arc::clone(&self.masks)))
             }
         };
         let since = Timestamp::now().as_microsecond().saturating_sub(of.started);
         let read = tokio::task::spawn_blocking(move || {
             let mut found: Vec<Stored> = before.iter().flat_map(|lines| reading.chunk(lines)).collect();
             found.extend(reading.chunk(&lines));
-            found.extend(reading.pause(u64::try_from(since).unwrap_or(0)));
-            (reading, found)
+            let mut shown = reading.pause(u64::try_from(since).unwrap_or(0));
+            found.append(&mut shown.whole);
+            shown.whole = found;
+            (reading, shown)
         });
-        let (reading, found) = read.await.map_err(|error| Look::Index(super::panicked(&error)))?;
+        let (reading, shown) = read.await.map_err(|error| Look::Index(super::panicked(&error)))?;
         self.known.open.entry(id).or_default().reading = Some(reading);
-        Ok(found)
+        Ok(shown)
     }
 
     /// What the header says; read once.
@@ -350,7 +367,7 @@ impl Follower {
 }
 
 /// Why a look at a recording ended.
-enum Look {
+pub(super) enum Look {
     /// The recording's own fault: the others go on.
     Recording(RecordingError),
     Index(SearchError),

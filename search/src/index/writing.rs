@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     Result, SearchError,
-    document::{Stored, output_key, run_key, session_key},
+    document::{Stage, Stored, output_key, run_key, session_key},
     mask::Masks,
+    output::Shown,
     run::Run,
     schema::Fields,
     state::State,
@@ -110,9 +111,23 @@ impl Index {
         self.add(documents)
     }
 
-    /// Removes the output of a session, as it was read while it was live or at its end.
-    pub(crate) fn delete_output(&self, id: RecordingId, live: bool) -> Result<()> {
-        self.delete(output_key(&self.fields, id, live))
+    /// Removes the output of a session, as it was read at one stage.
+    pub(crate) fn delete_output(&self, id: RecordingId, stage: Stage) -> Result<()> {
+        self.delete(output_key(&self.fields, id, stage))
+    }
+
+    /// Removes the output of a session, as it was read while it was live.
+    pub(crate) fn delete_live_output(&self, id: RecordingId) -> Result<()> {
+        self.delete_output(id, Stage::Live)?;
+        self.delete_output(id, Stage::Growing)
+    }
+
+    /// Adds output of a session that goes on; its last passage takes the place of the one that was the last before.
+    pub(crate) fn add_shown(&self, id: RecordingId, shown: &Shown) -> Result<()> {
+        self.add(&shown.whole)?;
+        let Some(growing) = &shown.growing else { return Ok(()) };
+        self.delete_output(id, Stage::Growing)?;
+        self.add(growing.as_slice())
     }
 
     /// Puts a run in the place of what was known of it.

@@ -7,6 +7,7 @@ mod lists;
 mod outputs;
 mod places;
 mod queries;
+mod spool;
 mod texts;
 
 use std::time::Duration;

@@ -71,6 +71,15 @@ impl Follow {
         }
     }
 
+    /// Like [`Self::next`], without waiting for the session: none where everything that it said so far was read.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub async fn ready(&mut self) -> Result<Option<News>, SpoolError> {
+        let extent = *self.extent.borrow_and_update();
+        self.read(extent).await
+    }
+
     /// Something between here and `extent`, if there is.
     async fn read(&mut self, extent: Extent) -> Result<Option<News>, SpoolError> {
         while self.number < extent.number || (self.number == extent.number && self.offset < extent.length) {

@@ -71,6 +71,7 @@ impl Screen {
 
     pub(super) fn printed(&mut self, micros: u64, bytes: &[u8], found: &mut dyn FnMut(Line)) {
         self.passed(micros, found);
+        self.micros = self.micros.max(micros);
         let mut text = String::with_capacity(bytes.len());
         self.decoder.decode(bytes, &mut text);
         let Self { emulator, primary, alternate, open, told, line_bytes, .. } = self;
@@ -83,6 +84,7 @@ impl Screen {
 
     pub(super) fn resized(&mut self, micros: u64, columns: u16, rows: u16, found: &mut dyn FnMut(Line)) {
         self.passed(micros, found);
+        self.micros = self.micros.max(micros);
         let Self { emulator, primary, alternate, open, told, line_bytes, .. } = self;
         let line_bytes = *line_bytes;
         let watch = Watch { micros, line_bytes, primary, alternate, open, told, dirty: false, found: &mut *found };
@@ -90,9 +92,9 @@ impl Screen {
         self.look(found, false);
     }
 
-    /// Tells rows that have stood for long: on the ordinary screen those above the cursor's line.
+    /// Tells rows that have stood for long: on the ordinary screen those above the cursor's line. What comes next keeps its
+    /// own time, whatever clock `micros` is of.
     pub(super) fn passed(&mut self, micros: u64, found: &mut dyn FnMut(Line)) {
-        self.micros = self.micros.max(micros);
         let terminal = self.emulator.terminal();
         let settled = |row: &Row| micros.saturating_sub(row.micros) >= SETTLED_MICROS;
         if terminal.active_screen_kind() == ScreenKind::Alternate {

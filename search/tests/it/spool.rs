@@ -1,0 +1,163 @@
+//! Sessions of this process's gateway, found while nothing of them is stored.
+
+use search::{Follower, Index};
+use storage::{
+    Key, Outcome, RecordingId, Spool,
+    cast::{Code, write_event},
+    chunk,
+    spool::{Bounds, Mark, Session as Spooled},
+};
+
+use crate::{
+    Bench,
+    library::{Session, everything, find, header, texts},
+};
+
+/// A follower beside a spool.
+struct Desk {
+    bench: Bench,
+    spool: Spool,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).unwrap();
+        let mut bench = Bench::new();
+        bench.follower = bench.follower.with_spool(spool.clone());
+        Self { bench, spool, _folder: folder }
+    }
+
+    async fn begin(&self, session: &Session) -> Spooled {
+        let header = header(session);
+        self.bench.library.begin(session).await;
+        self.spool.begin(header.kubetape.id, &header).await.unwrap()
+    }
+
+    /// Puts the segment into the store, and lets go of it: what the recorder's uploader does.
+    async fn store(&self, id: RecordingId, number: u32) {
+        let lines = self.spool.segment(id, number).unwrap().lines;
+        self.bench.library.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
+        self.spool.stored(id, number).unwrap();
+    }
+
+    fn index(&self) -> &Index {
+        &self.bench.index
+    }
+}
+
+fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
+    let mut line = Vec::new();
+    write_event(&mut line, micros, code, text);
+    session.append(&Mark { micros, ..Mark::default() }, &line).unwrap();
+}
+
+#[tokio::test]
+async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after() {
+    let mut desk = Desk::new();
+    let session = Session::default();
+    let mut live = desk.begin(&session).await;
+    let id = live.id();
+    say(&mut live, 1_000_000, Code::Output, "$ uptime\r\n");
+    say(&mut live, 1_100_000, Code::Marker, "uptime");
+    say(&mut live, 1_200_000, Code::Output, " 10:00:01 up 41 days\r\n$ ");
+    desk.bench.step().await;
+    assert_eq!(texts(desk.index(), "source:typed"), ["uptime"]);
+    let hit = find(desk.index(), "kind:output \"41 days\" outcome:live").remove(0);
+    assert_eq!((hit.session, hit.micros_in_session), (Some(id), Some(1_200_000)));
+
+    // A segment is stored between two looks, and the next one goes on.
+    live.roll();
+    desk.store(id, 1).await;
+    say(&mut live, 2_000_000, Code::Marker, "df -h");
+    say(&mut live, 2_100_000, Code::Output, "/dev/sda1 76%\r\n$ ");
+    desk.bench.step().await;
+    assert_eq!(texts(desk.index(), "source:typed"), ["df -h", "uptime"]);
+    assert_eq!(find(desk.index(), "kind:output").len(), 1, "one passage, which grew");
+    assert_eq!(find(desk.index(), "kind:output sda1").remove(0).micros_in_session, Some(2_100_000));
+
+    // Segments that were stored and removed before they were read here come from the store.
+    live.roll();
+    desk.store(id, 2).await;
+    say(&mut live, 3_000_000, Code::Marker, "exit");
+    live.roll();
+    desk.store(id, 3).await;
+    desk.bench.step().await;
+    assert_eq!(texts(desk.index(), "source:typed"), ["exit", "df -h", "uptime"]);
+
+    let commands = ["uptime", "df -h", "exit"];
+    desk.bench.library.end(&session, Outcome::Exited { exit_code: 0 }, &commands).await;
+    drop(live);
+    desk.spool.finished(id).unwrap();
+    desk.bench.step().await;
+    let mut at_once = Bench::of(desk.bench.library.clone());
+    at_once.step().await;
+    assert_eq!(everything(desk.index()), everything(&at_once.index));
+    assert_eq!(find(desk.index(), "outcome:live").len(), 0);
+}
+
+#[tokio::test]
+async fn after_a_restart_nothing_is_there_twice() {
+    let mut desk = Desk::new();
+    let mut live = desk.begin(&Session::default()).await;
+    say(&mut live, 1_000_000, Code::Marker, "uptime");
+    say(&mut live, 1_200_000, Code::Output, "up 41 days\r\n$ ");
+    desk.bench.step().await;
+    let Desk { bench, spool, _folder } = desk;
+    let mut bench = bench.restart();
+    bench.follower = bench.follower.with_spool(spool);
+    say(&mut live, 1_300_000, Code::Marker, "id");
+    bench.step().await;
+    assert_eq!(texts(&bench.index, "source:typed"), ["id", "uptime"]);
+    assert_eq!(find(&bench.index, "kind:output").len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
+    let desk = Desk::new();
+    let session = Session::default();
+    let live = desk.begin(&session).await;
+    desk.bench.library.end(&session, Outcome::Ended, &["ls"]).await;
+    // Another look, without the spool, takes the manifest in first.
+    let Desk { bench, spool, _folder } = desk;
+    let Bench { library, folder, index, follower } = bench;
+    drop(follower);
+    let mut follower = Follower::new(library.store.clone(), index.clone(), std::time::Duration::ZERO);
+    follower.step().await.unwrap();
+    assert!(!index.session(live.id()).unwrap().unwrap().is_live());
+    let mut follower = follower.with_spool(spool.clone());
+    follower.step().await.unwrap();
+    assert!(!index.session(live.id()).unwrap().unwrap().is_live());
+    drop((folder, live));
+}
+
+/// Passages are cut where they are at the end, whatever the looks between: so a secret on two lines is never half seen.
+#[tokio::test]
+async fn a_secret_that_comes_in_two_pieces_is_never_found() {
+    let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGFhZGFhZGFhZGFhZGFhZGEifQ.c2lnbmF0dXJlc2lnbmF0dXJl";
+    let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let (first, second) = jwt.split_at(40);
+    let pieces = [
+        first,
+        &format!("\r\n{second}\r\n$ cat key.pem\r\n-----BEGIN PRIVATE KEY-----\r\n"),
+        &format!("{key}\r\n"),
+        &format!("{key}\r\n-----END PRIVATE KEY-----\r\n$ "),
+    ];
+    // The clock of the session, so that nothing counts as having stood for long.
+    let mut desk = Desk::new();
+    let session = Session { at: jiff::Timestamp::now().as_second() - crate::library::MORNING, ..Session::default() };
+    let mut live = desk.begin(&session).await;
+    for (number, piece) in (0u64..).zip(&pieces) {
+        say(&mut live, number * 400_000, Code::Output, piece);
+        desk.bench.step().await;
+        let shown = serde_json::to_string(&find(desk.index(), "")).unwrap();
+        for secret in [&first[..30], &second[..20], key] {
+            assert!(!shown.contains(secret), "{secret} in {shown} after piece {number}");
+        }
+    }
+    say(&mut live, 5_000_000, Code::Output, "ok\r\n$ ");
+    say(&mut live, 9_000_000, Code::Output, "exit\r\n");
+    desk.bench.step().await;
+    assert_eq!(find(desk.index(), "kind:output masked:jwt masked:private-key ok").len(), 1);
+}
