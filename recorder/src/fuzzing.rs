@@ -79,10 +79,12 @@ fn run(shape: usize, mut records: &[u8], cut: usize) -> Seen {
     (streams(&read), summary)
 }
 
-/// Streams joined: where a stream is cut into events depends on how the bytes came.
+/// Streams joined, then markers: where a stream is cut into events depends on how the bytes came, and a marker stands behind
+/// the piece with which its command was complete.
 fn streams(read: &[Event]) -> Vec<(storage::cast::Code, String)> {
     let mut all: Vec<(storage::cast::Code, String)> = Vec::new();
-    for event in read {
+    let (markers, others): (Vec<_>, Vec<_>) = read.iter().partition(|event| event.code == storage::cast::Code::Marker);
+    for event in others {
         let (code, text) = match event.bytes() {
             Some((code, bytes)) => (code, bytes.iter().map(|&byte| char::from(byte)).collect()),
             None => (event.code, event.data.clone()),
@@ -92,6 +94,7 @@ fn streams(read: &[Event]) -> Vec<(storage::cast::Code, String)> {
             _ => all.push((code, text)),
         }
     }
+    all.extend(markers.into_iter().map(|marker| (marker.code, marker.data.clone())));
     all
 }
 
@@ -119,6 +122,7 @@ fn header(kind: SessionKind, request: &Request) -> Session {
         user_agent: String::new(),
         kubectl_command: String::new(),
         kubectl_session: String::new(),
+        imported: None,
     }
 }
 
