@@ -12,7 +12,12 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use recorder::{Ending, Opening, Recorder, Recording, Settings};
-use storage::{Memory, Spool, cast::SessionKind, spool::Bounds};
+use sha2::{Digest, Sha256};
+use storage::{
+    Memory, RecordingId, Spool,
+    cast::{Header, SessionKind},
+    spool::{Bounds, Mark},
+};
 use wire::{Negotiated, Request, Side, Subresource};
 
 const TOTAL: usize = 16 << 20;
@@ -134,3 +139,43 @@ fn one_read_each(bencher: Bencher, message: usize) {
         })
     });
 }
+
+/// Writing ahead alone: lines of this size appended to the spool, a chunk's worth to a file. 40 bytes are a keystroke's echo.
+#[divan::bench(args = [40, 64 << 10])]
+fn write_ahead_alone(bencher: Bencher, size: usize) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool");
+    let header = Header::parse(HEADER.as_bytes()).expect("a header");
+    let lines = payload(size);
+    bencher.counter(BytesCount::new(TOTAL)).counter(ItemsCount::new(TOTAL / size)).bench_local(|| {
+        let id = RecordingId(uuid::Uuid::now_v7());
+        let mut session = runtime.block_on(spool.begin(id, &header)).expect("a session");
+        for _ in 0..TOTAL / size {
+            session.append(&Mark::default(), &lines).expect("room");
+            if session.segment_bytes() >= 1 << 20 {
+                session.roll();
+            }
+        }
+        session.end();
+        spool.finished(id).expect("removed");
+    });
+}
+
+/// The digests of what streams carried, alone.
+#[divan::bench(args = [64, 64 << 10])]
+fn digest_alone(bencher: Bencher, size: usize) {
+    let data = payload(size);
+    bencher.counter(BytesCount::new(TOTAL)).counter(ItemsCount::new(TOTAL / size)).bench_local(|| {
+        let mut digest = Sha256::new();
+        (0..TOTAL / size).for_each(|_| digest.update(&data));
+        digest.finalize()
+    });
+}
+
+const HEADER: &str = r#"{"version":2,"width":80,"height":24,"timestamp":1795363184,"command":"sh","title":"t","kubetape":{
+"id":"0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01","kind":"exec","started_micros":1795363184123456,"gateway":"gw","principal":{"name":
+"ann","groups":[],"credential":"token","credential_id":"7"},"target":{"cluster":"c","namespace":"n","resource":"pods","name":"p",
+"subresource":"exec","container":"a"},"impersonation":{"user":"ann","groups":[]},"rule":"r","input":"never","argv":["sh"],
+"tty":true,"stdin":true,"client":"","user_agent":"","kubectl_command":"","kubectl_session":""}}"#;
