@@ -29,6 +29,7 @@ mod reason;
 mod resource;
 mod session;
 mod settings;
+mod slots;
 mod socket;
 mod splice;
 mod status;

@@ -50,5 +50,6 @@ where
     // Long over, but for a session that was shorter than a request.
     let _ = image.await;
     upgrade::finish(shared, &user, recording, how).await;
-    drop((entered, slot));
+    // Who waits for its end finds its place free.
+    drop((slot, entered));
 }

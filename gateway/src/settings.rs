@@ -32,6 +32,8 @@ pub struct Limits {
     pub connections: usize,
     /// Recorded sessions at once. More are answered 429.
     pub sessions: usize,
+    /// Of these, of one person. More are answered 429.
+    pub sessions_per_person: usize,
     /// From accepting a connection to the end of its TLS handshake, and from there to the end of a request's
     /// head, and to a request that is let in. Slower connections are closed.
     pub head: Duration,
@@ -56,6 +58,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             sessions: 4_000,
+            sessions_per_person: 4_000,
             head: Duration::from_secs(30),
             connect: Duration::from_secs(10),
             answer: Duration::from_secs(60),

@@ -10,7 +10,7 @@ use storage::{
     cast::SessionKind,
     journal::{Joined, What},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::OwnedSemaphorePermit, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinHandle};
 use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
 use wire::{Negotiated, Side, Subresource};
@@ -25,6 +25,7 @@ use crate::{
     image,
     live::Entered,
     plain,
+    slots::Slot,
     status::{self, Status},
     upstream::Cluster,
 };
@@ -44,7 +45,7 @@ pub(crate) struct Session {
     pub(crate) token: Token,
     pub(crate) user: String,
     pub(crate) entered: Entered,
-    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) slot: Slot,
 }
 
 /// No session: the gateway's own refusal, or the upstream's answer.
@@ -85,9 +86,8 @@ pub(crate) async fn establish(
     head: Head,
 ) -> Result<Session, Refused> {
     let (request, token) = admitted.session.take().ok_or_else(|| Status::bad_request("Upgrade request required"))?;
-    let slot = Arc::clone(&shared.sessions).try_acquire_owned();
-    let slot =
-        slot.map_err(|_| Status::new(StatusCode::TOO_MANY_REQUESTS, "the gateway records all sessions it can"))?;
+    let slot = shared.slots.take(&admitted.permit.principal().name);
+    let slot = slot.map_err(|full| Status::new(StatusCode::TOO_MANY_REQUESTS, full.to_string()))?;
     let key = key(&admitted, &head);
     let parked = if token == Token::Spdy { key.as_ref().and_then(|key| shared.fallback.take(key)) } else { None };
     let opened = match parked {
@@ -277,7 +277,7 @@ async fn begin(
     request: &wire::Request,
     token: Token,
     admitted: &Admitted,
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
 ) -> Result<Session, Refused> {
     let Switched { stream, early, headers, negotiated } = switched;
     let user = admitted.permit.principal().name.clone();

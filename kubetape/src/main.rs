@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod control;
 mod demo;
+mod descriptors;
 mod leases;
 mod log;
 mod lookup;

@@ -108,7 +108,7 @@ impl Service {
             recorder: recorder.clone(),
             journal: journal.clone(),
             tls: tls(config),
-            limits: gateway::Limits::default(),
+            limits: config.limits,
         })
         .context("cannot start the gateway")?;
         let mut watching = JoinSet::new();

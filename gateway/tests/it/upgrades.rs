@@ -257,3 +257,26 @@ async fn a_101_that_cannot_be_decoded_is_refused() {
         assert!(matches!(world.stop().await.only().outcome, Outcome::FailedToStart { .. }));
     }
 }
+
+#[tokio::test]
+async fn more_sessions_than_a_person_may_have_are_refused_until_one_ends() {
+    let mut world = World::with(|settings| settings.limits.sessions_per_person = 1).await;
+    let (first, upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let live = world.gateway.live_of("jane")[0];
+    let mut second = world.client().await;
+    second.send(websocket(EXEC, &world.jane)).await;
+    let refused = second.answer().await.status(429);
+    assert_eq!(refused, "you have 1 sessions at this gateway, and more are not allowed: end one first");
+    drop((first, upstream));
+    world.gateway.left(live).await;
+    session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+}
+
+#[tokio::test]
+async fn more_sessions_than_a_gateway_records_are_refused() {
+    let mut world = World::with(|settings| settings.limits.sessions = 1).await;
+    let _first = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let mut second = world.client().await;
+    second.send(spdy(EXEC, &world.jane)).await;
+    assert_eq!(second.answer().await.status(429), "the gateway records all sessions it can: 1");
+}

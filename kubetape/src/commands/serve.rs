@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::login_link;
 use crate::{
     config::{Config, Web, quantity::Span},
+    descriptors,
     output::line,
     running::shutdown_on_signal,
     service::{Listeners, Service},
@@ -15,6 +16,7 @@ use crate::{
 const FIRST_LOGIN: Span = Span(std::time::Duration::from_secs(3600));
 
 pub async fn run(config: &mut Config) -> Result<()> {
+    descriptors::allow(&config.limits)?;
     let shutdown = shutdown_on_signal()?;
     let listeners = Listeners::bind(config).await?;
     config.bound(listeners.gateway()?, listeners.web()?);

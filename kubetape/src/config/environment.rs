@@ -91,6 +91,7 @@ fn value(kind: Kind, text: &str) -> Result<Value> {
     Ok(match kind {
         Kind::Text => Value::String(text.to_owned()),
         Kind::Switch => Value::Boolean(text.parse().context("write `true` or `false`")?),
+        Kind::Number => Value::Integer(text.parse().context("write a number")?),
         Kind::List => Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect()),
     })
 }
@@ -134,6 +135,7 @@ mod tests {
                 ("KUBETAPE_GATEWAY__NAME", "b"),
                 ("KUBETAPE_GATEWAY__NAMES", "x, y"),
                 ("KUBETAPE_RECORDER__STRICT", "false"),
+                ("KUBETAPE_LIMITS__SESSIONS", "70"),
                 ("KUBETAPE_STORAGE__S3__SECRET_KEY", "123"),
                 ("KUBETAPE_CLUSTERS__0__NAME", "uno"),
                 ("KUBETAPE_CLUSTERS__1__NAME", "two"),
@@ -142,6 +144,7 @@ mod tests {
         let expected = "
             gateway = { name = \"b\", names = [\"x\", \"y\"] }
             recorder = { strict = false }
+            limits = { sessions = 70 }
             storage = { s3 = { secret_key = \"123\" } }
             clusters = [{ name = \"uno\" }, { name = \"two\" }]";
         assert_eq!(table.unwrap(), expected.parse::<Table>().unwrap());
@@ -152,6 +155,7 @@ mod tests {
         for (variable, value, says) in [
             ("KUBETAPE_STORAGE__PTAH", "/x", "there is no key storage.ptah"),
             ("KUBETAPE_RECORDER__STRICT", "yes", "write `true` or `false`"),
+            ("KUBETAPE_LIMITS__SESSIONS", "many", "write a number"),
             ("KUBETAPE_CLUSTERS__3__NAME", "x", "there are 0 [[clusters]]"),
         ] {
             let error = format!("{:#}", with("", &[(variable, value)]).unwrap_err());

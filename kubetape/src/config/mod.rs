@@ -2,6 +2,7 @@
 
 mod environment;
 mod file;
+mod limits;
 mod place;
 pub mod quantity;
 pub mod raw;

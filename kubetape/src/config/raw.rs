@@ -25,6 +25,8 @@ pub struct File {
     pub spool: Spool,
     /// How requests are written down.
     pub journal: Journal,
+    /// What the gateway takes on, and how long it waits.
+    pub limits: Limits,
     /// What recordings and journal are signed with.
     pub signing: Signing,
     /// The search index.
@@ -192,6 +194,32 @@ pub struct Journal {
     pub object_bytes: Option<Size>,
     /// or when it is this old.
     pub object_age: Option<Span>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections of clients at once.
+    pub connections: Option<usize>,
+    /// Sessions at once.
+    pub sessions: Option<usize>,
+    /// Of these, of one person.
+    pub sessions_per_person: Option<usize>,
+    /// For the TLS handshake, for a request's head, and until a request is let in.
+    pub handshake: Option<Span>,
+    /// To connect to an API server.
+    pub connect: Option<Span>,
+    /// For an API server's answer to an upgrade.
+    pub answer: Option<Span>,
+    /// To ask for the image of a session's container.
+    pub image: Option<Span>,
+    /// Between an upgrade that failed and its second attempt by another protocol.
+    pub fallback: Option<Span>,
+    /// How long one side may be silent after the other has ended.
+    pub linger: Option<Span>,
+    /// For sessions, at the end of the process.
+    pub shutdown: Option<Span>,
 }
 
 /// `[signing]`

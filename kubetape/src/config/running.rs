@@ -27,6 +27,8 @@ pub struct Config {
     pub spool: Spool,
     /// As written, with defaults.
     pub journal: Journal,
+    /// What the gateway takes on, and how long it waits.
+    pub limits: gateway::Limits,
     /// The key that signs.
     pub signing: Signing,
     /// The index's folder.
@@ -225,6 +227,7 @@ impl Config {
                 object_bytes: raw.journal.object_bytes.map_or(256 << 10, |size| size.0),
                 object_age: raw.journal.object_age.map_or(Duration::from_secs(2), |span| span.0),
             },
+            limits: reader.limits(&raw.limits)?,
             signing: reader.signing(raw.signing)?,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
             interval: raw.search.interval.map_or(Duration::from_secs(1), |span| span.0),
@@ -260,14 +263,14 @@ impl Config {
 }
 
 /// Turns parts of the file into parts of [`Config`].
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     folder: &'a Path,
 }
 
 impl Reader<'_> {
-    fn at(&self, key: &str) -> String {
+    pub(super) fn at(&self, key: &str) -> String {
         place::of(self.file, self.text, key)
     }
 
@@ -533,6 +536,7 @@ mod tests {
         assert_eq!(format!("{:?}", sample.recorder), format!("{:?}", config.recorder));
         assert_eq!(format!("{:?}", sample.spool), format!("{:?}", config.spool));
         assert_eq!(format!("{:?}", sample.journal), format!("{:?}", config.journal));
+        assert_eq!((sample.limits, config.limits), (gateway::Limits::default(), gateway::Limits::default()));
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));

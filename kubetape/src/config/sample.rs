@@ -14,6 +14,8 @@ pub enum Kind {
     Text,
     /// `true` or `false`.
     Switch,
+    /// A number of things.
+    Number,
     /// A list of strings.
     List,
 }
@@ -35,6 +37,7 @@ pub fn kind(path: &[&str]) -> Option<Kind> {
     match at? {
         toml::Value::String(_) => Some(Kind::Text),
         toml::Value::Boolean(_) => Some(Kind::Switch),
+        toml::Value::Integer(_) => Some(Kind::Number),
         toml::Value::Array(values) if !values.iter().any(toml::Value::is_table) => Some(Kind::List),
         _ => None,
     }
@@ -96,6 +99,7 @@ mod tests {
     fn a_keys_kind_is_known_by_its_path() {
         assert_eq!(kind(&["storage", "s3", "secret_key"]), Some(Kind::Text));
         assert_eq!(kind(&["recorder", "strict"]), Some(Kind::Switch));
+        assert_eq!(kind(&["limits", "sessions"]), Some(Kind::Number));
         assert_eq!(kind(&["clusters", "0", "contexts"]), Some(Kind::List));
         assert_eq!(kind(&["policy", "rules", "1", "users"]), Some(Kind::List));
         for unknown in [&["storage"][..], &["clusters"], &["clusters", "name"], &["storage", "s4"], &["0"], &[]] {

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::program::{GOOD, Installation, run};
 
 /// What is wrong, and the words that say so. Each names the file.
-const WRONG: [(&str, &str, &[&str]); 14] = [
+const WRONG: [(&str, &str, &[&str]); 19] = [
     ("listen = \"127.0.0.1:0\"\npublic", "listen = 7\npublic", &["line 3", "listen = 7"]),
     ("[web]", "[web", &["line 6"]),
     ("[web]", "[weg]", &["unknown field `weg`", "`web`"]),
@@ -17,6 +17,11 @@ const WRONG: [(&str, &str, &[&str]); 14] = [
     ("kind = \"disk\"", "kind = \"tape\"", &["line 20", "tape", "`disk` or `s3`"]),
     ("kind = \"disk\"", "kind = \"s3\"", &["storage.s3.bucket", "needs the bucket's name"]),
     ("path = \"storage\"", "path = \"upstream.token/x\"", &["upstream.token/x"]),
+    ("dir = \"state\"", "dir = \"state\"\n[limits]\nconnections = 0", &["line 26", "limits.connections", "from 1 to"]),
+    ("dir = \"state\"", "dir = \"state\"\n[limits]\nsessions = 10001", &["line 26", "limits.connections is 10000"]),
+    ("dir = \"state\"", "dir = \"state\"\n[limits]\nsessions_per_person = 5000", &["limits.sessions", "is 4000"]),
+    ("dir = \"state\"", "dir = \"state\"\n[limits]\nhandshake = \"10ms\"", &["limits.handshake", "from 1s to 1h"]),
+    ("dir = \"state\"", "dir = \"state\"\n[limits]\nsessions = -1", &["line 26", "sessions = -1"]),
     ("dir = \"state\"", "dir = \"state\"\n[recorder]\nchunk_age = \"5\"", &["line 26", "such as \"5s\""]),
 ];
 
@@ -109,4 +114,19 @@ fn a_kubeconfig_is_written_for_its_owner_only() {
     }
     let done = installation.run(&["kubeconfig", "--user", "ann", "--cluster", "two"]);
     assert!(done.status == Some(1) && done.stderr.contains("it has one"), "{done:?}");
+}
+
+#[test]
+fn more_connections_than_the_system_allows_are_refused_at_the_start() {
+    let installation = Installation::new(GOOD);
+    let done = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 1000 && exec \"$0\" --config \"$1\" serve", env!("CARGO_BIN_EXE_kubetape")])
+        .arg(installation.path("kubetape.toml"))
+        .output()
+        .unwrap();
+    assert_eq!((done.status.code(), done.stdout.as_slice()), (Some(1), &b""[..]), "{done:?}");
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    for part in ["may have 1000 files open", "limits.connections = 10000", "LimitNOFILE="] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
 }
