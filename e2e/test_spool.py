@@ -1,6 +1,7 @@
 """Nothing that was received is lost: `kill -9` at random moments, a bucket that fails in every way, a disk that is full.
 
-`KUBETAPE_KILL_ROUNDS` is how often the process is killed: 20 unless it is set.
+`KUBETAPE_KILL_ROUNDS` is how often the process is killed: 20 unless it is set. `KUBETAPE_OUTAGE_SECONDS` is how long the bucket
+is away, and then full, while sessions go on: 8 unless it is set.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from raw import RawExec
 from test_s3 import ACCESS, BUCKET, SECRET, SeaweedFs, cluster, make_bucket  # noqa: F401 (a fixture)
 
 ROUNDS = int(os.environ.get("KUBETAPE_KILL_ROUNDS", "20"))
+OUTAGE = float(os.environ.get("KUBETAPE_OUTAGE_SECONDS", "8"))
 POD = ["shell", "-c", "shell"]
 
 
@@ -333,6 +335,56 @@ def test_a_bucket_on_its_bad_days_costs_no_session_anything(tmp_path, cluster, b
         assert (row["outcome"], row["exit_code"]) == ("exited", code), tag
         assert gateway.export(row["id"]) == output, tag
     assert not (gateway.spool / "aside").exists()
+    gateway.end()
+    gateway.run("verify")
+
+
+STEADY = 'i=0; while [ $i -lt $1 ]; do echo $0 $i; i=$((i+1)); sleep 0.05; done; exit 4'
+
+
+def test_a_bucket_that_is_away_and_then_full_costs_nothing_however_long(tmp_path, cluster, bucket):
+    faults = Faults(bucket.port)
+    gateway = Gateway(tmp_path, cluster, s3(faults, "long-outage"))
+    gateway.start()
+    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    run = f"run-{uuid.uuid4().hex[:8]}"
+    short = lambda tag: kubectl.run("exec", *POD, "--", "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exit 5", tag)  # noqa: E731
+    for number in range(16):
+        short(f"{run}-warm-{number}")
+    before, peak, spooled, expected, steady = gateway.memory(), 0, 0, {}, {}
+    with contextlib.ExitStack() as files:
+        # They begin before the outage, and end in it or behind it.
+        for number, lines in enumerate([10 * OUTAGE, 20 * OUTAGE, 30 * OUTAGE, 60 * OUTAGE]):
+            tag = f"{run}-steady-{number}"
+            out = files.enter_context((tmp_path / tag).open("wb"))
+            words = ["exec", *POD, "--", "sh", "-c", STEADY, tag, str(int(lines))]
+            steady[tag] = kubectl.start(*words, stdout=out, stderr=subprocess.DEVNULL)
+        until(lambda: len(gateway.sessions(f"{run}-steady")) == 4, what="the steady sessions in the bucket")
+        for mode in ["away", "full"]:
+            faults.mode = mode
+            end = time.monotonic() + OUTAGE
+            while time.monotonic() < end:
+                tag = f"{run}-short-{len(expected)}"
+                done = short(tag)
+                assert done.returncode == 5, f"{mode}: {done.stderr.decode()}"
+                expected[tag] = (done.stdout, 5)
+                peak = max(peak, gateway.memory())
+                time.sleep(0.5)
+            assert mode in faults.hit and len(gateway.spooled()) >= len(expected), f"{mode}: something is in the bucket"
+            spooled = sum(file.stat().st_size for file in gateway.spool.rglob("*") if file.is_file())
+        faults.mode = "fair"
+        for tag, process in steady.items():
+            assert process.wait(60 + 2 * OUTAGE) == 4, tag
+            expected[tag] = ((tmp_path / tag).read_bytes(), 4)
+    gateway.drained(120)
+    said = sum(len(output) for output, _ in expected.values())
+    print(f"{len(expected)} sessions said {said >> 20} MiB; spool {spooled >> 20} MiB; memory {before} KiB, then up to {peak} KiB")
+    assert peak < before + 64 * 1024, "memory grew with the outage"
+    assert spooled < 2 * said + (1 << 20), "the spool holds more than was said"
+    for tag, (output, code) in expected.items():
+        [row] = [row for row in gateway.sessions(tag) if tag in row["argv"]]
+        assert (row["outcome"], row["exit_code"]) == ("exited", code), tag
+        assert gateway.export(row["id"]) == output, tag
     gateway.end()
     gateway.run("verify")
 
