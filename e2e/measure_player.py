@@ -122,9 +122,10 @@ def main():
 def measure(demo, row, words):
     server = Proc(demo.process.process.pid)
     print(f"indexed {rest(server):.0f} s later; the server has {server.status('VmRSS') / MIB:.0f} MiB, at most {server.status('VmHWM') / MIB:.0f}")
-    stored = sum(path.stat().st_size for path in demo.folder.glob(f"**/recordings/*/*/*/{row['id']}/*"))
+    objects = list(demo.folder.glob(f"**/recordings/*/*/*/{row['id']}/*"))
+    stored = sum(path.stat().st_size for path in objects)
     kept = sum(path.stat().st_size for path in demo.folder.glob(f"**/*{row['id']}*.json.zst"))
-    print(f"stored: {stored / 1e6:.0f} MB in {len(list(demo.folder.glob(f'**/{row["id"]}/*')))} objects; timeline kept: {kept / 1e6:.1f} MB")
+    print(f"stored: {stored / 1e6:.0f} MB in {len(objects)} objects; timeline kept: {kept / 1e6:.1f} MB")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()

@@ -5,7 +5,7 @@ import socket
 import time
 import uuid
 
-from program import until
+from program import Process, binary, until
 from test_browser import browser, log_in, page, screen, shell, type_lines  # noqa: F401  (fixtures)
 
 
@@ -105,3 +105,21 @@ def test_a_session_that_is_over_meanwhile_is_not_ended(page, demo, kubectl):  # 
     page.complaints.clear()  # the browser's line about the answer 400
     assert page.get_by_text("End this session…").count() == 0
     assert demo.manifest(row["id"])["outcome"] != "ended_by_gateway"
+
+
+def test_the_program_follows_a_session_to_its_end(demo, kubectl):
+    word, tag = f"follow{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
+    terminal = shell(demo, kubectl, tag)
+    type_lines(terminal, [f"echo {word}before"])
+    (row,) = demo.sessions(tag)
+    # What was said before is stored within the chunks' age.
+    until(lambda: f"{word}before" in demo.run("text", row["id"]).stdout.decode(), what="what is stored")
+    player = Process([binary("kubetape"), "--config", demo.config, "play", row["id"], "--follow"])
+    player.wait_for(f"^{word}before")
+    type_lines(terminal, [f"echo {word}after"])
+    player.wait_for(f"^{word}after")
+    terminal.type("exit\r")
+    assert terminal.end() == 0
+    assert player.process.wait(30) == 0
+    watched = [entry for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == row["id"]]
+    assert "live" in [entry["how"] for entry in watched]

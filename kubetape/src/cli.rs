@@ -200,14 +200,19 @@ Keys:
   space     pause and go on        left right   5 seconds back, forward
   + - < >   faster, slower         .            next output (while paused)
   i         skip idle time or not  home         from the start
-  q         quit
+  , ;       command before, after  /            find a text; n N go from place to place
+  ?         these keys             q            quit
+
+--follow begins at the end of what is stored and shows more as the gateway stores it, every five seconds unless it is
+configured otherwise. The session's page in the browser is quicker.
 
 Without a terminal on stdin and stdout the recording is written out in its own time.
 
 Examples:
   kubetape play 0198f2                    the beginning of an id is enough
   kubetape play 0198f2 --speed 2 --idle-limit 1s
-  kubetape play 0198f2 --from 1m30s")]
+  kubetape play 0198f2 --from 1m30s
+  kubetape play 0198f2 --follow           a session that goes on")]
 pub struct Play {
     /// The recording's id, or enough of its beginning
     pub id: String,
@@ -220,6 +225,9 @@ pub struct Play {
     /// Where to begin
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub from: Span,
+    /// Wait for what comes, until the session ends
+    #[arg(long)]
+    pub follow: bool,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

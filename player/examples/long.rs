@@ -95,10 +95,11 @@ impl Day {
                 let pod = format!("{}-{:05x}", self.dice.of(SERVICES), self.dice.below(1 << 20));
                 let (ip, restarts) = (self.dice.below(250), self.dice.below(9));
                 answer += &format!(
-                    "{pod:<29} 1/1     Running   {restarts:<10} {}d      10.0.{}.{ip:<8} node-{}\r\n",
+                    "{pod:<29} 1/1     Running   {restarts:<10} {}d      10.0.{}.{ip:<8} node-{:<4} {}\r\n",
                     self.dice.below(90),
                     self.dice.below(16),
-                    self.dice.below(40)
+                    self.dice.below(40),
+                    stamp(self.now)
                 );
             }
             self.print(&answer, 2_000)?;
@@ -133,15 +134,10 @@ impl Day {
             while lines.len() < READ {
                 let (krate, minor, patch) = (self.dice.of(CRATES), self.dice.below(40), self.dice.below(20));
                 lines += &format!(
-                    "\x1b[1m\x1b[32m   Compiling\x1b[0m {krate} v1.{minor}.{patch} (/build/vendor/{krate}-1.{minor}.{patch}) [{:016x}]\r\n",
-                    self.dice.next()
+                    "\x1b[1m\x1b[32m   Compiling\x1b[0m {krate} v1.{minor}.{patch} (/build/vendor/{krate}-1.{minor}.{patch}) [{:016x}] {}\r\n",
+                    self.dice.next(),
+                    stamp(self.now)
                 );
-                if self.dice.below(20) == 0 {
-                    lines += &format!(
-                        "\x1b[33mwarning\x1b[0m: unused variable: `{krate}_{minor}` at {}\r\n",
-                        stamp(self.now)
-                    );
-                }
             }
             self.print(&lines, 100)?;
             self.wait(1, 3);

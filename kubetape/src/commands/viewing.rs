@@ -17,6 +17,8 @@ use crate::{
 pub enum How {
     /// It is played.
     Play,
+    /// It is watched while it goes on.
+    Live,
     /// It is taken away.
     Export,
 }
@@ -25,6 +27,7 @@ impl How {
     fn word(self) -> &'static str {
         match self {
             Self::Play => "play",
+            Self::Live => "live",
             Self::Export => "export",
         }
     }

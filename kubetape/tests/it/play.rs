@@ -66,7 +66,44 @@ pub fn with_keys(folder: &Path, id: &str) {
     terminal.press("\x1b[C");
     terminal.wait_for("is recorded");
     terminal.wait_for(" paused 0:05");
+    commands(&mut terminal);
+    places(&mut terminal);
     terminal.press("q");
     terminal.wait_for("\x1b[?25h");
     assert!(player.wait().unwrap().success());
+}
+
+/// From command to command: each is on the screen, and none that came later.
+fn commands(terminal: &mut Terminal) {
+    terminal.press("0");
+    terminal.wait_for(" paused 0:00");
+    terminal.press(";");
+    terminal.wait_for("Hello from a shell");
+    terminal.press(";");
+    terminal.wait_for("id -un; date");
+    terminal.press(",");
+    terminal.wait_for("Hello from a shell");
+    terminal.press("?");
+    terminal.wait_for(", ; command  / find");
+    assert!(!terminal.seen.contains("id -un"), "{:?}", terminal.seen);
+    terminal.press("?");
+    terminal.wait_for(" paused 0:0");
+}
+
+/// A text is looked for: the command that has it and the three lines that it printed.
+fn places(terminal: &mut Terminal) {
+    terminal.press("0");
+    terminal.wait_for(" paused 0:00");
+    terminal.press("/stepp\x7f");
+    terminal.wait_for(" find: stepp");
+    terminal.wait_for(" find: step");
+    terminal.press("\r");
+    terminal.wait_for("\"step\" 1 of 4");
+    terminal.press("n");
+    terminal.wait_for("step one");
+    terminal.wait_for("\"step\" 2 of 4");
+    terminal.press("NN");
+    terminal.wait_for("\"step\" 4 of 4");
+    terminal.press("/q nowhere\r");
+    terminal.wait_for("no line has \"q nowhere\"");
 }

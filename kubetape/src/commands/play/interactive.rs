@@ -4,10 +4,7 @@ use std::{
 };
 
 use anyhow::Result;
-use crossterm::{
-    event::{self, KeyCode, KeyEventKind, KeyModifiers},
-    terminal,
-};
+use crossterm::{event::KeyEvent, terminal};
 use player::Player;
 use storage::RecordingId;
 use tokio::{sync::mpsc, time::Instant};
@@ -15,7 +12,9 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     Screen,
     clock::Clock,
-    reel::{Reel, What},
+    keys::{self, Asked, Question, Wish},
+    places::Places,
+    reel::{LOOK, Reel, What},
 };
 use crate::{cli, time};
 
@@ -26,7 +25,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// Plays with keys. Restores the terminal however it ends.
 pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Play) -> Result<()> {
-    let mut keys = keys();
+    let mut keys = keys::listen();
     let _raw = RawTerminal::enter()?;
     let clock = Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
     let screen = Screen::new(reel.header.kubetape.tty);
@@ -39,9 +38,16 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
         screen,
         at: 0,
         paused: false,
+        follows: wanted.follow,
+        question: None,
+        places: Places::default(),
+        help: false,
     };
     clear()?;
-    let from = u64::try_from(wanted.from.0.as_micros())?;
+    let mut from = u64::try_from(wanted.from.0.as_micros())?;
+    if from == 0 && wanted.follow && playback.reel.length().is_none() {
+        from = player.duration(id).await?;
+    }
     if from > 0 {
         playback.seek(from).await?;
     }
@@ -57,53 +63,113 @@ struct Playback<'a> {
     /// Microseconds since the recording's start.
     at: u64,
     paused: bool,
+    /// At the end of what is stored, more is waited for.
+    follows: bool,
+    /// What is being typed to be looked for; meanwhile nothing moves.
+    question: Option<Question>,
+    places: Places,
+    help: bool,
     /// Columns and rows of the recorded terminal.
     recorded: (u16, u16),
 }
 
-/// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Wish {
-    Quit,
-    Pause,
-    Step,
-    Forward,
-    Back,
-    Start,
-    Speed(f64),
-    Idle,
-}
-
 impl Playback<'_> {
-    async fn run(&mut self, keys: &mut mpsc::Receiver<Wish>) -> Result<()> {
+    async fn run(&mut self, keys: &mut mpsc::Receiver<KeyEvent>) -> Result<()> {
         loop {
             self.progress()?;
-            let Some(next) = self.reel.peek().await?.map(|shown| shown.micros) else { return self.end() };
-            let wait = self.clock.pause(self.at, next);
-            let began = Instant::now();
+            let next = self.reel.peek().await?.map(|shown| shown.micros);
+            // At the end of what is there it stands at its last moment.
+            let (wait, next) = match next {
+                Some(next) => (self.clock.pause(self.at, next).min(TICK), next),
+                None if self.follows && self.reel.length().is_none() => (LOOK, self.at),
+                // Whoever made it stand still has not seen the end yet.
+                None if self.stands() => (TICK, self.at),
+                None => return self.end(),
+            };
+            let (more, began) = (self.reel.peek().await?.is_some(), Instant::now());
             tokio::select! {
                 biased;
-                wish = keys.recv() => {
+                key = keys.recv() => {
                     self.pass(began.elapsed(), next);
-                    match wish {
-                        None | Some(Wish::Quit) => return self.end(),
-                        Some(wish) => self.grant(wish).await?,
+                    let Some(key) = key else { return self.end() };
+                    if !self.press(&key).await? {
+                        return self.end();
                     }
                 }
-                () = tokio::time::sleep(wait.min(TICK)), if !self.paused => {
-                    if wait <= TICK {
-                        self.show_next().await?;
-                    } else {
-                        self.pass(began.elapsed(), next);
+                () = tokio::time::sleep(wait), if !self.stands() => {
+                    match more {
+                        true if self.clock.pause(self.at, next) <= TICK => self.show_next().await?,
+                        true => self.pass(began.elapsed(), next),
+                        false => self.reel.look().await?,
                     }
                 }
             }
         }
     }
 
+    fn stands(&self) -> bool {
+        self.paused || self.question.is_some()
+    }
+
+    /// False when that was the end.
+    async fn press(&mut self, key: &KeyEvent) -> Result<bool> {
+        let Some(question) = &mut self.question else {
+            match keys::wish(key) {
+                Some(Wish::Quit) => return Ok(false),
+                Some(wish) => self.grant(wish).await?,
+                None => {}
+            }
+            return Ok(true);
+        };
+        match question.press(key) {
+            Asked::More => {}
+            Asked::Quit => return Ok(false),
+            Asked::Dropped => self.question = None,
+            Asked::Done => {
+                let text = std::mem::take(&mut question.text);
+                self.question = None;
+                self.find(text).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn find(&mut self, text: String) -> Result<()> {
+        self.places = Places::default();
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        self.line(" looking through the recording…")?;
+        let found = self.player.find(self.id, text.trim()).await?;
+        self.places = Places::new(text, &found);
+        let first = self.places.from(self.at);
+        self.look_at(first).await
+    }
+
+    /// Stands still there: what was found would be gone before it is read.
+    async fn look_at(&mut self, place: Option<u64>) -> Result<()> {
+        let Some(place) = place else { return Ok(()) };
+        self.paused = true;
+        self.seek(place).await
+    }
+
+    async fn command(&mut self, forward: bool) -> Result<()> {
+        let markers = self.player.index(self.id).await?.markers;
+        let mut moments = markers.iter().map(|(seconds, _)| micros(*seconds));
+        let to = if forward {
+            moments.find(|moment| *moment > self.at + 100_000)
+        } else {
+            moments.rfind(|moment| *moment + 500_000 < self.at)
+        };
+        match to {
+            Some(to) => self.seek(to).await,
+            None => Ok(()),
+        }
+    }
+
     /// Time went by without an event. Skipped idle time is passed at once, at its end.
     fn pass(&mut self, waited: Duration, next: u64) {
-        if self.paused {
+        if self.stands() {
             return;
         }
         let left = self.clock.pause(self.at, next).saturating_sub(waited);
@@ -140,6 +206,20 @@ impl Playback<'_> {
                 self.clock.toggle_idle();
                 Ok(())
             }
+            Wish::NextCommand => self.command(true).await,
+            Wish::PreviousCommand => self.command(false).await,
+            Wish::Find => {
+                self.question = Some(Question::default());
+                Ok(())
+            }
+            Wish::NextPlace | Wish::PreviousPlace => {
+                let place = self.places.step(wish == Wish::NextPlace);
+                self.look_at(place).await
+            }
+            Wish::Help => {
+                self.help = !self.help;
+                Ok(())
+            }
         }
     }
 
@@ -159,9 +239,15 @@ impl Playback<'_> {
         if to == 0 { self.reel.rewind().await } else { self.reel.seek(to).await }
     }
 
-    /// The last row of this terminal, where the recording does not need it or stands still.
+    /// The last row of this terminal, where the recording does not need it or stands still, or something is to be said.
     fn progress(&self) -> io::Result<()> {
         let (columns, rows) = terminal::size()?;
+        if let Some(question) = &self.question {
+            return self.line(&format!(" find: {}", question.text));
+        }
+        if self.help {
+            return self.line(&format!(" {}", keys::HELP));
+        }
         if rows <= self.recorded.1 && !self.paused {
             return Ok(());
         }
@@ -173,14 +259,15 @@ impl Playback<'_> {
         } else {
             String::new()
         };
-        let line = format!(
-            " {state} {} / {length}  {}x{idle}{small}  space pause, arrows seek, +- speed, q quit",
-            time::length(self.at),
-            self.clock.speed()
-        );
-        let line: String = line.chars().take(columns.into()).collect();
+        let (at, speed) = (time::length(self.at), self.clock.speed());
+        self.line(&format!(" {state} {at} / {length}  {speed}x{idle}{}{small}  ? keys, q quit", self.places))
+    }
+
+    fn line(&self, text: &str) -> io::Result<()> {
+        let (columns, rows) = terminal::size()?;
+        let text: String = crate::output::plain(text).chars().take(columns.into()).collect();
         let mut out = io::stdout().lock();
-        write!(out, "\x1b7\x1b[{rows};1H\x1b[0;7m\x1b[2K{line}\x1b[0m\x1b8")?;
+        write!(out, "\x1b7\x1b[{rows};1H\x1b[0;7m\x1b[2K{text}\x1b[0m\x1b8")?;
         out.flush()
     }
 
@@ -190,6 +277,11 @@ impl Playback<'_> {
         write!(out, "\x1b7\x1b[{rows};1H\x1b[0m\x1b[2K\x1b8")?;
         Ok(out.flush()?)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a moment of a recording")]
+pub fn micros(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
 }
 
 fn clear() -> io::Result<()> {
@@ -215,41 +307,5 @@ impl Drop for RawTerminal {
         let _ = write!(out, "\x1b[!p\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?69l\x1b[r\x1b(B\x0f\x1b[0m\r\n")
             .and_then(|()| out.flush());
         let _ = terminal::disable_raw_mode();
-    }
-}
-
-/// Keys are read by a thread of their own, which ends with the process.
-fn keys() -> mpsc::Receiver<Wish> {
-    let (send, receive) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        while let Ok(event) = event::read() {
-            let Some(wish) = wish(&event) else { continue };
-            if send.blocking_send(wish).is_err() {
-                return;
-            }
-        }
-    });
-    receive
-}
-
-fn wish(event: &event::Event) -> Option<Wish> {
-    let event::Event::Key(key) = event else { return None };
-    if key.kind == KeyEventKind::Release {
-        return None;
-    }
-    if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(Wish::Quit);
-    }
-    match key.code {
-        KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Quit),
-        KeyCode::Char(' ') => Some(Wish::Pause),
-        KeyCode::Char('.') => Some(Wish::Step),
-        KeyCode::Char('+' | '=' | '>') => Some(Wish::Speed(2.0)),
-        KeyCode::Char('-' | '<') => Some(Wish::Speed(0.5)),
-        KeyCode::Char('i') => Some(Wish::Idle),
-        KeyCode::Right => Some(Wish::Forward),
-        KeyCode::Left => Some(Wish::Back),
-        KeyCode::Home | KeyCode::Char('0') => Some(Wish::Start),
-        _ => None,
     }
 }

@@ -3,6 +3,8 @@
 mod clock;
 mod harmless;
 mod interactive;
+mod keys;
+mod places;
 mod reel;
 
 use std::io::{self, IsTerminal, Write};
@@ -18,7 +20,8 @@ pub async fn run(config: &Config, wanted: &cli::Play) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
     let reel = Reel::open(&recordings, id).await.with_context(|| format!("cannot play {id}: see `kubetape ls`"))?;
-    viewing::note(config, id, How::Play).await?;
+    let live = wanted.follow && reel.manifest.is_none();
+    viewing::note(config, id, if live { How::Live } else { How::Play }).await?;
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         let player = wiring::player(config, recordings);
         return interactive::play(reel, &player, id, wanted).await;
@@ -32,7 +35,15 @@ async fn stream(mut reel: Reel, wanted: &cli::Play) -> Result<()> {
     let clock = clock::Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
     let mut screen = Screen::new(reel.header.kubetape.tty || !io::stdout().is_terminal());
     let mut at = 0;
-    while let Some(shown) = reel.next().await? {
+    loop {
+        let Some(shown) = reel.next().await? else {
+            if !wanted.follow || reel.manifest.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(reel::LOOK).await;
+            reel.look().await?;
+            continue;
+        };
         // What was before the start is shown at once: the screen is made of it.
         if shown.micros > from {
             tokio::time::sleep(clock.pause(at.max(from), shown.micros)).await;
@@ -40,7 +51,6 @@ async fn stream(mut reel: Reel, wanted: &cli::Play) -> Result<()> {
         at = at.max(shown.micros);
         screen.show(&shown)?;
     }
-    Ok(())
 }
 
 /// The terminal that is played on.

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use anyhow::Result;
 use storage::{
@@ -7,6 +7,9 @@ use storage::{
     recordings::{Chunks, Piece},
 };
 
+/// Between two looks for what has been stored of a session that goes on.
+pub const LOOK: Duration = Duration::from_millis(500);
+
 /// A recording's events for a terminal, read chunk by chunk.
 pub struct Reel {
     recordings: Recordings,
@@ -14,6 +17,8 @@ pub struct Reel {
     pub header: Header,
     pub manifest: Option<Manifest>,
     chunks: Chunks,
+    /// The last chunk that was read.
+    last: u32,
     ready: VecDeque<Shown>,
 }
 
@@ -44,6 +49,7 @@ impl Reel {
             header: recordings.header(id).await?,
             manifest: recordings.manifest(id).await?,
             chunks: recordings.chunks(id).await?,
+            last: 0,
             ready: VecDeque::new(),
             recordings: recordings.clone(),
             id,
@@ -60,11 +66,18 @@ impl Reel {
         while self.ready.is_empty() {
             match self.chunks.next().await {
                 Ok(None) => return Ok(None),
-                Ok(Some(Piece::Lines { lines, .. })) => self.ready.extend(events(&lines).filter_map(shown)),
+                Ok(Some(Piece::Lines { number, lines })) => {
+                    self.last = number;
+                    self.ready.extend(events(&lines).filter_map(shown));
+                }
                 Ok(Some(Piece::Gap { from, to })) => {
+                    self.last = to;
                     self.note(format!("chunks {from} to {to} of the recording are missing"));
                 }
-                Err(error) => self.note(format!("{:#}", anyhow::Error::new(error))),
+                Err(error) => {
+                    self.last += 1;
+                    self.note(format!("{:#}", anyhow::Error::new(error)));
+                }
             }
         }
         Ok(self.ready.front())
@@ -81,7 +94,8 @@ impl Reel {
         let chunks = self.manifest.iter().flat_map(|manifest| &manifest.chunks);
         let before =
             chunks.filter(|chunk| chunk.number > 0 && chunk.last_micros < micros).map(|chunk| chunk.number).max();
-        self.chunks = self.recordings.chunks_after(self.id, before.unwrap_or(0)).await?;
+        self.last = before.unwrap_or(0);
+        self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         self.ready.clear();
         while self.peek().await?.is_some_and(|shown| shown.micros <= micros) {
             self.ready.pop_front();
@@ -91,8 +105,17 @@ impl Reel {
 
     /// Goes to the beginning.
     pub async fn rewind(&mut self) -> Result<()> {
+        self.last = 0;
         self.chunks = self.recordings.chunks(self.id).await?;
         self.ready.clear();
+        Ok(())
+    }
+
+    /// Looks for what was stored of a session that went on, after everything was shown. Once there is a manifest, nothing
+    /// will come after what it lists.
+    pub async fn look(&mut self) -> Result<()> {
+        self.manifest = self.recordings.manifest(self.id).await?;
+        self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         Ok(())
     }
 

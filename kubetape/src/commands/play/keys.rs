@@ -1,0 +1,129 @@
+use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio::sync::mpsc;
+
+/// Characters of a text that is looked for.
+const LONGEST: usize = 200;
+
+/// The keys, in a line.
+pub const HELP: &str =
+    "space pause  left right 5 s  , ; command  / find, n N next  +- speed  i idle  . step  home start  q quit";
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wish {
+    Quit,
+    Pause,
+    Step,
+    Forward,
+    Back,
+    Start,
+    Speed(f64),
+    Idle,
+    NextCommand,
+    PreviousCommand,
+    Find,
+    NextPlace,
+    PreviousPlace,
+    Help,
+}
+
+/// Keys are read by a thread of their own, which ends with the process.
+pub fn listen() -> mpsc::Receiver<KeyEvent> {
+    let (send, receive) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            let event::Event::Key(key) = event else { continue };
+            if key.kind != KeyEventKind::Release && send.blocking_send(key).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// What a key means while nothing is asked. The browser's player has the same where it has one.
+pub fn wish(key: &KeyEvent) -> Option<Wish> {
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(Wish::Quit);
+    }
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Quit),
+        KeyCode::Char(' ') => Some(Wish::Pause),
+        KeyCode::Char('.') => Some(Wish::Step),
+        KeyCode::Char('+' | '=' | '>') => Some(Wish::Speed(2.0)),
+        KeyCode::Char('-' | '<') => Some(Wish::Speed(0.5)),
+        KeyCode::Char('i') => Some(Wish::Idle),
+        KeyCode::Char(';' | ']') => Some(Wish::NextCommand),
+        KeyCode::Char(',' | '[') => Some(Wish::PreviousCommand),
+        KeyCode::Char('/') => Some(Wish::Find),
+        KeyCode::Char('n') => Some(Wish::NextPlace),
+        KeyCode::Char('N') => Some(Wish::PreviousPlace),
+        KeyCode::Char('?' | 'h') => Some(Wish::Help),
+        KeyCode::Right => Some(Wish::Forward),
+        KeyCode::Left => Some(Wish::Back),
+        KeyCode::Home | KeyCode::Char('0') => Some(Wish::Start),
+        _ => None,
+    }
+}
+
+/// A text that is being typed.
+#[derive(Debug, Default)]
+pub struct Question {
+    pub text: String,
+}
+
+/// What became of a question with a key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    More,
+    /// What was typed; empty where nothing is looked for any more.
+    Done,
+    Dropped,
+    Quit,
+}
+
+impl Question {
+    pub fn press(&mut self, key: &KeyEvent) -> Asked {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('c' | 'd') if control => return Asked::Quit,
+            KeyCode::Char('u') if control => self.text.clear(),
+            KeyCode::Char(c) if !control && self.text.chars().count() < LONGEST => self.text.push(c),
+            KeyCode::Backspace => drop(self.text.pop()),
+            KeyCode::Enter => return Asked::Done,
+            KeyCode::Esc => return Asked::Dropped,
+            _ => {}
+        }
+        Asked::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(code: KeyCode) -> KeyEvent {
+        KeyEvent::new(code, KeyModifiers::NONE)
+    }
+
+    #[test]
+    fn a_question_takes_letters_that_are_wishes_elsewhere() {
+        let mut question = Question::default();
+        for c in "qi?x".chars() {
+            assert_eq!(question.press(&key(KeyCode::Char(c))), Asked::More);
+        }
+        question.press(&key(KeyCode::Backspace));
+        assert_eq!((question.press(&key(KeyCode::Enter)), question.text.as_str()), (Asked::Done, "qi?"));
+        assert_eq!(question.press(&key(KeyCode::Esc)), Asked::Dropped);
+        let quit = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!((question.press(&quit), wish(&quit)), (Asked::Quit, Some(Wish::Quit)));
+    }
+
+    #[test]
+    fn the_help_has_every_key() {
+        assert!(HELP.len() < 120);
+        for part in ["space", "left", ", ;", "/", "n N", "+-", "i ", ".", "home", "q"] {
+            assert!(HELP.contains(part), "{part}");
+        }
+    }
+}
