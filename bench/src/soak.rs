@@ -93,7 +93,11 @@ async fn one(mut session: Session, number: usize, plan: Plan, text: &[u8]) -> Re
     }
     let end = async {
         session.close_stdin().await?;
-        session.finish(|more| Ok(ensure!(more.is_empty(), "more than was typed"))).await
+        let nothing = |more: &[u8]| {
+            ensure!(more.is_empty(), "more than was typed");
+            Ok(())
+        };
+        session.finish(nothing).await
     };
     timeout(PATIENCE, end).await.context("no end within 30 s")??;
     session.close().await;
