@@ -163,3 +163,69 @@ def test_every_page_fits_the_window(browser, demo, screenshots, scheme, width):
         page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=name != "missing")
         assert overflow <= 0, f"{name} is {overflow} px wider than a window of {width} px"
     context.close()
+
+
+def position(page):
+    """Seconds at which the player stands, as the timeline says."""
+    return float(page.locator("#strip").get_attribute("aria-valuenow"))
+
+
+def test_the_players_keys_find_speed_and_links(page, demo, kubectl):
+    word, tag = f"hit{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
+    terminal = shell(demo, kubectl, tag)
+    type_lines(terminal, ["sleep 1", "sleep 6", f"echo {word}; sleep 1", f"echo {word} again; sleep 1", "sleep 2", "echo last; sleep 1"])
+    terminal.type("exit\r")
+    assert terminal.end() == 0
+    row = demo.session(tag)
+    demo.manifest(row["id"])
+    page.goto(f"{demo.web}/sessions/{row['id']}?t=0.1")
+    strip = page.locator("#strip")
+    strip.wait_for()
+
+    # Find: two commands and what each printed; a place is one click away.
+    box = page.get_by_label("Find in this recording")
+    box.fill(word.upper())
+    box.press("Enter")
+    page.get_by_text("4 lines have it.").wait_for()
+    page.locator("#places a").last.click()
+    until(lambda: f"{word} again" in screen(page), what="the place that was found")
+    assert position(page) >= 6
+    box.fill("nothing like this")
+    box.press("Enter")
+    page.get_by_text("0 lines have it.").wait_for()
+
+    # Keys: the timeline's, and from command to command.
+    strip.focus()
+    page.keyboard.press("Home")
+    until(lambda: position(page) == 0 and word not in screen(page), what="the start")
+    page.keyboard.press("End")
+    until(lambda: "echo last" in screen(page), what="the end")
+    page.keyboard.press("Home")
+    until(lambda: word not in screen(page), what="the start again")
+    current = page.locator("#steps a[aria-current]")
+    page.locator("#steps a", has_text="sleep 1").first.click()
+    for command in ("sleep 6", f"echo {word}; sleep 1", f"echo {word} again; sleep 1"):
+        page.keyboard.press(";")
+        expect(current.locator("code")).to_have_text(command)
+    page.keyboard.press(",")
+    expect(current.locator("code")).to_have_text(f"echo {word}; sleep 1")
+
+    # The link leads to that moment.
+    strip.focus()
+    page.keyboard.press("End")
+    until(lambda: "echo last" in screen(page), what="the end")
+    moment = page.locator("#moment").get_attribute("href")
+    page.goto(demo.web + moment)
+    until(lambda: "echo last" in screen(page), what="the moment of the link")
+
+    # At 16 times, idle time skipped, ten seconds go by in a moment.
+    page.goto(f"{demo.web}/sessions/{row['id']}?t=0.1")
+    strip.wait_for()
+    page.get_by_label("Speed").select_option("16")
+    page.get_by_label("Skip idle").check()
+    page.locator(".ap-player").click()
+    until(lambda: "echo last" in screen(page), 10, what="the end, played")
+
+    # What is on the screen can be taken as text.
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.ap-term'))")
+    assert word in page.evaluate("getSelection().toString()")
