@@ -30,7 +30,8 @@ struct Connection {
     port: u16,
     sent: u64,
     received: u64,
-    error: String,
+    /// Bytes: where a character is cut by how they came, it is read when all are there.
+    error: Vec<u8>,
     client_done: bool,
     server_done: bool,
 }
@@ -104,8 +105,7 @@ impl Ports {
             (Stream::PortData, Side::Server) => connection.received += data.len() as u64,
             (Stream::PortError, Side::Server) if connection.error.len() < ERROR_BYTES => {
                 let room = ERROR_BYTES - connection.error.len();
-                let text = String::from_utf8_lossy(&data[..data.len().min(room)]);
-                connection.error.push_str(&text);
+                connection.error.extend_from_slice(&data[..data.len().min(room)]);
             }
             _ => {}
         }
@@ -141,7 +141,7 @@ impl Connection {
             connection,
             sent: self.sent,
             received: self.received,
-            error: self.error.clone(),
+            error: String::from_utf8_lossy(&self.error).into_owned(),
         }
     }
 }
@@ -191,6 +191,20 @@ mod tests {
                 (PortState::Closed, 1, 0, 0, String::new()),
             ]
         );
+    }
+
+    #[test]
+    fn an_error_text_is_the_same_wherever_it_is_cut() {
+        let text = "port 80: r\u{e9}fus\u{e9}".as_bytes();
+        for cut in 0..=text.len() {
+            let events = [
+                (Side::Client, opened(1, Stream::PortError, 0)),
+                (Side::Server, data(1, Stream::PortError, &text[..cut])),
+                (Side::Server, data(1, Stream::PortError, &text[cut..])),
+            ];
+            let error = "port 80: r\u{e9}fus\u{e9}".to_owned();
+            assert_eq!(told(&events), [(PortState::Failed, 0, 0, 0, error)], "cut at {cut}");
+        }
     }
 
     #[test]
