@@ -1,7 +1,7 @@
 """Nothing that was received is lost: `kill -9` at random moments, a bucket that fails in every way, a disk that is full.
 
 `KUBETAPE_KILL_ROUNDS` is how often the process is killed: 20 unless it is set. `KUBETAPE_OUTAGE_SECONDS` is how long the bucket
-is away, and then full, while sessions go on: 8 unless it is set.
+is away, and then full, while sessions go on: 4 unless it is set.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from raw import RawExec
 from test_s3 import ACCESS, BUCKET, SECRET, SeaweedFs, cluster, make_bucket  # noqa: F401 (a fixture)
 
 ROUNDS = int(os.environ.get("KUBETAPE_KILL_ROUNDS", "20"))
-OUTAGE = float(os.environ.get("KUBETAPE_OUTAGE_SECONDS", "8"))
+OUTAGE = float(os.environ.get("KUBETAPE_OUTAGE_SECONDS", "4"))
 POD = ["shell", "-c", "shell"]
 
 
@@ -354,7 +354,7 @@ def test_a_bucket_that_is_away_and_then_full_costs_nothing_however_long(tmp_path
     before, peak, spooled, expected, steady = gateway.memory(), 0, 0, {}, {}
     with contextlib.ExitStack() as files:
         # They begin before the outage, and end in it or behind it.
-        for number, lines in enumerate([10 * OUTAGE, 20 * OUTAGE, 30 * OUTAGE, 60 * OUTAGE]):
+        for number, lines in enumerate([10 * OUTAGE, 20 * OUTAGE, 30 * OUTAGE, 45 * OUTAGE]):
             tag = f"{run}-steady-{number}"
             out = files.enter_context((tmp_path / tag).open("wb"))
             words = ["exec", *POD, "--", "sh", "-c", STEADY, tag, str(int(lines))]
