@@ -3,6 +3,8 @@
 import collections
 import concurrent.futures
 import json
+import signal
+import subprocess
 import uuid
 
 from kubectl import Kubectl
@@ -152,3 +154,19 @@ def test_sigterm_ends_open_sessions_visibly_and_nothing_is_lost(tmp_path):
         assert row["outcome"] in ("ended_by_gateway", "interrupted")
         assert row["ended"]
         assert again.export(row["id"]).startswith(b"started")
+
+
+def test_a_log_that_nobody_reads_any_more_changes_nothing(tmp_path):
+    """A line that could not be written would end the task that logs it, first of all the one that waits for SIGTERM."""
+    folder = tmp_path / "d"
+    with Demo(folder):
+        pass
+    argv = [binary("kubetape"), "--config", folder / "kubetape.toml", "serve"]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert any(line.startswith(b"ready") for line in process.stdout)
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()

@@ -44,8 +44,8 @@ pub fn shutdown_on_signal() -> Result<CancellationToken> {
     tokio::spawn(async move {
         let mut next = async || tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
         let name = next().await;
-        tracing::info!(signal = name, "ending");
         ended.cancel();
+        tracing::info!(signal = name, "ending");
         let name = next().await;
         tracing::warn!(signal = name, "ending at once");
         std::process::exit(130);
