@@ -11,7 +11,8 @@ pub fn start(log: &Log, level: &str) -> anyhow::Result<()> {
         .map_err(|error| anyhow::anyhow!("log.level: {filter:?} is not such as \"info\": {error}"))?;
     // A log that nobody reads any more is no error: by default a line that cannot be written is told with `eprintln!`,
     // which panics, and what logged it is gone.
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // A second start (`serve` within `demo`) keeps the first.
     let _ = match log.format.unwrap_or_default() {
