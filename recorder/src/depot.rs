@@ -101,7 +101,7 @@ impl Depot {
         self.weather.subscribe()
     }
 
-    /// A place among the few that work.
+    /// A place among the few that work. Whoever puts holds one, or an outage would have all its sessions try at once.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.places.clone().acquire_owned().await.ok()
     }

@@ -131,6 +131,7 @@ impl Drain {
     }
 
     async fn put_header(&mut self) -> Result<(), Trouble> {
+        let _place = self.depot.place().await;
         let lines = self.facts.header.clone();
         let object = chunk::compress(&lines)?;
         let uncompressed = lines.len() as u64;
@@ -280,6 +281,7 @@ impl Drain {
                     == (&manifest.session, &manifest.outcome, &manifest.chunks)
             })
         };
+        let _place = self.depot.place().await;
         let put = self.depot.put(&Key::manifest(self.id), object, ours).await?;
         put.map(drop).map_err(Trouble::Conflict)
     }
