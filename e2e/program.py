@@ -135,13 +135,14 @@ class Installation:
 
     def journal(self):
         """All entries that are stored in the installation's folder, in order, read without the program."""
-        objects = sorted(self.folder.glob("**/journal/*/*/*/*/*.jsonl.zst"))
+        objects = sorted(self.folder.glob("*/journal/*/*/*/*/*.jsonl.zst"))
         lines = [subprocess.run(["zstdcat", path], capture_output=True, check=True).stdout for path in objects]
         return [json.loads(line) for line in b"".join(lines).splitlines()]
 
     def manifest(self, session):
         """The manifest, read from the store without the program. It is stored a moment after kubectl has gone."""
-        (path,) = until(lambda: list(self.folder.glob(f"**/recordings/*/*/*/{session}/manifest.json")), what="a manifest")
+        # Not `**`: the spool beside the store has folders that are gone before they are listed.
+        (path,) = until(lambda: list(self.folder.glob(f"*/recordings/*/*/*/{session}/manifest.json")), what="a manifest")
         return json.loads(path.read_text())
 
     def sessions(self, mark):

@@ -4,7 +4,6 @@ import signal
 import stat
 import subprocess
 import threading
-import time
 import uuid
 
 import pytest
@@ -29,14 +28,9 @@ def live(demo, tag, command="exec"):
     return rows[0]["id"]
 
 
-def end(demo, session, seconds=3.0):
-    """Ends it, within a second on a machine that does nothing else; `seconds` leaves room for one that does, and for the program's
-    own start."""
-    begun = time.monotonic()
-    done = demo.run("end", session, "--reason", REASON)
-    took = time.monotonic() - begun
-    assert done.stdout.decode() == f"ended {session}\n"
-    assert took < seconds, f"it took {took:.2f} s"
+def end(demo, session):
+    """Ends it. How long that takes is measured by `bench/end`."""
+    assert demo.run("end", session, "--reason", REASON).stdout.decode() == f"ended {session}\n"
 
 
 def outcome(demo, session):
@@ -69,7 +63,7 @@ def test_a_flood(client, demo):
     got = []
     reader = threading.Thread(target=lambda: got.append(flood.stdout.read()))
     reader.start()
-    end(demo, session, seconds=3.0)
+    end(demo, session)
     reader.join(20)
     assert flood.wait(20) == 1
     assert SEEN in flood.stderr.read()

@@ -229,8 +229,9 @@ def test_conformance_suite_against_the_bucket(s3, served):
         "KUBETAPE_TEST_S3_SECRET_KEY": SECRET,
         "KUBETAPE_TEST_S3_BUCKET": BUCKET,
     }
+    # Of the whole workspace, as all tests are built: storage alone has other features, and is built again for minutes.
     done = subprocess.run(
-        ["cargo", "test", "-p", "storage", "--test", "it", "s3_", "--", "--nocapture"],
+        ["cargo", "test", "--workspace", "--test", "it", "s3_", "--", "--nocapture"],
         cwd=ROOT,
         env={**served.env, **env},
         capture_output=True,
