@@ -89,7 +89,7 @@ struct Feed {
     follow: Follow,
     /// Chunks that are read from the store, since they left the spool before they were read there.
     stored: VecDeque<u32>,
-    /// None where there are too many.
+    /// None where there are too many, and of a session that has ended.
     reading: Option<Box<Reading>>,
     heard: Instant,
 }
@@ -222,6 +222,9 @@ impl Feed {
                 Ok(added) => documents += added,
                 Err(trouble) => return (documents, Err(trouble)),
             }
+        } else if self.reading.is_some() && self.follow.is_over() {
+            // It waits for the store, which may be away for long: its screen is not kept for that.
+            self.reading = None;
         }
         (documents, Ok(()))
     }

@@ -80,6 +80,16 @@ impl Follow {
         self.read(extent).await
     }
 
+    /// Whether the session has ended and everything was read. Then no file is kept open.
+    pub fn is_over(&mut self) -> bool {
+        let extent = *self.extent.borrow();
+        let over = extent.ended && (self.number, self.offset) >= (extent.number, extent.length);
+        if over {
+            self.file = None;
+        }
+        over
+    }
+
     /// Something between here and `extent`, if there is.
     async fn read(&mut self, extent: Extent) -> Result<Option<News>, SpoolError> {
         while self.number < extent.number || (self.number == extent.number && self.offset < extent.length) {

@@ -163,6 +163,24 @@ async fn a_session_that_ends_without_a_line_tells_its_follower() {
 }
 
 #[tokio::test]
+async fn a_follower_is_over_when_the_session_has_ended_and_all_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let mut follow = spool.follow(session.id(), 1).expect("a session");
+    say(&mut session, 1, "1");
+    assert_eq!(follow.ready().await.unwrap(), Some(News::Lines { number: 1, lines: line(1, "1") }));
+    assert_eq!(follow.ready().await.unwrap(), None);
+    assert!(!follow.is_over(), "the session goes on");
+    say(&mut session, 2, "2");
+    session.end();
+    assert!(!follow.is_over(), "not all was read");
+    assert_eq!(follow.ready().await.unwrap(), Some(News::Lines { number: 1, lines: line(2, "2") }));
+    assert_eq!(follow.ready().await.unwrap(), None);
+    assert!(follow.is_over());
+}
+
+#[tokio::test]
 async fn long_sessions_are_followed_in_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
