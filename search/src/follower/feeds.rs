@@ -92,6 +92,8 @@ struct Feed {
     /// None where there are too many, and of a session that has ended.
     reading: Option<Box<Reading>>,
     heard: Instant,
+    /// Whether all lines on the screen were told since.
+    settled: bool,
 }
 
 impl Follower {
@@ -153,7 +155,7 @@ impl Follower {
         let readings = self.feeds.open.values().filter(|feed| feed.reading.is_some()).count();
         let reading = (readings < MOST_READINGS)
             .then(|| Box::new(Reading::new(of.clone(), Stage::Live, Arc::clone(&self.masks))));
-        let feed = Feed { id, of, follow, stored: VecDeque::new(), reading, heard: Instant::now() };
+        let feed = Feed { id, of, follow, stored: VecDeque::new(), reading, heard: Instant::now(), settled: false };
         self.feeds.open.insert(id, feed);
         Ok(())
     }
@@ -217,11 +219,14 @@ impl Feed {
                 return (documents, Ok(()));
             }
         }
-        if self.heard.elapsed() < SETTLING {
+        if !self.settled {
+            // Looked at before: on a busy machine this look may be the only one since, however late it is.
+            let settled = self.heard.elapsed() >= SETTLING;
             match self.take(index, masks, None).await {
                 Ok(added) => documents += added,
                 Err(trouble) => return (documents, Err(trouble)),
             }
+            self.settled = settled;
         } else if self.reading.is_some() && self.follow.is_over() {
             // It waits for the store, which may be away for long: its screen is not kept for that.
             self.reading = None;
@@ -256,6 +261,7 @@ impl Feed {
     async fn take(&mut self, index: &Index, masks: &Arc<Masks>, lines: Option<Vec<u8>>) -> Result<usize, Trouble> {
         if lines.is_some() {
             self.heard = Instant::now();
+            self.settled = false;
         }
         let (id, of, index, masks) = (self.id, self.of.clone(), index.clone(), Arc::clone(masks));
         let mut reading = self.reading.take();

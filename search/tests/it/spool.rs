@@ -132,6 +132,22 @@ async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
     drop((folder, live));
 }
 
+/// On a busy machine the look after the one that read the lines may come late. What stood on the screen meanwhile is told
+/// then, and not left until more comes.
+#[tokio::test]
+async fn what_stands_on_the_screen_is_found_however_late_the_next_look_is() {
+    let mut desk = Desk::new();
+    // The clock of the session, so that nothing counts as having stood for long when it is read.
+    let session = Session { at: jiff::Timestamp::now().as_second() - crate::library::MORNING, ..Session::default() };
+    let mut live = desk.begin(&session).await;
+    say(&mut live, 900_000, Code::Output, "the last line on the screen\r\n$ ");
+    desk.bench.step().await;
+    assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 0, "it may still change");
+    tokio::time::sleep(std::time::Duration::from_millis(3500)).await;
+    desk.bench.step().await;
+    assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 1);
+}
+
 /// Passages are cut where they are at the end, whatever the looks between: so a secret on two lines is never half seen.
 #[tokio::test]
 async fn a_secret_that_comes_in_two_pieces_is_never_found() {
