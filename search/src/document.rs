@@ -192,6 +192,7 @@ impl Document<'_> {
         self.add(fields.namespace, &of.namespace);
         self.add(fields.pod, &of.pod);
         self.add(fields.container, &of.container);
+        self.add(fields.image, &of.image);
         self.add(fields.session, &of.session.to_string());
         self.add(fields.session_kind, session_kind(of.kind));
         self.add(fields.outcome, &of.outcome);
@@ -302,6 +303,7 @@ impl Origin {
             namespace: row.namespace.clone(),
             pod: row.pod.clone(),
             container: row.container.clone(),
+            image: row.image.clone(),
             tty: row.tty,
             outcome: OutcomeFilter::of(row.outcome.as_ref()).name().to_owned(),
             exit_code: row.exit_code(),

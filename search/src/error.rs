@@ -51,21 +51,28 @@ impl From<TantivyError> for SearchError {
 pub struct QueryError {
     problem: Problem,
     place: Option<Range<usize>>,
-    /// Of the place, from 1.
-    character: usize,
+    /// The same in characters.
+    characters: Range<usize>,
 }
 
 impl QueryError {
     /// A problem at a place of `text`.
     pub(crate) fn at(problem: Problem, text: &str, place: Range<usize>) -> Self {
-        let character = text.get(..place.start).map_or(1, |before| before.chars().count() + 1);
-        Self { problem, place: Some(place), character }
+        let count = |part: Option<&str>| part.map_or(0, |part| part.chars().count());
+        let start = count(text.get(..place.start));
+        let characters = start..start + count(text.get(place.clone()));
+        Self { problem, place: Some(place), characters }
     }
 
     /// Where it is: a range of bytes on character borders of what was written. None where it is all of it, or not in
     /// the text.
     pub fn place(&self) -> Option<Range<usize>> {
         self.place.clone()
+    }
+
+    /// The same in characters (code points).
+    pub fn characters(&self) -> Option<Range<usize>> {
+        self.place.is_some().then(|| self.characters.clone())
     }
 
     /// What is wrong, without where.
@@ -79,7 +86,7 @@ impl std::error::Error for QueryError {}
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Some(_) => write!(f, "{} (character {})", self.problem, self.character),
+            Some(_) => write!(f, "{} (character {})", self.problem, self.characters.start + 1),
             None => self.problem.fmt(f),
         }
     }
@@ -127,6 +134,6 @@ pub(crate) enum Problem {
 impl Problem {
     /// Of no place in the text.
     pub(crate) fn anywhere(self) -> QueryError {
-        QueryError { problem: self, place: None, character: 0 }
+        QueryError { problem: self, place: None, characters: 0..0 }
     }
 }

@@ -62,7 +62,7 @@ pub struct Hits {
     pub facets: Facets,
 }
 
-/// How often values are among hits, the most frequent first, 20 of each at most.
+/// How often values are among hits, the most frequent first but for days, 20 of each at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Facets {
     /// People.
@@ -71,12 +71,18 @@ pub struct Facets {
     pub clusters: Vec<Facet>,
     /// Namespaces.
     pub namespaces: Vec<Facet>,
+    /// Pods.
+    pub pods: Vec<Facet>,
+    /// Images, of sessions that are over.
+    pub images: Vec<Facet>,
     /// Kinds of hits: names of [`Kind`].
     pub kinds: Vec<Facet>,
+    /// Days, `YYYY-MM-DD` in the time zone of [`crate::Query::now`]: the latest 20, the last one first.
+    pub days: Vec<Facet>,
 }
 
 impl Facets {
-    pub(crate) const FIELDS: [&'static str; 4] = ["user", "cluster", "namespace", "kind"];
+    pub(crate) const FIELDS: [&'static str; 6] = ["user", "cluster", "namespace", "pod", "image", "kind"];
 }
 
 /// A value and how many hits have it.

@@ -1,5 +1,6 @@
 //! The index in its folder.
 
+mod days;
 mod folder;
 mod lists;
 mod ordered;
@@ -36,7 +37,7 @@ pub struct Index {
     masks: Arc<Masks>,
     /// Changed when the index was made anew: see [`Index::switch`].
     current: Arc<RwLock<Arc<Inner>>>,
-    /// Whether it must be made anew: it is damaged, or made with other masks.
+    /// Whether it must be made anew: it is damaged, of an earlier version, or made with other masks.
     stale: Arc<AtomicBool>,
 }
 
@@ -55,9 +56,9 @@ impl std::fmt::Debug for Index {
 }
 
 impl Index {
-    /// Opens the index in `dir` for writing, creating it where there is none. One of another version, or one that
-    /// cannot be read, is emptied: a [`crate::Follower`] fills it again. One that was made with other masks is served
-    /// until a follower has made another beside it.
+    /// Opens the index in `dir` for writing, creating it where there is none. One of an earlier version, or one that was
+    /// made with other masks, is served until a [`crate::Follower`] has made another beside it. One that cannot be
+    /// read, or is of a version that cannot, is emptied: a follower fills it again.
     ///
     /// # Errors
     /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] for a folder that cannot
@@ -123,7 +124,7 @@ impl Index {
                 order: query.order,
                 after: query.after,
                 limit: offset + limit,
-                facets: query.facets,
+                facets: query.facets.then(|| query.now().time_zone().clone()),
             };
             ordered(&searcher, &inner.blocks, &*plan.query, &wanted)?
         };
@@ -143,7 +144,8 @@ impl Index {
 
     /// The best hits, and how many there are.
     fn relevant(&self, inner: &Inner, searcher: &Searcher, query: &Query, plan: &Plan, limit: usize) -> Result<Found> {
-        let wanted = Wanted { span: plan.span, order: Order::Newest, after: None, limit: 0, facets: query.facets };
+        let facets = query.facets.then(|| query.now().time_zone().clone());
+        let wanted = Wanted { span: plan.span, order: Order::Newest, after: None, limit: 0, facets };
         let counted = ordered(searcher, &inner.blocks, &*plan.query, &wanted)?;
         let best = searcher.search(&plan.within(&self.fields), &TopDocs::with_limit(limit).order_by_score())?;
         let hits = best.into_iter().map(|(_, address)| (HitCursor { at: 0, tie: 0 }, address)).collect();

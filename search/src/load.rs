@@ -56,6 +56,7 @@ impl Index {
             namespace: sample.namespace,
             pod: sample.pod,
             container: "app".to_owned(),
+            image: "registry.example.com/team/web:1.27".to_owned(),
             tty: true,
             outcome: "exited".to_owned(),
             exit_code: Some(0),

@@ -13,6 +13,9 @@ pub(crate) struct Origin {
     pub(crate) namespace: String,
     pub(crate) pod: String,
     pub(crate) container: String,
+    /// Since version 5.
+    #[serde(default)]
+    pub(crate) image: String,
     pub(crate) tty: bool,
     /// A name of [`crate::OutcomeFilter`].
     pub(crate) outcome: String,

@@ -36,6 +36,8 @@ pub struct Query {
     pub pod: Option<String>,
     /// The container.
     pub container: Option<String>,
+    /// The image, as the pod names it.
+    pub image: Option<String>,
     /// How the session ended: the session, its commands and its output.
     pub outcome: Option<OutcomeFilter>,
     /// At or after.
@@ -50,7 +52,7 @@ pub struct Query {
     pub offset: usize,
     /// Where the page before ended, however deep; in order of time only. `offset` is then counted from there.
     pub after: Option<HitCursor>,
-    /// Whether to count hits by person, cluster, namespace and kind.
+    /// Whether to count hits by person, cluster, namespace, pod, image, kind and day.
     pub facets: bool,
     /// What `today` and `last 2h` are seen from, with the time zone; none: now, in UTC.
     pub now: Option<Zoned>,

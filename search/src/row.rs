@@ -21,6 +21,8 @@ pub struct SessionRow {
     pub pod: String,
     /// The container that was named; empty where none was.
     pub container: String,
+    /// The image that the container runs; empty while it is live, and where it was not learned.
+    pub image: String,
     /// The command's elements; empty for attach and port-forward.
     pub argv: Vec<String>,
     /// `argv`, quoted for a shell.
@@ -74,6 +76,7 @@ impl SessionRow {
             namespace: target.namespace.clone(),
             pod: target.name.clone(),
             container: target.container.clone(),
+            image: manifest.map_or_else(String::new, |manifest| manifest.image.clone()),
             argv: session.argv.clone(),
             command: quoted(&session.argv),
             tty: session.tty,
@@ -103,6 +106,9 @@ pub(crate) struct RowJson {
     namespace: String,
     pod: String,
     container: String,
+    /// Since version 5.
+    #[serde(default)]
+    image: String,
     argv: Vec<String>,
     command: String,
     tty: bool,
@@ -129,6 +135,7 @@ impl From<&SessionRow> for RowJson {
             namespace: row.namespace.clone(),
             pod: row.pod.clone(),
             container: row.container.clone(),
+            image: row.image.clone(),
             argv: row.argv.clone(),
             command: row.command.clone(),
             tty: row.tty,
@@ -167,6 +174,7 @@ impl From<RowJson> for SessionRow {
             namespace: json.namespace,
             pod: json.pod,
             container: json.container,
+            image: json.image,
             argv: json.argv,
             command: json.command,
             tty: json.tty,

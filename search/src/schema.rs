@@ -1,16 +1,24 @@
 //! The fields of a document.
 
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+    FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing,
+    TextOptions,
 };
 
 use crate::{
+    Result,
     query::TextField,
     token::{Cutter, NAME},
 };
 
 /// Version of schema and documents. An index of another version is made anew.
-pub(crate) const VERSION: u32 = 4;
+///
+/// 5: documents have the image, and are counted by it and by pod.
+pub(crate) const VERSION: u32 = 5;
+
+/// The oldest version whose index can be searched, and added to, until one of this version is made: it has the same
+/// fields, and documents that can be read.
+pub(crate) const READABLE: u32 = 4;
 
 /// Handles of the fields.
 #[derive(Clone, Copy, Debug)]
@@ -46,37 +54,72 @@ pub(crate) struct Fields {
     pub(crate) stored: Field,
 }
 
+/// How a field is indexed.
+#[derive(Clone, Copy)]
+enum As {
+    /// One term: what is equal is found.
+    Name,
+    /// The same, and counted by its values.
+    CountedName,
+    Flag,
+    /// Found by range, and sorted by.
+    Number(Sign),
+    /// Sorted by only.
+    Order(Sign),
+    Text,
+    Stored,
+}
+
+#[derive(Clone, Copy)]
+enum Sign {
+    Signed,
+    Unsigned,
+}
+
 impl Fields {
-    pub(crate) fn schema() -> (Schema, Self) {
+    /// A new index's.
+    pub(crate) fn schema() -> Result<(Schema, Self)> {
         let mut schema = Schema::builder();
-        let number = NumericOptions::default() | INDEXED | FAST;
-        let counted = STRING | FAST;
-        let fields = Self {
-            key: schema.add_text_field("key", STRING),
-            kind: schema.add_text_field("kind", counted.clone()),
-            session_kind: schema.add_text_field("session_kind", STRING),
-            session: schema.add_text_field("session", STRING),
-            user: schema.add_text_field("user", counted.clone()),
-            cluster: schema.add_text_field("cluster", counted.clone()),
-            namespace: schema.add_text_field("namespace", counted),
-            pod: schema.add_text_field("pod", STRING),
-            container: schema.add_text_field("container", STRING),
-            image: schema.add_text_field("image", STRING),
-            outcome: schema.add_text_field("outcome", STRING),
-            exit_code: schema.add_i64_field("exit_code", number.clone()),
-            tty: schema.add_bool_field("tty", INDEXED),
-            source: schema.add_text_field("source", STRING),
-            verb: schema.add_text_field("verb", STRING),
-            resource: schema.add_text_field("resource", STRING),
-            code: schema.add_i64_field("code", number.clone()),
-            at: schema.add_i64_field("at", FAST),
-            tie: schema.add_u64_field("tie", FAST),
-            high: schema.add_u64_field("high", number.clone()),
-            low: schema.add_u64_field("low", number),
-            text: schema.add_text_field("text", text()),
-            stored: schema.add_text_field("stored", STORED),
-        };
-        (schema.build(), fields)
+        let fields = Self::each(|name, how| Ok(add(&mut schema, name, how)))?;
+        Ok((schema.build(), fields))
+    }
+
+    /// Those of an index that exists.
+    ///
+    /// # Errors
+    /// Where it lacks one.
+    pub(crate) fn of_schema(schema: &Schema) -> Result<Self> {
+        Self::each(|name, _| Ok(schema.get_field(name)?))
+    }
+
+    fn each(mut field: impl FnMut(&'static str, As) -> Result<Field>) -> Result<Self> {
+        use As::{CountedName, Flag, Name, Number, Order, Stored, Text};
+        use Sign::{Signed, Unsigned};
+        Ok(Self {
+            key: field("key", Name)?,
+            kind: field("kind", CountedName)?,
+            session_kind: field("session_kind", Name)?,
+            session: field("session", Name)?,
+            user: field("user", CountedName)?,
+            cluster: field("cluster", CountedName)?,
+            namespace: field("namespace", CountedName)?,
+            pod: field("pod", CountedName)?,
+            container: field("container", Name)?,
+            image: field("image", CountedName)?,
+            outcome: field("outcome", Name)?,
+            exit_code: field("exit_code", Number(Signed))?,
+            tty: field("tty", Flag)?,
+            source: field("source", Name)?,
+            verb: field("verb", Name)?,
+            resource: field("resource", Name)?,
+            code: field("code", Number(Signed))?,
+            at: field("at", Order(Signed))?,
+            tie: field("tie", Order(Unsigned))?,
+            high: field("high", Number(Unsigned))?,
+            low: field("low", Number(Unsigned))?,
+            text: field("text", Text)?,
+            stored: field("stored", Stored)?,
+        })
     }
 
     pub(crate) fn of(&self, field: TextField) -> Field {
@@ -91,6 +134,22 @@ impl Fields {
             TextField::Verb => self.verb,
             TextField::Resource => self.resource,
         }
+    }
+}
+
+fn add(schema: &mut SchemaBuilder, name: &str, how: As) -> Field {
+    let (sign, options) = match how {
+        As::Name => return schema.add_text_field(name, STRING),
+        As::CountedName => return schema.add_text_field(name, STRING | FAST),
+        As::Text => return schema.add_text_field(name, text()),
+        As::Stored => return schema.add_text_field(name, STORED),
+        As::Flag => return schema.add_bool_field(name, INDEXED),
+        As::Number(sign) => (sign, NumericOptions::default() | INDEXED | FAST),
+        As::Order(sign) => (sign, FAST.into()),
+    };
+    match sign {
+        Sign::Signed => schema.add_i64_field(name, options),
+        Sign::Unsigned => schema.add_u64_field(name, options),
     }
 }
 

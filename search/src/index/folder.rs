@@ -14,7 +14,7 @@ use tantivy::{
 
 use crate::{
     Result, SearchError,
-    schema::{Fields, VERSION, register},
+    schema::{Fields, READABLE, VERSION, register},
 };
 
 /// The file that says that the folder is an index, and of which version.
@@ -24,7 +24,9 @@ const MARKER: &str = "kubetape-index";
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     Nothing,
-    ThisVersion {
+    Index {
+        /// A version that can be searched.
+        version: u32,
         /// Fingerprint of the masks that it was made with.
         masks: u64,
     },
@@ -32,7 +34,8 @@ enum Content {
     SomethingElse,
 }
 
-/// Opens or makes an index of this version. Says whether it was made with other masks than `masks`.
+/// Opens an index, or makes one of this version. Says whether it must be made anew: it is of an earlier version, or was
+/// made with other masks than `masks`.
 pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields, bool)> {
     // The process ended while one index was put in another's place.
     let old = beside(dir, ".old");
@@ -42,8 +45,8 @@ pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields,
     make(dir).map_err(|source| failed(dir, source))?;
     match content(dir).map_err(|source| failed(dir, source))? {
         Content::Nothing => {}
-        Content::ThisVersion { masks: with } => match open(dir) {
-            Ok((index, fields)) => return Ok((index, fields, with != masks)),
+        Content::Index { version, masks: with } => match open(dir) {
+            Ok((index, fields)) => return Ok((index, fields, (version, with) != (VERSION, masks))),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(dir = %dir.display(), error, "the index cannot be read: it is made anew from storage");
@@ -51,7 +54,7 @@ pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields,
             }
         },
         Content::OtherVersion => {
-            tracing::info!(dir = %dir.display(), "the index has another version: it is made anew from storage");
+            tracing::info!(dir = %dir.display(), "the index has a version that cannot be searched: it is made anew from storage");
             empty(dir)?;
         }
         Content::SomethingElse => {
@@ -60,17 +63,17 @@ pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields,
         }
     }
     fs::write(dir.join(MARKER), format!("{VERSION} {masks:x}\n")).map_err(|source| failed(dir, source))?;
-    let (schema, fields) = Fields::schema();
+    let (schema, fields) = Fields::schema()?;
     let directory = MmapDirectory::open(dir).map_err(tantivy::TantivyError::from)?;
     let index = Index::open_or_create(directory, schema)?;
     register(&index);
     Ok((index, fields, false))
 }
 
-/// Opens an index of this version that exists.
+/// Opens an index that exists.
 pub(super) fn open_for_reading(dir: &Path) -> Result<(Index, Fields)> {
     match content(dir) {
-        Ok(Content::ThisVersion { .. }) => open(dir),
+        Ok(Content::Index { .. }) => open(dir),
         Ok(Content::OtherVersion) => Err(SearchError::Version(dir.to_owned())),
         Ok(Content::Nothing | Content::SomethingElse) => Err(SearchError::Missing(dir.to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(SearchError::Missing(dir.to_owned())),
@@ -98,9 +101,8 @@ pub(crate) fn failed(dir: &Path, source: io::Error) -> SearchError {
 }
 
 fn open(dir: &Path) -> Result<(Index, Fields)> {
-    let (schema, fields) = Fields::schema();
-    let directory = MmapDirectory::open(dir).map_err(tantivy::TantivyError::from)?;
-    let index = Index::open_or_create(directory, schema)?;
+    let index = Index::open_in_dir(dir)?;
+    let fields = Fields::of_schema(&index.schema())?;
     register(&index);
     Ok((index, fields))
 }
@@ -117,8 +119,10 @@ fn content(dir: &Path) -> io::Result<Content> {
     match fs::read_to_string(dir.join(MARKER)) {
         Ok(marker) => {
             let (version, masks) = marker.trim().split_once(' ').unwrap_or_default();
-            let masks = u64::from_str_radix(masks, 16).ok().filter(|_| version == VERSION.to_string());
-            Ok(masks.map_or(Content::OtherVersion, |masks| Content::ThisVersion { masks }))
+            let version = version.parse().ok().filter(|version| (READABLE..=VERSION).contains(version));
+            let masks = u64::from_str_radix(masks, 16).ok();
+            let both = version.zip(masks);
+            Ok(both.map_or(Content::OtherVersion, |(version, masks)| Content::Index { version, masks }))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Ok(if fs::read_dir(dir)?.next().is_none() { Content::Nothing } else { Content::SomethingElse })

@@ -12,6 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use jiff::tz::TimeZone;
 use tantivy::{
     DocAddress, DocSet, Score, Searcher, SegmentReader,
     columnar::{ColumnValues, StrColumn},
@@ -19,6 +20,7 @@ use tantivy::{
     query::{EnableScoring, Query},
 };
 
+use super::days::Days;
 use crate::{Facet, Facets, HitCursor, Order, Result, query::Span};
 
 /// Documents of a block.
@@ -28,7 +30,9 @@ const FIRST: usize = 8;
 /// Hits that are counted; where there are more, the count says so.
 pub(crate) const COUNTED: usize = 10_000;
 /// Values of a facet.
-const VALUES: usize = 20;
+pub(super) const VALUES: usize = 20;
+/// Fields that hits are counted by.
+const FIELDS: usize = Facets::FIELDS.len();
 
 /// What is asked for.
 pub(crate) struct Wanted {
@@ -36,7 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) order: Order,
     pub(crate) after: Option<HitCursor>,
     pub(crate) limit: usize,
-    pub(crate) facets: bool,
+    /// Whether hits are counted by values, and the time zone whose days they are counted by.
+    pub(crate) facets: Option<TimeZone>,
 }
 
 /// What was found.
@@ -94,6 +99,17 @@ impl Blocks {
     }
 }
 
+/// The columns that hits are counted by; none where the index is of a version that did not count by it.
+fn counted(reader: &SegmentReader) -> Result<[Option<StrColumn>; FIELDS]> {
+    let mut columns = [const { None }; FIELDS];
+    for (column, name) in columns.iter_mut().zip(Facets::FIELDS) {
+        if reader.schema().get_field(name).is_ok_and(|field| reader.schema().get_field_entry(field).is_fast()) {
+            *column = reader.fast_fields().str(name)?;
+        }
+    }
+    Ok(columns)
+}
+
 fn times(reader: &SegmentReader) -> Result<Arc<dyn ColumnValues<i64>>> {
     Ok(reader.fast_fields().column_first_or_default::<i64>("at")?)
 }
@@ -143,8 +159,9 @@ struct Search<'a> {
     best: BinaryHeap<Reverse<((i64, u64), DocAddress)>>,
     counted: usize,
     more: bool,
-    columns: HashMap<usize, [Option<StrColumn>; 4]>,
+    columns: HashMap<usize, [Option<StrColumn>; FIELDS]>,
     facets: HashMap<(usize, usize, u64), u64>,
+    days: Days,
 }
 
 impl<'a> Search<'a> {
@@ -160,6 +177,7 @@ impl<'a> Search<'a> {
             more: false,
             columns: HashMap::new(),
             facets: HashMap::new(),
+            days: Days::default(),
         };
         search.below = wanted.after.map(|cursor| search.key(cursor.at, cursor.tie));
         Ok(search)
@@ -218,7 +236,7 @@ impl<'a> Search<'a> {
             while document < end {
                 let at = times.get_val(document);
                 if at >= self.from && at < self.until && alive.is_none_or(|alive| alive.is_alive(document)) {
-                    self.count(segment, document)?;
+                    self.count(segment, document, at)?;
                     self.offer(at, || ties.get_val(document), DocAddress::new(segment as u32, document));
                 }
                 document = scorer.advance();
@@ -249,15 +267,12 @@ impl<'a> Search<'a> {
         self.best.push(Reverse((key, address)));
     }
 
-    fn count(&mut self, segment: usize, document: u32) -> Result<()> {
+    fn count(&mut self, segment: usize, document: u32, at: i64) -> Result<()> {
         self.counted += 1;
-        if !self.wanted.facets || self.counted > COUNTED {
-            return Ok(());
-        }
-        let fields = self.searcher.segment_reader(segment as u32).fast_fields();
+        let Some(zone) = self.wanted.facets.as_ref().filter(|_| self.counted <= COUNTED) else { return Ok(()) };
+        self.days.count(at, zone);
         if let std::collections::hash_map::Entry::Vacant(free) = self.columns.entry(segment) {
-            let [user, cluster, namespace, kind] = Facets::FIELDS;
-            free.insert([fields.str(user)?, fields.str(cluster)?, fields.str(namespace)?, fields.str(kind)?]);
+            free.insert(counted(self.searcher.segment_reader(segment as u32))?);
         }
         for (at, column) in self.columns[&segment].iter().enumerate() {
             for value in column.iter().flat_map(|column| column.ords().values_for_doc(document)) {
@@ -281,7 +296,7 @@ impl<'a> Search<'a> {
 
     /// The counts by the values' names, the most frequent first.
     fn named(&self) -> Result<Facets> {
-        let mut named: [HashMap<String, u64>; 4] = Default::default();
+        let mut named: [HashMap<String, u64>; FIELDS] = Default::default();
         for (&(segment, at, value), count) in &self.facets {
             let mut name = String::new();
             if let Some(column) = &self.columns[&segment][at]
@@ -290,12 +305,12 @@ impl<'a> Search<'a> {
                 *named[at].entry(name).or_default() += count;
             }
         }
-        let [users, clusters, namespaces, kinds] = named.map(|counts| {
+        let [users, clusters, namespaces, pods, images, kinds] = named.map(|counts| {
             let mut facet: Vec<Facet> = counts.into_iter().map(|(value, count)| Facet { value, count }).collect();
             facet.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
             facet.truncate(VALUES);
             facet
         });
-        Ok(Facets { users, clusters, namespaces, kinds })
+        Ok(Facets { users, clusters, namespaces, pods, images, kinds, days: self.days.named() })
     }
 }

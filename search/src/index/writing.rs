@@ -165,7 +165,7 @@ impl Index {
         self.inner().close()
     }
 
-    /// Whether the index must be made anew: it was made with other masks, or [`Self::examine`] found damage.
+    /// Whether the index must be made anew: it is of an earlier version, was made with other masks, or [`Self::examine`] found damage.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Relaxed)
     }

@@ -76,6 +76,7 @@ impl Plan {
         conditions.must(fields.namespace, query.namespace.as_ref());
         conditions.must(fields.pod, query.pod.as_ref());
         conditions.must(fields.container, query.container.as_ref());
+        conditions.must(fields.image, query.image.as_ref());
         if let Some(value) = query.outcome {
             conditions.add(outcome(fields, value));
         }

@@ -26,6 +26,8 @@ pub struct Session {
     pub container: &'static str,
     pub kind: &'static str,
     pub argv: Vec<&'static str>,
+    /// Known at the end.
+    pub image: &'static str,
     /// Seconds after [`MORNING`].
     pub at: i64,
     /// Tells sessions of one moment apart.
@@ -42,6 +44,7 @@ impl Default for Session {
             container: "app",
             kind: "exec",
             argv: vec!["sh"],
+            image: "registry.example.com/web:1.27",
             at: 0,
             number: 0,
         }
@@ -151,6 +154,7 @@ pub fn header(session: &Session) -> Header {
 }
 
 fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
+    let image = session.image.to_owned();
     let session = header(session).kubetape;
     let micros = 60_000_000;
     let commands = (1u64..).zip(typed).map(|(second, text)| Command {
@@ -172,7 +176,7 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
         commands: commands.collect(),
         anomalies: Vec::new(),
         transport: String::new(),
-        image: String::new(),
+        image,
         session,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use search::{Follower, Index, Masks, SearchError, SessionFilter, rebuild};
+use search::{Follower, Index, Masks, Query, SearchError, SessionFilter, rebuild};
 use storage::Outcome;
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +119,42 @@ async fn an_index_with_other_masks_serves_until_another_is_made() {
     assert_eq!(left, ["index"]);
     let index = Index::open(&dir, masks()).unwrap();
     assert_eq!(texts(&index, "source:typed"), ["id [masked:pattern]"]);
+}
+
+#[tokio::test]
+async fn an_index_of_the_version_before_serves_until_another_is_made() {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &["ls /srv"]).await;
+    bench.step().await;
+    let before = everything(&bench.index);
+    let Bench { library, folder, index, follower } = bench;
+    drop((index, follower));
+    let dir = folder.path().join("index");
+    // As version 4 left it: no images, and columns for fewer fields.
+    let marker = dir.join("kubetape-index");
+    let masks = fs::read_to_string(&marker).unwrap().trim().split_once(' ').unwrap().1.to_owned();
+    fs::write(&marker, format!("4 {masks}\n")).unwrap();
+    let meta = fs::read_to_string(dir.join("meta.json")).unwrap();
+    let mut meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
+    for field in meta["schema"].as_array_mut().unwrap() {
+        if ["pod", "image"].contains(&field["name"].as_str().unwrap()) {
+            field["options"]["fast"] = false.into();
+        }
+    }
+    fs::write(dir.join("meta.json"), meta.to_string()).unwrap();
+
+    assert_eq!(everything(&Index::open_read_only(&dir).unwrap()), before);
+    let index = Index::open(&dir, Masks::default()).unwrap();
+    assert_eq!(everything(&index), before, "the old one serves");
+    let counted = Query { facets: true, ..Query::default() };
+    let pods = || index.search(&counted).unwrap().facets.pods.len();
+    assert_eq!(pods(), 0, "it was not counted by pod");
+    renewed(&library, &index, || pods() == 1).await;
+    assert_eq!(everything(&index), before);
+    drop(index);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["index"]);
+    assert!(!fs::read_to_string(&marker).unwrap().starts_with("4 "));
 }
 
 #[tokio::test]

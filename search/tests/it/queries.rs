@@ -155,5 +155,42 @@ async fn hits_are_counted_by_whom_and_where() {
     let shown = |facet: &[search::Facet]| facet.iter().map(|f| format!("{} {}", f.value, f.count)).collect::<Vec<_>>();
     assert_eq!(shown(&facets.users), ["ada 3", "bob 1"]);
     assert_eq!(shown(&facets.namespaces), ["default 3", "web 1"]);
+    assert_eq!(shown(&facets.pods), ["web-0 4"]);
+    assert_eq!(shown(&facets.images), ["registry.example.com/web:1.27 4"]);
     assert_eq!(shown(&facets.kinds), ["command 4"]);
+    assert_eq!(shown(&facets.days), ["2026-11-22 4"]);
+}
+
+#[tokio::test]
+async fn days_are_those_of_who_asks() {
+    let mut bench = Bench::new();
+    // 22:30 and 23:30 in UTC, of which the second is tomorrow in Berlin, and 10:00 of the day before.
+    for (number, at) in [(0, 45_000), (1, 48_600), (2, -86_400)] {
+        bench.library.record(&Session { at, number, ..Session::default() }, Outcome::Ended, &[]).await;
+    }
+    bench.step().await;
+    let days = |now: &str| {
+        let now = Some(now.parse().unwrap());
+        let query = Query { text: "kind:session".into(), facets: true, now, ..Query::default() };
+        let facets = bench.index.search(&query).unwrap().facets;
+        facets.days.iter().map(|day| format!("{} {}", day.value, day.count)).collect::<Vec<_>>()
+    };
+    assert_eq!(days("2026-11-22T12:00:00+00:00[UTC]"), ["2026-11-22 2", "2026-11-21 1"]);
+    assert_eq!(days("2026-11-22T12:00:00+01:00[Europe/Berlin]"), ["2026-11-23 1", "2026-11-22 1", "2026-11-21 1"]);
+}
+
+#[tokio::test]
+async fn an_image_finds_what_was_done_in_it() {
+    let mut bench = bench().await;
+    let other = Session { image: "docker.io/library/postgres:18", at: 5, ..Session::default() };
+    bench.library.record(&other, Outcome::Ended, &["psql"]).await;
+    bench.step().await;
+    assert_eq!(texts(&bench.index, "source:typed image:docker.io/library/postgres:18"), ["psql"]);
+    assert_eq!(texts(&bench.index, "source:typed image:*/postgres:*"), ["psql"]);
+    assert_eq!(texts(&bench.index, "source:typed image:registry.example.com/web:1.27").len(), TYPED.len());
+    let query = Query { image: Some("docker.io/library/postgres:18".into()), ..Query::default() };
+    let hits = bench.index.search(&query).unwrap().hits;
+    let mut found: Vec<_> = hits.iter().map(|hit| format!("{:?} {:?}", hit.kind, hit.source)).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["Command Some(Argv)", "Command Some(Typed)", "Output None", "Session None"]);
 }
