@@ -1,4 +1,4 @@
-use std::error::Error;
+use std::{error::Error, ops::Range};
 
 use askama::Template;
 use axum::{
@@ -17,6 +17,8 @@ pub(crate) struct Failure {
     kind: &'static str,
     title: &'static str,
     message: String,
+    /// Of a search that is not one: from which to which character of it.
+    place: Option<Range<usize>>,
 }
 
 impl Failure {
@@ -26,6 +28,11 @@ impl Failure {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid", "That cannot be answered", message)
+    }
+
+    /// A search that is not one.
+    pub(crate) fn unclear(message: String, place: Option<Range<usize>>) -> Self {
+        Self { place, ..Self::invalid(message) }
     }
 
     /// Something of ours failed: logged with its sources.
@@ -44,7 +51,7 @@ impl Failure {
     }
 
     pub(crate) fn new(status: StatusCode, kind: &'static str, title: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, title, message: message.into() }
+        Self { status, kind, title, message: message.into(), place: None }
     }
 }
 
@@ -83,7 +90,8 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A [`Failure`] as the API tells it: `{"error": kind, "message": text}`.
+/// A [`Failure`] as the API tells it: `{"error": kind, "message": text}`; of a search that is not one also
+/// `"place": {"start", "end"}`, in characters of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiFailure(pub(crate) Failure);
 
@@ -104,10 +112,13 @@ impl From<Failure> for ApiFailure {
 struct Body<'a> {
     error: &'a str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a Range<usize>>,
 }
 
 impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
-        (self.0.status, Json(Body { error: self.0.kind, message: &self.0.message })).into_response()
+        (self.0.status, Json(Body { error: self.0.kind, message: &self.0.message, place: self.0.place.as_ref() }))
+            .into_response()
     }
 }

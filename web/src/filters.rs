@@ -24,6 +24,8 @@ pub(crate) struct Filters {
     pub(crate) namespace: String,
     pub(crate) pod: String,
     pub(crate) container: String,
+    /// Searches: the image, as the pod names it.
+    pub(crate) image: String,
     pub(crate) outcome: String,
     /// Sessions: `exec`, `attach`, `port_forward`. Searches: `session`, `command`, `request`, separated by commas.
     pub(crate) kind: String,
@@ -34,7 +36,7 @@ pub(crate) struct Filters {
     pub(crate) offset: String,
     /// Searches: `newest`, `oldest`, `relevance`.
     pub(crate) order: String,
-    /// Searches: whether hits are counted by person, cluster, namespace and kind.
+    /// Searches: whether hits are counted by person, cluster, namespace, pod, image, kind and day.
     pub(crate) facets: String,
 }
 
@@ -47,6 +49,7 @@ impl Filters {
             &self.namespace,
             &self.pod,
             &self.container,
+            &self.image,
             &self.outcome,
             &self.from,
             &self.until,
@@ -69,7 +72,7 @@ impl Filters {
         }
     }
 
-    fn pairs(&self) -> [(&'static str, &str); 14] {
+    fn pairs(&self) -> [(&'static str, &str); 15] {
         [
             ("q", self.q.trim()),
             ("kind", &self.kind),
@@ -78,6 +81,7 @@ impl Filters {
             ("namespace", self.namespace.trim()),
             ("pod", self.pod.trim()),
             ("container", self.container.trim()),
+            ("image", self.image.trim()),
             ("outcome", &self.outcome),
             ("from", self.from.trim()),
             ("until", self.until.trim()),
@@ -115,6 +119,7 @@ impl Filters {
             namespace: field("namespace", &self.namespace)?,
             pod: field("pod", &self.pod)?,
             container: field("container", &self.container)?,
+            image: field("image", &self.image)?,
             outcome: self.outcome()?,
             from: time("from", &self.from, false)?,
             until: time("until", &self.until, true)?,

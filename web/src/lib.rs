@@ -13,6 +13,7 @@ mod connections;
 mod cookie;
 mod download;
 mod end;
+mod facets;
 mod failure;
 mod filters;
 mod guard;

@@ -4,7 +4,7 @@ use audit::Journal;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use player::{Player, PlayerError};
-use search::{Index, SearchError};
+use search::{Index, QueryError, SearchError};
 use storage::{Outcome, RecordingError, RecordingId, Recordings, Store, journal::What};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -141,7 +141,7 @@ impl State {
         });
         match answer.await {
             Ok(Ok(found)) => Ok(Asked::Found(found)),
-            Ok(Err(SearchError::Query(error))) => Ok(Asked::Unclear(sentence(&error.to_string()))),
+            Ok(Err(SearchError::Query(error))) => Ok(Asked::Unclear(error)),
             Ok(Err(error)) => Err(Failure::internal("cannot ask the index", error)),
             Err(error) => Err(Failure::internal("cannot ask the index", error)),
         }
@@ -154,7 +154,7 @@ impl State {
     ) -> Result<T, Failure> {
         match self.ask(question).await? {
             Asked::Found(found) => Ok(found),
-            Asked::Unclear(trouble) => Err(Failure::invalid(trouble)),
+            Asked::Unclear(error) => Err(Failure::unclear(sentence(&error.to_string()), error.characters())),
         }
     }
 
@@ -203,7 +203,7 @@ impl State {
 pub(crate) enum Asked<T> {
     Found(T),
     /// The question is not one: why, for the person who asked.
-    Unclear(String),
+    Unclear(QueryError),
 }
 
 /// An error's text as a sentence of a page.

@@ -5,10 +5,11 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
-use search::{Hit, Hits, Kind, OutcomeFilter, Snippet};
+use search::{Hit, Hits, Kind, Order, OutcomeFilter, QueryError, Snippet};
 use storage::CommandSource;
 
 use crate::{
+    facets::{Narrowing, narrowings},
     failure::Failure,
     filters::Filters,
     known::Known,
@@ -16,7 +17,7 @@ use crate::{
     moment::{self, Moment},
     page::{Chrome, Part, render},
     shown::Shown,
-    state::{Asked, Shared},
+    state::{Asked, Shared, sentence},
     target::Target,
 };
 
@@ -31,14 +32,26 @@ struct SearchPage {
     chips: Vec<Chip>,
     outcomes: [OutcomeFilter; 10],
     asked: bool,
-    trouble: String,
+    trouble: Option<Trouble>,
+    orders: Vec<Chip>,
+    narrowings: Vec<Narrowing>,
+    narrowed: bool,
     hits: Vec<Line>,
     total: String,
+    /// What leads to the page before, and to the one after.
+    turns: (&'static str, &'static str),
     previous: Option<String>,
     next: Option<String>,
 }
 
-/// A kind to narrow to.
+/// A search that is not one.
+struct Trouble {
+    message: String,
+    /// What was written: before the place, there, and after it. None where it is all of it.
+    place: Option<(Shown, Shown, Shown)>,
+}
+
+/// A kind to narrow to, or an order.
 struct Chip {
     label: &'static str,
     address: String,
@@ -86,8 +99,8 @@ pub(crate) async fn requests(
 async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> Result<Response, Failure> {
     let requests = part == Part::Requests;
     let action = if requests { "/requests" } else { "/search" };
-    let query = filters.query()?;
-    let (offset, limit) = (query.offset, query.limit);
+    let query = search::Query { facets: true, ..filters.query()? };
+    let (offset, limit, order) = (query.offset, query.limit, query.order);
     let asked = requests || !query.text.is_empty() || filters.any();
     let (found, trouble) = if asked { ask(shared, query).await? } else { Default::default() };
     let now = Timestamp::now();
@@ -101,6 +114,10 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
         page: Chrome::new(shared, login, part, title),
         action,
         requests,
+        orders: orders(&filters, action, order),
+        narrowings: narrowings(&found.facets, &filters, action),
+        narrowed: filters.any(),
+        turns: turns(order),
         chips: if requests { Vec::new() } else { chips(&filters) },
         known: Known::of(shared).await?,
         outcomes: OutcomeFilter::ALL,
@@ -116,10 +133,45 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
 }
 
 /// A query that is not one is told beside the box, with what was written still in it.
-async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, String), Failure> {
+async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, Option<Trouble>), Failure> {
+    let text = query.text.clone();
     match shared.ask(move |index| index.search(&query)).await? {
-        Asked::Found(hits) => Ok((hits, String::new())),
-        Asked::Unclear(trouble) => Ok((Hits::default(), trouble)),
+        Asked::Found(hits) => Ok((hits, None)),
+        Asked::Unclear(error) => Ok((Hits::default(), Some(Trouble::new(&error, &text)))),
+    }
+}
+
+impl Trouble {
+    fn new(error: &QueryError, text: &str) -> Self {
+        let parts = error.place().and_then(|place| {
+            let (before, after) = (text.get(..place.start)?, text.get(place.end..)?);
+            Some((Shown::new(before), Shown::new(text.get(place)?), Shown::new(after)))
+        });
+        Self { message: sentence(&error.to_string()), place: parts }
+    }
+}
+
+/// Which hits come first: chosen by a link each.
+fn orders(filters: &Filters, action: &str, here: Order) -> Vec<Chip> {
+    let orders = [
+        ("Newest", "", Order::Newest),
+        ("Oldest", "oldest", Order::Oldest),
+        ("Best match", "relevance", Order::Relevance),
+    ];
+    let chip = |(label, name, order)| Chip {
+        label,
+        address: filters.address(action, &[("order", name)]),
+        here: order == here,
+    };
+    orders.map(chip).into()
+}
+
+/// What the links to the pages before and after are called.
+fn turns(order: Order) -> (&'static str, &'static str) {
+    match order {
+        Order::Newest => ("Newer", "Older"),
+        Order::Oldest => ("Older", "Newer"),
+        Order::Relevance => ("Previous", "Next"),
     }
 }
 
