@@ -229,3 +229,40 @@ def test_the_players_keys_find_speed_and_links(page, demo, kubectl):
     # What is on the screen can be taken as text.
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.ap-term'))")
     assert word in page.evaluate("getSelection().toString()")
+
+
+def test_a_search_is_narrowed_by_what_its_hits_have_in_common_and_ordered(page, demo, kubectl):
+    mark = f"narrow-{uuid.uuid4().hex[:8]}"
+    first = ["exec", "shell", "-c", "shell", "--", "sh", "-c", f"echo {mark} one"]
+    second = ["exec", "web", "-c", "app", "--", "sh", "-c", f"echo {mark} two"]
+    for words in (first, second):
+        kubectl.run(*words)
+    until(lambda: len(demo.search(mark, "--kind", "command")) >= 2, 20, "both in the index")
+    page.goto(f"{demo.web}/search?q={mark}&kind=command")
+    hits = page.locator("li.hit .line")
+    texts = lambda: hits.all_inner_texts()  # noqa: E731
+    assert len(texts()) == 2 and "two" in texts()[0], "newest first"
+
+    page.get_by_role("navigation", name="Order").get_by_role("link", name="Oldest").click()
+    expect(hits.first).to_contain_text("one")
+    pods = page.get_by_role("region", name="Pod")
+    expect(pods.get_by_role("link")).to_have_count(2)
+    expect(page.get_by_role("region", name="Person")).to_have_count(0)  # the same of both
+    pods.get_by_role("link", name="web").click()
+    expect(hits).to_have_count(1)
+    expect(hits.first).to_contain_text("two")
+    assert "order=oldest" in page.url and "pod=web" in page.url
+    pods.get_by_role("link", name="web").click()
+    expect(hits).to_have_count(2)
+    assert "pod=" not in page.url
+
+
+def test_a_search_that_cannot_be_read_shows_where(page, demo):
+    page.goto(f"{demo.web}/search?q=" + "kubectl AND (get OR exit:x) pods".replace(" ", "+"))
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("character 26")
+    expect(alert.locator("code")).to_have_text("kubectl AND (get OR exit:x) pods")
+    expect(alert.locator("mark")).to_have_text("x")
+    answer = page.request.get(f"{demo.web}/api/v1/search?q=a+exit:x")
+    assert answer.status == 400 and answer.json()["place"] == {"start": 7, "end": 8}
+    page.complaints.clear()  # the browser tells of the 400

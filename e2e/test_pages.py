@@ -35,7 +35,8 @@ def addresses(demo, hostile):
     ended = next(row for row in demo.ls() if row["tty"] and row["ended"] and row["id"] != hostile)
     return {
         "sessions": "/", "sessions-empty": "/?user=nobody", "search": "/search", "search-hits": "/search?q=sh",
-        "search-none": "/search?q=nothinglikethis", "requests": "/requests", "journal": "/journal",
+        "search-none": "/search?q=nothinglikethis",
+        "search-unclear": "/search?q=kubectl+exit:x", "search-narrowed": "/search?q=sh&user=ada", "requests": "/requests", "journal": "/journal",
         "session": f"/sessions/{ended['id']}", "text": f"/sessions/{ended['id']}/text", "hostile": f"/sessions/{hostile}",
         "missing": "/nothing-here",
     }  # fmt: skip
