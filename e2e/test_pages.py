@@ -79,6 +79,10 @@ def test_hostile_content_is_shown_and_runs_nowhere(page, demo, hostile):  # noqa
 def test_journal_and_requests_tell_what_was_done(page, demo, kubectl):  # noqa: F811
     kubectl.run("get", "pods", check=0)
     page.goto(demo.web + "/requests")
-    until(lambda: (page.reload(), "kubectl get" in page.locator("main").inner_text())[1], what="the request")
+    runs = page.locator("li.hit .line", has_text="kubectl get pods -n default")
+    until(lambda: (page.reload(), runs.count() > 0)[1], what="the run")
+    page.goto(demo.web + "/search?q=get+pods")
+    page.get_by_role("link", name="API requests").click()
+    assert runs.count() > 0
     page.goto(demo.web + "/journal")
     until(lambda: (page.reload(), "session opened" in page.locator("main").inner_text())[1], what="the session's entry")

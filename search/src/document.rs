@@ -268,7 +268,7 @@ impl Document<'_> {
     }
 }
 
-fn source_name(source: CommandSource) -> &'static str {
+pub(crate) fn source_name(source: CommandSource) -> &'static str {
     match source {
         CommandSource::Argv => "argv",
         CommandSource::Typed => "typed",

@@ -14,6 +14,8 @@ pub(crate) use expression::{Needle, Span, TextField};
 pub(crate) use parse::parse;
 pub(crate) use plan::{Plan, page, session_kind, sessions};
 
+use storage::CommandSource;
+
 use crate::{HitCursor, Kind, OutcomeFilter};
 
 /// Most hits that can be paged through by number.
@@ -38,6 +40,8 @@ pub struct Query {
     pub container: Option<String>,
     /// The image, as the pod names it.
     pub image: Option<String>,
+    /// Where it was learned: what was given as argv, typed, or asked of the API, be it joined to a run or not.
+    pub source: Option<CommandSource>,
     /// How the session ended: the session, its commands and its output.
     pub outcome: Option<OutcomeFilter>,
     /// At or after.

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use search::{Cursor, HitCursor, Kind, Order, OutcomeFilter, Query, SessionFilter};
 use serde::Deserialize;
-use storage::cast::SessionKind;
+use storage::{CommandSource, cast::SessionKind};
 
 use crate::{failure::Failure, moment};
 
@@ -29,6 +29,8 @@ pub(crate) struct Filters {
     pub(crate) outcome: String,
     /// Sessions: `exec`, `attach`, `port_forward`. Searches: `session`, `command`, `request`, separated by commas.
     pub(crate) kind: String,
+    /// Searches: `argv`, `typed`, `request`.
+    pub(crate) source: String,
     pub(crate) from: String,
     pub(crate) until: String,
     pub(crate) after: String,
@@ -72,10 +74,11 @@ impl Filters {
         }
     }
 
-    fn pairs(&self) -> [(&'static str, &str); 15] {
+    fn pairs(&self) -> [(&'static str, &str); 16] {
         [
             ("q", self.q.trim()),
             ("kind", &self.kind),
+            ("source", &self.source),
             ("user", self.user.trim()),
             ("cluster", self.cluster.trim()),
             ("namespace", self.namespace.trim()),
@@ -120,6 +123,7 @@ impl Filters {
             pod: field("pod", &self.pod)?,
             container: field("container", &self.container)?,
             image: field("image", &self.image)?,
+            source: self.source()?,
             outcome: self.outcome()?,
             from: time("from", &self.from, false)?,
             until: time("until", &self.until, true)?,
@@ -160,6 +164,16 @@ impl Filters {
     fn outcome(&self) -> Result<Option<OutcomeFilter>, Failure> {
         let names = OutcomeFilter::ALL.map(OutcomeFilter::name).join(", ");
         some(&self.outcome).map(|text| text.parse().map_err(|()| wrong("outcome", text, &names))).transpose()
+    }
+
+    fn source(&self) -> Result<Option<CommandSource>, Failure> {
+        Ok(match some(&self.source) {
+            None => None,
+            Some("argv") => Some(CommandSource::Argv),
+            Some("typed") => Some(CommandSource::Typed),
+            Some("request") => Some(CommandSource::Request),
+            Some(other) => return Err(wrong("source", other, "argv, typed or request")),
+        })
     }
 
     fn session_kind(&self) -> Result<Option<SessionKind>, Failure> {
@@ -235,7 +249,8 @@ mod tests {
             assert!(filters(query).sessions().is_err(), "{query}");
         }
         assert!(filters("kind=command,request").query().is_ok());
-        assert!(filters("kind=exec").query().is_err());
+        assert!(filters("kind=exec").query().is_err() && filters("source=heard").query().is_err());
+        assert_eq!(filters("source=request").query().unwrap().source, Some(CommandSource::Request));
         assert_eq!(filters("limit=99999").limit().unwrap(), MAX_PAGE);
     }
 

@@ -21,7 +21,7 @@ use super::{
     fitting::Fitting,
     pattern::Pattern,
 };
-use crate::{Kind, OutcomeFilter, QueryError, SessionFilter, error::Problem, schema::Fields};
+use crate::{Kind, OutcomeFilter, QueryError, SessionFilter, document::source_name, error::Problem, schema::Fields};
 
 type Boxed = Box<dyn tantivy::query::Query>;
 
@@ -77,6 +77,9 @@ impl Plan {
         conditions.must(fields.pod, query.pod.as_ref());
         conditions.must(fields.container, query.container.as_ref());
         conditions.must(fields.image, query.image.as_ref());
+        if let Some(source) = query.source {
+            conditions.add(text_is(fields.source, source_name(source)));
+        }
         if let Some(value) = query.outcome {
             conditions.add(outcome(fields, value));
         }

@@ -87,13 +87,14 @@ pub(crate) async fn page(
     list(&shared, &login, filters, Part::Search).await
 }
 
-/// `GET /requests`: what kubectl and others asked of the clusters, newest first.
+/// `GET /requests`: what kubectl and others asked of the clusters, joined by run, newest first.
 pub(crate) async fn requests(
     State(shared): State<Shared>,
     Extension(login): Extension<Login>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
-    list(&shared, &login, Filters { kind: "request".to_owned(), ..filters }, Part::Requests).await
+    list(&shared, &login, Filters { source: "request".to_owned(), kind: String::new(), ..filters }, Part::Requests)
+        .await
 }
 
 async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> Result<Response, Failure> {
@@ -101,7 +102,7 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
     let action = if requests { "/requests" } else { "/search" };
     let query = search::Query { facets: true, ..filters.query()? };
     let (offset, limit, order) = (query.offset, query.limit, query.order);
-    let asked = requests || !query.text.is_empty() || filters.any();
+    let asked = requests || !query.text.is_empty() || filters.any() || query.source.is_some();
     let (found, trouble) = if asked { ask(shared, query).await? } else { Default::default() };
     let now = Timestamp::now();
     let to = |offset: usize| filters.address(action, &[("offset", &offset.to_string())]);
@@ -177,17 +178,17 @@ fn turns(order: Order) -> (&'static str, &'static str) {
 
 fn chips(filters: &Filters) -> Vec<Chip> {
     let kinds = [
-        ("Everything", ""),
-        ("Commands", "command"),
-        ("Output", "output"),
-        ("Sessions", "session"),
-        ("API requests", "request"),
+        ("Everything", "", ""),
+        ("Commands", "command", ""),
+        ("Output", "output", ""),
+        ("Sessions", "session", ""),
+        ("API requests", "", "request"),
     ];
     kinds
-        .map(|(label, kind)| Chip {
+        .map(|(label, kind, source)| Chip {
             label,
-            address: filters.address("/search", &[("kind", kind)]),
-            here: filters.kind == kind,
+            address: filters.address("/search", &[("kind", kind), ("source", source)]),
+            here: filters.kind == kind && filters.source == source,
         })
         .into()
 }
