@@ -26,8 +26,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Gives freed pages back, from threads of its own. The system's allocator and mimalloc keep what threads that come and
+/// go (for the disk, for the index) have freed: some hundred MiB in an outage of the store, for 30 MiB of recordings.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
