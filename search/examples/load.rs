@@ -1,4 +1,5 @@
-//! Fills an index with documents made of real sessions' vocabulary, and asks it ten typical queries.
+//! Fills an index with documents made of real sessions' vocabulary, asks it ten typical queries, and pages through its
+//! list of sessions, which are a tenth of the documents.
 //!
 //!     cargo run --release -p search --example load -- 10000000 FOLDER
 //!
@@ -12,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use search::{Index, Masks, Order, Query, load::Said, load::Sample};
+use search::{Cursor, Index, Masks, Order, OutcomeFilter, Query, SessionFilter, load::Said, load::Sample};
 use storage::{
     RecordingId,
     cast::{Code, events},
@@ -22,8 +23,8 @@ use transcript::{Bounds, Lines};
 /// 2026-08-26, microseconds since 1970: documents are of the ninety days from then on.
 const FIRST: i64 = 1_787_702_400_000_000;
 const DAYS: i64 = 90;
-/// Documents of a session.
-const SESSION: u64 = 50;
+/// Documents of a session: the session itself, and what was typed and shown in it.
+const SESSION: u64 = 10;
 /// Times that a query is asked.
 const ROUNDS: usize = 100;
 
@@ -209,7 +210,7 @@ impl Vocabulary {
         let started = FIRST + (DAYS * 86_400_000_000 / sessions as i64) * number as i64;
         let random: [u8; 16] = [dice.roll().to_be_bytes(), dice.roll().to_be_bytes()].concat().try_into().unwrap();
         let id = uuid::Builder::from_unix_timestamp_millis(started as u64 / 1000, random[..10].try_into().unwrap());
-        let said = (0..SESSION).map(|_| {
+        let said = (1..SESSION).map(|_| {
             if dice.below(10) < 4 {
                 let template = dice.pick(&self.commands).clone();
                 return Said::Command(dice.text(&template, started));
@@ -327,6 +328,36 @@ fn ask(folder: &Path) {
         println!("{:52} {found:>8} {} {:>9}", query.text, quantiles(&times[1..]), millis(times[0]));
     }
     println!("{:61} {}", "the first ten together", quantiles(&all));
+    list(&index);
+}
+
+/// Pages of 50 sessions, newest first, as the first page of the web shows them, with the total.
+fn list(index: &Index) {
+    println!("{:52} {:>8} {:>9} {:>9} {:>9}", "page of sessions", "total", "p50 ms", "p99 ms", "first ms");
+    // A cursor may be any id: that of half the time goes to the middle of the list.
+    let middle = (FIRST + DAYS * 86_400_000_000 / 2) as u64 / 1000;
+    let middle = RecordingId(uuid::Builder::from_unix_timestamp_millis(middle, &[0; 10]).into_uuid());
+    let all = SessionFilter { limit: 50, ..SessionFilter::default() };
+    let pages = [
+        ("the newest", all.clone()),
+        ("from the middle on", SessionFilter { after: Some(Cursor::after(middle)), ..all.clone() }),
+        ("of one person", SessionFilter { user: Some("user-17@example.com".to_owned()), ..all.clone() }),
+        (
+            "of one namespace, exited",
+            SessionFilter { namespace: Some("team-7".to_owned()), outcome: Some(OutcomeFilter::Exited), ..all.clone() },
+        ),
+        ("that failed: none", SessionFilter { outcome: Some(OutcomeFilter::Failed), ..all }),
+    ];
+    for (name, filter) in pages {
+        let mut times = Vec::with_capacity(ROUNDS);
+        let mut total = 0;
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            total = index.sessions(&filter).unwrap().total;
+            times.push(began.elapsed());
+        }
+        println!("{name:52} {total:>8} {} {:>9}", quantiles(&times[1..]), millis(times[0]));
+    }
 }
 
 fn quantiles(times: &[Duration]) -> String {

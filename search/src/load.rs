@@ -1,13 +1,14 @@
 //! Documents that come from no store: for measuring. Masked, cut and indexed like any other.
 
-use storage::{CommandSource, RecordingId, cast::SessionKind};
+use storage::{CommandSource, Outcome, RecordingId, cast::SessionKind};
 use transcript::{Line, Stream};
 
 use crate::{
-    Index, Result,
+    Index, Result, SessionRow,
     document::{Command, Stored},
     origin::Origin,
     output::passages,
+    row::time,
     state::State,
 };
 
@@ -47,21 +48,28 @@ impl Index {
     #[doc(hidden)]
     pub fn load(&self, sample: Sample) -> Result<usize> {
         let masks = self.masks();
-        let of = Origin {
-            session: sample.id,
+        let row = SessionRow {
+            id: sample.id,
             kind: SessionKind::Exec,
-            started: sample.started,
             user: sample.user,
             cluster: sample.cluster,
             namespace: sample.namespace,
             pod: sample.pod,
             container: "app".to_owned(),
             image: "registry.example.com/team/web:1.27".to_owned(),
+            argv: vec!["sh".to_owned()],
+            command: "sh".to_owned(),
             tty: true,
-            outcome: "exited".to_owned(),
-            exit_code: Some(0),
+            started: time(sample.started),
+            ended: Some(time(sample.started + 60_000_000)),
+            duration_micros: Some(60_000_000),
+            outcome: Some(Outcome::Exited { exit_code: 0 }),
+            gateway: "gateway".to_owned(),
+            client: String::new(),
         };
-        let mut documents = Vec::with_capacity(sample.said.len());
+        let of = Origin::of(&row);
+        let mut documents = Vec::with_capacity(sample.said.len() + 1);
+        documents.push(Stored::session(&row));
         let mut number = 0;
         for (second, said) in (0u64..).zip(sample.said) {
             let offset = second * 3_000_000;

@@ -1,5 +1,6 @@
 //! Searches, as people write them. `docs/search.md` describes the language.
 
+mod excluded;
 mod expression;
 mod field;
 mod fitting;

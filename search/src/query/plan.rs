@@ -17,6 +17,7 @@ use tantivy::{
 
 use super::{
     DEEPEST, Query,
+    excluded::Excluded,
     expression::{Expression, Filter, Needle, Span},
     fitting::Fitting,
     pattern::Pattern,
@@ -35,6 +36,10 @@ struct Conditions(Vec<(Occur, Boxed)>);
 impl Conditions {
     fn add(&mut self, query: Boxed) {
         self.0.push((Occur::Must, query));
+    }
+
+    fn exclude(&mut self, query: Boxed) {
+        self.0.push((Occur::MustNot, Box::new(Excluded(query))));
     }
 
     fn must(&mut self, field: Field, value: Option<&String>) {
@@ -112,7 +117,7 @@ impl Planner<'_> {
     fn conditions(&mut self, expression: &Expression, conditions: &mut Conditions, span: &mut Span) {
         match expression {
             Expression::All(parts) => parts.iter().for_each(|part| self.conditions(part, conditions, span)),
-            Expression::Not(inner) => conditions.0.push((Occur::MustNot, self.query(inner))),
+            Expression::Not(inner) => conditions.exclude(self.query(inner)),
             Expression::Field(Filter::When(when)) => *span = span.and(*when),
             other => conditions.add(self.query(other)),
         }
@@ -124,14 +129,18 @@ impl Planner<'_> {
                 let mut conditions = Conditions::default();
                 for part in parts {
                     match part {
-                        Expression::Not(inner) => conditions.0.push((Occur::MustNot, self.query(inner))),
+                        Expression::Not(inner) => conditions.exclude(self.query(inner)),
                         other => conditions.add(self.query(other)),
                     }
                 }
                 conditions.into_query()
             }
             Expression::Any(parts) => either(parts.iter().map(|part| self.query(part)).collect()),
-            Expression::Not(inner) => Conditions(vec![(Occur::MustNot, self.query(inner))]).into_query(),
+            Expression::Not(inner) => {
+                let mut conditions = Conditions::default();
+                conditions.exclude(self.query(inner));
+                conditions.into_query()
+            }
             Expression::Text(needle) => self.needle(needle),
             Expression::Field(filter) => self.filter(filter),
         }
