@@ -1,0 +1,147 @@
+//! What a piece of output ends with: line feeds, and the signs by which line editors and shells say what they do.
+
+use avt::ScreenKind;
+
+use storage::Evidence;
+
+use super::{Commands, Editing, State, resolve, scan::Stop, waiting::prompt_of};
+
+impl Commands {
+    pub(super) fn stop(&mut self, micros: u64, stop: Stop, piece: &str) {
+        match stop {
+            Stop::LineFeed => {}
+            Stop::Erase => self.line_begins(),
+            Stop::PasteOn => self.paste_on(micros, piece),
+            Stop::PasteOff => self.paste_off(micros),
+            Stop::Prompt => self.prompted(micros),
+            Stop::Input => self.input_begins(micros),
+            Stop::Output => self.output_begins(micros),
+            Stop::Ended(status) => {
+                if let Some(entry) = self.entries.last_mut() {
+                    entry.status = entry.status.or(status);
+                    entry.ended.get_or_insert(micros);
+                }
+            }
+        }
+    }
+
+    /// A line begins here, even where what was printed before wrapped around to it.
+    pub(super) fn line_begins(&mut self) {
+        let terminal = self.emulator.terminal();
+        let cursor = terminal.cursor();
+        if cursor.col == 0 && terminal.active_screen_kind() == ScreenKind::Primary {
+            let above = terminal.screen().all_lines().count() - terminal.screen().visible_lines().len();
+            self.start = Some(self.evicted + (above + cursor.row) as u64);
+        }
+    }
+
+    /// A line editor begins, before its prompt (readline, fish) or behind it (zsh).
+    fn paste_on(&mut self, micros: u64, piece: &str) {
+        if self.emulator.terminal().active_screen_kind() == ScreenKind::Alternate {
+            return;
+        }
+        if let State::Editing(editing) = &mut self.state {
+            if let Some(done) = editing.done.take() {
+                // Another one before the cursor left the line: that was given up.
+                self.enter(done);
+                self.entries.last_mut().into_iter().for_each(|entry| entry.interrupted = true);
+            } else if editing.evidence == Evidence::Osc133 && editing.sure {
+                return;
+            }
+        }
+        self.line_begins();
+        let behind = ["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"].iter().any(|end| piece.ends_with(end));
+        let prompt = if behind { self.shot().as_ref().and_then(prompt_of) } else { None };
+        self.editors = true;
+        let evidence = if self.marks { Evidence::Osc133 } else { Evidence::Bracketed };
+        self.ready(micros);
+        let sure = prompt.is_some();
+        self.state = State::Editing(Editing {
+            evidence,
+            ready: micros,
+            prompt,
+            sure,
+            readline: !behind,
+            behind: sure,
+            done: None,
+        });
+    }
+
+    fn paste_off(&mut self, micros: u64) {
+        let State::Editing(editing) = &mut self.state else { return };
+        if self.left.is_some() {
+            self.enter(micros);
+        } else if editing.behind {
+            self.left = self.shot_of_buffer();
+            self.enter(micros);
+        } else {
+            editing.done = Some(micros);
+        }
+    }
+
+    pub(super) fn prompted(&mut self, micros: u64) {
+        if let State::Output(_) = self.state {
+            self.ready(micros);
+        }
+    }
+
+    pub(super) fn input_begins(&mut self, micros: u64) {
+        let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
+        self.marks = true;
+        let (ready, readline, behind) = match &self.state {
+            State::Editing(editing) => (editing.ready, editing.readline, editing.behind),
+            State::Output(_) => (micros, false, false),
+        };
+        self.ready(micros);
+        let evidence = Evidence::Osc133;
+        self.state =
+            State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, readline, behind, done: None });
+    }
+
+    pub(super) fn output_begins(&mut self, micros: u64) {
+        if let State::Editing(editing) = &self.state
+            && (self.left.is_some() || editing.done.is_some())
+        {
+            self.enter(micros);
+        }
+    }
+
+    /// A prompt is about to wait: the command before it has ended.
+    pub(super) fn ready(&mut self, micros: u64) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.ended.get_or_insert(micros);
+        }
+        self.left = None;
+        self.keys.ready();
+    }
+
+    /// The cursor is about to leave its row downwards.
+    pub(super) fn line_feed(&mut self, micros: u64) {
+        match &mut self.state {
+            State::Editing(editing) if editing.done.is_some() => {
+                self.left = self.shot_of_left();
+                self.enter(micros);
+            }
+            State::Editing(_) => self.left = self.shot_of_left(),
+            State::Output(waiting) => match waiting.take() {
+                Some(waiting) => self.waiting_line_left(micros, waiting),
+                None if self.typed_ahead(micros) => {}
+                None => self.output_line_left(),
+            },
+        }
+    }
+
+    /// Keeps the first line of a command's output: a shell shows there what it made of `!!`.
+    pub(super) fn output_line_left(&mut self) {
+        if let Some(entry) = self.entries.last()
+            && entry.ended.is_none()
+            && entry.after.is_empty()
+            && resolve::expands(entry)
+            && let Some(shot) = self.shot()
+            && let Some(line) = shot.last().filter(|line| line.row >= self.floor)
+            && let Some(entry) = self.entries.last_mut()
+        {
+            entry.after = line.text.trim_end().to_owned();
+        }
+    }
+}
