@@ -19,6 +19,12 @@ impl Shown {
         Self(shown)
     }
 
+    /// The same of some lines: where they end is not shown, they do end there.
+    pub(crate) fn lines(text: &str) -> Self {
+        let lines: Vec<String> = text.split('\n').map(|line| Self::new(line).0).collect();
+        Self(lines.join("\n"))
+    }
+
     /// The same, cut after `limit` characters.
     pub(crate) fn clipped(text: &str, limit: usize) -> Self {
         match text.char_indices().nth(limit) {
@@ -101,6 +107,7 @@ mod tests {
     #[test]
     fn what_would_be_invisible_or_reorder_is_shown() {
         assert_eq!(Shown::new("ls\u{1b}[2J\r\n").as_str(), "ls⟨ESC⟩[2J⟨CR⟩⟨LF⟩");
+        assert_eq!(Shown::lines("total 0\n\u{1b}c\n").as_str(), "total 0\n⟨ESC⟩c\n");
         assert_eq!(Shown::new("a\u{202e}b\u{2066}c\u{200b}").as_str(), "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩");
         assert_eq!(Shown::new("naïve 日本 <b>").as_str(), "naïve 日本 <b>");
         assert_eq!(Shown::clipped("日本語", 2).as_str(), "日本…");

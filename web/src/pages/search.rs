@@ -35,7 +35,6 @@ struct SearchPage {
     trouble: Option<Trouble>,
     orders: Vec<Chip>,
     narrowings: Vec<Narrowing>,
-    narrowed: bool,
     hits: Vec<Line>,
     total: String,
     /// What leads to the page before, and to the one after.
@@ -117,7 +116,6 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
         requests,
         orders: orders(&filters, action, order),
         narrowings: narrowings(&found.facets, &filters, action),
-        narrowed: filters.any(),
         turns: turns(order),
         chips: if requests { Vec::new() } else { chips(&filters) },
         known: Known::of(shared).await?,
@@ -196,7 +194,7 @@ fn chips(filters: &Filters) -> Vec<Chip> {
 impl Line {
     fn new(hit: &Hit, now: Timestamp) -> Self {
         Self {
-            pieces: pieces(&hit.snippet),
+            pieces: pieces(&hit.snippet, if hit.kind == Kind::Output { Shown::lines } else { Shown::new }),
             label: label(hit),
             address: hit.session.map(|id| match hit.micros_in_session {
                 Some(micros) => format!("/sessions/{id}?t={}", moment::seconds(micros)),
@@ -222,18 +220,18 @@ fn label(hit: &Hit) -> &'static str {
 }
 
 /// Cuts a snippet at its ranges; ranges that do not fit the text mark nothing.
-fn pieces(snippet: &Snippet) -> Vec<Piece> {
+fn pieces(snippet: &Snippet, shown: fn(&str) -> Shown) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = 0;
     for range in &snippet.ranges {
         let (Some(before), Some(marked)) = (snippet.text.get(at..range.start), snippet.text.get(range.clone())) else {
             continue;
         };
-        pieces.push(Piece { text: Shown::new(before), marked: false });
-        pieces.push(Piece { text: Shown::new(marked), marked: true });
+        pieces.push(Piece { text: shown(before), marked: false });
+        pieces.push(Piece { text: shown(marked), marked: true });
         at = range.end;
     }
-    pieces.push(Piece { text: Shown::new(snippet.text.get(at..).unwrap_or_default()), marked: false });
+    pieces.push(Piece { text: shown(snippet.text.get(at..).unwrap_or_default()), marked: false });
     pieces.retain(|piece| !piece.text.is_empty());
     pieces
 }
@@ -244,7 +242,7 @@ mod tests {
 
     fn cut(text: &str, ranges: &[(usize, usize)]) -> Vec<(String, bool)> {
         let ranges = ranges.iter().map(|&(start, end)| start..end).collect();
-        let pieces = pieces(&Snippet { text: text.to_owned(), ranges });
+        let pieces = pieces(&Snippet { text: text.to_owned(), ranges }, Shown::new);
         pieces.into_iter().map(|piece| (piece.text.to_string(), piece.marked)).collect()
     }
 
