@@ -113,24 +113,26 @@ impl Service {
         .context("cannot start the gateway")?;
         let mut watching = JoinSet::new();
         watching.spawn(spool_watch::watch((*recorder).clone(), journal.clone()));
-        let index =
-            Index::open(&config.index, config.masks.clone()).context("cannot open the search index (search.dir)")?;
+        let index = config.indexed.then(|| Index::open(&config.index, config.masks.clone())).transpose();
+        let index = index.context("cannot open the search index (search.dir)")?;
 
         let late = CancellationToken::new();
         let mut others = JoinSet::new();
-        if let (Some(settings), Some(listener)) = (&config.web, listeners.web) {
+        if let (Some(settings), Some(listener), Some(index)) = (&config.web, listeners.web, &index) {
             let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
             let recordings = Recordings::new(store.clone());
             others.spawn(timelines::run(gateway.clone(), recordings, player.clone(), late.clone()));
-            let of_web = web_settings(config, settings, (&store, player), &index, &journal, &gateway, kubectl_hint)?;
+            let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
             let web = web::Web::new(of_web);
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
         }
         others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
         others.spawn(leases.keep(signer, journal.clone(), late.clone()));
-        let follower = Follower::new(store, index, config.interval).with_spool(recorder.spool().clone());
-        others.spawn(follower.run(late.clone()));
+        if let Some(index) = index {
+            let follower = Follower::new(store, index, config.interval).with_spool(recorder.spool().clone());
+            others.spawn(follower.run(late.clone()));
+        }
         let mut first = JoinSet::new();
         let ended = shutdown.clone();
         first.spawn(async move { gateway.serve(listeners.gateway, ended).await });

@@ -28,7 +28,9 @@ async fn check(config: &Config) -> Result<()> {
     let policy = wiring::policy(config)?;
     certificates(config)?;
     writable(&config.state).with_context(|| format!("cannot write state.dir {}", config.state.display()))?;
-    writable(&config.index).with_context(|| format!("cannot write search.dir {}", config.index.display()))?;
+    if config.indexed {
+        writable(&config.index).with_context(|| format!("cannot write search.dir {}", config.index.display()))?;
+    }
     let store = wiring::store(config).await?;
     wiring::probe(&*store).await?;
     summary(config, &clusters, &policy)?;
@@ -65,7 +67,11 @@ fn summary(
         Some(web) => line(format_args!("  web       on {} as {}", web.listen, web.public_url))?,
         None => line("  web       off (web.enabled)")?,
     }
-    line(format_args!("  index     {}", config.index.display()))?;
+    if config.indexed {
+        line(format_args!("  index     {}", config.index.display()))?;
+    } else {
+        line(format_args!("  index     off (search.enabled)"))?;
+    }
     line(format_args!("  state     {}", config.state.display()))
 }
 

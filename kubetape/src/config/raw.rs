@@ -236,6 +236,8 @@ pub struct Signing {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Search {
+    /// Whether `serve` keeps an index.
+    pub enabled: Option<bool>,
     /// Folder of the index.
     pub dir: Option<PathBuf>,
     /// How often storage is looked at for what is new.

@@ -31,6 +31,8 @@ pub struct Config {
     pub limits: gateway::Limits,
     /// The key that signs.
     pub signing: Signing,
+    /// Whether an index is kept; the pages need one.
+    pub indexed: bool,
     /// The index's folder.
     pub index: PathBuf,
     /// How often storage is looked at.
@@ -216,6 +218,13 @@ impl Config {
         let state = reader.path(raw.state.dir.unwrap_or(STATE.into()));
         let clusters =
             raw.clusters.into_iter().enumerate().map(|(place, c)| reader.cluster(place, c)).collect::<Result<_>>()?;
+        let indexed = raw.search.enabled.unwrap_or(true);
+        let web = reader.web(raw.web)?;
+        ensure!(
+            indexed || web.is_none(),
+            "{}: the pages need the index: set web.enabled = false as well, or keep the index",
+            reader.at("search.enabled")
+        );
         Ok(Self {
             gateway: reader.gateway(raw.gateway)?,
             clusters,
@@ -229,11 +238,12 @@ impl Config {
             },
             limits: reader.limits(&raw.limits)?,
             signing: reader.signing(raw.signing)?,
+            indexed,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
             interval: raw.search.interval.map_or(Duration::from_secs(1), |span| span.0),
             masks: search::Masks::new(&raw.search.mask.unwrap_or_default())
                 .with_context(|| format!("{}: search.mask", file.display()))?,
-            web: reader.web(raw.web)?,
+            web,
             state,
             log: raw.log,
             written,
@@ -540,6 +550,14 @@ mod tests {
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));
+    }
+
+    #[test]
+    fn a_gateway_without_index_has_no_pages() {
+        let read = |text: &str| Config::new(Path::new("/d/k.toml"), text, toml::from_str(text).unwrap());
+        let error = read("[search]\nenabled = false\n").unwrap_err().to_string();
+        assert!(error.contains("search.enabled") && error.contains("web.enabled = false"), "{error}");
+        assert!(!read("[search]\nenabled = false\n[web]\nenabled = false\n").unwrap().indexed);
     }
 
     #[test]
