@@ -123,12 +123,21 @@ pub(crate) enum Problem {
     BadValue { filter: &'static str, value: String, expected: &'static str },
     #[error("the expression cannot be read: {0}")]
     Expression(String),
-    #[error("{0:?} fits too many different words: write more of its beginning")]
+    /// What all that fits begins with.
+    #[error("{}", too_broad(.0))]
     TooBroad(String),
     #[error("hits beyond the first {0} cannot be paged to by number: narrow the search, or page with a cursor")]
     TooFar(usize),
     #[error("the page cursor is not valid")]
     Cursor,
+}
+
+fn too_broad(prefix: &str) -> String {
+    match prefix {
+        "" => "the index has too many different words to try this on all of them: write how the word begins, as in nginx-*"
+            .to_owned(),
+        _ => format!("too many different words begin with {prefix:?}: write more of the beginning"),
+    }
 }
 
 impl Problem {

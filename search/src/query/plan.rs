@@ -61,7 +61,7 @@ impl Conditions {
 pub(crate) struct Plan {
     pub(crate) query: Boxed,
     pub(crate) span: Span,
-    /// Patterns, as they were written, and whether they fitted too much.
+    /// What patterns begin with, and whether they fitted too much.
     patterns: Vec<(String, Arc<AtomicBool>)>,
 }
 
@@ -164,7 +164,7 @@ impl Planner<'_> {
             return text_is(field, text);
         }
         let too_broad = Arc::new(AtomicBool::new(false));
-        self.patterns.push((format!("{}*", pattern.prefix()), Arc::clone(&too_broad)));
+        self.patterns.push((pattern.prefix().to_owned(), Arc::clone(&too_broad)));
         Box::new(Fitting::new(field, pattern.clone(), too_broad))
     }
 
