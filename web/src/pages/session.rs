@@ -22,7 +22,7 @@ use crate::{
     page::{Chrome, Part, render},
     pages::sessions::command,
     shown::Shown,
-    state::{Shared, recording, unreadable},
+    state::{Shared, recording, unplayable, unreadable},
     target::Target,
 };
 
@@ -40,6 +40,8 @@ struct SessionPage {
     live: bool,
     /// The player follows what goes on, instead of playing what was.
     follows: bool,
+    /// It was to play a moment that is not stored yet.
+    ahead: bool,
     /// Who sees the page may end the session, from here.
     ends: bool,
     /// Why it could not be ended, and the reason that was given.
@@ -130,6 +132,7 @@ async fn view(
     let began = moment::from_micros(session.started_micros);
     let outlived = shared.outlived(&session.gateway, began);
     let live = manifest.is_none() && !outlived;
+    let ahead = live && is_ahead(shared, id, &start(&at.t)).await?;
     Ok(render(&SessionPage {
         page: Chrome::new(shared, login, Part::Sessions, title),
         id,
@@ -138,7 +141,8 @@ async fn view(
         command,
         badge: shared.badge(manifest.map(|manifest| &manifest.outcome), &session.gateway, began),
         live,
-        follows: live && start(&at.t).is_empty(),
+        follows: live && (start(&at.t).is_empty() || ahead),
+        ahead,
         ends: live && shared.end_session.is_some() && session.gateway == shared.gateway_name,
         trouble,
         lost: manifest.is_none() && outlived,
@@ -158,6 +162,13 @@ async fn view(
         facts: facts(&summary),
         argv: session.argv.iter().map(|element| Shown::clipped(element, 4000)).collect(),
     }))
+}
+
+/// Whether the moment to play is not stored yet, of a session that goes on. Its start is played in any case.
+async fn is_ahead(shared: &Shared, id: RecordingId, start: &str) -> Result<bool, Failure> {
+    let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return Ok(false) };
+    let stored = shared.player.duration(id).await.map_err(unplayable)?;
+    Ok(seconds * 1e6 >= stored as f64)
 }
 
 /// Seconds that are a number, or nothing: it goes into the page.
