@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const VERSION: u32 = 5;
 
 /// The oldest version whose index can be searched, and added to, until one of this version is made: it has the same
-/// fields, and documents that can be read.
+/// fields in the same order (an open index goes on with its handles), and documents that can be read.
 pub(crate) const READABLE: u32 = 4;
 
 /// Handles of the fields.

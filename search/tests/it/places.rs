@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Bench,
     following::until,
-    library::{Session, everything, texts},
+    library::{Library, Session, everything, texts},
 };
 
 #[tokio::test]
@@ -50,13 +50,26 @@ async fn rebuilding_replaces_the_index_when_nobody_writes_to_it() {
     assert_eq!(everything(&index), before);
 }
 
+/// An index of one session that nobody has open.
+struct Closed {
+    library: Library,
+    folder: tempfile::TempDir,
+    /// What is found in it.
+    before: Vec<String>,
+}
+
+async fn closed(typed: &str) -> Closed {
+    let mut bench = Bench::new();
+    bench.library.record(&Session::default(), Outcome::Ended, &[typed]).await;
+    bench.step().await;
+    let before = everything(&bench.index);
+    let Bench { library, folder, .. } = bench;
+    Closed { library, folder, before }
+}
+
 #[tokio::test]
 async fn an_index_of_another_version_is_made_anew() {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
-    bench.step().await;
-    let Bench { library, folder, index, follower } = bench;
-    drop((index, follower));
+    let Closed { library, folder, before: _ } = closed("ls").await;
     let dir = folder.path().join("index");
     fs::write(dir.join("kubetape-index"), "0\n").unwrap();
     assert!(matches!(Index::open_read_only(&dir), Err(SearchError::Version(_))));
@@ -67,11 +80,7 @@ async fn an_index_of_another_version_is_made_anew() {
 
 #[tokio::test]
 async fn an_index_that_cannot_be_read_is_made_anew() {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
-    bench.step().await;
-    let Bench { library, folder, index, follower } = bench;
-    drop((index, follower));
+    let Closed { library, folder, before: _ } = closed("ls").await;
     fs::write(folder.path().join("index/meta.json"), "{").unwrap();
     let (index, mut follower) = crate::follow(&library, folder.path());
     follower.step().await.unwrap();
@@ -90,7 +99,7 @@ fn a_folder_of_something_else_is_left_alone() {
 }
 
 /// Follows until the index was made anew, and ends in good order.
-async fn renewed(library: &crate::library::Library, index: &Index, is: impl FnMut() -> bool) {
+async fn renewed(library: &Library, index: &Index, is: impl FnMut() -> bool) {
     let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_millis(5));
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(follower.run(shutdown.clone()));
@@ -101,11 +110,7 @@ async fn renewed(library: &crate::library::Library, index: &Index, is: impl FnMu
 
 #[tokio::test]
 async fn an_index_with_other_masks_serves_until_another_is_made() {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Ended, &["id CUST-123456"]).await;
-    bench.step().await;
-    let Bench { library, folder, index, follower } = bench;
-    drop((index, follower));
+    let Closed { library, folder, before: _ } = closed("id CUST-123456").await;
     let dir = folder.path().join("index");
     // What an earlier try left.
     fs::create_dir(folder.path().join("index.new")).unwrap();
@@ -123,12 +128,7 @@ async fn an_index_with_other_masks_serves_until_another_is_made() {
 
 #[tokio::test]
 async fn an_index_of_the_version_before_serves_until_another_is_made() {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Ended, &["ls /srv"]).await;
-    bench.step().await;
-    let before = everything(&bench.index);
-    let Bench { library, folder, index, follower } = bench;
-    drop((index, follower));
+    let Closed { library, folder, before } = closed("ls /srv").await;
     let dir = folder.path().join("index");
     // As version 4 left it: no images, and columns for fewer fields.
     let marker = dir.join("kubetape-index");
@@ -159,12 +159,7 @@ async fn an_index_of_the_version_before_serves_until_another_is_made() {
 
 #[tokio::test]
 async fn a_damaged_index_serves_until_another_is_made() {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Ended, &["ls /srv"]).await;
-    bench.step().await;
-    let before = everything(&bench.index);
-    let Bench { library, folder, index, follower } = bench;
-    drop((index, follower));
+    let Closed { library, folder, before } = closed("ls /srv").await;
     let dir = folder.path().join("index");
     let files = || fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
     let damaged = files().find(|path| path.extension().is_some_and(|of| of == "pos")).unwrap();
@@ -179,12 +174,7 @@ async fn a_damaged_index_serves_until_another_is_made() {
 
 #[tokio::test]
 async fn an_end_between_the_renames_loses_nothing() {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Ended, &["ls"]).await;
-    bench.step().await;
-    let before = everything(&bench.index);
-    let Bench { library: _library, folder, index, follower } = bench;
-    drop((index, follower));
+    let Closed { library: _library, folder, before } = closed("ls").await;
     let dir = folder.path().join("index");
     fs::rename(&dir, folder.path().join("index.old")).unwrap();
     assert_eq!(everything(&Index::open(&dir, Masks::default()).unwrap()), before);
