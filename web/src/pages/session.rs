@@ -22,7 +22,7 @@ use crate::{
     page::{Chrome, Part, render},
     pages::sessions::command,
     shown::Shown,
-    state::{Shared, recording, unplayable, unreadable},
+    state::{Shared, recording, unreadable},
     target::Target,
 };
 
@@ -132,7 +132,7 @@ async fn view(
     let began = moment::from_micros(session.started_micros);
     let outlived = shared.outlived(&session.gateway, began);
     let live = manifest.is_none() && !outlived;
-    let ahead = live && is_ahead(shared, id, &start(&at.t)).await?;
+    let ahead = live && is_ahead(shared, id, &start(&at.t)).await;
     Ok(render(&SessionPage {
         page: Chrome::new(shared, login, Part::Sessions, title),
         id,
@@ -164,11 +164,11 @@ async fn view(
     }))
 }
 
-/// Whether the moment to play is not stored yet, of a session that goes on. Its start is played in any case.
-async fn is_ahead(shared: &Shared, id: RecordingId, start: &str) -> Result<bool, Failure> {
-    let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return Ok(false) };
-    let stored = shared.player.duration(id).await.map_err(unplayable)?;
-    Ok(seconds * 1e6 >= stored as f64)
+/// Whether the moment to play is not stored yet, of a session that goes on. Its start is played in any case; where it
+/// cannot be said, the player is left to say why.
+async fn is_ahead(shared: &Shared, id: RecordingId, start: &str) -> bool {
+    let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return false };
+    shared.player.duration(id).await.is_ok_and(|stored| seconds * 1e6 >= stored as f64)
 }
 
 /// Seconds that are a number, or nothing: it goes into the page.
