@@ -88,9 +88,9 @@ as_groups = ["system:authenticated"]
         status = pathlib.Path(f"/proc/{self.process.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0])
 
-    def journal(self):
-        """Entries, oldest first."""
-        files = sorted((self.folder / "store" / "journal").rglob("*.zst"))
+    def journal(self, store=None):
+        """Entries, oldest first; of all gateways that share a store, those of each on end."""
+        files = sorted(((store or self.folder / "store") / "journal").rglob("*.zst"))
         lines = [subprocess.run(["zstdcat", file], capture_output=True, check=True).stdout.splitlines() for file in files]
         return [json.loads(line) for each in lines for line in each]
 
@@ -166,14 +166,31 @@ def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
     gateway.run("verify")
 
 
-def test_a_gateway_that_never_comes_back_is_completed_by_another(tmp_path, cluster):
-    shared = disk(tmp_path)
+# Some chunks of 16 KiB at once, then lines that stay in the spool for as long as a chunk is not full.
+THEN_SLOWLY = 'i=0; while :; do echo $0 $i; i=$((i+1)); [ $i -gt 5000 ] && sleep 1; done'
+
+
+@pytest.mark.parametrize("beyond", [True, False], ids=["with more than it stored", "with nothing more"])
+def test_a_gateway_that_never_comes_back_is_completed_by_another(tmp_path, cluster, beyond):
+    # Chunks close by size alone: what it prints slowly is in the spool alone.
+    shared = disk(tmp_path).replace('"300ms"', '"1h"')
     lost = Gateway(tmp_path / "lost", cluster, shared, name="lost")
     other = Gateway(tmp_path / "other", cluster, shared, name="other")
     lost.start()
-    client = RawExec(lost.port, lost.token, ["sh", "-c", ENDLESS, "mark"])
+    client = RawExec(lost.port, lost.token, ["sh", "-c", THEN_SLOWLY, "mark"])
     stored = lambda: list((tmp_path / "store" / "recordings").rglob("000002.cast.zst"))  # noqa: E731
     until(stored, 30, "two chunks in the store")
+    until(lambda: b"mark 5001\n" in client.stdout, 30, "the first slow line")
+    session = lost.spool / stored()[0].parent.name
+
+    def rest():
+        """The one segment that is not stored, if something is in it."""
+        with contextlib.suppress(FileNotFoundError):  # stored meanwhile
+            segments = [path for path in session.iterdir() if path.name > "000000"]
+            return segments[0] if len(segments) == 1 and segments[0].stat().st_size else None
+        return None
+
+    not_stored = until(rest, 30, "a spool with what is not stored")
     lost.kill()
     client.join(30)
     [lease] = (tmp_path / "store" / "leases" / "lost").rglob("*.json")
@@ -185,16 +202,23 @@ def test_a_gateway_that_never_comes_back_is_completed_by_another(tmp_path, clust
     until(ended, 30, "an outcome")
     [row] = ended()
     recorded = other.export(row["id"])
-    assert recorded and said("mark", recorded)
+    assert said("mark", recorded) and len(recorded) > 32 << 10
+    assert len(recorded) < len(client.stdout), "the rest is in the lost one's spool alone"
     manifest = json.loads((stored()[0].parent / "manifest.json").read_text())
     assert manifest["anomalies"][-1].startswith("completed by other from what was stored: the lease of the gateway lost")
+    if not beyond:
+        # As where it was killed a moment after it had stored all.
+        not_stored.unlink()
     # It comes back all the same: what it has beyond that is kept aside, and what is stored stays.
     lost.start()
-    until(lambda: (lost.spool / "aside" / row["id"]).is_dir(), 30, "what was kept aside")
+    lost.drained(30)
+    assert (lost.spool / "aside" / row["id"]).is_dir() == beyond
     assert json.loads((stored()[0].parent / "manifest.json").read_text()) == manifest
     assert other.export(row["id"]) == recorded
     lost.end()
     other.end()
+    ends = [entry["gateway"] for entry in other.journal(tmp_path / "store") if entry["event"] == "session_ended"]
+    assert ends == ["other"], "one end, told once"
     # With the journal that the lost one still had.
     keys = [word for key in (tmp_path / "store" / "keys").glob("*.json") for word in ("--key", key)]
     other.run("verify", *keys)

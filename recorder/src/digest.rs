@@ -9,9 +9,25 @@ pub(crate) struct Digests {
     pub(crate) stderr: Sha256,
 }
 
+/// Digests of streams so far, each made anew only where the stream moved on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known([Option<(u64, [u8; 32])>; 3]);
+
+impl Known {
+    /// The digest of the stream at `place`, which has `bytes` bytes by now; none for one without any.
+    pub(crate) fn of(&mut self, place: usize, bytes: u64, digest: &Sha256) -> Option<[u8; 32]> {
+        let known = &mut self.0[place];
+        if bytes > 0 && known.is_none_or(|(at, _)| at != bytes) {
+            *known = Some((bytes, digest.clone().finalize().into()));
+        }
+        known.map(|(_, digest)| digest)
+    }
+}
+
 impl Digests {
-    pub(crate) fn finish(&mut self) -> StreamDigests {
-        let Self { stdin, stdout, stderr } = std::mem::take(self);
+    /// Of all bytes so far.
+    pub(crate) fn so_far(&self) -> StreamDigests {
+        let Self { stdin, stdout, stderr } = self.clone();
         let [stdin, stdout, stderr] = [stdin, stdout, stderr].map(|digest| hex(digest.finalize().into()));
         StreamDigests { stdin, stdout, stderr }
     }
@@ -22,9 +38,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_known_moves_on_with_the_stream() {
+        let (mut known, mut digest) = (Known::default(), Sha256::new());
+        assert_eq!(known.of(0, 0, &digest), None);
+        // FIPS 180-4, B.1, in two parts.
+        digest.update(b"ab");
+        assert_eq!(known.of(0, 2, &digest), Some(Sha256::digest(b"ab").into()));
+        digest.update(b"c");
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(known.of(0, 3, &digest).map(hex).as_deref(), Some(abc));
+    }
+
+    #[test]
     fn an_empty_stream_has_the_digest_of_nothing() {
         // FIPS 180-4, the empty message.
         let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(Digests::default().finish().stdin, nothing);
+        assert_eq!(Digests::default().so_far().stdin, nothing);
     }
 }

@@ -2,10 +2,10 @@ use std::{io, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use storage::{
-    Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError, StreamTotals,
-    cast::{Code, Header, write_event},
+    Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError,
+    cast::Header,
     chunk::{self, MAX_UNCOMPRESSED},
-    spool::{Facts, Segment, SpoolError, boot_id},
+    spool::{Fact, Facts, Mark, Segment, SpoolError},
 };
 use tokio::task::spawn_blocking;
 
@@ -13,6 +13,7 @@ use crate::{
     depot::{Attempts, Conflict, Depot, described},
     gist::Gist,
     opening::unix_micros,
+    rest::rest,
 };
 
 /// One session's way from the spool to the store: chunks in order, then the manifest, then the spool lets go of it.
@@ -23,10 +24,11 @@ pub(crate) struct Drain {
     chunks: Vec<Chunk>,
     digest: [u8; 32],
     /// Of the last segment that was read.
-    totals: Option<StreamTotals>,
-    micros: u64,
+    mark: Option<Mark>,
     /// The store failed, or this is an earlier process's session: another may have completed it meanwhile.
     doubtful: bool,
+    /// There is a manifest: nothing may be put beside what it lists.
+    completed: bool,
 }
 
 /// Why a step did not work.
@@ -80,9 +82,9 @@ impl Drain {
             facts: Facts::default(),
             chunks: Vec::new(),
             digest: [0; 32],
-            totals: None,
-            micros: 0,
+            mark: None,
             doubtful,
+            completed: false,
         }
     }
 
@@ -120,7 +122,7 @@ impl Drain {
             let (ended, _) = watch.seen();
             for number in self.depot.spool.closed_segments(self.id)? {
                 self.learn_to(number).await?;
-                self.put_segment(number, ended).await?;
+                self.put_segment(number).await?;
                 *attempts = Attempts::default();
             }
             if ended {
@@ -139,42 +141,38 @@ impl Drain {
     }
 
     /// Stores a segment and removes it.
-    async fn put_segment(&mut self, number: u32, ended: bool) -> Result<(), Trouble> {
+    async fn put_segment(&mut self, number: u32) -> Result<(), Trouble> {
         if self.chunks.last().is_some_and(|last| last.number >= number) {
-            return Ok(self.depot.spool.stored(self.id, number)?);
+            return Ok(self.let_go(number)?);
         }
         let _place = self.depot.place().await;
-        let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
-        let cut_off = ended && self.is_last(number)?;
-        let (packed, segment) = blocking(move || -> Result<_, Trouble> {
-            let mut segment = spool.segment(id, number)?;
-            let lines = segment.lines.clone();
-            if cut_off {
-                let facts = spool.facts(id)?.unwrap_or(facts);
-                if facts.ended.is_none() {
-                    cut(&mut segment, &facts);
-                }
-            }
-            Ok((pack(&segment, lines)?, segment))
+        let (spool, id) = (self.depot.spool.clone(), self.id);
+        let (packed, mark, damaged) = blocking(move || -> Result<_, Trouble> {
+            let segment = spool.segment(id, number)?;
+            Ok((pack(&segment)?, segment.mark, segment.damaged))
         })
         .await?;
-        if let Some(mark) = segment.mark {
-            self.totals = Some(mark.totals);
-            self.micros = mark.micros;
-        }
-        if segment.damaged > 0 {
-            tracing::error!(session = %id, number, places = segment.damaged, "the spool is damaged: the recording says where");
+        self.mark = mark.or(self.mark);
+        if damaged > 0 {
+            tracing::error!(session = %id, number, places = damaged, "the spool is damaged: the recording says where");
         }
         if packed.uncompressed > 0 {
             self.refuse_completed().await?;
             self.put(number, packed).await?;
         }
-        self.depot.spool.stored(id, number)?;
-        Ok(())
+        Ok(self.let_go(number)?)
     }
 
-    fn is_last(&self, number: u32) -> Result<bool, SpoolError> {
-        Ok(self.depot.spool.closed_segments(self.id)?.last() == Some(&number))
+    /// Removes a stored segment. What the last one of an earlier process knew beside its lines stays, until the manifest is
+    /// stored.
+    fn let_go(&self, number: u32) -> Result<(), SpoolError> {
+        let spool = &self.depot.spool;
+        if spool.left().contains(&self.id)
+            && let Some(mark) = spool.mark(self.id, self.mark)?
+        {
+            spool.keep(self.id, &mark)?;
+        }
+        spool.stored(self.id, number)
     }
 
     async fn put(&mut self, number: u32, packed: Packed) -> Result<(), Trouble> {
@@ -230,7 +228,10 @@ impl Drain {
         match self.depot.observed(self.depot.store.read(&manifest)).await {
             Err(StoreError::NotFound(_)) => Ok(()),
             // Ours, perhaps: the spool was not cleared any more. What it lists decides.
-            Ok(_) if self.depot.spool.closed_segments(self.id)?.is_empty() => Ok(()),
+            Ok(_) if self.depot.spool.closed_segments(self.id)?.is_empty() => {
+                self.completed = true;
+                Ok(())
+            }
             Ok(_) => Err(Trouble::Conflict(Conflict(manifest))),
             Err(error) => {
                 self.doubtful = true;
@@ -252,9 +253,10 @@ impl Drain {
             None => (self.interrupted().await?, true),
         };
         manifest.chunks.clone_from(&self.chunks);
-        self.put_manifest(&manifest).await?;
+        let stored = self.put_manifest(&manifest).await?;
         self.depot.spool.finished(self.id)?;
-        if found {
+        // Who completed it in our absence has told of its end.
+        if found && stored == manifest {
             self.depot.tell(manifest);
         }
         Ok(())
@@ -273,7 +275,8 @@ impl Drain {
         }
     }
 
-    async fn put_manifest(&mut self, manifest: &Manifest) -> Result<(), Trouble> {
+    /// The answer is the manifest that the store has: this one, or one that says the same of the same chunks.
+    async fn put_manifest(&mut self, manifest: &Manifest) -> Result<Manifest, Trouble> {
         let object = manifest.seal(&self.depot.signer, unix_micros(SystemTime::now()));
         let ours = |there: &Bytes| {
             serde_json::from_slice::<Manifest>(there).is_ok_and(|there| {
@@ -283,22 +286,54 @@ impl Drain {
         };
         let _place = self.depot.place().await;
         let put = self.depot.put(&Key::manifest(self.id), object, ours).await?;
-        put.map(drop).map_err(Trouble::Conflict)
+        let stored = put.map_err(Trouble::Conflict)?;
+        Ok(serde_json::from_slice(&stored).map_err(io::Error::from)?)
     }
 
-    /// The manifest of a session without an end: what its lines and facts say.
-    async fn interrupted(&self) -> Result<Manifest, Trouble> {
+    /// The manifest of a session without an end: what its lines, the mark and facts say.
+    async fn interrupted(&mut self) -> Result<Manifest, Trouble> {
+        let mark = self.depot.spool.mark(self.id, self.mark)?.unwrap_or_default();
+        self.put_rest(mark).await?;
         let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
         let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
         let outcome = self.facts.said.clone().or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
         tracing::warn!(session = %self.id, ?outcome, "completed a session that had no end");
+        let (totals, digests) = gist.complement(&mark);
         let mut manifest = gist.manifest(header.kubetape, outcome, self.facts.transport.clone());
-        manifest.duration_micros = manifest.duration_micros.max(self.micros);
+        manifest.duration_micros = manifest.duration_micros.max(mark.micros);
         manifest.ended_micros = manifest.session.started_micros.saturating_add_unsigned(manifest.duration_micros);
-        if let Some(totals) = self.totals {
-            manifest.totals = totals;
-        }
+        (manifest.totals, manifest.contents.digests) = (totals, digests);
+        manifest.image.clone_from(&self.facts.image);
         Ok(manifest)
+    }
+
+    /// Stores what is known beyond the segments as a chunk, whose number is written down first: whoever goes on after this
+    /// process must not store it twice.
+    async fn put_rest(&mut self, mark: Mark) -> Result<(), Trouble> {
+        let (last, micros) = self.chunks.last().map_or((0, 0), |chunk| (chunk.number, chunk.last_micros));
+        let number = self.facts.rest.unwrap_or(last + 1);
+        if last >= number {
+            return Ok(());
+        }
+        let _place = self.depot.place().await;
+        let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
+        let packed = blocking(move || -> Result<_, Trouble> {
+            let lines = rest(&spool, id, &facts, &mark, micros)?;
+            if !lines.is_empty() && facts.rest.is_none() {
+                spool.note(id, &Fact::Rest { chunk: number })?;
+            }
+            Ok(pack(&Segment { lines, ..Segment::default() })?)
+        })
+        .await?;
+        if packed.uncompressed > 0 {
+            self.facts.rest = Some(number);
+            self.refuse_completed().await?;
+            if self.completed {
+                return Err(Trouble::Conflict(Conflict(Key::manifest(self.id))));
+            }
+            self.put(number, packed).await?;
+        }
+        Ok(())
     }
 
     fn set_aside(&self, conflict: &Conflict) {
@@ -313,26 +348,13 @@ impl Drain {
     }
 }
 
-/// Ends a segment after which nothing was written: its streams, and a remark where the machine itself stopped.
-fn cut(segment: &mut Segment, facts: &Facts) {
-    segment.give_up_tails();
-    if facts.boot != boot_id() {
-        let micros = segment.last_micros().unwrap_or(0);
-        let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        let remark = format!(
-            "missing: the gateway's machine stopped; what was said from {seconds} s until then may have been lost with it"
-        );
-        write_event(&mut segment.lines, micros, Code::Gap, &remark);
-    }
-}
-
-fn pack(segment: &Segment, lines: Vec<u8>) -> io::Result<Packed> {
+fn pack(segment: &Segment) -> io::Result<Packed> {
     Ok(Packed {
         object: chunk::compress(&segment.lines)?,
         uncompressed: segment.lines.len() as u64,
         first_micros: segment.first_micros().unwrap_or(0),
         last_micros: segment.last_micros().unwrap_or(0),
-        lines,
+        lines: segment.lines.clone(),
     })
 }
 

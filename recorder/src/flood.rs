@@ -7,13 +7,14 @@
 //!                    └ remark, at once             └ remark with number and SHA-256
 //! ```
 //!
-//! The remark at the beginning is written when the first byte is held back: of a process that dies after it, the recording
-//! says from where on nothing more is in it.
+//! The remark at the beginning is written when the first byte is held back. What passes through the ring goes to the spool as
+//! well, to files that replace each other: whoever finishes the recording of a process that died has the last part and what
+//! was omitted before it, and loses nothing of it.
 
 use std::collections::VecDeque;
 
 use sha2::{Digest, Sha256};
-use storage::{Omission, cast::Code, chunk::hex};
+use storage::{Omission, cast::Code, chunk::hex, spool::Holding};
 
 use crate::timeline::Timeline;
 
@@ -24,7 +25,7 @@ pub struct Keep {
     pub first: u64,
     /// The same for a stream that is a tar archive: its files are listed with their digests anyway.
     pub first_of_archive: u64,
-    /// Bytes up to the stream's end. They wait in memory.
+    /// Bytes up to the stream's end. They wait in memory, and in the spool twice as many.
     pub last: usize,
     /// Whether all of a terminal's output is kept, however much it is.
     pub terminals: bool,
@@ -48,8 +49,23 @@ pub(crate) struct Flood {
     /// When the first byte was held back, and its place.
     since: Option<(u64, u64)>,
     omitted: Option<Omitted>,
+    /// On its way to the spool.
+    holding: Holding,
+    files: Files,
 }
 
+/// The spool's files of a stream, of which two are there.
+#[derive(Default)]
+struct Files {
+    /// How many began.
+    count: u64,
+    /// Place in the stream at which the newest begins.
+    newest: u64,
+    /// What was omitted before that, once the ring is past it.
+    before_newest: Option<Omission>,
+}
+
+#[derive(Clone)]
 struct Omitted {
     from_micros: u64,
     to_micros: u64,
@@ -60,7 +76,23 @@ struct Omitted {
 impl Flood {
     /// `code` is `o`, `e` or `i`.
     pub(crate) fn new(code: Code, keep: Option<Keep>) -> Self {
-        Self { code, keep, passed: 0, ring: VecDeque::new(), ring_bytes: 0, since: None, omitted: None }
+        let (ring, holding, files) = (VecDeque::new(), Holding::default(), Files::default());
+        Self { code, keep, passed: 0, ring, ring_bytes: 0, since: None, omitted: None, holding, files }
+    }
+
+    /// What must be in the spool before the bytes of it may be forwarded. Once it is, it is to be cleared.
+    pub(crate) fn holding(&mut self) -> &mut Holding {
+        &mut self.holding
+    }
+
+    /// Whether the stream's end is held, and in no line.
+    pub(crate) fn holds(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Whether the lines have, or will have, less than all of the stream.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.files.count > 0
     }
 
     /// Writes what is kept. `archive`: the stream is a tar archive, as far as is known by now.
@@ -85,6 +117,32 @@ impl Flood {
     }
 
     fn hold(&mut self, micros: u64, data: &[u8], last: usize) {
+        let mut rest = data;
+        // In parts, so that each file of the spool begins where the one before is full.
+        while !rest.is_empty() {
+            let room = self.room(last.max(LEAST_FILE));
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.holding.bytes(micros, self.passed, now);
+            self.pass(micros, now, last);
+            rest = later;
+        }
+    }
+
+    /// Bytes that the newest file of the spool has room for; begins one where it has none.
+    fn room(&mut self, file: usize) -> usize {
+        let written = usize::try_from(self.passed - self.files.newest).unwrap_or(usize::MAX);
+        match file.checked_sub(written) {
+            Some(room @ 1..) if self.files.count > 0 => room,
+            _ => {
+                self.holding.begin(self.files.count, self.files.before_newest.as_ref());
+                self.files = Files { count: self.files.count + 1, newest: self.passed, before_newest: None };
+                file
+            }
+        }
+    }
+
+    /// Takes bytes into the ring, and omits what is then too much.
+    fn pass(&mut self, micros: u64, data: &[u8], last: usize) {
         self.passed += data.len() as u64;
         // Small pieces of one moment share an allocation's worth of bookkeeping only where they are large anyway: a ring of
         // single bytes would be fifty times its size.
@@ -105,6 +163,21 @@ impl Flood {
     }
 
     fn omit(&mut self, micros: u64, bytes: &[u8]) {
+        let omitted = self.omitted.as_ref().map_or(0, |omitted| omitted.bytes);
+        let from = self.since.map_or(0, |(_, from)| from) + omitted;
+        let to_newest = usize::try_from(self.files.newest.saturating_sub(from)).unwrap_or(usize::MAX);
+        let (before, behind) = bytes.split_at(to_newest.min(bytes.len()));
+        self.omit_one(micros, before);
+        if !before.is_empty() && before.len() == to_newest {
+            self.files.before_newest = self.omission();
+        }
+        self.omit_one(micros, behind);
+    }
+
+    fn omit_one(&mut self, micros: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let new = || Omitted { from_micros: micros, to_micros: micros, bytes: 0, digest: Sha256::new() };
         let omitted = self.omitted.get_or_insert_with(new);
         omitted.to_micros = omitted.to_micros.max(micros);
@@ -112,37 +185,53 @@ impl Flood {
         omitted.digest.update(bytes);
     }
 
-    /// The stream is over: writes its last part, and what lies before it as a remark.
-    pub(crate) fn end(&mut self, timeline: &mut Timeline, micros: u64) -> Option<Omission> {
-        let (_, from_byte) = self.since?;
-        let omission = self.omitted.take().map(|omitted| Omission {
+    /// What was omitted so far.
+    fn omission(&self) -> Option<Omission> {
+        let ((_, from_byte), omitted) = (self.since?, self.omitted.clone()?);
+        Some(Omission {
             stream: name(self.code).to_owned(),
             from_byte,
             bytes: omitted.bytes,
             sha256: hex(omitted.digest.finalize().into()),
             from_micros: omitted.from_micros,
             to_micros: omitted.to_micros,
-        });
-        match &omission {
-            Some(omission) => timeline.event(omission.to_micros, Code::Gap, &omission.to_string()),
-            None => {
-                let stream = name(self.code);
-                timeline.event(micros, Code::Gap, &format!("omitted nothing of {stream} from byte {from_byte} on"));
-            }
-        }
+        })
+    }
+
+    /// The stream is over: writes its last part, and what lies before it as a remark.
+    pub(crate) fn end(&mut self, timeline: &mut Timeline, micros: u64) -> Option<Omission> {
+        let (_, from_byte) = self.since?;
+        let omission = self.omission();
+        remark(timeline, self.code, micros, from_byte, omission.as_ref());
         for (at, piece) in self.ring.drain(..) {
             timeline.data(at, self.code, &piece);
         }
         self.ring_bytes = 0;
-        (self.keep, self.since) = (None, None);
+        self.holding.clear();
+        (self.keep, self.since, self.omitted) = (None, None, None);
         omission
     }
 }
 
+/// Writes what was omitted of a stream from `from_byte` on; it is followed by the stream's last part.
+pub(crate) fn remark(timeline: &mut Timeline, code: Code, micros: u64, from_byte: u64, omission: Option<&Omission>) {
+    match omission {
+        Some(omission) => timeline.event(omission.to_micros, Code::Gap, &omission.to_string()),
+        None => {
+            let text = format!("omitted nothing of {} from byte {from_byte} on", name(code));
+            timeline.event(micros, Code::Gap, &text);
+        }
+    }
+}
+
+/// Bytes of a spool's file at least: less would be a file for each few reads.
+const LEAST_FILE: usize = 256 << 10;
+
 /// Pieces below this are joined in the ring, with the time of the first.
 const SMALL: usize = 512;
 
-fn name(code: Code) -> &'static str {
+/// A stream as remarks name it.
+pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Output => "stdout",
         Code::Stderr => "stderr",

@@ -33,6 +33,7 @@ mod opening;
 mod ports;
 mod recorder;
 mod recording;
+mod rest;
 mod settings;
 mod shelf;
 mod shelves;

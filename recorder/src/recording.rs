@@ -67,7 +67,9 @@ impl Recording {
 
     /// The container's image is known by now. Said a second time, it changes nothing.
     pub fn runs(&self, image: String) {
-        let _ = self.image.set(image);
+        if self.image.set(image.clone()).is_ok() {
+            self.shelf.note(&Fact::Runs { image });
+        }
     }
 
     /// How far the server's bytes are from a frame border: see [`wire::Decoder::to_border`].

@@ -136,6 +136,13 @@ impl Shelf {
         }
     }
 
+    /// Writes down a fact for a manifest that somebody else may have to write. A disk that fails here fails at the next byte.
+    pub(crate) fn note(&self, fact: &Fact) {
+        if let Some(session) = &mut self.lock().session {
+            let _ = session.fact(fact);
+        }
+    }
+
     /// Closes the recording: `last` writes the last lines and gives the manifest.
     pub(crate) fn close(&self, last: impl FnOnce(&mut Tape, u64) -> Manifest) -> Result<Manifest, RecordError> {
         let mut state = self.lock();
@@ -157,6 +164,7 @@ impl Shelf {
         let micros = self.micros();
         let State { tape, session, .. } = &mut *state;
         let Some(open) = session else { return Ok(true) };
+        // The streams are over: nothing is held.
         let (mark, lines) = tape.pending(micros);
         let written = open.append_anyway(&mark, lines);
         if written.is_ok() {
@@ -223,6 +231,10 @@ impl Shelf {
 impl State {
     fn append(&mut self, micros: u64) -> Result<(), SpoolError> {
         let Some(session) = &mut self.session else { return Ok(()) };
+        for (place, holding) in self.tape.holdings().enumerate().filter(|(_, holding)| !holding.is_empty()) {
+            session.hold(place, holding)?;
+            holding.clear();
+        }
         let (mark, lines) = self.tape.pending(micros);
         session.append(&mark, lines)?;
         if !lines.is_empty() {

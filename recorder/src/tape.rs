@@ -5,14 +5,14 @@ use sha2::Digest;
 use storage::{
     Command, Contents, Direction, Omission, Outcome, StreamTotals,
     cast::{Code, PortConnection, Session, SessionKind},
-    spool::Mark,
+    spool::{Holding, Mark},
 };
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
 
 use crate::{
     Ending, RecordError,
     commands::Commands,
-    digest::Digests,
+    digest::{Digests, Known},
     ending::Evidence,
     flood::{Flood, Keep},
     opened::argv_command,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The streams that have lines.
-const STREAMS: [Code; 3] = [Code::Output, Code::Stderr, Code::Input];
+pub(crate) const STREAMS: [Code; 3] = [Code::Output, Code::Stderr, Code::Input];
 
 /// Most remarks that a manifest lists.
 const ANOMALIES: usize = 100;
@@ -60,6 +60,7 @@ struct Script {
     ports: Ports,
     totals: StreamTotals,
     digests: Digests,
+    known: Known,
     /// Of stdout, stderr and stdin.
     floods: [Flood; 3],
     omitted: Vec<Omission>,
@@ -96,6 +97,7 @@ impl Tape {
             ports: Ports::default(),
             totals: StreamTotals::default(),
             digests: Digests::default(),
+            known: Known::default(),
             floods: STREAMS.map(|code| Flood::new(code, keep)),
             omitted: Vec::new(),
             uploaded: copies.then(|| Tar::new(Direction::ToPod)),
@@ -157,10 +159,21 @@ impl Tape {
 
     /// The whole lines since [`Self::written`], and what is known beside them.
     pub(crate) fn pending(&mut self, micros: u64) -> (Mark, &[u8]) {
-        let Script { timeline, totals, .. } = &mut self.script;
-        timeline.lines();
-        let mark = Mark { micros, totals: *totals, tails: timeline.tails() };
-        (mark, timeline.lines())
+        let script = &mut self.script;
+        script.timeline.lines();
+        let mark = Mark {
+            micros,
+            totals: script.totals,
+            tails: script.timeline.tails(),
+            held: script.floods.each_ref().map(Flood::holds),
+            digests: script.digests_of_unstored(),
+        };
+        (mark, script.timeline.lines())
+    }
+
+    /// What is held back of stdout, stderr and stdin, and must be kept before [`Self::pending`] is.
+    pub(crate) fn holdings(&mut self) -> impl Iterator<Item = &mut Holding> {
+        self.script.floods.iter_mut().map(Flood::holding)
     }
 
     /// The lines so far are kept elsewhere.
@@ -339,10 +352,22 @@ impl Script {
         }
     }
 
+    /// SHA-256 so far of stdout, stderr and stdin: of those that are not, or not wholly, in the lines.
+    fn digests_of_unstored(&mut self) -> [Option<[u8; 32]>; 3] {
+        let Self { kind, store_input, totals, digests, known, floods, .. } = self;
+        let forwarded = *kind == SessionKind::PortForward;
+        let [stdout, stderr, stdin] = floods.each_ref().map(|flood| forwarded || flood.is_incomplete());
+        [
+            stdout.then(|| known.of(0, totals.stdout, &digests.stdout)).flatten(),
+            stderr.then(|| known.of(1, totals.stderr, &digests.stderr)).flatten(),
+            (stdin || !*store_input).then(|| known.of(2, totals.stdin, &digests.stdin)).flatten(),
+        ]
+    }
+
     fn contents(&mut self) -> Contents {
         let copied = |tar: &mut Option<Tar>| tar.take().and_then(Tar::finish);
         Contents {
-            digests: Some(self.digests.finish()),
+            digests: Some(self.digests.so_far()),
             copied: copied(&mut self.uploaded).or_else(|| copied(&mut self.downloaded)),
             ports: self.ports.sums(),
             omitted: std::mem::take(&mut self.omitted),

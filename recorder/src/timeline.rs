@@ -41,6 +41,11 @@ impl Timeline {
         }
     }
 
+    /// One that goes on behind lines that end at `micros`, with these beginnings of characters.
+    pub(crate) fn resumed(micros: u64, tails: [Tail; 3]) -> Self {
+        Self { last_micros: micros, tails, ..Self::new() }
+    }
+
     /// Bytes of a stream: `code` is `o`, `e` or `i`.
     pub(crate) fn data(&mut self, micros: u64, code: Code, bytes: &[u8]) {
         if code != self.run_code || micros.saturating_sub(self.run_micros) > JOIN_MICROS {

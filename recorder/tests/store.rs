@@ -1,10 +1,9 @@
-//! What happens when the store or the spool fails, lags or holds something else, and when the process dies.
+//! What happens when the store or the spool fails, lags or holds something else.
 
 mod support;
 
 use std::{
     future::Future,
-    path::Path,
     sync::{Arc, atomic::Ordering},
     task::{Context, Waker},
     time::Duration,
@@ -13,19 +12,11 @@ use std::{
 use access::InputRecording;
 use recorder::{Ending, RecordError, Recorder, Settings, Weather};
 use storage::{
-    Key, Manifest, Memory, Outcome, RecordingId, Recordings, Spool, Store,
-    cast::{Code, Event, SessionKind},
+    Key, Memory, Outcome, Recordings, Spool, Store,
+    cast::{Code, SessionKind},
     spool::{Bound, Bounds, SpoolError},
 };
 use support::*;
-
-async fn stage(store: &Arc<Moody>, settings: Settings) -> Stage {
-    Stage::with(settings, store.clone(), SessionKind::Exec, &["sh"], false, InputRecording::Never).await
-}
-
-fn slow() -> Settings {
-    Settings { chunk_age: Duration::from_secs(3600), ..settings() }
-}
 
 fn by_gateway(error: &RecordError) -> Ending {
     Ending::ByGateway { reason: error.to_string(), by: String::new() }
@@ -160,163 +151,4 @@ async fn a_recording_that_is_dropped_keeps_its_bytes_and_says_interrupted() {
     let (manifest, events) = read(&store, id).await;
     assert_eq!(restored(&events, Code::Output), b"last words\xe2\x82");
     assert_eq!((manifest.outcome, manifest.totals.stdout), (Outcome::Interrupted, 12));
-}
-
-/// What `kill -9` leaves: the folder as it is at this moment, in another place.
-fn killed(folder: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().expect("a folder");
-    for session in std::fs::read_dir(folder).expect("the spool") {
-        let session = session.expect("an entry");
-        if session.file_type().expect("a type").is_dir() {
-            let to = copy.path().join(session.file_name());
-            std::fs::create_dir(&to).expect("a folder");
-            for file in std::fs::read_dir(session.path()).expect("a session") {
-                let file = file.expect("a file");
-                std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
-            }
-        }
-    }
-    copy
-}
-
-async fn recovered(folder: &Path, store: Arc<dyn Store>) {
-    Recorder::start(spool(folder), store, settings()).drained().await;
-    assert_eq!(spool(folder).sessions(), []);
-}
-
-async fn read(store: &Arc<Moody>, id: RecordingId) -> (Manifest, Vec<Event>) {
-    let recordings = Recordings::new(store.clone());
-    let manifest = recordings.manifest(id).await.expect("readable").expect("a manifest");
-    (manifest, recordings.events(id).await.expect("a recording").1)
-}
-
-#[tokio::test]
-async fn everything_accepted_is_in_the_recording_after_kill_9_and_nothing_twice() {
-    // How many chunks reach the store before: none, some, all of the closed ones.
-    for stored in 0..5 {
-        let store = Moody::new(stored);
-        let stage = stage(&store, Settings { chunk_bytes: 1_000, ..slow() }).await;
-        let mut accepted = Vec::new();
-        for number in 0..40 {
-            let said = format!("line {number} caf\u{e9} {}\r\n", "x".repeat(number * 3));
-            let (one, two) = said.as_bytes().split_at(said.find('\u{e9}').expect("it") + 1);
-            for part in [one, two] {
-                stage.server(STDOUT, part).await;
-                accepted.extend_from_slice(part);
-            }
-        }
-        stage.server(STDOUT, b"\xe2\x82").await;
-        accepted.extend_from_slice(b"\xe2\x82");
-        while store.list("", None, 1_000).await.expect("a list").len() < stored {
-            store.written.notified().await;
-        }
-        let folder = killed(stage.folder.path());
-        let id = stage.recording.id();
-        store.gate.add_permits(1_000);
-        // The process is gone; its copy of the session here may do what it wants in a store of its own.
-        let elsewhere = Moody::new(1_000);
-        for entry in store.list("", None, 1_000).await.expect("a list").iter().take(stored) {
-            elsewhere.put_new(&entry.key, store.read(&entry.key).await.expect("it")).await.expect("put");
-        }
-        recovered(folder.path(), elsewhere.clone()).await;
-        let (manifest, events) = read(&elsewhere, id).await;
-        assert_eq!(restored(&events, Code::Output), accepted, "{stored} stored");
-        assert_eq!(manifest.outcome, Outcome::Interrupted);
-        assert_eq!(manifest.totals.stdout, accepted.len() as u64);
-        let last = events.last().expect("events").micros;
-        assert!(manifest.duration_micros >= last, "the last time seen");
-        let listed: Vec<_> = manifest.chunks.iter().map(|chunk| chunk.number).collect();
-        assert_eq!(listed, (0..listed.len() as u32).collect::<Vec<_>>());
-    }
-}
-
-#[tokio::test]
-async fn a_status_that_was_seen_before_kill_9_is_the_outcome() {
-    let store = Moody::new(1_000);
-    let stage = stage(&store, slow()).await;
-    stage.client(RESIZE, br#"{"Width":120,"Height":40}"#).await;
-    stage.server(STDOUT, b"done").await;
-    stage.server(ERROR, &exit_code(7)).await;
-    stage.recording.accept(Server, &close(Server)).await.expect("accepted");
-    let folder = killed(stage.folder.path());
-    let elsewhere = Moody::new(1_000);
-    recovered(folder.path(), elsewhere.clone()).await;
-    let (manifest, _) = read(&elsewhere, stage.recording.id()).await;
-    assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 7 });
-    assert_eq!((manifest.width, manifest.height), (120, 40));
-    assert_eq!(manifest.transport, "websocket v5.channel.k8s.io");
-    assert_eq!(manifest.commands[0].text, "sh");
-}
-
-#[tokio::test]
-async fn an_end_that_was_not_stored_yet_is_stored_as_it_was() {
-    let store = Moody::new(0);
-    let stage = stage(&store, slow()).await;
-    stage.server(STDOUT, b"done").await;
-    stage.server(ERROR, &exit_code(0)).await;
-    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
-    let folder = killed(stage.folder.path());
-    let elsewhere = Moody::new(1_000);
-    recovered(folder.path(), elsewhere.clone()).await;
-    let (manifest, _) = read(&elsewhere, stage.recording.id()).await;
-    assert_eq!(Manifest { chunks: Vec::new(), ..manifest }, said);
-    // A second process that died before the spool let go of it.
-    recovered(killed(stage.folder.path()).path(), elsewhere).await;
-}
-
-#[tokio::test]
-async fn a_session_that_was_completed_by_another_is_set_aside() {
-    let store = Moody::new(0);
-    let stage = stage(&store, slow()).await;
-    stage.server(STDOUT, b"more than the completer saw").await;
-    let folder = killed(stage.folder.path());
-    let (id, elsewhere) = (stage.recording.id(), Moody::new(1_000));
-    elsewhere.put_new(&Key::manifest(id), bytes::Bytes::from_static(b"{}")).await.expect("written");
-    recovered(folder.path(), elsewhere.clone()).await;
-    assert!(folder.path().join("aside").join(id.to_string()).join("000001").exists());
-    let keys: Vec<_> = elsewhere.list("", None, 9).await.expect("a list").into_iter().map(|entry| entry.key).collect();
-    assert_eq!(keys, [Key::manifest(id)], "nothing was put beside it");
-}
-
-#[tokio::test]
-async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lease_ran_out() {
-    let store = Moody::new(1_000);
-    let stage = stage(&store, settings()).await;
-    stage.server(STDOUT, b"stored").await;
-    let id = stage.recording.id();
-    while store.list("recordings/", None, 9).await.expect("a list").len() < 2 {
-        store.written.notified().await;
-    }
-    let signer = storage::signing::Signer::generate().expect("a key");
-    let now = std::time::SystemTime::now();
-    let seconds = i64::try_from(now.duration_since(std::time::UNIX_EPOCH).expect("after").as_secs()).expect("fits");
-    let complete = async |at: std::time::SystemTime| {
-        let mut completer = recorder::Completer::new(store.clone(), &signer, "other");
-        completer.complete(id, at).await.expect("a store")
-    };
-    use recorder::{Completion, LeftAlone};
-    assert!(matches!(complete(now).await, Some(Completion::LeftAlone(LeftAlone::NoLease))));
-    // Two processes of one name: the last of them counts.
-    for until in [seconds + 1_000, seconds - 5_000] {
-        let lease = storage::lease::Lease { gateway: "kubetape".to_owned(), instance: uuid::Uuid::now_v7(), until };
-        storage::lease::take(&*store, &lease).await.expect("a lease");
-    }
-    assert!(matches!(complete(now).await, Some(Completion::LeftAlone(LeftAlone::Alive))));
-    let later = now + Duration::from_secs(2_000);
-    let Some(Completion::Completed(manifest)) = complete(later).await else { panic!("not completed") };
-    assert_eq!(manifest.outcome, Outcome::Interrupted);
-    let (stored, events) = read(&store, id).await;
-    assert_eq!((&stored, restored(&events, Code::Output).as_slice()), (&*manifest, &b"stored"[..]));
-    assert!(stored.anomalies[0].contains("completed by other"), "{:?}", stored.anomalies);
-    assert!(complete(later).await.is_none());
-    // It comes back all the same: what it has more is kept aside, and nothing is put beside what was completed.
-    let folder = killed(stage.folder.path());
-    let more = folder.path().join(id.to_string()).join("000002");
-    std::fs::copy(folder.path().join(id.to_string()).join("000001"), &more)
-        .or_else(|_| std::fs::write(&more, b"x").map(|()| 0))
-        .expect("a file");
-    let before = store.list("recordings/", None, 9).await.expect("a list").len();
-    recovered(folder.path(), store.clone()).await;
-    assert_eq!(store.list("recordings/", None, 9).await.expect("a list").len(), before);
-    assert!(folder.path().join("aside").join(id.to_string()).exists());
 }

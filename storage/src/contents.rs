@@ -150,6 +150,48 @@ impl fmt::Display for Omission {
     }
 }
 
+impl Omission {
+    /// Reads what a `g` line says; none for any other remark.
+    pub fn parse(remark: &str) -> Option<Self> {
+        let words: Vec<&str> = remark.split(' ').collect();
+        let [
+            "omitted",
+            bytes,
+            "bytes",
+            "of",
+            stream,
+            "from",
+            "byte",
+            from_byte,
+            "which",
+            "passed",
+            "from",
+            from,
+            "s",
+            "to",
+            to,
+            "s,",
+            "sha256",
+            sha256,
+        ] = *words
+        else {
+            return None;
+        };
+        let micros = |seconds: &str| {
+            let (whole, millionths) = seconds.split_once('.').filter(|(_, millionths)| millionths.len() == 6)?;
+            whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(millionths.parse().ok()?)
+        };
+        Some(Self {
+            stream: stream.to_owned(),
+            from_byte: from_byte.strip_suffix(',')?.parse().ok()?,
+            bytes: bytes.parse().ok()?,
+            sha256: sha256.to_owned(),
+            from_micros: micros(from)?,
+            to_micros: micros(to)?,
+        })
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -158,4 +200,30 @@ fn is_zero(number: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_omission_is_read_from_its_remark_and_from_no_other() {
+        let omission = Omission {
+            stream: "stdout".to_owned(),
+            from_byte: 67_108_864,
+            bytes: 5,
+            sha256: "ab".repeat(32),
+            from_micros: 1_000_001,
+            to_micros: 12_345_678,
+        };
+        let remark = omission.to_string();
+        assert_eq!(Omission::parse(&remark), Some(omission));
+        for end in 0..remark.len() - 64 {
+            assert_eq!(Omission::parse(&remark[..end]), None, "{end}");
+        }
+        for other in ["omitted nothing of stdout from byte 3 on", "omitting stdout from byte 3 on, but for its end", ""]
+        {
+            assert_eq!(Omission::parse(other), None);
+        }
+    }
 }

@@ -5,6 +5,8 @@
 //! <folder>/<recording id>/000000   header and facts           see `frame`
 //!                         000001   the lines of chunk 000001, frame by frame, each checked by a CRC
 //!                         …        removed once the chunk is in the store; the folder, once the manifest is
+//!                         marks    counts and digests that no line has
+//!                         stdout.0 the end of a stream that a flood policy holds back, see `held`
 //! <folder>/aside/<id>/             sessions whose objects in the store are not ours
 //! ```
 //!
@@ -27,9 +29,11 @@ mod error;
 mod fact;
 mod follow;
 mod frame;
+mod held;
 mod inner;
 mod left;
 mod live;
+mod marks;
 mod session;
 mod sync;
 
@@ -47,6 +51,7 @@ pub use error::{Bound, SpoolError};
 pub use fact::{Fact, Facts, boot_id};
 pub use follow::{Follow, News};
 pub use frame::{Mark, Tail};
+pub use held::{Held, Holding};
 use inner::Inner;
 pub use left::{Segment, gap};
 use live::{Extent, Live};
@@ -185,6 +190,17 @@ impl Spool {
         left::facts(&live.folder)
     }
 
+    /// Writes down a fact of a session that has ended, for whoever goes on after this process.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn note(&self, id: RecordingId, fact: &Fact) -> Result<(), SpoolError> {
+        match self.find(id) {
+            Some(live) => self.inner.write_fact(&live, fact),
+            None => Ok(()),
+        }
+    }
+
     /// Numbers of a session's segments that are whole: for one that ended, all.
     ///
     /// # Errors
@@ -202,6 +218,37 @@ impl Spool {
     /// A file that cannot be read.
     pub fn segment(&self, id: RecordingId, number: u32) -> Result<Segment, SpoolError> {
         left::read(&self.inner.folder.join(id.to_string()), number)
+    }
+
+    /// What was known beside the lines, last of all; `of_lines` is what the last line's frame says. None for a session that
+    /// is not here, or that said nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn mark(&self, id: RecordingId, of_lines: Option<Mark>) -> Result<Option<Mark>, SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(of_lines) };
+        let alone = marks::read(&live.folder);
+        let alone = alone.map_err(|error| SpoolError::failed("read", &marks::path(&live.folder), error))?;
+        Ok(left::last(of_lines, alone))
+    }
+
+    /// Keeps a mark of a session that has ended, whatever becomes of its segments.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn keep(&self, id: RecordingId, mark: &Mark) -> Result<(), SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(()) };
+        let kept = marks::keep(&live.folder, mark);
+        kept.map_err(|error| self.inner.failed("write", &marks::path(&live.folder), error))
+    }
+
+    /// What a flood policy held back of the stream at `place` (0 to 2: stdout, stderr, stdin), of its first `total` bytes.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn held(&self, id: RecordingId, place: usize, total: u64) -> Result<Held, SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(Held::default()) };
+        held::read(&live.folder, place, total).map_err(|error| SpoolError::failed("read", &live.folder, error))
     }
 
     /// Resolves with each change of a session: lines, a closed segment, its end. None for one that is not here.

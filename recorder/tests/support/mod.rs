@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use recorder::{Ending, Opening, Recorder, Recording, Settings};
 use storage::{
-    Capabilities, Entry, Key, Manifest, Memory, Recordings, Spool, Store, StoreError,
+    Capabilities, Entry, Key, Manifest, Memory, RecordingId, Recordings, Spool, Store, StoreError,
     cast::{Code, Event, SessionKind},
     spool::Bounds,
 };
@@ -273,4 +273,20 @@ impl Store for Moody {
     async fn probe(&self) -> Result<Capabilities, StoreError> {
         self.inner.probe().await
     }
+}
+
+/// Manifest and events in the store.
+pub async fn read(store: &Arc<Moody>, id: RecordingId) -> (Manifest, Vec<Event>) {
+    let recordings = Recordings::new(store.clone());
+    let manifest = recordings.manifest(id).await.expect("readable").expect("a manifest");
+    (manifest, recordings.events(id).await.expect("a recording").1)
+}
+
+pub async fn stage(store: &Arc<Moody>, settings: Settings) -> Stage {
+    Stage::with(settings, store.clone(), SessionKind::Exec, &["sh"], false, InputRecording::Never).await
+}
+
+/// Chunks close by size alone.
+pub fn slow() -> Settings {
+    Settings { chunk_age: Duration::from_secs(3600), ..settings() }
 }

@@ -17,6 +17,11 @@ pub enum Fact {
         /// As in the manifest.
         transport: String,
     },
+    /// The container's image was learned.
+    Runs {
+        /// As in the manifest.
+        image: String,
+    },
     /// What is known about the end although the streams are still open: a Status was seen.
     Said {
         /// The outcome, if nothing else comes.
@@ -24,6 +29,11 @@ pub enum Fact {
     },
     /// The session ended: its manifest, without chunks.
     Ended(Box<Manifest>),
+    /// It had no end: what is known beyond its segments is going to be stored as a chunk of its own.
+    Rest {
+        /// The chunk's number.
+        chunk: u32,
+    },
 }
 
 /// What a session's first file says.
@@ -35,10 +45,14 @@ pub struct Facts {
     pub boot: String,
     /// As in the manifest; empty where nothing was upgraded.
     pub transport: String,
+    /// As in the manifest; empty where it was not learned.
+    pub image: String,
     /// What was known about the end.
     pub said: Option<Outcome>,
     /// The manifest without chunks, of a session that ended.
     pub ended: Option<Box<Manifest>>,
+    /// Number of the chunk with what is known beyond the segments, where somebody began to store it.
+    pub rest: Option<u32>,
 }
 
 impl Facts {
@@ -48,6 +62,8 @@ impl Facts {
             Fact::Began { transport } => self.transport = transport,
             Fact::Said { outcome } => self.said = Some(outcome),
             Fact::Ended(manifest) => self.ended = Some(manifest),
+            Fact::Runs { image } => self.image = image,
+            Fact::Rest { chunk } => self.rest = Some(chunk),
         }
     }
 }

@@ -6,7 +6,10 @@
 //!
 //!  'H'  the header's line                              first frame of file 000000
 //!  'F'  a fact, as JSON                                the others of file 000000
-//!  'L'  a mark (68 bytes), then whole asciicast lines  the other files
+//!  'L'  a mark (68 bytes), then whole asciicast lines  segments: files 000001 and up
+//!  'M'  a counter, a mark, three digests               the two slots of file `marks`
+//!  'B'  a counter, then an omission as JSON, or none   first frame of `stdout.0` and the like
+//!  'D'  a time, a place in the stream, bytes           the others of those
 //! ```
 //!
 //! Lines are JSON without control characters, and every length below 16 MiB has a zero byte: so no line can look like a
@@ -18,8 +21,14 @@ use crate::StreamTotals;
 
 /// Length and CRC.
 pub(super) const PREFIX: usize = 8;
-/// Bytes of a mark.
+/// Bytes of a mark, without its digests.
 const MARK: usize = 4 * 8 + 3 * 12;
+/// Bytes of a mark's digests: for each whether there is one, and it.
+const DIGESTS: usize = 3 * 33;
+/// A whole frame of a mark by itself.
+pub(super) const MARK_FRAME: usize = PREFIX + 1 + 8 + MARK + DIGESTS;
+/// In the byte with a tail's length: the stream's end is held.
+const HELD: u8 = 0x80;
 /// Prefix, kind and mark: what is written before lines.
 pub(super) const LINES_HEAD: usize = PREFIX + 1 + MARK;
 /// Longest frame: below it a length has a zero byte.
@@ -34,6 +43,10 @@ pub struct Mark {
     pub totals: StreamTotals,
     /// Beginnings of characters at the end of stdout, stderr and stdin, that are in no line yet.
     pub tails: [Tail; 3],
+    /// Whether the end of stdout, stderr and stdin is what [`super::Session::hold`] has, and in no line.
+    pub held: [bool; 3],
+    /// SHA-256 of stdout, stderr and stdin so far, of those that are not wholly in the lines.
+    pub digests: [Option<[u8; 32]>; 3],
 }
 
 /// Up to three bytes that can still become a character.
@@ -59,10 +72,18 @@ impl Tail {
 pub(super) enum Frame<'a> {
     Header(&'a [u8]),
     Fact(&'a [u8]),
+    /// The mark has no digests.
     Lines(Mark, &'a [u8]),
+    /// A counter, which is higher in the newer of two, and the mark.
+    Mark(u64, Mark),
+    /// A counter of a stream's files, and the omission's JSON.
+    Begin(u64, &'a [u8]),
+    /// Microseconds since the start, the place in the stream of the first byte, and the bytes.
+    Held(u64, u64, &'a [u8]),
 }
 
 /// A part of a file.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of whoever reads a file")]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     Frame(Frame<'a>),
@@ -88,26 +109,65 @@ pub(super) fn encode(kind: u8, body: &[u8]) -> Vec<u8> {
 pub(super) fn lines_head(mark: &Mark, lines: &[u8]) -> [u8; LINES_HEAD] {
     let mut head = [0; LINES_HEAD];
     head[PREFIX] = b'L';
-    let mut at = PREFIX + 1;
+    put_mark(&mut head[PREFIX + 1..], mark);
+    seal(&mut head, lines);
+    head
+}
+
+/// The frame of a mark by itself.
+pub(super) fn mark_alone(counter: u64, mark: &Mark) -> [u8; MARK_FRAME] {
+    let mut frame = [0; MARK_FRAME];
+    frame[PREFIX] = b'M';
+    let (number, rest) = frame[PREFIX + 1..].split_at_mut(8);
+    number.copy_from_slice(&counter.to_le_bytes());
+    let (numbers, digests) = rest.split_at_mut(MARK);
+    put_mark(numbers, mark);
+    for (place, digest) in digests.chunks_exact_mut(33).zip(mark.digests) {
+        if let Some(digest) = digest {
+            place[0] = 1;
+            place[1..].copy_from_slice(&digest);
+        }
+    }
+    seal(&mut frame, &[]);
+    frame
+}
+
+/// Appends the frame of held bytes.
+pub(super) fn push_held(into: &mut Vec<u8>, micros: u64, at: u64, bytes: &[u8]) {
+    let mut head = [0; PREFIX + 17];
+    head[PREFIX] = b'D';
+    head[PREFIX + 1..PREFIX + 9].copy_from_slice(&micros.to_le_bytes());
+    head[PREFIX + 9..].copy_from_slice(&at.to_le_bytes());
+    seal(&mut head, bytes);
+    into.extend_from_slice(&head);
+    into.extend_from_slice(bytes);
+}
+
+/// Fills in the length and CRC of a frame whose end is `rest`.
+fn seal(head: &mut [u8], rest: &[u8]) {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head[PREFIX..]);
+    crc.update(rest);
+    let length = (head.len() - PREFIX + rest.len()) as u32;
+    head[..4].copy_from_slice(&length.to_le_bytes());
+    head[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
+}
+
+/// `into` has at least as many bytes as a mark without digests.
+fn put_mark(into: &mut [u8], mark: &Mark) {
+    let mut at = 0;
     let mut put = |bytes: &[u8]| {
-        head[at..at + bytes.len()].copy_from_slice(bytes);
+        into[at..at + bytes.len()].copy_from_slice(bytes);
         at += bytes.len();
     };
     for number in [mark.micros, mark.totals.stdin, mark.totals.stdout, mark.totals.stderr] {
         put(&number.to_le_bytes());
     }
-    for tail in &mark.tails {
-        put(&[tail.len as u8]);
+    for (tail, held) in mark.tails.iter().zip(mark.held) {
+        put(&[tail.len as u8 | if held { HELD } else { 0 }]);
         put(&tail.bytes);
         put(&tail.micros.to_le_bytes());
     }
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&head[PREFIX..]);
-    crc.update(lines);
-    let length = (1 + MARK + lines.len()) as u32;
-    head[..4].copy_from_slice(&length.to_le_bytes());
-    head[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
-    head
 }
 
 /// The frame at the beginning of `bytes` and its length; none where it is cut off or damaged.
@@ -143,24 +203,48 @@ fn decode(content: &[u8]) -> Option<Frame<'_>> {
             let (mark, lines) = body.split_at_checked(MARK)?;
             Some(Frame::Lines(mark_of(mark), lines))
         }
+        b'M' => {
+            let (counter, rest) = number(body)?;
+            let (mark, digests) = rest.split_at_checked(MARK).filter(|(_, digests)| digests.len() == DIGESTS)?;
+            Some(Frame::Mark(counter, Mark { digests: digests_of(digests), ..mark_of(mark) }))
+        }
+        b'B' => number(body).map(|(counter, json)| Frame::Begin(counter, json)),
+        b'D' => {
+            let (micros, rest) = number(body)?;
+            let (at, bytes) = number(rest)?;
+            Some(Frame::Held(micros, at, bytes))
+        }
         _ => None,
     }
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    bytes.split_first_chunk::<8>().map(|(number, rest)| (u64::from_le_bytes(*number), rest))
+}
+
+fn digests_of(bytes: &[u8]) -> [Option<[u8; 32]>; 3] {
+    let mut digests = [None; 3];
+    for (digest, place) in digests.iter_mut().zip(bytes.chunks_exact(33)) {
+        *digest = place.split_first_chunk::<1>().filter(|(is, _)| is[0] == 1).and_then(|(_, it)| it.try_into().ok());
+    }
+    digests
 }
 
 /// `bytes` are as many as a mark has.
 fn mark_of(bytes: &[u8]) -> Mark {
     let (numbers, _) = bytes.as_chunks::<8>();
     let number = |place: usize| u64::from_le_bytes(numbers[place]);
-    let mut tails = [Tail::default(); 3];
-    for (tail, bytes) in tails.iter_mut().zip(bytes[32..].as_chunks::<12>().0) {
+    let (mut tails, mut held) = ([Tail::default(); 3], [false; 3]);
+    for ((tail, held), bytes) in tails.iter_mut().zip(&mut held).zip(bytes[32..].as_chunks::<12>().0) {
         let mut micros = [0; 8];
         micros.copy_from_slice(&bytes[4..]);
-        tail.len = usize::from(bytes[0]).min(3);
+        *held = bytes[0] & HELD != 0;
+        tail.len = usize::from(bytes[0] & !HELD).min(3);
         tail.bytes.copy_from_slice(&bytes[1..4]);
         tail.micros = u64::from_le_bytes(micros);
     }
     let totals = StreamTotals { stdin: number(1), stdout: number(2), stderr: number(3) };
-    Mark { micros: number(0), totals, tails }
+    Mark { micros: number(0), totals, tails, held, digests: [None; 3] }
 }
 
 #[cfg(test)]
@@ -170,7 +254,23 @@ mod tests {
     fn mark() -> Mark {
         let totals = StreamTotals { stdin: 1, stdout: 2, stderr: 3 };
         let tail = Tail { bytes: [0xe2, 0x82, 0], len: 2, micros: 7 };
-        Mark { micros: 1_000_000, totals, tails: [tail, Tail::default(), Tail::default()] }
+        let tails = [tail, Tail::default(), Tail::default()];
+        Mark { micros: 1_000_000, totals, tails, held: [true, false, true], digests: [None; 3] }
+    }
+
+    #[test]
+    fn a_mark_by_itself_has_its_digests() {
+        let mark = Mark { digests: [Some([7; 32]), None, Some([0; 32])], ..mark() };
+        let frame = mark_alone(9, &mark);
+        assert_eq!(first(&frame), Some((Frame::Mark(9, mark), MARK_FRAME)));
+    }
+
+    #[test]
+    fn held_bytes_come_back_with_time_and_place() {
+        let mut bytes = encode(b'B', &[&3_u64.to_le_bytes()[..], b"null"].concat());
+        push_held(&mut bytes, 5, 1 << 40, b"the end");
+        let expected = [Frame::Begin(3, b"null"), Frame::Held(5, 1 << 40, b"the end")].map(Part::Frame);
+        assert_eq!(parts(&bytes), expected);
     }
 
     fn file() -> Vec<u8> {

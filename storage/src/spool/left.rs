@@ -7,7 +7,7 @@ use super::{
     frame::{self, Frame, Part},
     session::segment,
 };
-use crate::cast::{Code, Event, write_bytes, write_event};
+use crate::cast::{Code, Event, write_event};
 
 /// A segment's content.
 #[derive(Clone, Debug, Default)]
@@ -23,17 +23,6 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Ends the streams as [`Mark::tails`] left them: what is half a character becomes bytes. For a session without an end.
-    pub fn give_up_tails(&mut self) {
-        let Some(mark) = self.mark else { return };
-        let last = self.last_micros().unwrap_or(0);
-        for (tail, code) in mark.tails.iter().zip([Code::Output, Code::Stderr, Code::Input]) {
-            if tail.len > 0 {
-                write_bytes(&mut self.lines, tail.micros.max(last), code, tail.as_bytes());
-            }
-        }
-    }
-
     /// Time of the last line, microseconds since the recording's start.
     pub fn last_micros(&self) -> Option<u64> {
         let lines = self.lines.strip_suffix(b"\n")?;
@@ -86,7 +75,7 @@ pub(super) fn read(folder: &Path, number: u32) -> Result<Segment, SpoolError> {
                 found.lines.extend_from_slice(lines);
                 found.mark = Some(mark);
             }
-            Part::Frame(Frame::Header(_) | Frame::Fact(_)) => {}
+            Part::Frame(_) => {}
             Part::Damaged(_) => {
                 found.damaged += 1;
                 missing = missing.or_else(|| Some(found.last_micros().unwrap_or(0)));
@@ -95,6 +84,22 @@ pub(super) fn read(folder: &Path, number: u32) -> Result<Segment, SpoolError> {
         }
     }
     Ok(found)
+}
+
+/// Of what the last line's frame and the mark by itself say, the newer. Digests are in the latter only, and of streams that
+/// moved on since they are not known: the process died between two writes.
+pub(super) fn last(of_lines: Option<Mark>, alone: Option<Mark>) -> Option<Mark> {
+    let (Some(of_lines), Some(alone)) = (of_lines, alone) else { return of_lines.or(alone) };
+    let counts = |mark: &Mark| [mark.totals.stdout, mark.totals.stderr, mark.totals.stdin];
+    let age = |mark: &Mark| (mark.micros, counts(mark).iter().sum::<u64>());
+    if age(&alone) > age(&of_lines) {
+        return Some(alone);
+    }
+    let mut digests = alone.digests;
+    for (digest, (now, then)) in digests.iter_mut().zip(counts(&of_lines).into_iter().zip(counts(&alone))) {
+        *digest = digest.filter(|_| now == then);
+    }
+    Some(Mark { digests, ..of_lines })
 }
 
 /// What a `g` line says of bytes that are missing.
@@ -120,7 +125,7 @@ pub(super) fn facts(folder: &Path) -> Result<Option<Facts>, SpoolError> {
                     facts.learn(fact);
                 }
             }
-            Part::Frame(Frame::Lines(..)) | Part::Damaged(_) | Part::Torn(_) => {}
+            Part::Frame(_) | Part::Damaged(_) | Part::Torn(_) => {}
         }
     }
     Ok((!facts.header.is_empty()).then_some(facts))

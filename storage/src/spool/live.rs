@@ -44,8 +44,17 @@ pub(super) struct Live {
 struct Unsynced {
     /// Files written since the last sync, the current one last.
     files: Vec<Arc<File>>,
+    /// Files that are written until the session's end.
+    kept: Vec<Arc<Kept>>,
     /// Files were made, so the folder itself has to be synced.
     made: bool,
+}
+
+/// A file that is written again and again.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) file: File,
+    dirty: AtomicBool,
 }
 
 impl Live {
@@ -71,6 +80,24 @@ impl Live {
         self.wrote();
     }
 
+    /// A file was made, or put in another's place, that is written for some time: [`Self::wrote_to`] says when.
+    pub(super) fn keeps(&self, file: File) -> Arc<Kept> {
+        let kept = Arc::new(Kept { file, dirty: AtomicBool::new(true) });
+        let mut unsynced = self.lock();
+        // Nobody else has one any more that will not be written again; what it lacks on the disk is synced once more.
+        unsynced.kept.retain(|kept| Arc::strong_count(kept) > 1 || kept.dirty.load(Ordering::Acquire));
+        unsynced.kept.push(Arc::clone(&kept));
+        unsynced.made = true;
+        drop(unsynced);
+        self.wrote();
+        kept
+    }
+
+    pub(super) fn wrote_to(&self, kept: &Kept) {
+        kept.dirty.store(true, Ordering::Release);
+        self.wrote();
+    }
+
     /// A file that was there before is written again.
     pub(super) fn reopened(&self, file: &Arc<File>) {
         self.lock().files.insert(0, Arc::clone(file));
@@ -87,7 +114,9 @@ impl Live {
 
     pub(super) fn leave(&self) {
         self.gone.store(true, Ordering::Release);
-        self.lock().files.clear();
+        let mut unsynced = self.lock();
+        unsynced.files.clear();
+        unsynced.kept.clear();
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -97,12 +126,15 @@ impl Live {
     /// Syncs what was written so far.
     pub(super) fn sync(&self) -> std::io::Result<()> {
         self.dirty.store(false, Ordering::Release);
-        let (files, made) = {
+        let (files, kept, made) = {
             let mut unsynced = self.lock();
-            (unsynced.files.clone(), std::mem::take(&mut unsynced.made))
+            (unsynced.files.clone(), unsynced.kept.clone(), std::mem::take(&mut unsynced.made))
         };
         for file in &files {
             file.sync_data()?;
+        }
+        for kept in kept.iter().filter(|kept| kept.dirty.swap(false, Ordering::AcqRel)) {
+            kept.file.sync_data()?;
         }
         if made && !self.is_gone() {
             match File::open(&self.folder) {
@@ -125,6 +157,7 @@ impl Live {
         self.dirty.store(false, Ordering::Release);
         let mut unsynced = self.lock();
         unsynced.made = false;
+        unsynced.kept.iter().for_each(|kept| kept.dirty.store(false, Ordering::Release));
         unsynced.files.len()
     }
 

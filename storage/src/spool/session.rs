@@ -7,12 +7,17 @@ use std::{
 };
 
 use super::{
-    Fact, Mark, SpoolError,
+    Fact, Holding, Mark, SpoolError,
     frame::{self, LINES_HEAD},
+    held::HeldFiles,
     inner::Inner,
-    live::{Extent, Live},
+    live::{Extent, Kept, Live},
+    marks,
 };
 use crate::RecordingId;
+
+/// A mark that says nothing new but the time is not written more often than this.
+const TIME_ALONE: u64 = 1_000_000;
 
 /// The writer of one session. There is one; dropped without [`Self::end`] the session looks like one whose process died.
 #[derive(Debug)]
@@ -24,11 +29,21 @@ pub struct Session {
     number: u32,
     length: u64,
     lines: u64,
+    /// What was known at the last append.
+    last: Mark,
+    /// The mark that stands by itself, and how many were written there.
+    marks: Option<Arc<Kept>>,
+    marked: Mark,
+    counter: u64,
+    /// By stdout, stderr and stdin.
+    held: [Option<(HeldFiles, Option<Arc<Kept>>)>; 3],
 }
 
 impl Session {
     pub(super) fn new(inner: Arc<Inner>, live: Arc<Live>) -> Self {
-        Self { inner, live, file: None, number: 1, length: 0, lines: 0 }
+        let (last, marked) = (Mark::default(), Mark::default());
+        let held = [const { None }; 3];
+        Self { inner, live, file: None, number: 1, length: 0, lines: 0, last, marks: None, marked, counter: 0, held }
     }
 
     /// The recording's id.
@@ -41,14 +56,17 @@ impl Session {
         self.lines
     }
 
-    /// Appends whole lines, which may be none, and what is known beside them: one `write`. When this returns, `kill -9`
-    /// loses nothing of it; the disk has it after the next sync.
+    /// Appends whole lines, and what is known beside them: one `write`. When this returns, `kill -9` loses nothing of it;
+    /// the disk has it after the next sync. Without lines it takes no room: what is known takes the place of what was known.
     ///
     /// # Errors
     /// Nothing was appended: [`SpoolError::Full`] may pass, others do not.
     pub fn append(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
-        let bytes = (LINES_HEAD + lines.len()) as u64;
-        self.inner.room(&self.live, bytes)?;
+        if lines.is_empty() {
+            self.inner.open()?;
+        } else {
+            self.inner.room(&self.live, (LINES_HEAD + lines.len()) as u64)?;
+        }
         self.append_anyway(mark, lines)
     }
 
@@ -57,23 +75,40 @@ impl Session {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_anyway(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
-        let file = self.file()?;
-        let head = frame::lines_head(mark, lines);
-        let written = write_both(&file, &head, lines);
-        if let Err(error) = written {
-            let path = segment(&self.live.folder, self.number);
-            // What was written of it is no frame, and must not stand before the next one.
-            if let Err(error) = file.set_len(self.length) {
-                return Err(self.inner.failed("cut", &path, error));
-            }
-            return Err(self.inner.failed("write", &path, error));
+        if !lines.is_empty() {
+            self.write_lines(mark, lines)?;
         }
-        let bytes = (LINES_HEAD + lines.len()) as u64;
-        self.length += bytes;
-        self.lines += lines.len() as u64;
-        self.inner.took(&self.live, bytes);
-        self.live.wrote();
-        self.tell(false);
+        // Digests stand nowhere else.
+        if lines.is_empty() && self.is_news(mark) || mark.digests != self.marked.digests {
+            self.write_mark(mark)?;
+        }
+        self.last = *mark;
+        self.release(mark.held);
+        Ok(())
+    }
+
+    /// Writes down what a flood policy holds back of the stream at `place` (0 to 2: stdout, stderr, stdin). The next
+    /// [`Self::append`] counts it, and says by its mark that it is held; one that does not removes what is held.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; the caller may try again with the same.
+    pub fn hold(&mut self, place: usize, holding: &Holding) -> Result<(), SpoolError> {
+        self.inner.open()?;
+        let Self { inner, live, held, .. } = self;
+        let (files, open) = held[place].get_or_insert_with(|| (HeldFiles::new(&live.folder, place), None));
+        let before = files.bytes();
+        let written = files.write(open.as_deref().map(|kept| &kept.file), holding);
+        let after = files.bytes();
+        // The bound counts what is there, not what passed.
+        match after.checked_sub(before) {
+            Some(more) => inner.took(live, more),
+            None => inner.shrunk(live, before - after),
+        }
+        match written {
+            Ok(Some(newest)) => *open = Some(live.keeps(newest)),
+            Ok(None) => open.iter().for_each(|kept| live.wrote_to(kept)),
+            Err(error) => return Err(inner.failed("write", &files.path(), error)),
+        }
         Ok(())
     }
 
@@ -81,6 +116,11 @@ impl Session {
     pub fn roll(&mut self) {
         if self.lines == 0 {
             return;
+        }
+        // What is known stays when the segment is gone. A disk that is full, or failed, is told of by the next append.
+        let last = self.last;
+        if self.is_news(&last) {
+            let _ = self.write_mark(&last);
         }
         self.file = None;
         self.number += 1;
@@ -109,6 +149,60 @@ impl Session {
         self.live.extent.send_replace(Extent { number: self.number, length: self.length, chunks, ended });
     }
 
+    fn write_lines(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
+        let file = self.file()?;
+        let head = frame::lines_head(mark, lines);
+        let written = write_both(&file, &head, lines);
+        if let Err(error) = written {
+            let path = segment(&self.live.folder, self.number);
+            // What was written of it is no frame, and must not stand before the next one.
+            if let Err(error) = file.set_len(self.length) {
+                return Err(self.inner.failed("cut", &path, error));
+            }
+            return Err(self.inner.failed("write", &path, error));
+        }
+        let bytes = (LINES_HEAD + lines.len()) as u64;
+        self.length += bytes;
+        self.lines += lines.len() as u64;
+        self.inner.took(&self.live, bytes);
+        self.live.wrote();
+        self.tell(false);
+        Ok(())
+    }
+
+    /// Whether the mark by itself would say something new.
+    fn is_news(&self, mark: &Mark) -> bool {
+        let Mark { micros, .. } = self.marked;
+        *mark != Mark { micros: mark.micros, ..self.marked } || mark.micros.saturating_sub(micros) >= TIME_ALONE
+    }
+
+    fn write_mark(&mut self, mark: &Mark) -> Result<(), SpoolError> {
+        let Self { inner, live, marks, .. } = self;
+        let failed = |error| inner.failed("write", &marks::path(&live.folder), error);
+        let kept = match marks {
+            Some(kept) => kept,
+            None => {
+                let file = marks::create(&live.folder).map_err(failed)?;
+                inner.took(live, marks::BYTES);
+                marks.insert(live.keeps(file))
+            }
+        };
+        marks::write(&kept.file, self.counter, mark).map_err(failed)?;
+        live.wrote_to(kept);
+        self.counter += 1;
+        self.marked = *mark;
+        Ok(())
+    }
+
+    /// Removes what is held of streams whose end is in lines by now.
+    fn release(&mut self, held: [bool; 3]) {
+        for (files, _) in self.held.iter_mut().zip(held).filter_map(|(files, held)| files.take_if(|_| !held)) {
+            let bytes = files.bytes();
+            files.remove();
+            self.inner.shrunk(&self.live, bytes);
+        }
+    }
+
     fn file(&mut self) -> Result<Arc<File>, SpoolError> {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
@@ -128,6 +222,11 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // What is known stays, as for one whose process died.
+        let last = self.last;
+        if !self.live.extent.borrow().ended && self.is_news(&last) {
+            let _ = self.write_mark(&last);
+        }
         // Readers and uploader must not wait for more.
         self.live.extent.send_if_modified(|extent| !std::mem::replace(&mut extent.ended, true));
     }

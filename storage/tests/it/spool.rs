@@ -3,9 +3,9 @@
 use std::{fs, path::Path, time::Duration};
 
 use storage::{
-    Outcome, RecordingId, Spool, StreamTotals,
+    Omission, Outcome, RecordingId, Spool, StreamTotals,
     cast::{Code, Event, write_event},
-    spool::{Bound, Bounds, Fact, Mark, News, Session, SpoolError, Tail},
+    spool::{Bound, Bounds, Fact, Held, Holding, Mark, News, Session, SpoolError, Tail},
 };
 
 use crate::sample::header;
@@ -57,10 +57,153 @@ async fn what_was_appended_is_there_after_a_process_that_never_ended() {
     assert_eq!((facts.transport.as_str(), facts.said, facts.ended), ("websocket", None, None));
     assert_eq!(spool.closed_segments(id).unwrap(), [1, 2]);
     assert_eq!(text(&spool.segment(id, 1).unwrap().lines), ["one"]);
-    let mut last = spool.segment(id, 2).unwrap();
-    last.give_up_tails();
-    assert_eq!(text(&last.lines), ["two", "o ww=="]);
+    let last = spool.segment(id, 2).unwrap();
+    assert_eq!(text(&last.lines), ["two"]);
     assert_eq!((last.mark, last.torn, last.damaged), (Some(open_mark), 0, 0));
+}
+
+#[tokio::test]
+async fn what_is_known_without_lines_takes_no_room_and_outlives_its_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    say(&mut session, 1, "one");
+    let mut said = mark(2);
+    session.append(&said, b"").unwrap();
+    let used = spool.gauge().bytes;
+    for bytes in 0..100_000 {
+        said =
+            Mark { totals: StreamTotals { stdin: bytes, ..said.totals }, digests: [None, None, Some([7; 32])], ..said };
+        session.append(&said, b"").unwrap();
+    }
+    assert_eq!(spool.gauge().bytes, used);
+    session.roll();
+    spool.stored(id, 1).unwrap();
+    drop((session, spool));
+    assert_eq!(open(folder.path()).mark(id, None).unwrap(), Some(said));
+}
+
+#[tokio::test]
+async fn a_mark_that_was_being_written_leaves_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    session.append(&mark(1), b"").unwrap();
+    session.append(&mark(2), b"").unwrap();
+    let marks = folder.path().join(id.to_string()).join("marks");
+    let before = fs::read(&marks).unwrap();
+    session.append(&mark(3), b"").unwrap();
+    drop((session, spool));
+    let after = fs::read(&marks).unwrap();
+    let spool = open(folder.path());
+    let changed: Vec<usize> = (0..after.len()).filter(|place| before[*place] != after[*place]).collect();
+    for &place in &changed[1..] {
+        fs::write(&marks, [&after[..place], &before[place..]].concat()).unwrap();
+        assert_eq!(spool.mark(id, None).unwrap(), Some(mark(2)), "{place}");
+    }
+    fs::write(&marks, &after).unwrap();
+    assert_eq!(spool.mark(id, None).unwrap(), Some(mark(3)));
+}
+
+#[tokio::test]
+async fn the_newer_of_lines_and_mark_counts_and_a_digest_only_for_the_bytes_it_was_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    let digests = [None, None, Some([7; 32])];
+    let typed = Mark { totals: StreamTotals { stdin: 1, ..StreamTotals::default() }, digests, ..mark(0) };
+    session.append(&Mark { micros: 1, ..typed }, b"").unwrap();
+    let echoed = Mark { micros: 2, totals: StreamTotals { stdout: 1, ..typed.totals }, ..typed };
+    session.append(&echoed, &line(2, "x")).unwrap();
+    let of_lines = spool.segment(id, 1).unwrap().mark;
+    assert_eq!(spool.mark(id, of_lines).unwrap(), Some(echoed));
+    // As where it was killed between the two writes of one append.
+    let ahead = Mark { micros: 3, totals: StreamTotals { stdin: 2, ..echoed.totals }, digests: [None; 3], ..echoed };
+    assert_eq!(spool.mark(id, Some(ahead)).unwrap(), Some(ahead));
+    assert_eq!(spool.mark(id, Some(Mark { micros: 0, ..ahead })).unwrap().map(|mark| mark.micros), Some(1));
+}
+
+fn omission(bytes: u64) -> Omission {
+    let stream = "stderr".to_owned();
+    Omission { stream, from_byte: 10, bytes, sha256: "00".repeat(32), from_micros: 1, to_micros: 2 }
+}
+
+#[tokio::test]
+async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    let holds = Mark { held: [false, true, false], ..mark(1) };
+    session.append(&holds, &line(1, "omitting")).unwrap();
+    let bare = spool.gauge().bytes;
+    let mut most = 0;
+    for counter in 0..5_u64 {
+        // In one write: the rest of a file, and the next one's beginning.
+        let mut holding = Holding::default();
+        if counter > 0 {
+            holding.bytes(counter, 10 + counter * 100 - 50, &[b'a' + counter as u8 - 1; 50]);
+        }
+        holding.begin(counter, (counter > 1).then(|| omission((counter - 2) * 100 + 100)).as_ref());
+        holding.bytes(counter, 10 + counter * 100, &[b'a' + counter as u8; 50]);
+        session.hold(1, &holding).unwrap();
+        session.append(&holds, b"").unwrap();
+        most = most.max(spool.gauge().bytes - bare);
+    }
+    let here: u64 = ["stderr.0", "stderr.1"]
+        .map(|name| fs::metadata(folder.path().join(id.to_string()).join(name)).unwrap().len())
+        .iter()
+        .sum();
+    assert!(most < 2 * here, "only what is there counts: {most}");
+
+    // Of the last bytes some were never forwarded.
+    let held = spool.held(id, 1, 440).unwrap();
+    assert_eq!(held.omission, Some(omission(300)));
+    let bytes: Vec<u8> = held.pieces.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect();
+    assert_eq!(bytes, [[b'd'; 50], [b'd'; 50]].concat().into_iter().chain([b'e'; 30]).collect::<Vec<u8>>());
+    assert_eq!(held.pieces.iter().map(|(_, at, _)| *at).collect::<Vec<_>>(), [310, 360, 410]);
+    assert_eq!(spool.held(id, 0, 440).unwrap(), Held::default());
+
+    // The stream's end is in lines.
+    session.append(&Mark { held: [false; 3], ..holds }, &line(9, "the end")).unwrap();
+    assert_eq!(spool.held(id, 1, 440).unwrap(), Held::default());
+    assert!(spool.gauge().bytes < bare + 1_000);
+}
+
+#[tokio::test]
+async fn held_bytes_that_were_written_twice_are_read_once_and_damage_leaves_a_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    let mut first = Holding::default();
+    first.begin(0, None);
+    first.bytes(1, 0, b"abc");
+    session.hold(0, &first).unwrap();
+    let mut more = Holding::default();
+    more.bytes(2, 3, b"def");
+    session.hold(0, &more).unwrap();
+    session.hold(0, &more).unwrap();
+    more.clear();
+    more.bytes(3, 6, b"ghi");
+    session.hold(0, &more).unwrap();
+    let pieces = |total| spool.held(id, 0, total).unwrap().pieces;
+    assert_eq!(pieces(9), [(1, 0, b"abc".to_vec()), (2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
+    let path = folder.path().join(id.to_string()).join("stdout.0");
+    let whole = fs::read(&path).unwrap();
+    let place = whole.windows(3).position(|bytes| bytes == b"abc").unwrap();
+    let mut bytes = whole.clone();
+    bytes[place] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(pieces(9), [(2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
+    for end in 0..whole.len() {
+        fs::write(&path, &whole[..end]).unwrap();
+        let there: Vec<u8> = pieces(9).into_iter().flat_map(|(_, _, bytes)| bytes).collect();
+        assert!(b"abcdefghi".starts_with(&there), "{end}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,309 @@
+//! What another process makes of the spool of one that died.
+
+mod support;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use access::InputRecording;
+use recorder::{Ending, Keep, Recorder, Settings};
+use sha2::{Digest, Sha256};
+use storage::{
+    Key, Manifest, Outcome, Store,
+    cast::{Code, SessionKind},
+    chunk::hex,
+};
+use support::*;
+
+/// What `kill -9` leaves: the folder as it is at this moment, in another place.
+fn killed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for session in std::fs::read_dir(folder).expect("the spool") {
+        let session = session.expect("an entry");
+        if session.file_type().expect("a type").is_dir() {
+            let to = copy.path().join(session.file_name());
+            std::fs::create_dir(&to).expect("a folder");
+            for file in std::fs::read_dir(session.path()).into_iter().flatten() {
+                let file = file.expect("a file");
+                match std::fs::copy(file.path(), to.join(file.file_name())) {
+                    // Stored and removed at this moment.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    other => _ = other.expect("a copy"),
+                }
+            }
+        }
+    }
+    copy
+}
+
+async fn recovered(folder: &Path, store: Arc<dyn Store>) {
+    Recorder::start(spool(folder), store, settings()).drained().await;
+    assert_eq!(spool(folder).sessions(), []);
+}
+
+#[tokio::test]
+async fn everything_accepted_is_in_the_recording_after_kill_9_and_nothing_twice() {
+    // How many chunks reach the store before: none, some, all of the closed ones.
+    for stored in 0..5 {
+        let store = Moody::new(stored);
+        let stage = stage(&store, Settings { chunk_bytes: 1_000, ..slow() }).await;
+        let mut accepted = Vec::new();
+        for number in 0..40 {
+            let said = format!("line {number} caf\u{e9} {}\r\n", "x".repeat(number * 3));
+            let (one, two) = said.as_bytes().split_at(said.find('\u{e9}').expect("it") + 1);
+            for part in [one, two] {
+                stage.server(STDOUT, part).await;
+                accepted.extend_from_slice(part);
+            }
+        }
+        stage.server(STDOUT, b"\xe2\x82").await;
+        accepted.extend_from_slice(b"\xe2\x82");
+        while store.list("", None, 1_000).await.expect("a list").len() < stored {
+            store.written.notified().await;
+        }
+        let folder = killed(stage.folder.path());
+        let id = stage.recording.id();
+        store.gate.add_permits(1_000);
+        // The process is gone; its copy of the session here may do what it wants in a store of its own.
+        let elsewhere = Moody::new(1_000);
+        for entry in store.list("", None, 1_000).await.expect("a list").iter().take(stored) {
+            elsewhere.put_new(&entry.key, store.read(&entry.key).await.expect("it")).await.expect("put");
+        }
+        recovered(folder.path(), elsewhere.clone()).await;
+        let (manifest, events) = read(&elsewhere, id).await;
+        assert_eq!(restored(&events, Code::Output), accepted, "{stored} stored");
+        assert_eq!(manifest.outcome, Outcome::Interrupted);
+        assert_eq!(manifest.totals.stdout, accepted.len() as u64);
+        let last = events.last().expect("events").micros;
+        assert!(manifest.duration_micros >= last, "the last time seen");
+        let listed: Vec<_> = manifest.chunks.iter().map(|chunk| chunk.number).collect();
+        assert_eq!(listed, (0..listed.len() as u32).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_was_seen_before_kill_9_is_the_outcome() {
+    let store = Moody::new(1_000);
+    let stage = stage(&store, slow()).await;
+    stage.client(RESIZE, br#"{"Width":120,"Height":40}"#).await;
+    stage.server(STDOUT, b"done").await;
+    stage.server(ERROR, &exit_code(7)).await;
+    stage.recording.accept(Server, &close(Server)).await.expect("accepted");
+    let folder = killed(stage.folder.path());
+    let elsewhere = Moody::new(1_000);
+    recovered(folder.path(), elsewhere.clone()).await;
+    let (manifest, _) = read(&elsewhere, stage.recording.id()).await;
+    assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 7 });
+    assert_eq!((manifest.width, manifest.height), (120, 40));
+    assert_eq!(manifest.transport, "websocket v5.channel.k8s.io");
+    assert_eq!(manifest.commands[0].text, "sh");
+}
+
+#[tokio::test]
+async fn an_end_that_was_not_stored_yet_is_stored_as_it_was() {
+    let store = Moody::new(0);
+    let stage = stage(&store, slow()).await;
+    stage.server(STDOUT, b"done").await;
+    stage.server(ERROR, &exit_code(0)).await;
+    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    let folder = killed(stage.folder.path());
+    let elsewhere = Moody::new(1_000);
+    recovered(folder.path(), elsewhere.clone()).await;
+    let (manifest, _) = read(&elsewhere, stage.recording.id()).await;
+    assert_eq!(Manifest { chunks: Vec::new(), ..manifest }, said);
+    // A second process that died before the spool let go of it.
+    recovered(killed(stage.folder.path()).path(), elsewhere).await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_completed_by_another_is_set_aside() {
+    let store = Moody::new(0);
+    let stage = stage(&store, slow()).await;
+    stage.server(STDOUT, b"more than the completer saw").await;
+    let folder = killed(stage.folder.path());
+    let (id, elsewhere) = (stage.recording.id(), Moody::new(1_000));
+    elsewhere.put_new(&Key::manifest(id), bytes::Bytes::from_static(b"{}")).await.expect("written");
+    recovered(folder.path(), elsewhere.clone()).await;
+    assert!(folder.path().join("aside").join(id.to_string()).join("000001").exists());
+    let keys: Vec<_> = elsewhere.list("", None, 9).await.expect("a list").into_iter().map(|entry| entry.key).collect();
+    assert_eq!(keys, [Key::manifest(id)], "nothing was put beside it");
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lease_ran_out() {
+    let store = Moody::new(1_000);
+    let stage = stage(&store, settings()).await;
+    stage.server(STDOUT, b"stored").await;
+    let id = stage.recording.id();
+    while store.list("recordings/", None, 9).await.expect("a list").len() < 2 {
+        store.written.notified().await;
+    }
+    let signer = storage::signing::Signer::generate().expect("a key");
+    let now = std::time::SystemTime::now();
+    let seconds = i64::try_from(now.duration_since(std::time::UNIX_EPOCH).expect("after").as_secs()).expect("fits");
+    let complete = async |at: std::time::SystemTime| {
+        let mut completer = recorder::Completer::new(store.clone(), &signer, "other");
+        completer.complete(id, at).await.expect("a store")
+    };
+    use recorder::{Completion, LeftAlone};
+    assert!(matches!(complete(now).await, Some(Completion::LeftAlone(LeftAlone::NoLease))));
+    // Two processes of one name: the last of them counts.
+    for until in [seconds + 1_000, seconds - 5_000] {
+        let lease = storage::lease::Lease { gateway: "kubetape".to_owned(), instance: uuid::Uuid::now_v7(), until };
+        storage::lease::take(&*store, &lease).await.expect("a lease");
+    }
+    assert!(matches!(complete(now).await, Some(Completion::LeftAlone(LeftAlone::Alive))));
+    let later = now + Duration::from_secs(2_000);
+    let Some(Completion::Completed(manifest)) = complete(later).await else { panic!("not completed") };
+    assert_eq!(manifest.outcome, Outcome::Interrupted);
+    let (stored, events) = read(&store, id).await;
+    assert_eq!((&stored, restored(&events, Code::Output).as_slice()), (&*manifest, &b"stored"[..]));
+    assert!(stored.anomalies[0].contains("completed by other"), "{:?}", stored.anomalies);
+    assert!(complete(later).await.is_none());
+    // It comes back and has nothing more: its spool lets go, the manifest stays, and no second end is told.
+    let folder = killed(stage.folder.path());
+    let back = Recorder::start(spool(folder.path()), store.clone(), settings());
+    let mut told = back.completed().expect("its listener");
+    back.drained().await;
+    drop(back);
+    assert!(told.try_recv().is_err(), "an end that the completer told of");
+    assert_eq!(read(&store, id).await.0, *manifest);
+    assert!(!folder.path().join("aside").exists());
+    // It comes back and has more: that is kept aside, and nothing is put beside what was completed.
+    let folder = killed(stage.folder.path());
+    let more = folder.path().join(id.to_string()).join("000002");
+    std::fs::copy(folder.path().join(id.to_string()).join("000001"), &more)
+        .or_else(|_| std::fs::write(&more, b"x").map(|()| 0))
+        .expect("a file");
+    let before = store.list("recordings/", None, 9).await.expect("a list").len();
+    recovered(folder.path(), store.clone()).await;
+    assert_eq!(store.list("recordings/", None, 9).await.expect("a list").len(), before);
+    assert!(folder.path().join("aside").join(id.to_string()).exists());
+}
+
+/// The bytes that were accepted so far, of a flood: no two places of it look the same.
+fn flood(bytes: usize) -> Vec<u8> {
+    (0..bytes / 4 + 1).flat_map(|number| (number as u32).to_be_bytes()).take(bytes).collect()
+}
+
+#[tokio::test]
+async fn the_end_of_a_flood_is_there_after_kill_9_and_what_was_omitted_is_told() {
+    const LAST: usize = 300 << 10;
+    let keep = Keep { first: 1_000, last: LAST, ..Keep::default() };
+    let stage = stage(&Moody::new(1_000), Settings { keep, ..slow() }).await;
+    let whole = flood(2 << 20);
+    let mut accepted = 0;
+    for size in [999, 1, 1, 5_000, LAST, 100_000, LAST, 300, LAST + 17, 2, 600_000] {
+        let piece = &whole[accepted..accepted + size];
+        for piece in piece.chunks(60_000) {
+            stage.server(STDOUT, piece).await;
+        }
+        accepted += size;
+        let folder = killed(stage.folder.path());
+        let elsewhere = Moody::new(1_000);
+        recovered(folder.path(), elsewhere.clone()).await;
+        let (manifest, events) = read(&elsewhere, stage.recording.id()).await;
+        let restored = restored(&events, Code::Output);
+        let digest = |bytes: &[u8]| hex(Sha256::digest(bytes).into());
+        match manifest.contents.omitted.first() {
+            None => assert!(restored == whole[..accepted], "{accepted}: {} bytes", restored.len()),
+            Some(omission) => {
+                let (from, to) = (1_000, 1_000 + omission.bytes as usize);
+                assert_eq!((omission.from_byte, &*omission.stream), (from as u64, "stdout"));
+                assert_eq!(omission.sha256, digest(&whole[from..to]), "{accepted}");
+                assert!(restored == [&whole[..from], &whole[to..accepted]].concat(), "{accepted}: another end");
+                assert!((LAST..=2 * LAST).contains(&(accepted - to)), "{accepted}: kept {}", accepted - to);
+            }
+        }
+        assert_eq!(manifest.totals.stdout, accepted as u64);
+        assert_eq!(manifest.contents.digests.expect("known").stdout, digest(&whole[..accepted]));
+    }
+    assert!(accepted > 1_500_000, "two files came after the first two");
+}
+
+#[tokio::test]
+async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
+    let keep = Keep { first: 10, last: 1_000, ..Keep::default() };
+    let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
+    let whole = flood(100_000);
+    stage.server(STDOUT, &whole).await;
+    let folder = stage.folder.path().join(stage.recording.id().to_string());
+    assert!(folder.join("stdout.0").exists());
+    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    assert!(!folder.join("stdout.0").exists(), "its end is in lines");
+    let elsewhere = Moody::new(1_000);
+    recovered(killed(stage.folder.path()).path(), elsewhere.clone()).await;
+    let (manifest, events) = read(&elsewhere, stage.recording.id()).await;
+    assert!(restored(&events, Code::Output) == [&whole[..10], &whole[99_000..]].concat());
+    assert_eq!((manifest.contents.omitted[0].bytes, &manifest.contents), (98_990, &said.contents));
+}
+
+/// What was not stored by policy, what no line has, and what came before chunks that the spool let go of.
+#[tokio::test]
+async fn counts_digests_and_image_are_known_after_kill_9() {
+    let store = Moody::new(1_000);
+    let never = InputRecording::Never;
+    let stage = Stage::with(settings(), store.clone(), SessionKind::Exec, &["sh"], true, never).await;
+    stage.recording.runs("app:1".to_owned());
+    stage.client(STDIN, b"secret\r").await;
+    stage.server(STDOUT, b"***\r\n").await;
+    // Its segment is gone, and nothing comes after it.
+    while store.list("recordings/", None, 9).await.expect("a list").len() < 2 {
+        store.written.notified().await;
+    }
+    let segment = stage.folder.path().join(stage.recording.id().to_string()).join("000001");
+    while segment.exists() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let folder = killed(stage.folder.path());
+    recovered(folder.path(), store.clone()).await;
+    let (manifest, _) = read(&store, stage.recording.id()).await;
+    assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (7, 5));
+    let digests = manifest.contents.digests.expect("all three");
+    let digest = |bytes: &[u8]| hex(Sha256::digest(bytes).into());
+    assert_eq!((digests.stdin, digests.stdout, digests.stderr), (digest(b"secret\r"), digest(b"***\r\n"), digest(b"")));
+    assert_eq!(manifest.image, "app:1");
+}
+
+/// The process that completes dies as well, after each object that it stores.
+#[tokio::test]
+async fn what_a_completing_process_leaves_is_completed_by_the_next() {
+    let keep = Keep { first: 10, last: 300, ..Keep::default() };
+    let stage = stage(&Moody::new(0), Settings { chunk_bytes: 100, keep, ..slow() }).await;
+    stage.client(STDIN, b"typed").await;
+    let whole = flood(2_000);
+    stage.server(STDOUT, &whole).await;
+    stage.server(STDERR, b"\xe2\x82").await;
+    let (id, mut objects) = (stage.recording.id(), 0);
+    loop {
+        let (half, folder) = (Moody::new(objects), killed(stage.folder.path()));
+        let dies = Recorder::start(spool(folder.path()), half.clone(), settings());
+        let is_done = tokio::select! { () = dies.drained() => true, () = has(&half, objects) => false };
+        let (left, store) = (killed(folder.path()), Moody::new(1_000));
+        for entry in half.list("", None, 99).await.expect("a list") {
+            store.put_new(&entry.key, half.read(&entry.key).await.expect("it")).await.expect("put");
+        }
+        recovered(left.path(), store.clone()).await;
+
+        let (manifest, events) = read(&store, id).await;
+        assert!(restored(&events, Code::Output) == whole, "no file was full, so all is there");
+        assert_eq!(restored(&events, Code::Stderr), b"\xe2\x82");
+        assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.totals.stderr), (5, 2_000, 2));
+        assert_eq!(manifest.contents.digests.expect("known").stdin, hex(Sha256::digest(b"typed").into()));
+        let listed: Vec<u32> = manifest.chunks.iter().map(|chunk| chunk.number).collect();
+        assert_eq!(listed, (0..listed.len() as u32).collect::<Vec<_>>(), "{objects} objects");
+        let there = store.list("recordings/", None, 99).await.expect("a list").len();
+        assert_eq!(there, listed.len() + 1, "{objects} objects: something is there that is not listed");
+        if is_done {
+            break;
+        }
+        objects += 1;
+    }
+    assert!(objects >= 4, "header, lines, the rest, the manifest");
+}
+
+/// Resolves once so many objects are stored.
+async fn has(store: &Moody, objects: usize) {
+    while store.list("", None, 99).await.expect("a list").len() < objects {
+        store.written.notified().await;
+    }
+}

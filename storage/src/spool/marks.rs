@@ -1,0 +1,61 @@
+//! What changes without a line: counts, digests, the time last seen. It is written over itself, in two slots in turn, so that
+//! hours of it take no room, and that one is whole whenever the process dies.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::frame::{self, Frame, MARK_FRAME, Mark};
+
+/// Bytes of both slots.
+pub(super) const BYTES: u64 = 2 * MARK_FRAME as u64;
+
+/// Where a session's marks are.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("marks")
+}
+
+/// A new file with room for both.
+pub(super) fn create(folder: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(folder))?;
+    file.write_all_at(&[0; 2 * MARK_FRAME], 0)?;
+    Ok(file)
+}
+
+/// Writes the `counter`th mark, over the one before the last.
+pub(super) fn write(file: &File, counter: u64, mark: &Mark) -> io::Result<()> {
+    file.write_all_at(&frame::mark_alone(counter, mark), counter % 2 * MARK_FRAME as u64)
+}
+
+/// The newest; none where nothing was written.
+pub(super) fn read(folder: &Path) -> io::Result<Option<Mark>> {
+    Ok(newest(folder)?.map(|(_, mark)| mark))
+}
+
+/// Writes a mark behind those of a process that is gone, unless it is the newest already.
+pub(super) fn keep(folder: &Path, mark: &Mark) -> io::Result<()> {
+    let counter = match newest(folder)? {
+        Some((_, known)) if known == *mark => return Ok(()),
+        Some((counter, _)) => counter + 1,
+        None => 0,
+    };
+    // A process that died while it made the file left it without a mark.
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path(folder))?;
+    write(&file, counter, mark)?;
+    file.sync_data()
+}
+
+fn newest(folder: &Path) -> io::Result<Option<(u64, Mark)>> {
+    let bytes = match std::fs::read(path(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let marks = bytes.chunks(MARK_FRAME).filter_map(|slot| match frame::first(slot)? {
+        (Frame::Mark(counter, mark), _) => Some((counter, mark)),
+        _ => None,
+    });
+    Ok(marks.max_by_key(|(counter, _)| *counter))
+}
