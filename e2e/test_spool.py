@@ -5,6 +5,7 @@ is away, and then full, while sessions go on: 4 unless it is set.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -163,6 +164,33 @@ def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
     assert len(opened) == len(set(opened)) and len(ended) == len(set(ended))
     # Killed between the header and its entry, before anything was dialled: only its end is there.
     assert {row["id"] for row in rows.values()} <= {*opened, *ended}, "a session that the journal does not know"
+    gateway.run("verify")
+
+
+def test_kill_9_leaves_the_end_of_a_flood_and_what_was_left_out_before_it(tmp_path, cluster):
+    keep = 'keep_first = "64KiB"\nkeep_last = "512KiB"\n'
+    gateway = Gateway(tmp_path, cluster, disk(tmp_path) + keep)
+    gateway.start()
+    flood = 'i=0; while :; do i=$((i+1)); echo $i "$0$0$0$0$0$0$0$0"; done'
+    client = RawExec(gateway.port, gateway.token, ["sh", "-c", flood, "x" * 200])
+    until(lambda: len(client.stdout) > 3 << 20, 60, "some MiB")
+    gateway.kill()
+    client.join(30)
+    gateway.start()
+    gateway.drained()
+    [row] = [row for row in gateway.ls() if row.get("outcome") == "interrupted"]
+    [path] = (tmp_path / "store" / "recordings").rglob("manifest.json")
+    manifest = json.loads(path.read_text())
+    received, recorded = bytes(client.stdout), gateway.export(row["id"])
+    [omitted] = manifest["omitted"]
+    first, after = 64 << 10, omitted["from_byte"] + omitted["bytes"]
+    assert omitted["from_byte"] == first and received[:first] == recorded[:first]
+    assert hashlib.sha256(received[first:after]).hexdigest() == omitted["sha256"]
+    assert recorded[first:].startswith(received[after:]), "the client got what the recording has not"
+    assert len(received) - after >= 512 << 10 and manifest["totals"]["stdout"] == after + len(recorded) - first
+    # The client may have been shown a little less than was accepted; of all that, this is the digest.
+    assert manifest["digests"]["stdout"] == hashlib.sha256(received[:after] + recorded[first:]).hexdigest()
+    gateway.end()
     gateway.run("verify")
 
 

@@ -13,6 +13,7 @@ mod cursor;
 mod document;
 mod error;
 mod filter;
+mod flow;
 mod follower;
 mod hit;
 mod index;

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use storage::cast::events;
-use transcript::{Bounds, Line, Lines};
+use storage::cast::{Code, Event, events};
+use transcript::{Bounds, Line, Lines, Stream};
 
 use crate::{
     document::{Output, Stage, Stored},
+    flow::{Course, Flow},
     mask::{Keys, Masks, goes_on, may_go_on},
     origin::Origin,
 };
@@ -29,25 +30,64 @@ const HELD_BACK: u64 = 1_000_000;
 /// What is made of a flood: longer lines are several, and of more lines a last one says how many were left out.
 const BOUNDS: Bounds = Bounds { line_bytes: 4096, per_second: 50_000, lines: 1_000_000 };
 
+/// What a live session's output says of a flood, which is not read twice.
+const LATER: &str = "more output came at once: it can be searched when the session is over";
+
 /// Reads the output of one recording, chunk after chunk.
 pub(crate) struct Reading {
     lines: Lines,
     passages: Passages,
+    tty: bool,
+    /// Of a recording that goes on: its floods are left for its end, when all of it is read again.
+    flow: Option<Flow>,
+    /// The terminal's last size.
+    size: Option<Event>,
 }
 
 impl Reading {
     /// From the start. What is found is marked with the stage.
     pub(crate) fn new(of: Origin, stage: Stage, masks: Arc<Masks>) -> Self {
-        Self { lines: Lines::new(of.tty, BOUNDS), passages: Passages::new(of, stage, masks) }
+        let (tty, flow) = (of.tty, (stage == Stage::Live).then(Flow::default));
+        let passages = Passages::new(of, stage, masks);
+        Self { lines: Lines::new(tty, BOUNDS), passages, tty, flow, size: None }
     }
 
     /// Takes the lines of a chunk; gives the passages that are complete. Damaged lines are passed over.
     pub(crate) fn chunk(&mut self, chunk: &[u8]) -> Vec<Stored> {
-        let passages = &mut self.passages;
         for event in events(chunk).filter_map(Result::ok) {
-            self.lines.event(&event, &mut |line| passages.line(line));
+            match self.flow.as_mut().map_or(Course::Within, |flow| flow.event(&event)) {
+                Course::Within => {}
+                Course::Flood if event.code == Code::Resize => {}
+                Course::Flood => continue,
+                Course::Floods => {
+                    self.break_off(event.micros);
+                    continue;
+                }
+                Course::Calm => {
+                    if let Some(size) = self.size.take() {
+                        self.event(&size);
+                    }
+                }
+            }
+            self.event(&event);
         }
-        passages.take()
+        self.passages.take()
+    }
+
+    fn event(&mut self, event: &Event) {
+        let passages = &mut self.passages;
+        self.lines.event(event, &mut |line| passages.line(line));
+        if self.flow.is_some() && event.code == Code::Resize {
+            self.size = Some(event.clone());
+        }
+    }
+
+    /// Leaves the screen: what comes behind the flood begins on an empty one. Lines that may go on are not told, as half of a
+    /// secret does not look like one.
+    fn break_off(&mut self, micros: u64) {
+        self.lines = Lines::new(self.tty, BOUNDS);
+        self.passages.give_up_unfinished();
+        self.passages.line(Line { micros, stream: Stream::LeftOut, text: LATER.to_owned() });
     }
 
     /// Nothing more came until `micros` after the start, and the recording goes on: gives the passages that became
@@ -153,6 +193,12 @@ impl Passages {
             return None;
         }
         Some(self.passage(self.open[..lines].to_vec(), Stage::Growing))
+    }
+
+    fn give_up_unfinished(&mut self) {
+        while let Some((_, line)) = self.open.pop_if(|(_, line)| may_go_on(line)) {
+            self.bytes -= line.len();
+        }
     }
 
     fn take(&mut self) -> Vec<Stored> {

@@ -1,5 +1,7 @@
 //! Sessions of this process's gateway, found while nothing of them is stored.
 
+use std::time::{Duration, Instant};
+
 use search::{Follower, Index};
 use storage::{
     Key, Outcome, RecordingId, Spool,
@@ -44,6 +46,16 @@ impl Desk {
 
     fn index(&self) -> &Index {
         &self.bench.index
+    }
+
+    /// Follows until a query finds something. One step takes a bounded time for output.
+    async fn until(&mut self, query: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while find(self.index(), query).is_empty() {
+            assert!(Instant::now() < deadline, "{query} is not found");
+            self.bench.step().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 
@@ -95,6 +107,41 @@ async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after(
     at_once.step().await;
     assert_eq!(everything(desk.index()), everything(&at_once.index));
     assert_eq!(find(desk.index(), "outcome:live").len(), 0);
+}
+
+#[tokio::test]
+async fn a_flood_is_read_once_at_the_end_and_what_comes_behind_it_at_once() {
+    let mut desk = Desk::new();
+    let session = Session::default();
+    let mut live = desk.begin(&session).await;
+    let id = live.id();
+    say(&mut live, 900_000, Code::Resize, "200x50");
+    for page in 0..600 {
+        let line = |number| format!("page{page} line{number} {}\r\n", "of many words ".repeat(10));
+        say(&mut live, 1_000_000 + page, Code::Output, &(0..60).map(line).collect::<String>());
+    }
+    say(&mut live, 1_100_000, Code::Output, "the-end\r\n");
+    // Quiet for a while, then a person goes on.
+    say(&mut live, 20_000_000, Code::Marker, "uptime");
+    say(&mut live, 20_000_000, Code::Output, &format!("{} wide\r\n", "up ".repeat(40)));
+    say(&mut live, 22_000_000, Code::Output, "$ ");
+    desk.until("kind:output wide").await;
+    let found = |query| find(desk.index(), query).len();
+    assert!(found("kind:output page3") > 0, "of its beginning");
+    assert_eq!((found("kind:output page599"), found("kind:output the-end")), (0, 0));
+    assert_eq!(found("kind:output \"can be searched when the session is over\""), 1);
+    assert_eq!(find(desk.index(), "kind:output wide").remove(0).micros_in_session, Some(20_000_000));
+    assert_eq!(texts(desk.index(), "source:typed"), ["uptime"]);
+
+    live.roll();
+    desk.store(id, 1).await;
+    desk.bench.library.end(&session, Outcome::Exited { exit_code: 0 }, &["uptime"]).await;
+    drop(live);
+    desk.spool.finished(id).unwrap();
+    desk.until("kind:output the-end").await;
+    let found = |query| find(desk.index(), query).len();
+    assert!(found("kind:output page599") > 0 && found("kind:output the-end") == 1);
+    assert_eq!(found("kind:output \"can be searched when the session is over\""), 0);
 }
 
 #[tokio::test]
