@@ -143,13 +143,14 @@ impl Drain {
     /// Stores a segment and removes it.
     async fn put_segment(&mut self, number: u32) -> Result<(), Trouble> {
         if self.chunks.last().is_some_and(|last| last.number >= number) {
-            return Ok(self.let_go(number)?);
+            return self.let_go(number).await;
         }
         let _place = self.depot.place().await;
         let (spool, id) = (self.depot.spool.clone(), self.id);
         let (packed, mark, damaged) = blocking(move || -> Result<_, Trouble> {
             let segment = spool.segment(id, number)?;
-            Ok((pack(&segment)?, segment.mark, segment.damaged))
+            let (mark, damaged) = (segment.mark, segment.damaged);
+            Ok((pack(segment)?, mark, damaged))
         })
         .await?;
         self.mark = mark.or(self.mark);
@@ -160,19 +161,16 @@ impl Drain {
             self.refuse_completed().await?;
             self.put(number, packed).await?;
         }
-        Ok(self.let_go(number)?)
+        self.let_go(number).await
     }
 
-    /// Removes a stored segment. What the last one of an earlier process knew beside its lines stays, until the manifest is
-    /// stored.
-    fn let_go(&self, number: u32) -> Result<(), SpoolError> {
-        let spool = &self.depot.spool;
-        if spool.left().contains(&self.id)
-            && let Some(mark) = spool.mark(self.id, self.mark)?
-        {
-            spool.keep(self.id, &mark)?;
+    /// Removes a stored segment. What an earlier process knew beside its last lines stays until the manifest is stored.
+    async fn let_go(&self, number: u32) -> Result<(), Trouble> {
+        let (spool, id, of_lines) = (self.depot.spool.clone(), self.id, self.mark);
+        if self.facts.ended.is_none() && spool.left().contains(&id) {
+            blocking(move || spool.mark(id, of_lines)?.map_or(Ok(()), |mark| spool.keep(id, &mark))).await?;
         }
-        spool.stored(self.id, number)
+        Ok(self.depot.spool.stored(id, number)?)
     }
 
     async fn put(&mut self, number: u32, packed: Packed) -> Result<(), Trouble> {
@@ -221,7 +219,7 @@ impl Drain {
     /// Whether somebody else completed the session while it was not known how this gateway is. Then nothing more may be
     /// put beside what they listed.
     async fn refuse_completed(&mut self) -> Result<(), Trouble> {
-        if !std::mem::take(&mut self.doubtful) {
+        if !std::mem::take(&mut self.doubtful) && !self.completed {
             return Ok(());
         }
         let manifest = Key::manifest(self.id);
@@ -322,7 +320,7 @@ impl Drain {
             if !lines.is_empty() && facts.rest.is_none() {
                 spool.note(id, &Fact::Rest { chunk: number })?;
             }
-            Ok(pack(&Segment { lines, ..Segment::default() })?)
+            Ok(pack(Segment { lines, ..Segment::default() })?)
         })
         .await?;
         if packed.uncompressed > 0 {
@@ -348,13 +346,13 @@ impl Drain {
     }
 }
 
-fn pack(segment: &Segment) -> io::Result<Packed> {
+fn pack(segment: Segment) -> io::Result<Packed> {
     Ok(Packed {
         object: chunk::compress(&segment.lines)?,
         uncompressed: segment.lines.len() as u64,
         first_micros: segment.first_micros().unwrap_or(0),
         last_micros: segment.last_micros().unwrap_or(0),
-        lines: segment.lines.clone(),
+        lines: segment.lines,
     })
 }
 
