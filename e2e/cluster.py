@@ -11,7 +11,7 @@ import urllib.request
 
 import yaml
 from kubectl import Kubectl
-from program import ROOT, Installation, Process, binary, free_port, until
+from program import ROOT, Installation, Process, binary, free_port
 
 FOLDER = ROOT / "fixtures" / "cluster"
 
@@ -244,18 +244,3 @@ class Gateway(Installation):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return answered(self.address, context, [*head, f"Authorization: Bearer {self.token(name)}"])
-
-    def newest(self, known, **wanted):
-        """The one session that was not in `known` and has these fields, once it has ended."""
-
-        def found():
-            rows = [row for row in self.ls() if row["id"] not in known]
-            rows = [row for row in rows if all(row.get(field) == value for field, value in wanted.items())]
-            return rows if rows and all(row["ended"] for row in rows) else None
-
-        rows = until(found, what=f"the end of a session with {wanted}")
-        assert len(rows) == 1, rows
-        return rows[0]
-
-    def ids(self):
-        return {row["id"] for row in self.ls()}

@@ -145,6 +145,21 @@ class Installation:
         (path,) = until(lambda: list(self.folder.glob(f"*/recordings/*/*/*/{session}/manifest.json")), what="a manifest")
         return json.loads(path.read_text())
 
+    def ids(self):
+        return {row["id"] for row in self.ls()}
+
+    def newest(self, known, chosen=lambda row: True, **wanted):
+        """The one session that was not in `known`, that `chosen` takes and that has these fields, once it has ended."""
+
+        def found():
+            rows = [row for row in self.ls() if row["id"] not in known and chosen(row)]
+            rows = [row for row in rows if all(row.get(field) == value for field, value in wanted.items())]
+            return rows if rows and all(row["ended"] for row in rows) else None
+
+        rows = until(found, what=f"the end of a session with {wanted}")
+        assert len(rows) == 1, rows
+        return rows[0]
+
     def sessions(self, mark):
         """Sessions whose argv has `mark` in an element, oldest first."""
         rows = [row for row in self.ls() if any(mark in word for word in row["argv"])]

@@ -1,15 +1,13 @@
 """What a session carried, in its manifest and in the journal: files of cp, forwarded connections, floods, outcomes."""
 
 import hashlib
-import http.server
 import random
 import re
 import signal
 import subprocess
-import threading
-import urllib.request
 import uuid
 
+from forwarded import forwarded
 from kubectl import Kubectl
 from program import Demo, until
 
@@ -18,21 +16,6 @@ POD = ["shell", "-c", "shell"]
 
 def unique(prefix):
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
-
-
-def ids(demo):
-    return {row["id"] for row in demo.ls()}
-
-
-def newest(demo, known, chosen):
-    """The one session that was not in `known` and that `chosen` takes, once it has ended."""
-
-    def found():
-        rows = [row for row in demo.ls() if row["id"] not in known and chosen(row)]
-        return rows if rows and all(row["ended"] for row in rows) else None
-
-    (row,) = until(found, what="the end of the session")
-    return row
 
 
 def entries(demo, session, event):
@@ -53,12 +36,12 @@ def test_cp_both_ways(client, demo, tmp_path):
     (folder / "empty").write_bytes(b"")
     (folder / "hello.txt").write_bytes(b"hello\n")
     wanted = {name: (300_000, sha256(large)), "empty": (0, sha256(b"")), "hello.txt": (6, sha256(b"hello\n"))}
-    known = ids(demo)
+    known = demo.ids()
     client.run("cp", folder, f"shell:/tmp/{folder.name}", "-c", "shell", check=0)
-    up = newest(demo, known, lambda row: row["argv"][:1] == ["tar"])
-    known = ids(demo)
+    up = demo.newest(known, lambda row: row["argv"][:1] == ["tar"])
+    known = demo.ids()
     client.run("cp", f"shell:/tmp/{folder.name}", tmp_path / "down", "-c", "shell", check=0)
-    down = newest(demo, known, lambda row: row["argv"][:1] == ["tar"])
+    down = demo.newest(known, lambda row: row["argv"][:1] == ["tar"])
     assert (tmp_path / "down" / name).read_bytes() == large
     for row, direction in ((up, "to_pod"), (down, "from_pod")):
         copied = demo.manifest(row["id"])["copied"]
@@ -87,32 +70,13 @@ def test_digests_of_streams_are_in_the_manifest_whatever_is_stored(client, demo)
     assert "copied" not in manifest and "omitted" not in manifest
 
 
-class Greeting(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = b"x" * 1000
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 def test_port_forward(client, demo):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        port = server.server_address[1]
-        known = ids(demo)
-        process = client.start("port-forward", "shell", f":{port}")
-        local = re.search(rb"127\.0\.0\.1:(\d+)", process.stdout.readline())[1].decode()
+    known = demo.ids()
+    path = "/" + "x" * 1000
+    with forwarded(client, "shell") as (port, get):
         for _ in range(3):
-            with urllib.request.urlopen(f"http://127.0.0.1:{local}/", timeout=10) as answer:
-                assert answer.read() == b"x" * 1000
-        process.terminate()
-        process.wait(20)
-        server.shutdown()
-    row = newest(demo, known, lambda row: row["kind"] == "port_forward")
+            assert get(path) == b"forwarded:" + path.encode()
+    row = demo.newest(known, lambda row: row["kind"] == "port_forward")
     (sum,) = demo.manifest(row["id"])["ports"]
     assert (sum["port"], sum["connections"], sum["failed"]) == (port, 3, 0)
     assert sum["received"] > 3000 and sum["sent"] > 0

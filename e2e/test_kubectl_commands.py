@@ -1,16 +1,13 @@
 """Everything else kubectl does, by release and transport."""
 
 import hashlib
-import http.server
 import random
-import re
-import threading
 import time
-import urllib.request
 import uuid
 
 import pytest
 
+from forwarded import forwarded
 from program import until
 from terminal import Terminal
 
@@ -35,52 +32,35 @@ def ended(demo, known, count):
     return sorted(rows, key=lambda row: row["started"])
 
 
-def newest(demo, known, **wanted):
-    """The one session that was not in `known` and has these fields, once it has ended."""
-
-    def found():
-        rows = [row for row in demo.ls() if row["id"] not in known]
-        rows = [row for row in rows if all(row.get(field) == value for field, value in wanted.items())]
-        return rows if rows and all(row["ended"] for row in rows) else None
-
-    rows = until(found, what=f"the end of a session with {wanted}")
-    assert len(rows) == 1, rows
-    return rows[0]
-
-
-def ids(demo):
-    return {row["id"] for row in demo.ls()}
-
-
 def test_cp_both_ways(client, demo, tmp_path):
     data = random.Random(3).randbytes(300_000)
     up, down = tmp_path / "up.bin", tmp_path / "down.bin"
     up.write_bytes(data)
     inside = f"/tmp/{unique('cp')}"
-    known = ids(demo)
+    known = demo.ids()
     client.run("cp", up, f"{POD}:{inside}", "-c", "shell", check=0)
     # An upload is two sessions: is the target a folder, and `tar` with the file as its input.
     probe, tar = ended(demo, known, 2)
     assert probe["argv"] == ["test", "-d", inside]
     assert tar["argv"][0] == "tar" and tar["exit_code"] == 0
     assert data in demo.export(tar["id"], "stdin")
-    known = ids(demo)
+    known = demo.ids()
     client.run("cp", f"{POD}:{inside}", down, "-c", "shell", check=0)
     assert hashlib.sha256(down.read_bytes()).digest() == hashlib.sha256(data).digest()
-    row = newest(demo, known)
+    row = demo.newest(known)
     assert row["argv"] == ["tar", "cf", "-", inside]
     tar = demo.export(row["id"])
     assert data in tar
 
 
 def test_attach_shows_what_the_process_prints(client, demo):
-    known = ids(demo)
+    known = demo.ids()
     process = client.start("attach", "ticker")
     seen = process.stdout.readline() + process.stdout.readline()
     process.terminate()
     seen += process.stdout.read()
     process.wait(20)
-    row = newest(demo, known, pod="ticker")
+    row = demo.newest(known, pod="ticker")
     recorded = demo.export(row["id"])
     assert seen and recorded.startswith(seen)
 
@@ -95,13 +75,13 @@ def test_run_it_rm(client, demo, code):
     terminal.type("hello\r")
     terminal.expect("got-hello\r\n")
     assert terminal.end(60) == code
-    row = newest(demo, (), pod=name)
+    row = demo.newest((), pod=name)
     assert b"got-hello\r\n" in demo.export(row["id"])
     assert demo.export(row["id"]).rstrip() in terminal.seen
 
 
 def test_debug_with_an_ephemeral_container(client, demo):
-    known = ids(demo)
+    known = demo.ids()
     container = unique("dbg")
     terminal = Terminal(
         client.argv("debug", "-it", POD, IMAGE, f"--container={container}", "--", "sh"), client.env
@@ -111,7 +91,7 @@ def test_debug_with_an_ephemeral_container(client, demo):
     terminal.expect("debug-42")
     terminal.type("exit\r")
     terminal.end(60)
-    row = newest(demo, known, container=container)
+    row = demo.newest(known, container=container)
     recorded = demo.export(row["id"])
     assert b"debug-42\r\n" in recorded
     assert recorded.rstrip() in terminal.seen
@@ -119,45 +99,25 @@ def test_debug_with_an_ephemeral_container(client, demo):
 
 @pytest.mark.parametrize("how", ["node", "copy"])
 def test_debug_with_a_pod_of_its_own(client, demo, how):
-    known = ids(demo)
+    known = demo.ids()
     copy = [POD, "--same-node", "--container=dbg", "--copy-to", unique("copy")]
     words = copy if how == "copy" else [f"node/{demo.node}"]
     terminal = Terminal(client.argv("debug", "-it", *words, IMAGE, "--", "sh"), client.env)
-    until(lambda: ids(demo) - known, what="the attach")
+    until(lambda: demo.ids() - known, what="the attach")
     terminal.type("echo debug-$((6*7))\r")
     terminal.expect("debug-42")
     terminal.type("exit\r")
     terminal.end(60)
-    row = newest(demo, known)
+    row = demo.newest(known)
     assert b"debug-42\r\n" in demo.export(row["id"])
 
 
-class Greeting(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = b"forwarded:" + self.path.encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 def test_port_forward(client, demo):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        port = server.server_address[1]
-        known = ids(demo)
-        process = client.start("port-forward", POD, f":{port}")
-        local = re.search(rb"127\.0\.0\.1:(\d+)", process.stdout.readline())[1].decode()
+    known = demo.ids()
+    with forwarded(client, POD) as (port, get):
         for path in ("/one", "/two"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{local}{path}", timeout=10) as answer:
-                assert answer.read() == b"forwarded:" + path.encode()
-        process.terminate()
-        process.wait(20)
-        server.shutdown()
-    row = newest(demo, known)
+            assert get(path) == b"forwarded:" + path.encode()
+    row = demo.newest(known)
     cast = demo.run("export", row["id"], "--format", "cast2").stdout.decode()
     # One entry per forwarded connection, with the pod's port.
     assert cast.count("opened") == 2

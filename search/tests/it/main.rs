@@ -35,6 +35,15 @@ impl Bench {
         Self { library, folder, index, follower }
     }
 
+    /// With one session, in which these were typed.
+    async fn typed(commands: &[&str]) -> Self {
+        let mut bench = Self::new();
+        let exited = storage::Outcome::Exited { exit_code: 0 };
+        bench.library.record(&library::Session::default(), exited, commands).await;
+        bench.step().await;
+        bench
+    }
+
     /// Ends the follower and starts another.
     fn restart(self) -> Self {
         let Self { library, folder, index, follower } = self;

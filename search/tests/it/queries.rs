@@ -21,16 +21,9 @@ const TYPED: [&str; 10] = [
     "(cd /srv && ls)",
 ];
 
-async fn bench() -> Bench {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Exited { exit_code: 0 }, &TYPED).await;
-    bench.step().await;
-    bench
-}
-
 #[tokio::test]
 async fn each_kind_of_word_is_found() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let cases: [(&str, &[usize]); 32] = [
         ("10.0.3.7", &[0]),
         ("10.0.3.7:8080", &[0]),
@@ -74,7 +67,7 @@ async fn each_kind_of_word_is_found() {
 
 #[tokio::test]
 async fn times_are_seen_from_who_asks() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let now = "2026-11-22T12:00:00+01:00[Europe/Berlin]".parse().unwrap();
     let count = |text: &str| {
         let text = format!("source:typed {text}");
@@ -98,7 +91,7 @@ async fn times_are_seen_from_who_asks() {
 
 #[tokio::test]
 async fn hits_come_in_the_order_asked_for() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let first = |order, text: &str| {
         let query = Query { text: format!("source:typed {text}"), order, ..Query::default() };
         bench.index.search(&query).unwrap().hits.remove(0).text
@@ -145,7 +138,7 @@ async fn pages_from_a_cursor_are_whole_and_stay() {
 
 #[tokio::test]
 async fn hits_are_counted_by_whom_and_where() {
-    let mut bench = bench().await;
+    let mut bench = Bench::typed(&TYPED).await;
     let other = Session { user: "bob", namespace: "web", at: 5, ..Session::default() };
     bench.library.record(&other, Outcome::Ended, &["kubectl get nodes"]).await;
     bench.step().await;
@@ -181,7 +174,7 @@ async fn days_are_those_of_who_asks() {
 
 #[tokio::test]
 async fn an_image_finds_what_was_done_in_it() {
-    let mut bench = bench().await;
+    let mut bench = Bench::typed(&TYPED).await;
     let other = Session { image: "docker.io/library/postgres:18", at: 5, ..Session::default() };
     bench.library.record(&other, Outcome::Ended, &["psql"]).await;
     bench.step().await;

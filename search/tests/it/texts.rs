@@ -19,16 +19,9 @@ const TYPED: [&str; 8] = [
     "ssh 10.0.37 # 10-0-3-7",
 ];
 
-async fn bench() -> Bench {
-    let mut bench = Bench::new();
-    bench.library.record(&Session::default(), Outcome::Exited { exit_code: 0 }, &TYPED).await;
-    bench.step().await;
-    bench
-}
-
 #[tokio::test]
 async fn words_and_tokens_are_found_as_such() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let cases: [(&str, &[usize]); 20] = [
         ("kubectl", &[3, 4]),
         ("delete kubectl", &[3, 4]),
@@ -60,7 +53,7 @@ async fn words_and_tokens_are_found_as_such() {
 
 #[tokio::test]
 async fn a_hit_says_where_it_is_from() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let hit = find(&bench.index, "/etc/passwd").remove(0);
     assert_eq!((hit.kind, hit.source), (Kind::Command, Some(CommandSource::Typed)));
     assert_eq!(hit.micros_in_session, Some(2_000_000));
@@ -80,7 +73,7 @@ async fn a_hit_says_where_it_is_from() {
 
 #[tokio::test]
 async fn filters_narrow() {
-    let mut bench = bench().await;
+    let mut bench = Bench::typed(&TYPED).await;
     let other = Session {
         user: "bob",
         namespace: "kube-system",
@@ -114,7 +107,7 @@ async fn filters_narrow() {
 
 #[tokio::test]
 async fn hits_are_paged_newest_first_with_a_total() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let page = |offset| {
         let query = Query { text: "source:typed".to_owned(), limit: 3, offset, ..Query::default() };
         bench.index.search(&query).unwrap()
@@ -159,7 +152,7 @@ async fn hostile_text_is_indexed_and_shown_as_it_is() {
 
 #[tokio::test]
 async fn hostile_queries_are_answered_or_explained() {
-    let bench = bench().await;
+    let bench = Bench::typed(&TYPED).await;
     let parts = [
         "\"",
         "-",
