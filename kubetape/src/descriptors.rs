@@ -3,8 +3,9 @@
 use anyhow::{Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What everything but connections and sessions takes: the index, storage, the web's connections.
-const OTHERS: u64 = 512;
+/// What everything but connections and sessions takes: the index, storage, the web's connections, and second files of sessions
+/// that say something just now.
+const OTHERS: u64 = 1_024;
 
 /// Sees to it that as many as `limits` need can be open. Most systems start a process with 1,024, and allow it far more.
 ///

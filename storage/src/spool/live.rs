@@ -84,8 +84,6 @@ impl Live {
     pub(super) fn keeps(&self, file: File) -> Arc<Kept> {
         let kept = Arc::new(Kept { file, dirty: AtomicBool::new(true) });
         let mut unsynced = self.lock();
-        // Nobody else has one any more that will not be written again; what it lacks on the disk is synced once more.
-        unsynced.kept.retain(|kept| Arc::strong_count(kept) > 1 || kept.dirty.load(Ordering::Acquire));
         unsynced.kept.push(Arc::clone(&kept));
         unsynced.made = true;
         drop(unsynced);
@@ -143,6 +141,7 @@ impl Live {
                 Err(error) => return Err(error),
             }
         }
+        drop(kept);
         self.forget_older(files.len());
         Ok(())
     }
@@ -161,13 +160,15 @@ impl Live {
         unsynced.files.len()
     }
 
-    /// All but the newest of the first `synced` files will not be written again.
+    /// All but the newest of the first `synced` files will not be written again, nor will kept ones that the writer has let
+    /// go of.
     fn forget_older(&self, synced: usize) {
         let ended = self.extent.borrow().ended;
         let mut unsynced = self.lock();
         let keep = usize::from(!ended);
         let forget = synced.min(unsynced.files.len().saturating_sub(keep));
         unsynced.files.drain(..forget);
+        unsynced.kept.retain(|kept| Arc::strong_count(kept) > 1 || kept.dirty.load(Ordering::Acquire));
     }
 
     fn lock(&self) -> MutexGuard<'_, Unsynced> {

@@ -11,18 +11,21 @@ use std::{
 use super::frame::{self, Frame, MARK_FRAME, Mark};
 
 /// Bytes of both slots.
-pub(super) const BYTES: u64 = 2 * MARK_FRAME as u64;
+const BYTES: u64 = 2 * MARK_FRAME as u64;
 
 /// Where a session's marks are.
 pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("marks")
 }
 
-/// A new file with room for both.
-pub(super) fn create(folder: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(folder))?;
-    file.write_all_at(&[0; 2 * MARK_FRAME], 0)?;
-    Ok(file)
+/// The file, made where there is none, and the bytes that it is larger by: it has room for both slots from the start.
+pub(super) fn open(folder: &Path) -> io::Result<(File, u64)> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path(folder))?;
+    let there = file.metadata()?.len();
+    if there == 0 {
+        file.write_all_at(&[0; 2 * MARK_FRAME], 0)?;
+    }
+    Ok((file, BYTES.saturating_sub(there)))
 }
 
 /// Writes the `counter`th mark, over the one before the last.
@@ -42,8 +45,7 @@ pub(super) fn keep(folder: &Path, mark: &Mark) -> io::Result<()> {
         Some((counter, _)) => counter + 1,
         None => 0,
     };
-    // A process that died while it made the file left it without a mark.
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path(folder))?;
+    let (file, _) = open(folder)?;
     write(&file, counter, mark)?;
     file.sync_data()
 }

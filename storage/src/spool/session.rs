@@ -31,7 +31,8 @@ pub struct Session {
     lines: u64,
     /// What was known at the last append.
     last: Mark,
-    /// The mark that stands by itself, and how many were written there.
+    /// The file of marks by themselves, where one was written to it since the last segment; what it has, and how many were
+    /// written.
     marks: Option<Arc<Kept>>,
     marked: Mark,
     counter: u64,
@@ -122,7 +123,8 @@ impl Session {
         if self.is_news(&last) {
             let _ = self.write_mark(&last);
         }
-        self.file = None;
+        // A session that says nothing for some time has no file open.
+        (self.file, self.marks) = (None, None);
         self.number += 1;
         self.length = 0;
         self.lines = 0;
@@ -182,8 +184,8 @@ impl Session {
         let kept = match marks {
             Some(kept) => kept,
             None => {
-                let file = marks::create(&live.folder).map_err(failed)?;
-                inner.took(live, marks::BYTES);
+                let (file, bytes) = marks::open(&live.folder).map_err(failed)?;
+                inner.took(live, bytes);
                 marks.insert(live.keeps(file))
             }
         };
