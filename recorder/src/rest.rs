@@ -47,7 +47,8 @@ fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &Hel
         let text = format!("missing: the end of {}, up to byte {total}, was damaged on the gateway's disk", name(code));
         return timeline.event(micros, Code::Gap, &text);
     };
-    let mut expected = held.omission.as_ref().map_or(*from, |omission| omission.from_byte + omission.bytes);
+    let mut expected =
+        held.omission.as_ref().map_or(*from, |omission| omission.from_byte.saturating_add(omission.bytes));
     remark(timeline, code, *first, expected, held.omission.as_ref());
     for (micros, at, bytes) in &held.pieces {
         if *at > expected {

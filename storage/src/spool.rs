@@ -29,6 +29,8 @@ mod error;
 mod fact;
 mod follow;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod held;
 mod inner;
 mod left;

@@ -159,11 +159,17 @@ pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<Held> 
     let mut files = Vec::new();
     for counter in 0..2 {
         match fs::read(path(folder, NAMES[place], counter)) {
-            Ok(bytes) => files.extend(read_file(&bytes)),
+            Ok(bytes) => files.push(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(held_of(&files, total))
+}
+
+/// The same from the files' contents, in any order.
+pub(super) fn held_of(files: &[Vec<u8>], total: u64) -> Held {
+    let mut files: Vec<Read> = files.iter().filter_map(|bytes| read_file(bytes)).collect();
     files.sort_unstable_by_key(|file| file.counter);
     let omission = files.last().and_then(|newest| newest.before.clone());
     let mut pieces: Vec<_> = files.into_iter().flat_map(|file| file.pieces).collect();
@@ -176,7 +182,7 @@ pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<Held> 
         behind = behind.max(*at + bytes.len() as u64);
         !bytes.is_empty()
     });
-    Ok(Held { omission, pieces })
+    Held { omission, pieces }
 }
 
 struct Read {

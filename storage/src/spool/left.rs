@@ -60,11 +60,16 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
 pub(super) fn read(folder: &Path, number: u32) -> Result<Segment, SpoolError> {
     let path = segment(folder, number);
     let bytes = fs::read(&path).map_err(|error| SpoolError::failed("read", &path, error))?;
+    Ok(segment_of(&bytes))
+}
+
+/// A segment's content from its file's.
+pub(super) fn segment_of(bytes: &[u8]) -> Segment {
     let mut found = Segment { lines: Vec::with_capacity(bytes.len()), ..Segment::default() };
     let mut at = 0;
     // Since when bytes are missing.
     let mut missing: Option<u64> = None;
-    while let Some((part, next)) = frame::part(&bytes, at) {
+    while let Some((part, next)) = frame::part(bytes, at) {
         at = next;
         match part {
             Part::Frame(Frame::Lines(mark, lines)) => {
@@ -83,7 +88,7 @@ pub(super) fn read(folder: &Path, number: u32) -> Result<Segment, SpoolError> {
             Part::Torn(range) => found.torn = range.len() as u64,
         }
     }
-    Ok(found)
+    found
 }
 
 /// Of what the last line's frame and the mark by itself say, the newer. Digests are in the latter only, and of streams that

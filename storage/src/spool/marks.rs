@@ -55,9 +55,14 @@ fn newest(folder: &Path) -> io::Result<Option<(u64, Mark)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
+    Ok(newest_of(&bytes))
+}
+
+/// The newest mark of a file's slots, and its counter.
+pub(super) fn newest_of(bytes: &[u8]) -> Option<(u64, Mark)> {
     let marks = bytes.chunks(MARK_FRAME).filter_map(|slot| match frame::first(slot)? {
         (Frame::Mark(counter, mark), _) => Some((counter, mark)),
         _ => None,
     });
-    Ok(marks.max_by_key(|(counter, _)| *counter))
+    marks.max_by_key(|(counter, _)| *counter)
 }
