@@ -3,6 +3,7 @@
 mod entry;
 mod expansion;
 mod keys;
+mod line;
 mod prompt;
 mod resolve;
 mod scan;
@@ -23,9 +24,9 @@ use storage::{
 use crate::{decoder::Decoder, emulator::Emulator};
 use entry::{Entry, Prompt};
 use keys::Keys;
+use line::Waiting;
 use scan::{Scanner, Stop};
 use shot::{Shot, View};
-use waiting::Waiting;
 
 /// Most command lines of a session; later ones are not listed.
 const ENTRIES: usize = 20_000;
@@ -39,6 +40,8 @@ const PROMPTS: usize = 100;
 const LEARNED: usize = 64;
 /// Rows kept above the screen, so that a command of many lines can be read.
 const SCROLLBACK: usize = 200;
+/// Bytes of output by which it is told what a line editor printed right before its signs.
+const RECENT: usize = 16;
 /// Nothing was printed for so long: the cursor may be waiting.
 const PAUSE_MICROS: u64 = 3_000;
 /// Nothing was printed for so long: the cursor waits for a person.
@@ -77,6 +80,10 @@ pub struct Commands {
     start: Option<u64>,
     /// The cursor's column before carriage returns.
     column: Option<usize>,
+    /// The last bytes that were printed, in however many pieces they came.
+    recent: String,
+    /// A line editor is about to print its prompt beside something else.
+    beside: bool,
 }
 
 enum State {
@@ -126,6 +133,8 @@ impl Commands {
             prompts: HashSet::new(),
             start: None,
             column: None,
+            recent: String::new(),
+            beside: false,
         }
     }
 
@@ -165,6 +174,7 @@ impl Commands {
     pub fn typed(&mut self, micros: u64, bytes: &[u8]) {
         self.passed(micros, true);
         self.keys.feed(bytes);
+        self.entered_at_edge(micros);
     }
 
     /// Output.
@@ -184,11 +194,12 @@ impl Commands {
                     self.show(micros, &rest[..1]);
                     rest = &rest[1..];
                 }
-                Some(stop) => self.stop(micros, stop, piece),
+                Some(stop) => self.stop(micros, stop),
                 None => {}
             }
         }
         self.unseen = true;
+        self.keys.printed();
     }
 
     /// Output was left out: the screen is not known any more. `alternate`: it is the alternate one.
@@ -199,7 +210,8 @@ impl Commands {
         self.scanner = Scanner::default();
         self.state = State::Output(None);
         self.left = None;
-        (self.floor, self.start, self.unseen) = (0, None, false);
+        (self.floor, self.start, self.unseen, self.beside) = (0, None, false, false);
+        self.recent.clear();
         if let Some(entry) = self.entries.last_mut().filter(|entry| entry.ended.is_none()) {
             entry.first_output.get_or_insert(micros);
             entry.last_output = Some(micros);
@@ -250,6 +262,17 @@ impl Commands {
         if piece.is_empty() {
             return;
         }
+        let printed = self.scanner.printed && piece != "\n";
+        if printed {
+            self.left_edge();
+        }
+        if piece.starts_with('\r')
+            && self.recent.ends_with('\n')
+            && let State::Output(Some(waiting)) = &mut self.state
+        {
+            waiting.goes_on_below();
+        }
+        self.remember(piece);
         // Where the cursor was before a line's end took it back.
         let shown = piece.trim_end_matches('\r');
         self.emulator.feed(shown, Evicted(&mut self.evicted));
@@ -258,7 +281,7 @@ impl Commands {
             self.column = Some(column);
         }
         self.emulator.feed(&piece[shown.len()..], Evicted(&mut self.evicted));
-        if !self.scanner.printed || piece == "\n" {
+        if !printed {
             return;
         }
         self.left = None;
@@ -269,6 +292,13 @@ impl Commands {
             entry.first_output.get_or_insert(micros);
             entry.last_output = Some(micros);
         }
+    }
+
+    /// Keeps the end of what was printed: a terminal may hand on any piece of it by itself.
+    fn remember(&mut self, piece: &str) {
+        self.recent.push_str(&piece[piece.ceil_char_boundary(piece.len().saturating_sub(RECENT))..]);
+        let old = self.recent.len().saturating_sub(RECENT);
+        self.recent.drain(..self.recent.ceil_char_boundary(old));
     }
 
     fn view(&self) -> View {

@@ -4,20 +4,28 @@ pub(super) struct Keys {
     seen: bool,
     /// Enters that no line answered yet.
     enters: u32,
-    /// Ctrl-C was the last key but for later Enters.
+    /// Ctrl-C, or another key that gives a line up, was the last one but for later Enters.
     interrupted: bool,
+    /// Keys since the output that answered those before.
+    unanswered: usize,
+    answered: bool,
 }
 
 impl Keys {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.seen = true;
+        if std::mem::take(&mut self.answered) {
+            self.unanswered = 0;
+        }
+        self.unanswered = self.unanswered.saturating_add(bytes.len());
         for &byte in bytes {
             match byte {
                 b'\r' | b'\n' | 0x0f => {
                     self.enters = self.enters.saturating_add(1);
                     self.interrupted = false;
                 }
-                0x03 | 0x1c => self.interrupted = true,
+                // Ctrl-C, ctrl-\, and zsh's ctrl-G.
+                0x03 | 0x1c | 0x07 => self.interrupted = true,
                 _ => self.interrupted = false,
             }
         }
@@ -31,6 +39,16 @@ impl Keys {
     /// Whether Enter was pressed and no line was taken for it.
     pub(super) fn entered(&self) -> bool {
         self.enters > 0
+    }
+
+    /// Whether Enter alone was pressed since the last output: all that was typed before it is on the screen.
+    pub(super) fn entered_alone(&self) -> bool {
+        self.entered() && self.unanswered == 1 && !self.interrupted
+    }
+
+    /// Output came.
+    pub(super) fn printed(&mut self) {
+        self.answered = true;
     }
 
     pub(super) fn interrupted(&self) -> bool {

@@ -117,6 +117,25 @@ impl Shot {
         self
     }
 
+    /// Without the cursor's row, where that is an empty one to which a full one went on: a line editor goes there at
+    /// once, and Enter need not go further. None where the cursor stands elsewhere.
+    pub(super) fn without_empty_row(mut self) -> Option<Self> {
+        let last = self.lines.last_mut()?;
+        let start = last.rows.last().copied().unwrap_or(0);
+        if self.below || self.cursor != start || !last.text.get(start..)?.trim().is_empty() {
+            return None;
+        }
+        last.rows.pop();
+        last.text.truncate(start);
+        if start == 0 {
+            self.lines.pop();
+            self.lines.last().filter(|before| before.full)?;
+        }
+        self.cursor = self.lines.last()?.text.len();
+        self.row = self.row.checked_sub(1)?;
+        Some(self)
+    }
+
     /// The cursor's line up to the cursor, and what stands behind it at the right edge.
     pub(super) fn around_cursor(&self) -> Option<(&str, &str)> {
         let (before, after) = self.last()?.text.split_at_checked(self.cursor)?;

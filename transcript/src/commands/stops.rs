@@ -4,14 +4,17 @@ use avt::ScreenKind;
 
 use storage::Evidence;
 
-use super::{Commands, Editing, State, resolve, scan::Stop, waiting::prompt_of};
+use super::{Commands, Editing, Evicted, State, resolve, scan::Stop, shot::Shot, waiting::prompt_of};
+
+/// What zsh prints last before it waits: its prompt has been shown by then. A right prompt ends with a way back.
+const BEHIND: &[&str] = &["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"];
 
 impl Commands {
-    pub(super) fn stop(&mut self, micros: u64, stop: Stop, piece: &str) {
+    pub(super) fn stop(&mut self, micros: u64, stop: Stop) {
         match stop {
             Stop::LineFeed => {}
             Stop::Erase => self.line_begins(),
-            Stop::PasteOn => self.paste_on(micros, piece),
+            Stop::PasteOn => self.paste_on(micros),
             Stop::PasteOff => self.paste_off(micros),
             Stop::Prompt => self.prompted(micros),
             Stop::Input => self.input_begins(micros),
@@ -36,7 +39,7 @@ impl Commands {
     }
 
     /// A line editor begins, before its prompt (readline, fish) or behind it (zsh).
-    fn paste_on(&mut self, micros: u64, piece: &str) {
+    fn paste_on(&mut self, micros: u64) {
         if self.emulator.terminal().active_screen_kind() == ScreenKind::Alternate {
             return;
         }
@@ -50,8 +53,9 @@ impl Commands {
             }
         }
         self.line_begins();
-        let behind = ["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"].iter().any(|end| piece.ends_with(end));
+        let behind = BEHIND.iter().any(|end| self.recent.ends_with(end));
         let prompt = if behind { self.shot().as_ref().and_then(prompt_of) } else { None };
+        self.beside = !behind && self.emulator.terminal().cursor().col > 0;
         self.editors = true;
         let evidence = if self.marks { Evidence::Osc133 } else { Evidence::Bracketed };
         self.ready(micros);
@@ -67,16 +71,36 @@ impl Commands {
         });
     }
 
-    fn paste_off(&mut self, micros: u64) {
-        let State::Editing(editing) = &mut self.state else { return };
-        if self.left.is_some() {
-            self.enter(micros);
-        } else if editing.behind {
-            self.left = self.shot_of_buffer();
-            self.enter(micros);
-        } else {
-            editing.done = Some(micros);
+    /// readline takes it that its prompt begins at the left edge, also where output without a line end stands there.
+    /// It breaks lines by that, and on the screen their rows get mixed up. Here they are shown as readline means them.
+    pub(super) fn left_edge(&mut self) {
+        let terminal = self.emulator.terminal();
+        let beside = std::mem::take(&mut self.beside) && terminal.cursor().col > 0;
+        if beside && terminal.active_screen_kind() == ScreenKind::Primary {
+            self.emulator.feed("\r\n", Evicted(&mut self.evicted));
+            self.line_begins();
         }
+    }
+
+    fn paste_off(&mut self, micros: u64) {
+        let State::Editing(Editing { behind, .. }) = self.state else { return };
+        if !behind && self.left.as_ref().is_none_or(|left| left.below) {
+            // fish goes no further down from an empty row: output begins in that one.
+            let at_edge = self.shot().and_then(Shot::without_empty_row);
+            if at_edge.is_some() {
+                self.left = at_edge;
+                self.line_begins();
+            }
+        }
+        if self.left.is_none() && behind {
+            self.left = self.shot_of_buffer();
+        } else if self.left.is_none() {
+            if let State::Editing(editing) = &mut self.state {
+                editing.done = Some(micros);
+            }
+            return;
+        }
+        self.enter(micros);
     }
 
     pub(super) fn prompted(&mut self, micros: u64) {

@@ -3,50 +3,12 @@
 use storage::Evidence;
 
 use super::{
-    BROKEN, Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,
+    Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,
     entry::{Entry, Prompt},
+    line::{Waiting, note},
     prompt,
     shot::{Logical, Shot},
 };
-
-/// A line on which the cursor waited, of a program without a sign for it.
-pub(super) struct Waiting {
-    row: u64,
-    prompt: Prompt,
-    sure: bool,
-    ready: u64,
-    /// Rows that the line editor broke at the terminal's edge.
-    broken: Vec<u64>,
-    /// The last row was full and the cursor went to the next: the line goes on there, or it was entered.
-    full: Option<Shot>,
-    /// The cursor waited in that next row.
-    goes_on: bool,
-}
-
-impl Waiting {
-    fn new(row: u64, prompt: Prompt, sure: bool, ready: u64) -> Self {
-        Self { row, prompt, sure, ready, broken: Vec::new(), full: None, goes_on: false }
-    }
-
-    /// The line, of all rows that the line editor broke it over; none where the cursor is on another line.
-    fn whole(&self, mut shot: Shot) -> Option<Shot> {
-        let first = shot.lines.iter().position(|line| line.row == self.row)?;
-        let lines = shot.lines.split_off(first);
-        let (last, before) = lines.split_last()?;
-        let mut whole = Logical { row: self.row, ..Logical::default() };
-        for (line, next) in before.iter().zip(&lines[1..]) {
-            let broken = line.full || self.broken.iter().any(|row| (line.row..next.row).contains(row));
-            if !broken {
-                return None;
-            }
-            whole.text.push_str(&line.text);
-        }
-        shot.cursor += whole.text.len();
-        whole.text.push_str(&last.text);
-        shot.lines = vec![whole];
-        Some(shot)
-    }
-}
 
 impl Commands {
     /// Time passed since the last event, until a key (`key`) or output came: did the cursor wait?
@@ -55,6 +17,8 @@ impl Commands {
         let pause = micros.saturating_sub(self.last_micros);
         let since = self.last_micros;
         self.last_micros = since.max(micros);
+        // What waits by now has its prompt already.
+        self.beside &= !key && pause < WAIT_MICROS;
         if !self.unseen || !(key || pause >= PAUSE_MICROS) {
             return;
         }
@@ -88,8 +52,7 @@ impl Commands {
         let Some(shot) = shot else { return };
         let Some(line) = shot.last() else { return };
         if let Some(mut before) = before.take_if(|before| before.full.is_some()) {
-            if line.row > before.row && !line.text.starts_with(&before.prompt.text) {
-                before.goes_on = true;
+            if before.has(line, shot.cursor) {
                 *waiting = Some(before);
                 return;
             }
@@ -99,9 +62,8 @@ impl Commands {
             return self.cursor_waits(since, waits);
         }
         // The cursor is in a further row of the same line.
-        let further = |before: &mut Waiting| {
-            !before.broken.is_empty() && before.row < line.row && before.whole(shot.clone()).is_some()
-        };
+        let further =
+            |before: &mut Waiting| before.is_broken() && before.row < line.row && before.whole(shot.clone()).is_some();
         if let Some(before) = before.take_if(further) {
             *waiting = Some(before);
             return;
@@ -148,21 +110,24 @@ impl Commands {
         let Some(shot) = self.shot_of_left() else { return };
         let columns = self.emulator.terminal().size().0;
         let at_edge = self.column.is_some_and(|column| column + 1 >= columns);
-        if at_edge && waiting.broken.len() < BROKEN {
-            waiting.broken.push(shot.row);
+        // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF.
+        let by_itself = at_edge && self.recent.ends_with("\r\r");
+        if at_edge {
+            note(&mut waiting.broken, Some(shot.row));
         }
         let abandoned = || shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
         if !shot.below && self.keys.interrupted() && abandoned() {
             // The next prompt is another line, however soon a key follows it.
             return;
         }
-        if shot.below || (self.keys.seen() && !self.keys.entered()) {
+        let more = waiting.has_line_end(shot.row) && self.shown_below();
+        if shot.below || more || (self.keys.seen() && (by_itself || !self.keys.entered())) {
             // A line editor goes to the last row first, or shows completions, or a look at a result, below its line.
+            waiting.left = Some(shot.row).filter(|_| !shot.below && !at_edge);
             self.state = State::Output(Some(waiting));
             return;
         }
-        let before = if waiting.goes_on { None } else { waiting.full.take() };
-        if let Some(before) = before {
+        if let Some(before) = waiting.full_at_last() {
             // Nothing was typed in this row: the full one above it was the last.
             self.waiting_entered(micros, waiting, before);
             return self.output_line_left();
@@ -170,11 +135,32 @@ impl Commands {
         let Some(whole) = waiting.whole(shot) else { return self.output_line_left() };
         if at_edge && !self.keys.seen() {
             // BusyBox breaks a long line itself, or this was its end: the next row tells.
-            (waiting.full, waiting.goes_on) = (Some(whole), false);
+            waiting.full = Some(whole);
             self.state = State::Output(Some(waiting));
             return;
         }
         self.waiting_entered(micros, waiting, whole);
+    }
+
+    /// Enter was pressed where BusyBox had gone to the next row already: it goes no further, and output begins there.
+    pub(super) fn entered_at_edge(&mut self, micros: u64) {
+        let State::Output(Some(waiting)) = &self.state else { return };
+        if !waiting.is_broken() || !self.keys.entered_alone() {
+            return;
+        }
+        let Some(shot) = self.shot().and_then(Shot::without_empty_row) else { return };
+        let Some(whole) = waiting.ending_with(shot) else { return };
+        if let State::Output(Some(waiting)) = std::mem::replace(&mut self.state, State::Output(None)) {
+            self.line_begins();
+            self.waiting_entered(micros, waiting, whole);
+        }
+    }
+
+    /// Whether something stands in the row below the cursor.
+    fn shown_below(&self) -> bool {
+        let terminal = self.emulator.terminal();
+        let below = terminal.screen().visible_lines().nth(terminal.cursor().row + 1);
+        below.is_some_and(|row| row.cells().iter().any(|cell| cell.char() != ' '))
     }
 
     fn waiting_entered(&mut self, micros: u64, waiting: Waiting, shot: Shot) {

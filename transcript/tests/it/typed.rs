@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use storage::cast::Code;
 use transcript::Commands;
 
 use crate::{
@@ -121,5 +122,20 @@ fn what_was_typed_without_echo_is_in_no_command() {
                 session.secrets.iter().filter(|secret| found.iter().any(|text| text.contains(secret.as_str())));
             assert_eq!(leaked.count(), 0, "{}", session.name);
         }
+    }
+}
+
+#[test]
+fn pieces_of_output_may_be_of_any_size() {
+    for session in sessions("tuned").iter().chain(&sessions("heldout")) {
+        let mut commands = Commands::new();
+        for event in session.events(true) {
+            match event.bytes() {
+                Some((Code::Output, bytes)) => bytes.chunks(1).for_each(|byte| commands.printed(event.micros, byte)),
+                _ => commands.event(&event),
+            }
+        }
+        let texts: Vec<String> = commands.finish().into_iter().map(|command| command.text).collect();
+        assert_eq!(texts, found(session, true), "{}", session.name);
     }
 }

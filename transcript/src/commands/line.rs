@@ -1,0 +1,111 @@
+//! A line on which the cursor waited, over the rows that a line editor broke it into.
+
+use super::{
+    BROKEN,
+    entry::Prompt,
+    shot::{Logical, Shot},
+};
+
+/// A line on which the cursor waited, of a program without a sign for it.
+pub(super) struct Waiting {
+    pub(super) row: u64,
+    pub(super) prompt: Prompt,
+    pub(super) sure: bool,
+    pub(super) ready: u64,
+    /// Rows that the line editor broke at the terminal's edge.
+    pub(super) broken: Vec<u64>,
+    /// The last row was full and the cursor went to the next: the line goes on there, or it was entered.
+    pub(super) full: Option<Shot>,
+    /// Rows that were full, and below which the cursor waited.
+    goes_on: Vec<u64>,
+    /// The row that was left last, without Enter.
+    pub(super) left: Option<u64>,
+    /// Rows that end with a line end that is part of the text: readline's, of a line out of its history.
+    ended: Vec<u64>,
+}
+
+impl Waiting {
+    pub(super) fn new(row: u64, prompt: Prompt, sure: bool, ready: u64) -> Self {
+        Self {
+            row,
+            prompt,
+            sure,
+            ready,
+            broken: Vec::new(),
+            full: None,
+            goes_on: Vec::new(),
+            left: None,
+            ended: Vec::new(),
+        }
+    }
+
+    /// A carriage return came right behind the line feed, as readline moves in the line it draws.
+    pub(super) fn goes_on_below(&mut self) {
+        note(&mut self.ended, self.left.take());
+    }
+
+    /// Whether it has several rows, each printed by itself.
+    pub(super) fn is_broken(&self) -> bool {
+        !self.broken.is_empty() || !self.ended.is_empty()
+    }
+
+    pub(super) fn has_line_end(&self, row: u64) -> bool {
+        self.ended.contains(&row)
+    }
+
+    /// The line up to its full row, unless it is known to go on below that.
+    pub(super) fn full_at_last(&mut self) -> Option<Shot> {
+        self.full.take().filter(|full| !self.goes_on.contains(&full.row))
+    }
+
+    /// The whole line, where a row that was broken is its last.
+    pub(super) fn ending_with(&self, shot: Shot) -> Option<Shot> {
+        if self.broken.contains(&shot.row) { self.whole(shot) } else { None }
+    }
+
+    /// Whether the cursor, which waits on `line`, is still in this line, whose last row was full.
+    pub(super) fn has(&mut self, line: &Logical, cursor: usize) -> bool {
+        let full = self.full.as_ref().map(|full| full.row);
+        if line.text.starts_with(&self.prompt.text) {
+            // It went back up, to change something.
+            let back = line.row == self.row && line.full;
+            note(&mut self.goes_on, full.filter(|_| back));
+            return back;
+        }
+        if line.row <= self.row {
+            return false;
+        }
+        // In an empty row it may have been entered as well as go on.
+        let empty = cursor == 0 && line.text.trim().is_empty();
+        note(&mut self.goes_on, full.filter(|_| !empty));
+        true
+    }
+
+    /// The line, of all rows that the line editor broke it over; none where the cursor is on another line.
+    pub(super) fn whole(&self, mut shot: Shot) -> Option<Shot> {
+        let first = shot.lines.iter().position(|line| line.row == self.row)?;
+        let lines = shot.lines.split_off(first);
+        let (last, before) = lines.split_last()?;
+        let mut whole = Logical { row: self.row, ..Logical::default() };
+        for (line, next) in before.iter().zip(&lines[1..]) {
+            let has = |rows: &[u64]| rows.iter().any(|row| (line.row..next.row).contains(row));
+            whole.text.push_str(&line.text);
+            if has(&self.ended) {
+                whole.text.push('\n');
+            } else if !line.full && !has(&self.broken) {
+                return None;
+            }
+        }
+        shot.cursor += whole.text.len();
+        whole.text.push_str(&last.text);
+        shot.lines = vec![whole];
+        Some(shot)
+    }
+}
+
+/// Adds a row, unless a stranger has made there be too many.
+pub(super) fn note(rows: &mut Vec<u64>, row: Option<u64>) {
+    if let Some(row) = row.filter(|row| rows.len() < BROKEN && !rows.contains(row)) {
+        rows.push(row);
+    }
+}

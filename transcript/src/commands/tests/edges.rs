@@ -1,0 +1,158 @@
+//! Lines that line editors break, draw anew and move about in.
+
+use super::*;
+
+/// A key is typed, a piece of output is printed.
+enum Step<'a> {
+    Key(&'a str),
+    Out(&'a str),
+}
+
+use Step::{Key, Out};
+
+/// Steps a second apart, on a terminal of 20 columns.
+fn entered(steps: &[Step<'_>]) -> Vec<String> {
+    let mut commands = Commands::new();
+    commands.resized(0, 20, 10);
+    for (second, step) in (1..).zip(steps) {
+        match step {
+            Key(text) => commands.typed(second * 1_000_000, text.as_bytes()),
+            Out(text) => commands.printed(second * 1_000_000, text.as_bytes()),
+        }
+    }
+    commands.finish().into_iter().map(|command| command.text).collect()
+}
+
+/// The same without the keys.
+fn without_keys(steps: &[Step<'_>]) -> Vec<String> {
+    let out: Vec<Step<'_>> =
+        steps.iter().filter_map(|step| if let Out(text) = step { Some(Out(text)) } else { None }).collect();
+    entered(&out)
+}
+
+/// zsh goes down to a row that it used before without a line feed.
+#[test]
+fn a_prompt_is_known_in_however_many_pieces_it_comes() {
+    let steps = [
+        Out("one\r\ntwo\x1b[A\r\x1b[J% \x1b[K"),
+        Out("\x1b[?2004h"),
+        Out("echo three"),
+        Out("\x1b[?2004l"),
+        Out("\x1b[1B\rthree\r\n\r\x1b[J% \x1b[K"),
+        Out("\x1b[?2004h"),
+    ];
+    assert_eq!(entered(&steps), ["echo three"]);
+}
+
+#[test]
+fn zsh_gives_a_line_up_with_another_key_too() {
+    let prompt = "\r\x1b[J% \x1b[K\x1b[?2004h";
+    let steps = [Out(prompt), Key("lost"), Out("lost"), Key("\x07"), Out("\x1b[?2004l\r\r\n"), Out(prompt)];
+    assert!(entered(&steps).is_empty());
+}
+
+/// fish stays in the row that it went to when the one above was full.
+#[test]
+fn a_line_shortened_to_the_edge() {
+    let prompt = format!("{ON}\x1b[92m> \x1b[m\x1b[K\r\x1b[2C");
+    let steps = [
+        Out(&prompt),
+        Out("echo 90123456789012 cut\x1b[A\r\r\n\x1b[5C"),
+        Key("\x17"),
+        Out("\x08\x08\x08\x1b[K\x1b[A\r\r\n\x1b[2C"),
+        Key("\x7f\x7f"),
+        Out("\x1b[A\r\r\n\x1b[K"),
+        Key("\r"),
+        Out(OFF),
+        Out("\r90123456789012\r\n"),
+        Out(&prompt),
+    ];
+    assert_eq!(entered(&steps), ["echo 9012345678901"]);
+    assert_eq!(without_keys(&steps), ["echo 9012345678901"]);
+}
+
+/// BusyBox prints CR LF itself where a row is full, and nothing for Enter in an empty row.
+#[test]
+fn busybox_at_the_edge() {
+    let steps = [
+        Out("# "),
+        Key("echo 9012345678901"),
+        Out("echo 901234567890"),
+        Out("1\r\r\n"),
+        Key("\r"),
+        Out("9012345678901\r\n# "),
+        Key("echo 9012345678901234"),
+        Out("echo 9012345678901\r\r\n2"),
+        Out("34"),
+        Key("\r"),
+        Out("\r\n9012345678901234\r\n# "),
+    ];
+    assert_eq!(entered(&steps), ["echo 9012345678901", "echo 9012345678901234"]);
+    assert_eq!(without_keys(&steps), ["echo 9012345678901", "echo 9012345678901234"]);
+}
+
+#[test]
+fn a_line_of_several_rows_is_edited_from_its_beginning() {
+    let steps = [
+        Out("# "),
+        Key("echo 9012345678901234"),
+        Out("echo 9012345678901\r\r\n234"),
+        Key("\x01"),
+        Out("\r\x1b[1A\x1b[2C"),
+        Key("x"),
+        Out("xecho 901234567890\r\r\n1234\r\x1b[1A\x1b[3C"),
+        Key("\r"),
+        Out("echo 901234567890\r\r\n1234\r\n"),
+        Out("sh: xecho: not found\r\n# "),
+    ];
+    assert_eq!(entered(&steps), ["xecho 9012345678901234"]);
+    assert_eq!(without_keys(&steps), ["xecho 9012345678901234"]);
+}
+
+/// readline moves down with LF CR in the line that it draws.
+#[test]
+fn a_command_of_several_lines_is_recalled() {
+    let steps = [
+        Out("$ "),
+        Key("\x1b[A"),
+        Out("echo last"),
+        Key("\x1b[A"),
+        Out("\r\x1b[C\x1b[Cif a; then\r\n\r  b\r\n\rfi"),
+        Key("\r"),
+        Out("\r\nsh: a: not found\r\n$ "),
+    ];
+    assert_eq!(entered(&steps), ["if a; then\n  b\nfi"]);
+}
+
+#[test]
+fn what_is_shown_below_a_line_is_not_in_it() {
+    let steps = [
+        Out("$ "),
+        Key("id\r"),
+        Out("id\r\n0\r\n$ "),
+        Key("id\r"),
+        Out("id\r\n0\r\n$ "),
+        Key("ls a\t"),
+        Out("ls a"),
+        Out("\r\nShow all 120? (y/n)"),
+        Key("y"),
+        Out("\r\na1  a2\r\n$ ls a"),
+        Key("1\r"),
+        Out("1\r\na1\r\n$ "),
+    ];
+    assert_eq!(entered(&steps), ["id", "id", "ls a1"]);
+}
+
+/// readline does not know of it, and takes its row to be full six columns later.
+#[test]
+fn a_prompt_beside_output() {
+    let steps = [
+        Out(&format!("{ON}$ ")),
+        Out("printf quartz"),
+        Out(&format!("\r\n{OFF}\rquartz{ON}$ ")),
+        Out("echo 9012345678901 \r"),
+        Out("234"),
+        Out(&format!("\r\n{OFF}\r9012345678901234\r\n{ON}$ ")),
+    ];
+    assert_eq!(entered(&steps), ["printf quartz", "echo 9012345678901234"]);
+}
