@@ -84,6 +84,8 @@ pub struct Commands {
     recent: String,
     /// A line editor is about to print its prompt beside something else.
     beside: bool,
+    /// A line editor's line was entered, and the cursor is still on it: zsh's.
+    leaving: bool,
 }
 
 enum State {
@@ -135,6 +137,7 @@ impl Commands {
             column: None,
             recent: String::new(),
             beside: false,
+            leaving: false,
         }
     }
 
@@ -210,7 +213,8 @@ impl Commands {
         self.scanner = Scanner::default();
         self.state = State::Output(None);
         self.left = None;
-        (self.floor, self.start, self.unseen, self.beside) = (0, None, false, false);
+        (self.floor, self.start) = (0, None);
+        (self.unseen, self.beside, self.leaving) = (false, false, false);
         self.recent.clear();
         if let Some(entry) = self.entries.last_mut().filter(|entry| entry.ended.is_none()) {
             entry.first_output.get_or_insert(micros);
@@ -285,6 +289,7 @@ impl Commands {
             return;
         }
         self.left = None;
+        self.leaving = false;
         if let State::Output(_) = self.state
             && let Some(entry) = self.entries.last_mut()
             && entry.ended.is_none()

@@ -68,7 +68,7 @@ impl Waiting {
         let full = self.full.as_ref().map(|full| full.row);
         if line.text.starts_with(&self.prompt.text) {
             // It went back up, to change something.
-            let back = line.row == self.row && line.full;
+            let back = line.row == self.row && line.text.trim_end().len() > self.prompt.text.len();
             note(&mut self.goes_on, full.filter(|_| back));
             return back;
         }

@@ -94,6 +94,7 @@ impl Commands {
         }
         if self.left.is_none() && behind {
             self.left = self.shot_of_buffer();
+            self.leaving = true;
         } else if self.left.is_none() {
             if let State::Editing(editing) = &mut self.state {
                 editing.done = Some(micros);
@@ -141,6 +142,7 @@ impl Commands {
 
     /// The cursor is about to leave its row downwards.
     pub(super) fn line_feed(&mut self, micros: u64) {
+        self.leaving = false;
         match &mut self.state {
             State::Editing(editing) if editing.done.is_some() => {
                 self.left = self.shot_of_left();

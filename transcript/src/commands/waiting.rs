@@ -46,6 +46,9 @@ impl Commands {
     }
 
     fn cursor_waits(&mut self, since: u64, waits: bool) {
+        if self.leaving {
+            return;
+        }
         let shot = self.shot();
         let State::Output(waiting) = &mut self.state else { return };
         let mut before = waiting.take();
@@ -69,9 +72,11 @@ impl Commands {
             return;
         }
         let Some(prompt) = prompt_of(&shot) else { return };
-        if self.entries.last().is_some_and(|entry| is_back(entry, line)) {
-            self.entries.pop();
+        if let Some(entry) = self.entries.pop_if(|entry| is_back(entry, line)) {
             self.told = self.told.min(self.entries.len());
+            self.floor = entry.floor;
+            let Entry { prompt, sure, ready, .. } = entry;
+            before = prompt.map(|prompt| Waiting::new(line.row, prompt, sure, ready));
         }
         *waiting = Some(match before {
             Some(before)
@@ -133,7 +138,7 @@ impl Commands {
             return self.output_line_left();
         }
         let Some(whole) = waiting.whole(shot) else { return self.output_line_left() };
-        if at_edge && !self.keys.seen() {
+        if by_itself && !self.keys.seen() {
             // BusyBox breaks a long line itself, or this was its end: the next row tells.
             waiting.full = Some(whole);
             self.state = State::Output(Some(waiting));

@@ -25,7 +25,7 @@ fn scores(set: &str, keys: bool) -> BTreeMap<String, Score> {
     for session in sessions(set) {
         let found = found(&session, keys);
         let score = Score::of(&session, &found);
-        if std::env::var_os("TYPED_SHOW").is_some() && keys {
+        if std::env::var("TYPED_SHOW").is_ok_and(|show| show == if keys { "1" } else { "0" }) {
             for (what, texts) in [("missed", &score.missed), ("extra", &score.extra)] {
                 texts.iter().for_each(|text| println!("{set} {}: {what} {text:?}", session.name));
             }

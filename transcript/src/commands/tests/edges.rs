@@ -156,3 +156,39 @@ fn a_prompt_beside_output() {
     ];
     assert_eq!(entered(&steps), ["printf quartz", "echo 9012345678901234"]);
 }
+
+/// node shows below a line what it would result in, and goes back up.
+#[test]
+fn a_result_that_is_shown_while_a_line_is_typed() {
+    let shown = "\x1b[90m5\x1b[39m\x1b[4G\x1b[1A";
+    let left = "\x1b[1B\x1b[2K\x1b[1A\r\r\n5\r\n\x1b[1G\x1b[0J> \x1b[3G";
+    let first = format!("x\r\n{shown}");
+    let again = format!("\x1b[1G\x1b[0J> x\x1b[4G\r\n{shown}");
+    let mut steps = vec![Out("> "), Key("x"), Out(&first), Key("\r"), Out(left)];
+    (0..2).for_each(|_| steps.extend([Key("\x1b[A"), Out(&again), Key("\r"), Out(left)]));
+    assert_eq!(entered(&steps), ["x", "x", "x"]);
+    assert_eq!(without_keys(&steps), ["x", "x", "x"]);
+}
+
+#[test]
+fn a_line_that_is_left_some_time_after_it_was_entered_is_one() {
+    let prompt = "\r\x1b[J% \x1b[K\x1b[?2004h";
+    let mut commands = Commands::new();
+    let mut now = 0;
+    for _ in 0..3 {
+        let pieces = [(prompt, 5_000), ("echo one", 90_000), (OFF, 90_000), ("\r\r\n", 5_000), ("one\r\n", 500)];
+        for (piece, pause) in pieces {
+            now += pause;
+            commands.printed(now, piece.as_bytes());
+        }
+    }
+    assert_eq!(texts(&commands.finish()), ["echo one"; 3]);
+}
+
+/// Without a line editor, a line's end at the edge is its end, whatever a program shows then.
+#[test]
+fn a_line_that_ends_at_the_edge() {
+    let steps =
+        [Out("$ "), Out("wait 678901234567"), Out("\r\n"), Out("\r1 %"), Out("\r2 %"), Out("\r\n$ "), Out("id\r\n$ ")];
+    assert_eq!(entered(&steps), ["wait 678901234567", "id"]);
+}
