@@ -2,6 +2,10 @@ use storage::Evidence;
 
 use super::shot::Logical;
 
+/// Most bytes of what was typed before its prompt came, and of that prompt, where the line is known by having it twice.
+const ECHO: usize = 32;
+const ECHOED_PROMPT: usize = 100;
+
 /// The line in front of what is typed, up to the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prompt {
@@ -48,6 +52,22 @@ impl Entry {
                 .find(|start| line.text.get(*start..).is_some_and(|rest| starts_with(rest, prompt)))?;
             Some((at, offset))
         })
+    }
+
+    /// Where the prompt stands behind what was typed before it came: the terminal showed that, and the line editor does
+    /// once more, behind its prompt. `known`: whether it is a prompt.
+    pub(super) fn behind_echo(&self, known: impl Fn(&str) -> bool) -> Option<((usize, usize), Prompt)> {
+        let last = self.lines.len().checked_sub(1)?;
+        let line = &self.lines[last].text;
+        let near = |length: usize| line.floor_char_boundary(length.min(line.len()));
+        for at in (1..near(ECHO)).filter(|at| line.is_char_boundary(*at)) {
+            let (echo, rest) = line[..near(at + ECHOED_PROMPT)].split_at(at);
+            let again = rest.match_indices(echo).map(|(length, _)| &rest[..length]);
+            if let Some(text) = again.into_iter().find(|text| known(text)) {
+                return Some(((last, at), Prompt { text: text.to_owned(), right: String::new() }));
+            }
+        }
+        None
     }
 
     /// What stands behind the prompt of the line at `at`, down to the cursor's line; and whether it was drawn in, as fish

@@ -63,8 +63,17 @@ impl Waiting {
         if self.broken.contains(&shot.row) { self.whole(shot) } else { None }
     }
 
-    /// Whether the cursor, which waits on `line`, is still in this line, whose last row was full.
-    pub(super) fn has(&mut self, line: &Logical, cursor: usize) -> bool {
+    /// Whether the cursor waits in another row of this line.
+    pub(super) fn has(&mut self, shot: &Shot) -> bool {
+        let Some(line) = shot.last() else { return false };
+        if self.full.is_some() {
+            return self.goes_on_in(line, shot.cursor);
+        }
+        self.is_broken() && self.row < line.row && self.whole(shot.clone()).is_some()
+    }
+
+    /// The same where the row before was full and may have been its last.
+    fn goes_on_in(&mut self, line: &Logical, cursor: usize) -> bool {
         let full = self.full.as_ref().map(|full| full.row);
         if line.text.starts_with(&self.prompt.text) {
             // It went back up, to change something.

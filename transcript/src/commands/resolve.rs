@@ -61,6 +61,11 @@ impl<'a> Learned<'a> {
         self.texts.get(prompt).copied().unwrap_or(0)
     }
 
+    /// Whether a text is a prompt that was seen more than once.
+    fn has(&self, text: &str) -> bool {
+        text.ends_with(' ') && prompt::ends_like_one(text) && self.count(text) >= 2
+    }
+
     /// A prompt that was seen more than once and that a text begins with.
     fn known(&self, text: &str) -> Option<&'a str> {
         let known = self.texts.iter().filter(|(known, times)| **times >= 2 && text.starts_with(**known));
@@ -91,9 +96,9 @@ struct Reading<'a> {
 }
 
 fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
-    let (at, prompt) = own_prompt(entry, learned).or_else(|| known_prompt(entry, learned)).or_else(|| likely(entry))?;
-    let (mut text, drawn_in) = entry.behind(at, &prompt);
-    let mut prompt = prompt;
+    let (mut at, mut prompt) =
+        own_prompt(entry, learned).or_else(|| known_prompt(entry, learned)).or_else(|| likely(entry))?;
+    let (mut text, mut drawn_in) = entry.behind(at, &prompt);
     if !prompt::ends_like_one(&prompt.text)
         && let Some(known) = learned.known(&text)
     {
@@ -102,7 +107,9 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
         prompt.text.push_str(known);
     }
     if entry.evidence == Evidence::Prompt && !is_trusted(&prompt.text, learned) {
-        return None;
+        // Typed before its prompt came, and shown by the terminal, which looked like a prompt.
+        (at, prompt) = entry.behind_echo(|text| learned.has(text))?;
+        (text, drawn_in) = entry.behind(at, &prompt);
     }
     let row = entry.lines.get(at.0)?.row;
     Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text, drawn_in })

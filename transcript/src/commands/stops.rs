@@ -33,9 +33,15 @@ impl Commands {
         let terminal = self.emulator.terminal();
         let cursor = terminal.cursor();
         if cursor.col == 0 && terminal.active_screen_kind() == ScreenKind::Primary {
-            let above = terminal.screen().all_lines().count() - terminal.screen().visible_lines().len();
-            self.start = Some(self.evicted + (above + cursor.row) as u64);
+            self.start = Some(self.row());
         }
+    }
+
+    /// The cursor's row, counted from the start.
+    pub(super) fn row(&self) -> u64 {
+        let terminal = self.emulator.terminal();
+        let above = terminal.screen().all_lines().count().saturating_sub(terminal.screen().visible_lines().len());
+        self.evicted + (above + terminal.cursor().row) as u64
     }
 
     /// A line editor begins, before its prompt (readline, fish) or behind it (zsh).
@@ -151,8 +157,7 @@ impl Commands {
             State::Editing(_) => self.left = self.shot_of_left(),
             State::Output(waiting) => match waiting.take() {
                 Some(waiting) => self.waiting_line_left(micros, waiting),
-                None if self.typed_ahead(micros) => {}
-                None => self.output_line_left(),
+                None => self.unseen_line_left(micros),
             },
         }
     }

@@ -53,48 +53,65 @@ impl Commands {
         let State::Output(waiting) = &mut self.state else { return };
         let mut before = waiting.take();
         let Some(shot) = shot else { return };
-        let Some(line) = shot.last() else { return };
+        if let Some(before) = before.take_if(|before| before.has(&shot)) {
+            self.state = State::Output(Some(before));
+            return;
+        }
         if let Some(mut before) = before.take_if(|before| before.full.is_some()) {
-            if before.has(line, shot.cursor) {
-                *waiting = Some(before);
-                return;
-            }
             if let Some(full) = before.full.take() {
                 self.waiting_entered(since, before, full);
             }
             return self.cursor_waits(since, waits);
         }
-        // The cursor is in a further row of the same line.
-        let further =
-            |before: &mut Waiting| before.is_broken() && before.row < line.row && before.whole(shot.clone()).is_some();
-        if let Some(before) = before.take_if(further) {
-            *waiting = Some(before);
-            return;
+        let (Some(line), Some(prompt)) = (shot.last(), prompt_of(&shot)) else { return };
+        let same = |before: &mut Waiting| {
+            before.row == line.row && (before.sure || !waits) && line.text.starts_with(&before.prompt.text)
+        };
+        let before = self.taken_back(line).or(before).take_if(same);
+        if before.is_none() && waits && prompt::ends_like_one(&prompt.text) {
+            self.keys.waits();
         }
-        let Some(prompt) = prompt_of(&shot) else { return };
-        if let Some(entry) = self.entries.pop_if(|entry| is_back(entry, line)) {
-            self.told = self.told.min(self.entries.len());
-            self.floor = entry.floor;
-            let Entry { prompt, sure, ready, .. } = entry;
-            before = prompt.map(|prompt| Waiting::new(line.row, prompt, sure, ready));
+        let waiting = before.unwrap_or_else(|| Waiting::new(line.row, prompt, waits, since));
+        self.state = State::Output(Some(waiting));
+    }
+
+    /// A line is left on which the cursor was not seen to wait.
+    pub(super) fn unseen_line_left(&mut self, micros: u64) {
+        if let Some(waiting) = self.typed_on() {
+            self.waiting_line_left(micros, waiting);
+        } else if !self.typed_ahead(micros) {
+            self.output_line_left();
         }
-        *waiting = Some(match before {
-            Some(before)
-                if before.row == line.row && (before.sure || !waits) && line.text.starts_with(&before.prompt.text) =>
-            {
-                before
-            }
-            _ => {
-                if waits && prompt::ends_like_one(&prompt.text) {
-                    self.keys.waits();
-                }
-                Waiting::new(line.row, prompt, waits, since)
-            }
-        });
+    }
+
+    /// The last line, where it only seemed to be entered and was typed on, faster than the cursor is seen to wait.
+    fn typed_on(&mut self) -> Option<Waiting> {
+        if self.keys.seen() || self.row() >= self.floor {
+            return None;
+        }
+        let shot = self.shot_of_left()?;
+        let (line, before) = (shot.last()?, self.entries.last()?.lines.first()?);
+        if line.text.starts_with(before.text.trim_end()) { self.taken_back(line) } else { None }
+    }
+
+    /// The last line, where the cursor is on it again: something was only shown below it.
+    fn taken_back(&mut self, line: &Logical) -> Option<Waiting> {
+        let is_back = |entry: &mut Entry| {
+            let prompt = entry.prompt.as_ref().map_or("", |prompt| prompt.text.as_str());
+            let typed = line.text.strip_prefix(prompt).is_some_and(|text| !text.trim().is_empty());
+            // In a screen that was cleared the next prompt may stand in the same row.
+            typed
+                && entry.evidence == Evidence::Prompt
+                && entry.lines.first().is_some_and(|first| first.row == line.row)
+        };
+        let Entry { prompt, sure, ready, floor, .. } = self.entries.pop_if(is_back)?;
+        self.told = self.told.min(self.entries.len());
+        self.floor = floor;
+        Some(Waiting::new(line.row, prompt?, sure, ready))
     }
 
     /// A line that begins with a known prompt, at which the cursor never waited: it had been typed before.
-    pub(super) fn typed_ahead(&mut self, micros: u64) -> bool {
+    fn typed_ahead(&mut self, micros: u64) -> bool {
         if self.editors || (self.keys.seen() && !self.keys.entered()) {
             return false;
         }
@@ -187,13 +204,6 @@ impl Commands {
         };
         self.push(micros, done, shot);
     }
-}
-
-/// Whether the cursor waits on a line again that seemed to be entered: something was only shown below it.
-fn is_back(entry: &Entry, line: &Logical) -> bool {
-    let prompt = entry.prompt.as_ref().map_or("", |prompt| prompt.text.as_str());
-    let same = entry.lines.first().is_some_and(|first| first.row == line.row);
-    entry.evidence == Evidence::Prompt && same && line.text.starts_with(prompt)
 }
 
 /// What stands before and behind the cursor, where something stands before it.

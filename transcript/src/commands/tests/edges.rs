@@ -171,6 +171,22 @@ fn a_result_that_is_shown_while_a_line_is_typed() {
 }
 
 #[test]
+fn a_result_that_is_shown_between_fast_keys() {
+    let mut commands = Commands::new();
+    let typed = ["x", "x.", "x.y"].map(|text| format!("\x1b[1G\x1b[0J> {text}\r\n\x1b[90m5\x1b[39m\x1b[6G\x1b[1A"));
+    let left = "\x1b[1B\x1b[2K\x1b[1A\r\r\n5\r\n\x1b[1G\x1b[0J> \x1b[3G".to_owned();
+    commands.printed(0, b"> ");
+    for (at, piece) in (0..).zip([&typed[..], &[left]].concat()) {
+        // The last key and Enter come after a rest.
+        let now = 1_000_000 + at * 1_000 + at / 3 * 100_000;
+        commands.printed(now, piece.as_bytes());
+    }
+    commands.printed(2_000_000, b"1\r\n");
+    commands.printed(2_000_100, b"1\r\n> ");
+    assert_eq!(texts(&commands.finish()), ["x.y", "1"]);
+}
+
+#[test]
 fn a_line_that_is_left_some_time_after_it_was_entered_is_one() {
     let prompt = "\r\x1b[J% \x1b[K\x1b[?2004h";
     let mut commands = Commands::new();
@@ -191,4 +207,33 @@ fn a_line_that_ends_at_the_edge() {
     let steps =
         [Out("$ "), Out("wait 678901234567"), Out("\r\n"), Out("\r1 %"), Out("\r2 %"), Out("\r\n$ "), Out("id\r\n$ ")];
     assert_eq!(entered(&steps), ["wait 678901234567", "id"]);
+}
+
+/// BusyBox' `clear` leaves the next prompt where the one before stood.
+#[test]
+fn a_prompt_in_the_row_of_the_line_before() {
+    let steps = [Out("# "), Key("clear\r"), Out("clear\r\n"), Out("\x1b[H\x1b[J# "), Key("id\r"), Out("id\r\n0\r\n# ")];
+    assert_eq!(entered(&steps), ["clear", "id"]);
+    assert_eq!(without_keys(&steps), ["clear", "id"]);
+}
+
+/// The terminal shows keys that come before BusyBox waits, and BusyBox shows them again.
+#[test]
+fn keys_before_their_prompt() {
+    let steps = [
+        Out("# "),
+        Key("id\r"),
+        Out("id\r\n0\r\n# "),
+        Key("id\r"),
+        Out("id\r\n"),
+        Key("c"),
+        Out("c"),
+        Key("d"),
+        Out("d"),
+        Out("# cd"),
+        Key(" /\r"),
+        Out(" /\r\n# "),
+    ];
+    assert_eq!(entered(&steps), ["id", "id", "cd /"]);
+    assert_eq!(without_keys(&steps), ["id", "id", "cd /"]);
 }
