@@ -4,7 +4,7 @@ pub(super) struct Keys {
     seen: bool,
     /// Enters that no line answered yet.
     enters: u32,
-    /// Ctrl-C, or another key that gives a line up, was the last one but for later Enters.
+    /// Ctrl-C, or another key that gives a line up, was the last one that was answered.
     interrupted: bool,
     /// Keys since the output that answered those before.
     unanswered: usize,
@@ -14,7 +14,8 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.seen = true;
-        if std::mem::take(&mut self.answered) {
+        let answered = std::mem::take(&mut self.answered);
+        if answered {
             self.unanswered = 0;
         }
         self.unanswered = self.unanswered.saturating_add(bytes.len());
@@ -26,7 +27,8 @@ impl Keys {
                 }
                 // Ctrl-C, ctrl-\, and zsh's ctrl-G.
                 0x03 | 0x1c | 0x07 => self.interrupted = true,
-                _ => self.interrupted = false,
+                // What is typed before it is answered does not undo it.
+                _ => self.interrupted &= !answered,
             }
         }
     }

@@ -53,9 +53,14 @@ impl Waiting {
         self.ended.contains(&row)
     }
 
-    /// The line up to its full row, unless it is known to go on below that.
-    pub(super) fn full_at_last(&mut self) -> Option<Shot> {
-        self.full.take().filter(|full| !self.goes_on.contains(&full.row))
+    /// The line up to its full row, unless it is known to go on below that: `broken` says that the row below was broken
+    /// at the edge again.
+    pub(super) fn full_at_last(&mut self, broken: bool) -> Option<Shot> {
+        let full = self.full.take()?;
+        if broken {
+            note(&mut self.goes_on, Some(full.row));
+        }
+        Some(full).filter(|full| !self.goes_on.contains(&full.row))
     }
 
     /// The whole line, where a row that was broken is its last.

@@ -149,7 +149,7 @@ impl Commands {
             self.state = State::Output(Some(waiting));
             return;
         }
-        if let Some(before) = waiting.full_at_last() {
+        if let Some(before) = waiting.full_at_last(by_itself) {
             // Nothing was typed in this row: the full one above it was the last.
             self.waiting_entered(micros, waiting, before);
             return self.output_line_left();

@@ -49,6 +49,10 @@ fn zsh_gives_a_line_up_with_another_key_too() {
     let prompt = "\r\x1b[J% \x1b[K\x1b[?2004h";
     let steps = [Out(prompt), Key("lost"), Out("lost"), Key("\x07"), Out("\x1b[?2004l\r\r\n"), Out(prompt)];
     assert!(entered(&steps).is_empty());
+    // Much is typed until a busy machine answers.
+    let left = format!("k{OFF}\r\r\n{prompt}");
+    let steps = [Out(prompt), Key("lost"), Out("lost"), Key("\x03"), Key("k"), Key("i"), Out(&left)];
+    assert!(entered(&steps).is_empty());
 }
 
 /// fish stays in the row that it went to when the one above was full.
@@ -89,6 +93,15 @@ fn busybox_at_the_edge() {
     ];
     assert_eq!(entered(&steps), ["echo 9012345678901", "echo 9012345678901234"]);
     assert_eq!(without_keys(&steps), ["echo 9012345678901", "echo 9012345678901234"]);
+}
+
+#[test]
+fn busybox_draws_several_rows_at_once() {
+    let line = format!("echo {}", "012345678901234".repeat(3));
+    let shown = format!("{}\r\r\n{}\r\r\n{}", &line[..18], &line[18..38], &line[38..]);
+    let steps = [Out("# "), Key(&line), Out(&shown), Key("\r"), Out("\r\n"), Out("0123\r\n# ")];
+    assert_eq!(entered(&steps), [line.as_str()]);
+    assert_eq!(without_keys(&steps), [line.as_str()]);
 }
 
 #[test]
