@@ -1,5 +1,7 @@
 //! A line on which the cursor waited, over the rows that a line editor broke it into.
 
+use std::collections::HashSet;
+
 use super::{
     BROKEN,
     entry::Prompt,
@@ -42,6 +44,13 @@ impl Waiting {
     /// A carriage return came right behind the line feed, as readline moves in the line it draws.
     pub(super) fn goes_on_below(&mut self) {
         note(&mut self.ended, self.left.take());
+    }
+
+    /// The column at which its prompt begins, behind output without a line end, where that is another one's prompt too.
+    pub(super) fn beside(&self, prompts: &HashSet<String>) -> usize {
+        let own = self.prompt.text.as_str();
+        let known = prompts.iter().filter_map(|prompt| own.strip_suffix(prompt.as_str()));
+        known.map(|before| before.chars().count()).min().unwrap_or(0)
     }
 
     /// Whether it has several rows, each printed by itself.

@@ -130,10 +130,11 @@ impl Commands {
 
     pub(super) fn waiting_line_left(&mut self, micros: u64, mut waiting: Waiting) {
         let Some(shot) = self.shot_of_left() else { return };
-        let columns = self.emulator.terminal().size().0;
-        let at_edge = self.column.is_some_and(|column| column + 1 >= columns);
+        let rows = shot.last().map_or(0, |line| line.rows.len());
         // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF.
-        let by_itself = at_edge && self.recent.ends_with("\r\r");
+        let broken = self.recent.ends_with("\r\r");
+        let at_edge = self.is_at_edge(0, 0) || (broken && self.is_at_edge(rows, waiting.beside(&self.prompts)));
+        let by_itself = at_edge && broken;
         if at_edge {
             note(&mut waiting.broken, Some(shot.row));
         }
@@ -162,6 +163,17 @@ impl Commands {
             return;
         }
         self.waiting_entered(micros, waiting, whole);
+    }
+
+    /// Whether a line editor takes its row to be full, `rows` further ones into a line that it takes to begin where the
+    /// terminal has column `beside`.
+    fn is_at_edge(&self, rows: usize, beside: usize) -> bool {
+        let columns = self.emulator.terminal().size().0;
+        let Some(column) = self.column else { return false };
+        if beside == 0 {
+            return column + 1 >= columns;
+        }
+        (rows * columns + column).checked_sub(beside).is_some_and(|length| length > 0 && length.is_multiple_of(columns))
     }
 
     /// Enter was pressed where BusyBox had gone to the next row already: it goes no further, and output begins there.

@@ -1,7 +1,7 @@
 //! Typed commands, measured against the programs' own logs.
 //!
 //! `cargo test -p transcript --test it -- --nocapture table` prints the table of `docs/commands.md`, with
-//! `TYPED_SHOW=1` also what was missed.
+//! `TYPED_SHOW=1` also what was missed with keys, with `TYPED_SHOW=0` without them.
 
 use std::collections::BTreeMap;
 

@@ -104,6 +104,23 @@ fn busybox_draws_several_rows_at_once() {
     assert_eq!(without_keys(&steps), [line.as_str()]);
 }
 
+/// BusyBox does not know of it either, unless the terminal says where the cursor is.
+#[test]
+fn busybox_beside_output() {
+    let steps = [
+        Out("web:/# "),
+        Key("printf chalk\r"),
+        Out("printf chalk\r\nchalkweb:/# "),
+        Key("echo 9012345678"),
+        Out("echo 90123456\r\r\n"),
+        Out("78"),
+        Key("\r"),
+        Out("\r\n9012345678\r\nweb:/# "),
+    ];
+    assert_eq!(entered(&steps), ["printf chalk", "echo 9012345678"]);
+    assert_eq!(without_keys(&steps), ["printf chalk", "echo 9012345678"]);
+}
+
 #[test]
 fn a_line_of_several_rows_is_edited_from_its_beginning() {
     let steps = [
