@@ -84,6 +84,8 @@ pub struct Commands {
     recent: String,
     /// A line editor is about to print its prompt beside something else.
     beside: bool,
+    /// Something was shown since the last key; without keys, since a moment ago.
+    drawn: bool,
     /// A line editor's line was entered, and the cursor is still on it: zsh's.
     leaving: bool,
 }
@@ -137,6 +139,7 @@ impl Commands {
             column: None,
             recent: String::new(),
             beside: false,
+            drawn: false,
             leaving: false,
         }
     }
@@ -281,7 +284,10 @@ impl Commands {
         let shown = piece.trim_end_matches('\r');
         self.emulator.feed(shown, Evicted(&mut self.evicted));
         let column = self.emulator.terminal().cursor().col;
-        if column > 0 || !shown.is_empty() {
+        if piece == "\n" {
+            // Nothing stands in the new row, wherever the cursor is there.
+            self.column = Some(0);
+        } else if !shown.is_empty() {
             self.column = Some(column);
         }
         self.emulator.feed(&piece[shown.len()..], Evicted(&mut self.evicted));
@@ -289,7 +295,7 @@ impl Commands {
             return;
         }
         self.left = None;
-        self.leaving = false;
+        (self.leaving, self.drawn) = (false, true);
         if let State::Output(_) = self.state
             && let Some(entry) = self.entries.last_mut()
             && entry.ended.is_none()

@@ -19,6 +19,7 @@ impl Commands {
         self.last_micros = since.max(micros);
         // What waits by now has its prompt already.
         self.beside &= !key && pause < WAIT_MICROS;
+        self.drawn &= !key && (self.keys.seen() || pause < PAUSE_MICROS);
         if !self.unseen || !(key || pause >= PAUSE_MICROS) {
             return;
         }
@@ -131,8 +132,10 @@ impl Commands {
     pub(super) fn waiting_line_left(&mut self, micros: u64, mut waiting: Waiting) {
         let Some(shot) = self.shot_of_left() else { return };
         let rows = shot.last().map_or(0, |line| line.rows.len());
-        // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF.
-        let broken = self.recent.ends_with("\r\r");
+        // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF. And
+        // redis-cli's editor, which has that switched off, prints LF. Both right behind what they show; node's Enter has
+        // a CR more too.
+        let broken = self.drawn && (self.recent.ends_with("\r\r") || !self.recent.ends_with('\r'));
         let at_edge = self.is_at_edge(0, 0) || (broken && self.is_at_edge(rows, waiting.beside(&self.prompts)));
         let by_itself = at_edge && broken;
         if at_edge {

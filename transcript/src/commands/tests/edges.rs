@@ -95,6 +95,34 @@ fn busybox_at_the_edge() {
     assert_eq!(without_keys(&steps), ["echo 9012345678901", "echo 9012345678901234"]);
 }
 
+/// node's line editor ends a line with CR CR LF.
+#[test]
+fn node_at_the_edge() {
+    let left = "\r\r\n90\r\n\x1b[1G\x1b[0J> \x1b[3G";
+    let line = "123456789012345678";
+    let steps = [Out("> "), Key(line), Out(line), Key("\r"), Out(left), Key("\x1b[A"), Out(line), Key("\r"), Out(left)];
+    assert_eq!(entered(&steps), [line; 2]);
+    assert_eq!(without_keys(&steps), [line; 2]);
+}
+
+/// redis-cli's goes to the next row with LF CR where one is full, and draws the line again.
+#[test]
+fn redis_at_the_edge() {
+    let drawn = "\r\x1b[0K> get 67890123456789\n\r\r\x1b[0K\x1b[1A\r\x1b[0K> get 678901234567890\r\x1b[1C";
+    let steps = [
+        Out("> "),
+        Key("get 678901234567890\r"),
+        Out(drawn),
+        Out("\r\n(nil)\r\n> "),
+        Key("get 67890123456789\r"),
+        Out("\r\x1b[0K> get 67890123456789\n\r\r\r\n(nil)\r\n> "),
+        Key("ping\r"),
+        Out("ping\r\nPONG\r\n> "),
+    ];
+    assert_eq!(entered(&steps), ["get 678901234567890", "get 67890123456789", "ping"]);
+    assert_eq!(without_keys(&steps), ["get 678901234567890", "get 67890123456789", "ping"]);
+}
+
 #[test]
 fn busybox_draws_several_rows_at_once() {
     let line = format!("echo {}", "012345678901234".repeat(3));
