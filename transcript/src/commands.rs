@@ -1,8 +1,10 @@
 //! The command lines that were entered, read from what stood on the screen.
 
 mod entry;
+mod erase;
 mod expansion;
 mod keys;
+mod learned;
 mod line;
 mod prompt;
 mod resolve;
@@ -80,6 +82,8 @@ pub struct Commands {
     start: Option<u64>,
     /// The cursor's column before carriage returns.
     column: Option<usize>,
+    /// The prompt at which the cursor waited when the size changed: the line is drawn again.
+    resized: Option<Prompt>,
     /// The last bytes that were printed, in however many pieces they came.
     recent: String,
     /// A line editor is about to print its prompt beside something else.
@@ -137,6 +141,7 @@ impl Commands {
             prompts: HashSet::new(),
             start: None,
             column: None,
+            resized: None,
             recent: String::new(),
             beside: false,
             drawn: false,
@@ -171,7 +176,7 @@ impl Commands {
             self.floor = 0;
             self.start = None;
             if let State::Output(waiting) = &mut self.state {
-                *waiting = None;
+                self.resized = waiting.take().filter(|waiting| waiting.sure).map(|waiting| waiting.prompt);
             }
         }
     }
@@ -282,7 +287,7 @@ impl Commands {
         self.remember(piece);
         // Where the cursor was before a line's end took it back.
         let shown = piece.trim_end_matches('\r');
-        self.emulator.feed(shown, Evicted(&mut self.evicted));
+        self.feed(shown);
         let column = self.emulator.terminal().cursor().col;
         if piece == "\n" {
             // Nothing stands in the new row, wherever the cursor is there.

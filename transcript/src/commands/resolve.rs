@@ -1,12 +1,12 @@
 //! From lines that were left to commands: which prompt it was, which line goes on another.
 
-use std::collections::HashMap;
-
 use storage::{Command, CommandSource, Evidence, Typed};
 
 use super::{
     entry::{Entry, Prompt},
-    expansion, prompt,
+    expansion,
+    learned::Learned,
+    prompt,
 };
 
 /// The commands of a session's entries.
@@ -36,52 +36,6 @@ pub(super) fn expands(entry: &Entry) -> bool {
     entry.lines.last().is_some_and(|line| line.text.contains(['!', '^']))
 }
 
-/// The prompts of a session.
-struct Learned<'a> {
-    /// By their very text: how often the cursor waited behind it.
-    texts: HashMap<&'a str, usize>,
-    shapes: HashMap<String, usize>,
-    line_editor: bool,
-}
-
-impl<'a> Learned<'a> {
-    fn of(entries: &'a [Entry]) -> Self {
-        let mut learned = Self { texts: HashMap::new(), shapes: HashMap::new(), line_editor: false };
-        for entry in entries {
-            learned.line_editor |= entry.evidence != Evidence::Prompt;
-            if let Some(prompt) = entry.prompt.as_ref().filter(|_| entry.sure) {
-                *learned.texts.entry(&prompt.text).or_default() += 1;
-                *learned.shapes.entry(prompt::shape(&prompt.text)).or_default() += 1;
-            }
-        }
-        learned
-    }
-
-    fn count(&self, prompt: &str) -> usize {
-        self.texts.get(prompt).copied().unwrap_or(0)
-    }
-
-    /// Whether a text is a prompt that was seen more than once.
-    fn has(&self, text: &str) -> bool {
-        text.ends_with(' ') && prompt::ends_like_one(text) && self.count(text) >= 2
-    }
-
-    /// A prompt that was seen more than once and that a text begins with.
-    fn known(&self, text: &str) -> Option<&'a str> {
-        let known = self.texts.iter().filter(|(known, times)| **times >= 2 && text.starts_with(**known));
-        known.map(|(known, _)| *known).find(|known| prompt::ends_like_one(known))
-    }
-
-    /// The shortest known prompt that a line begins with, and that was seen more often than `text`.
-    fn prefix(&self, text: &str) -> Option<&'a str> {
-        let count = self.count(text);
-        let known = self.texts.iter().filter(|(known, times)| {
-            known.len() < text.len() && **times >= 2 && **times > count && text.starts_with(**known)
-        });
-        known.map(|(known, _)| *known).filter(|known| prompt::ends_like_one(known)).min_by_key(|known| known.len())
-    }
-}
-
 /// A line and an offset in it.
 type Place = (usize, usize);
 
@@ -99,6 +53,9 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
     let (mut at, mut prompt) =
         own_prompt(entry, learned).or_else(|| known_prompt(entry, learned)).or_else(|| likely(entry))?;
     let (mut text, mut drawn_in) = entry.behind(at, &prompt);
+    if !entry.sure {
+        text.truncate(learned.without_right(&text).len());
+    }
     if !prompt::ends_like_one(&prompt.text)
         && let Some(known) = learned.known(&text)
     {
@@ -110,6 +67,11 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
         // Typed before its prompt came, and shown by the terminal, which looked like a prompt.
         (at, prompt) = entry.behind_echo(|text| learned.has(text))?;
         (text, drawn_in) = entry.behind(at, &prompt);
+    }
+    if entry.evidence == Evidence::Prompt && text.trim_end().len() > 1 && learned.has(&format!("{} ", text.trim_end()))
+    {
+        // The next prompt came in the same row: what was typed had been entered before, and nothing was here.
+        text.clear();
     }
     let row = entry.lines.get(at.0)?.row;
     Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text, drawn_in })

@@ -1,4 +1,7 @@
+mod ahead;
+mod drawn;
 mod edges;
+mod steps;
 
 use proptest::prelude::*;
 

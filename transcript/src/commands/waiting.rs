@@ -64,7 +64,10 @@ impl Commands {
             }
             return self.cursor_waits(since, waits);
         }
-        let (Some(line), Some(prompt)) = (shot.last(), prompt_of(&shot)) else { return };
+        let (Some(line), Some(mut prompt)) = (shot.last(), prompt_of(&shot)) else { return };
+        if let Some(before) = self.resized.take().filter(|before| prompt.text.starts_with(&before.text)) {
+            prompt = before;
+        }
         let same = |before: &mut Waiting| {
             before.row == line.row && (before.sure || !waits) && line.text.starts_with(&before.prompt.text)
         };
@@ -118,12 +121,19 @@ impl Commands {
         }
         let Some(mut shot) = self.shot_of_left() else { return false };
         let Some(line) = shot.last().filter(|_| !shot.below) else { return false };
-        let known = self.prompts.iter().filter(|prompt| line.text.starts_with(prompt.as_str()));
-        let Some(prompt) = known.min_by_key(|prompt| prompt.len()).cloned() else { return false };
-        if line.text.trim_end().len() <= prompt.len() {
+        // Behind output without a line end only where Enter was pressed: any output may have it there, or a `$ `.
+        let behind = |prompt: &String| {
+            let telling = self.keys.seen() && prompt.trim_end().chars().count() > 2;
+            let at = if telling { line.text.find(prompt.as_str()) } else { None };
+            at.or_else(|| line.text.starts_with(prompt.as_str()).then_some(0)).map(|at| at..at + prompt.len())
+        };
+        let known = self.prompts.iter().filter_map(behind);
+        let Some(place) = known.min_by_key(|place| (place.start, place.end)) else { return false };
+        if line.text.trim_end().len() <= place.end {
             return false;
         }
-        let waiting = Waiting::new(line.row, Prompt { text: prompt, right: String::new() }, false, micros);
+        let prompt = Prompt { text: line.text[..place.end].to_owned(), right: String::new() };
+        let waiting = Waiting::new(line.row, prompt, false, micros);
         shot.lines.drain(..shot.lines.len() - 1);
         self.waiting_entered(micros, waiting, shot);
         true

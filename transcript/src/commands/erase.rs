@@ -1,0 +1,33 @@
+//! Text that a terminal's own line editing erases, for programs that have none.
+
+use super::{Commands, Evicted, State};
+
+impl Commands {
+    /// Shows text; where the cursor waits, backspaces as a terminal's own line editing means them: it erases a line over
+    /// its rows with BS, blank, BS, but BS stays in its row.
+    pub(super) fn feed(&mut self, text: &str) {
+        if !matches!(self.state, State::Output(Some(_))) {
+            self.emulator.feed(text, Evicted(&mut self.evicted));
+            return;
+        }
+        for part in text.split_inclusive('\x08') {
+            let shown = part.trim_end_matches('\x08');
+            self.emulator.feed(shown, Evicted(&mut self.evicted));
+            if shown.len() < part.len() {
+                self.go_back();
+            }
+        }
+    }
+
+    fn go_back(&mut self) {
+        let terminal = self.emulator.terminal();
+        let (columns, cursor) = (terminal.size().0, terminal.cursor());
+        let above = cursor.row.checked_sub(1).and_then(|row| terminal.screen().visible_lines().nth(row));
+        let back = match cursor.col {
+            0 if above.is_some_and(avt::Line::is_wrapped) => format!("\x1b[A\x1b[{columns}G\x1b[K"),
+            column if column >= columns => format!("\x1b[{columns}G"),
+            _ => "\x08".to_owned(),
+        };
+        self.emulator.feed(&back, Evicted(&mut self.evicted));
+    }
+}

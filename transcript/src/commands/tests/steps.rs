@@ -1,0 +1,31 @@
+//! Sessions of keys and output.
+
+use super::*;
+
+/// A key is typed, a piece of output is printed.
+pub(super) enum Step<'a> {
+    Key(&'a str),
+    Out(&'a str),
+}
+
+use Step::{Key, Out};
+
+/// Steps a second apart, on a terminal of 20 columns.
+pub(super) fn entered(steps: &[Step<'_>]) -> Vec<String> {
+    let mut commands = Commands::new();
+    commands.resized(0, 20, 10);
+    for (second, step) in (1..).zip(steps) {
+        match step {
+            Key(text) => commands.typed(second * 1_000_000, text.as_bytes()),
+            Out(text) => commands.printed(second * 1_000_000, text.as_bytes()),
+        }
+    }
+    commands.finish().into_iter().map(|command| command.text).collect()
+}
+
+/// The same without the keys.
+pub(super) fn without_keys(steps: &[Step<'_>]) -> Vec<String> {
+    let out: Vec<Step<'_>> =
+        steps.iter().filter_map(|step| if let Out(text) = step { Some(Out(text)) } else { None }).collect();
+    entered(&out)
+}
