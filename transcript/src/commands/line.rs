@@ -14,8 +14,8 @@ pub(super) struct Waiting {
     pub(super) prompt: Prompt,
     pub(super) sure: bool,
     pub(super) ready: u64,
-    /// Rows that the line editor broke at the terminal's edge.
-    pub(super) broken: Vec<u64>,
+    /// Rows that the line editor broke at the terminal's edge, and how many blanks they end with.
+    broken: Vec<(u64, usize)>,
     /// The last row was full and the cursor went to the next: the line goes on there, or it was entered.
     pub(super) full: Option<Shot>,
     /// Rows that were full, and below which the cursor waited.
@@ -58,8 +58,18 @@ impl Waiting {
         !self.broken.is_empty() || !self.ended.is_empty()
     }
 
-    pub(super) fn has_line_end(&self, row: u64) -> bool {
-        self.ended.contains(&row)
+    /// Whether it goes on below a row, or did.
+    pub(super) fn has_further(&self, row: u64) -> bool {
+        self.ended.contains(&row) || self.broken.iter().any(|broken| broken.0 == row)
+    }
+
+    /// The row that the cursor leaves was broken at the terminal's edge.
+    pub(super) fn is_broken_in(&mut self, shot: &Shot) {
+        let blanks = shot.around_cursor().map_or(0, |(before, _)| before.len() - before.trim_end().len());
+        self.broken.retain(|broken| broken.0 != shot.row);
+        if self.broken.len() < BROKEN {
+            self.broken.push((shot.row, blanks));
+        }
     }
 
     /// The line up to its full row, unless it is known to go on below that: `broken` says that the row below was broken
@@ -74,7 +84,7 @@ impl Waiting {
 
     /// The whole line, where a row that was broken is its last.
     pub(super) fn ending_with(&self, shot: Shot) -> Option<Shot> {
-        if self.broken.contains(&shot.row) { self.whole(shot) } else { None }
+        if self.broken.iter().any(|broken| broken.0 == shot.row) { self.whole(shot) } else { None }
     }
 
     /// Whether the cursor waits in another row of this line.
@@ -111,12 +121,13 @@ impl Waiting {
         let (last, before) = lines.split_last()?;
         let mut whole = Logical { row: self.row, ..Logical::default() };
         for (line, next) in before.iter().zip(&lines[1..]) {
-            let has = |rows: &[u64]| rows.iter().any(|row| (line.row..next.row).contains(row));
+            let rows = line.row..next.row;
             whole.text.push_str(&line.text);
-            if has(&self.ended) {
+            if self.ended.iter().any(|row| rows.contains(row)) {
                 whole.text.push('\n');
-            } else if !line.full && !has(&self.broken) {
-                return None;
+            } else if !line.full {
+                let (_, blanks) = self.broken.iter().find(|broken| rows.contains(&broken.0))?;
+                whole.text.extend(std::iter::repeat_n(' ', *blanks));
             }
         }
         shot.cursor += whole.text.len();
@@ -127,7 +138,7 @@ impl Waiting {
 }
 
 /// Adds a row, unless a stranger has made there be too many.
-pub(super) fn note(rows: &mut Vec<u64>, row: Option<u64>) {
+fn note(rows: &mut Vec<u64>, row: Option<u64>) {
     if let Some(row) = row.filter(|row| rows.len() < BROKEN && !rows.contains(row)) {
         rows.push(row);
     }

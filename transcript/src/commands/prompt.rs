@@ -95,8 +95,19 @@ fn is_psql(prompt: &str, first: &str) -> bool {
         Some((rest[..rest.len() - open.len_utf8()].to_owned(), open, last.to_owned()))
     };
     let (Some(prompt), Some(first)) = (parts(prompt), parts(first)) else { return false };
-    let same = prompt.0 == first.0 && prompt.2 == first.2 && matches!(first.2.as_str(), "#" | ">");
+    // The second prompt may be the one that psql has of itself: without the user.
+    let same = first.0.ends_with(&prompt.0)
+        && !prompt.0.is_empty()
+        && prompt.2 == first.2
+        && matches!(first.2.as_str(), "#" | ">");
     same && "=-'\"($*;".contains(first.1) && "-'\"($*;".contains(prompt.1)
+}
+
+/// Whether a prompt is psql's: `shop=# `, `shop=*> `. What is whole there is not what is in a shell.
+pub(super) fn is_sql(prompt: &str) -> bool {
+    let open =
+        prompt.trim_end().strip_suffix(['#', '>']).map(|rest| rest.strip_suffix(['*', '!', '?']).unwrap_or(rest));
+    open.is_some_and(|rest| rest.ends_with('='))
 }
 
 /// IPython's `   ...: `.
@@ -170,6 +181,7 @@ mod tests {
             ("cmdsubst heredoc> ", "% "),
             ("shop-# ", "shop=# "),
             ("shop'*# ", "shop=*# "),
+            ("shop-# ", "ann@shop=# "),
             ("    -> ", "MariaDB [shop]> "),
             ("   ...> ", "sqlite> "),
         ] {
@@ -178,6 +190,12 @@ mod tests {
         for (prompt, first) in [("shop=# ", "shop=# "), ("web> ", "$ "), ("shop-# ", "other=# ")] {
             assert!(!goes_on(prompt, first), "{prompt} behind {first}");
         }
+    }
+
+    #[test]
+    fn prompts_of_a_database() {
+        assert!(["shop=# ", "shop=> ", "ann@shop=*# "].iter().all(|prompt| is_sql(prompt)));
+        assert!(["$ ", "# ", "ann@web:~# ", "shop-# ", "=", ""].iter().all(|prompt| !is_sql(prompt)));
     }
 
     #[test]

@@ -195,8 +195,9 @@ impl Groups {
             return open.go_on(entry, &text);
         }
         self.close();
+        let shell = !prompt::is_sql(&prompt);
         self.open = Some(Open::new(entry, text, prompt));
-        if entry.readline && !drawn_in {
+        if entry.readline && shell && !drawn_in {
             self.apart();
         }
     }

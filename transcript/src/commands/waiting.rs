@@ -5,7 +5,7 @@ use storage::Evidence;
 use super::{
     Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,
     entry::{Entry, Prompt},
-    line::{Waiting, note},
+    line::Waiting,
     prompt,
     shot::{Logical, Shot},
 };
@@ -148,18 +148,20 @@ impl Commands {
         let broken = self.drawn && (self.recent.ends_with("\r\r") || !self.recent.ends_with('\r'));
         let at_edge = self.is_at_edge(0, 0) || (broken && self.is_at_edge(rows, waiting.beside(&self.prompts)));
         let by_itself = at_edge && broken;
-        if at_edge {
-            note(&mut waiting.broken, Some(shot.row));
+        // A line editor that draws the rows below anew may come from anywhere in a full row.
+        let redrawn = self.keys.seen() && !self.keys.entered() && shot.last().is_some_and(|line| line.full);
+        if at_edge || redrawn {
+            waiting.is_broken_in(&shot);
         }
         let abandoned = || shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
         if !shot.below && self.keys.interrupted() && abandoned() {
             // The next prompt is another line, however soon a key follows it.
             return;
         }
-        let more = waiting.has_line_end(shot.row) && self.shown_below();
+        let more = !by_itself && waiting.has_further(shot.row) && self.shown_below();
         if shot.below || more || (self.keys.seen() && (by_itself || !self.keys.entered())) {
             // A line editor goes to the last row first, or shows completions, or a look at a result, below its line.
-            waiting.left = Some(shot.row).filter(|_| !shot.below && !at_edge);
+            waiting.left = Some(shot.row).filter(|_| !shot.below && !at_edge && !more && !redrawn);
             self.state = State::Output(Some(waiting));
             return;
         }

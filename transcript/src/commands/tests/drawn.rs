@@ -122,3 +122,15 @@ fn a_line_in_a_terminal_that_changes_its_size() {
     commands.printed(3_000_100, b"\r\n0\r\n");
     assert_eq!(texts(&commands.finish()), ["id"]);
 }
+
+#[test]
+fn a_statement_of_several_lines_is_recalled() {
+    let steps = [
+        Out("\x1b[?2004hshop=# "),
+        Key("\x1b[A"),
+        Out("onyx \r\n\rselect 10;"),
+        Key("\r"),
+        Out("\r\n\x1b[?2004l\rERROR\r\n\x1b[?2004hshop=# "),
+    ];
+    assert_eq!(entered(&steps), ["onyx\nselect 10;"]);
+}

@@ -158,3 +158,36 @@ fn a_line_of_two_rows_is_erased_by_the_terminal() {
     assert_eq!(entered(&steps), ["id"]);
     assert_eq!(without_keys(&steps), ["id"]);
 }
+
+/// mariadb's editor inserts in a row that gets full so, and prints the next by itself.
+#[test]
+fn a_line_that_grows_from_its_beginning() {
+    let steps = [
+        Out("> "),
+        Key("\x1b[A"),
+        Out("select 901234567;"),
+        Key("\x01"),
+        Out("\r\x1b[3G"),
+        Key("x"),
+        Out("\x1b[1@x"),
+        Key("y"),
+        Out("\r\x1b[4G\x1b[1@y\r\n;\x1b[A\x1b[5G"),
+        Key("\r"),
+        Out("\r\n\r\nerror\r\n> "),
+    ];
+    assert_eq!(entered(&steps), ["xyselect 901234567;"]);
+}
+
+#[test]
+fn busybox_breaks_a_line_behind_a_blank() {
+    let steps = [
+        Out("# "),
+        Key("echo 901234567890 234"),
+        Out("echo 901234567890 \r\r\n2"),
+        Out("34"),
+        Key("\r"),
+        Out("\r\n901234567890 234\r\n# "),
+    ];
+    assert_eq!(entered(&steps), ["echo 901234567890 234"]);
+    assert_eq!(without_keys(&steps), ["echo 901234567890 234"]);
+}
