@@ -119,7 +119,7 @@ impl Commands {
         if self.editors || (self.keys.seen() && !self.keys.entered()) {
             return false;
         }
-        let Some(mut shot) = self.shot_of_left() else { return false };
+        let Some(shot) = self.shot_of_left() else { return false };
         let Some(line) = shot.last().filter(|_| !shot.below) else { return false };
         // Behind output without a line end only where Enter was pressed: any output may have it there, or a `$ `.
         let behind = |prompt: &String| {
@@ -134,8 +134,7 @@ impl Commands {
         }
         let prompt = Prompt { text: line.text[..place.end].to_owned(), right: String::new() };
         let waiting = Waiting::new(line.row, prompt, false, micros);
-        shot.lines.drain(..shot.lines.len() - 1);
-        self.waiting_entered(micros, waiting, shot);
+        self.waiting_line_left(micros, waiting);
         true
     }
 

@@ -79,3 +79,15 @@ fn two_prompts_in_a_row() {
     ];
     assert_eq!(entered(&steps), ["id", "true", "pwd"]);
 }
+
+#[test]
+fn a_line_of_two_rows_typed_before_its_prompt_came() {
+    let steps = [
+        Out("# "),
+        Key("id\r"),
+        Out("id\r\n0\r\n# "),
+        Key("true\recho 90123456789012345\r"),
+        Out("true\r\n# echo 9012345678901\r\r\n2345\r\n90123456789012345\r\n# "),
+    ];
+    assert_eq!(entered(&steps), ["id", "true", "echo 90123456789012345"]);
+}
