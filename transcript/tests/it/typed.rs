@@ -61,7 +61,7 @@ const REACHED: &[(&str, &str, f64)] = &[
     ("heldout", "zsh", 100.0),
 ];
 /// The same for sessions that were recorded anew, where programs have other versions: of all commands.
-const REACHED_ANEW: f64 = 98.0;
+const REACHED_ANEW: f64 = 97.0;
 
 #[test]
 fn what_is_reached_is_kept() {
