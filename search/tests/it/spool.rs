@@ -65,6 +65,11 @@ fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
     session.append(&Mark { micros, ..Mark::default() }, &line).unwrap();
 }
 
+/// A session's start, from now.
+fn in_seconds(seconds: i64) -> i64 {
+    jiff::Timestamp::now().as_second() - crate::library::MORNING + seconds
+}
+
 #[tokio::test]
 async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after() {
     let mut desk = Desk::new();
@@ -184,13 +189,13 @@ async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
 #[tokio::test]
 async fn what_stands_on_the_screen_is_found_however_late_the_next_look_is() {
     let mut desk = Desk::new();
-    // The clock of the session, so that nothing counts as having stood for long when it is read.
-    let session = Session { at: jiff::Timestamp::now().as_second() - crate::library::MORNING, ..Session::default() };
+    // Begun in two seconds, so that nothing counts as having stood for long when it is read, on a busy machine either.
+    let session = Session { at: in_seconds(2), ..Session::default() };
     let mut live = desk.begin(&session).await;
     say(&mut live, 900_000, Code::Output, "the last line on the screen\r\n$ ");
     desk.bench.step().await;
     assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 0, "it may still change");
-    tokio::time::sleep(std::time::Duration::from_millis(3500)).await;
+    tokio::time::sleep(Duration::from_millis(4500)).await;
     desk.bench.step().await;
     assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 1);
 }
@@ -207,9 +212,9 @@ async fn a_secret_that_comes_in_two_pieces_is_never_found() {
         &format!("{key}\r\n"),
         &format!("{key}\r\n-----END PRIVATE KEY-----\r\n$ "),
     ];
-    // The clock of the session, so that nothing counts as having stood for long.
+    // Begun in an hour, so that nothing counts as having stood for long by the clock of who reads it, however late.
     let mut desk = Desk::new();
-    let session = Session { at: jiff::Timestamp::now().as_second() - crate::library::MORNING, ..Session::default() };
+    let session = Session { at: in_seconds(3_600), ..Session::default() };
     let mut live = desk.begin(&session).await;
     for (number, piece) in (0u64..).zip(&pieces) {
         say(&mut live, number * 400_000, Code::Output, piece);
