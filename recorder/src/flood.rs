@@ -25,7 +25,7 @@ pub struct Keep {
     pub first: u64,
     /// The same for a stream that is a tar archive: its files are listed with their digests anyway.
     pub first_of_archive: u64,
-    /// Bytes up to the stream's end. They wait in memory, and in the spool up to eight times as many.
+    /// Bytes up to the stream's end. They wait in memory, and in the spool up to twice as many.
     pub last: usize,
     /// Whether all of a terminal's output is kept, however much it is.
     pub terminals: bool,
@@ -120,7 +120,7 @@ impl Flood {
         let mut rest = data;
         // In parts, so that each file of the spool begins where the one before is full.
         while !rest.is_empty() {
-            let room = self.room((last * LASTS_OF_A_FILE).max(LEAST_FILE));
+            let room = self.room(last.max(LEAST_FILE));
             let (now, later) = rest.split_at(rest.len().min(room));
             self.holding.bytes(micros, self.passed, now);
             self.pass(micros, now, last);
@@ -224,10 +224,7 @@ pub(crate) fn remark(timeline: &mut Timeline, code: Code, micros: u64, from_byte
     }
 }
 
-/// How often the stream's last part fits into a file of the spool. A file is made and another removed for each so many bytes,
-/// which is what a flood costs there, beside the bytes.
-const LASTS_OF_A_FILE: usize = 4;
-/// Bytes of such a file at least.
+/// Bytes of a spool's file at least: less would be a file for each few reads.
 const LEAST_FILE: usize = 256 << 10;
 
 /// Pieces below this are joined in the ring, with the time of the first.
