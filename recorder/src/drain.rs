@@ -290,17 +290,20 @@ impl Drain {
 
     /// The manifest of a session without an end: what its lines, the mark and facts say.
     async fn interrupted(&mut self) -> Result<Manifest, Trouble> {
-        let mark = self.depot.spool.mark(self.id, self.mark)?.unwrap_or_default();
-        self.put_rest(mark).await?;
+        let mark = self.depot.spool.mark(self.id, self.mark)?;
+        self.put_rest(mark.unwrap_or_default()).await?;
         let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
         let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
         let outcome = self.facts.said.clone().or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
         tracing::warn!(session = %self.id, ?outcome, "completed a session that had no end");
-        let (totals, digests) = gist.complement(&mark);
+        let digests = mark.and_then(|mark| gist.digests(&mark));
         let mut manifest = gist.manifest(header.kubetape, outcome, self.facts.transport.clone());
-        manifest.duration_micros = manifest.duration_micros.max(mark.micros);
+        if let Some(mark) = mark {
+            manifest.duration_micros = manifest.duration_micros.max(mark.micros);
+            manifest.totals = mark.totals;
+        }
         manifest.ended_micros = manifest.session.started_micros.saturating_add_unsigned(manifest.duration_micros);
-        (manifest.totals, manifest.contents.digests) = (totals, digests);
+        manifest.contents.digests = digests;
         manifest.image.clone_from(&self.facts.image);
         Ok(manifest)
     }

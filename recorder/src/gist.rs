@@ -76,21 +76,17 @@ impl Gist {
         }
     }
 
-    /// What the spool knew beside the lines: bytes that crossed, and digests where all three are known. Those of a stream
-    /// that is wholly in the lines are theirs.
-    pub(crate) fn complement(&self, mark: &Mark) -> (StreamTotals, Option<StreamDigests>) {
+    /// Digests of all bytes that the mark counts, where all three are known: the mark's, or the lines' of a stream that is
+    /// wholly in them.
+    pub(crate) fn digests(&self, mark: &Mark) -> Option<StreamDigests> {
         let of_lines = self.digests.so_far();
-        let known = STREAMS.into_iter().zip(mark.digests).zip([of_lines.stdout, of_lines.stderr, of_lines.stdin]);
-        let mut digests = known.map(|((code, digest), of_lines)| {
-            let whole = bytes_of(code, &self.totals) == bytes_of(code, &mark.totals);
-            digest.map(hex).or_else(|| whole.then_some(of_lines))
-        });
-        let mut next = || digests.next().flatten();
-        let digests = match (next(), next(), next()) {
-            (Some(stdout), Some(stderr), Some(stdin)) => Some(StreamDigests { stdin, stdout, stderr }),
-            _ => None,
-        };
-        (mark.totals, digests)
+        let [stdout, stderr, stdin] = mark.digests.map(|digest| digest.map(hex));
+        let whole = |code, of_lines| (bytes_of(code, &self.totals) == bytes_of(code, &mark.totals)).then_some(of_lines);
+        Some(StreamDigests {
+            stdin: stdin.or_else(|| whole(Code::Input, of_lines.stdin))?,
+            stdout: stdout.or_else(|| whole(Code::Output, of_lines.stdout))?,
+            stderr: stderr.or_else(|| whole(Code::Stderr, of_lines.stderr))?,
+        })
     }
 
     /// The outcome that an `x` event tells.

@@ -252,9 +252,20 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
         store.written.notified().await;
     }
     let segment = stage.folder.path().join(stage.recording.id().to_string()).join("000001");
-    while segment.exists() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let gone = async {
+        while segment.exists() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("a stored segment is removed");
+    // A spool as it was before there were marks: what the lines tell, and no digest.
+    let (folder, before) = (killed(stage.folder.path()), Moody::new(1_000));
+    std::fs::remove_file(folder.path().join(stage.recording.id().to_string()).join("marks")).expect("marks");
+    copy(&store, &before).await;
+    recovered(folder.path(), before.clone()).await;
+    let (manifest, _) = read(&before, stage.recording.id()).await;
+    assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.contents.digests), (0, 5, None));
+
     let folder = killed(stage.folder.path());
     recovered(folder.path(), store.clone()).await;
     let (manifest, _) = read(&store, stage.recording.id()).await;
@@ -280,9 +291,7 @@ async fn what_a_completing_process_leaves_is_completed_by_the_next() {
         let dies = Recorder::start(spool(folder.path()), half.clone(), settings());
         let is_done = tokio::select! { () = dies.drained() => true, () = has(&half, objects) => false };
         let (left, store) = (killed(folder.path()), Moody::new(1_000));
-        for entry in half.list("", None, 99).await.expect("a list") {
-            store.put_new(&entry.key, half.read(&entry.key).await.expect("it")).await.expect("put");
-        }
+        copy(&half, &store).await;
         recovered(left.path(), store.clone()).await;
 
         let (manifest, events) = read(&store, id).await;
@@ -300,6 +309,13 @@ async fn what_a_completing_process_leaves_is_completed_by_the_next() {
         objects += 1;
     }
     assert!(objects >= 4, "header, lines, the rest, the manifest");
+}
+
+/// Puts all objects of a store into another.
+async fn copy(from: &Moody, to: &Moody) {
+    for entry in from.list("", None, 99).await.expect("a list") {
+        to.put_new(&entry.key, from.read(&entry.key).await.expect("it")).await.expect("put");
+    }
 }
 
 /// Resolves once so many objects are stored.
