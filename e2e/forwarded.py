@@ -26,13 +26,15 @@ def forwarded(client, pod):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_address[1]
         process = client.start("port-forward", pod, f":{port}")
-        local = re.search(rb"127\.0\.0\.1:(\d+)", process.stdout.readline())[1].decode()
+        try:
+            local = re.search(rb"127\.0\.0\.1:(\d+)", process.stdout.readline())[1].decode()
 
-        def get(path):
-            with urllib.request.urlopen(f"http://127.0.0.1:{local}{path}", timeout=10) as answer:
-                return answer.read()
+            def get(path):
+                with urllib.request.urlopen(f"http://127.0.0.1:{local}{path}", timeout=10) as answer:
+                    return answer.read()
 
-        yield port, get
-        process.terminate()
-        process.wait(20)
-        server.shutdown()
+            yield port, get
+        finally:
+            process.terminate()
+            process.wait(20)
+            server.shutdown()

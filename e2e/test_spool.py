@@ -90,7 +90,7 @@ as_groups = ["system:authenticated"]
         return int(status.split("VmRSS:")[1].split()[0])
 
     def journal(self, store=None):
-        """Entries, oldest first; of all gateways that share a store, those of each on end."""
+        """Entries of the gateway's own store or of that folder, by gateway, oldest first."""
         files = sorted(((store or self.folder / "store") / "journal").rglob("*.zst"))
         lines = [subprocess.run(["zstdcat", file], capture_output=True, check=True).stdout.splitlines() for file in files]
         return [json.loads(line) for each in lines for line in each]
