@@ -78,9 +78,12 @@ impl Session {
     pub fn append_anyway(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
         if !lines.is_empty() {
             self.write_lines(mark, lines)?;
-        }
-        // Digests stand nowhere else.
-        if lines.is_empty() && self.is_news(mark) || mark.digests != self.marked.digests {
+            // Digests stand nowhere else. The lines are there, and a caller that was told otherwise would append them again:
+            // a disk that fails here is told of by the next append.
+            if mark.digests != self.marked.digests {
+                let _ = self.write_mark(mark);
+            }
+        } else if self.is_news(mark) {
             self.write_mark(mark)?;
         }
         self.last = *mark;

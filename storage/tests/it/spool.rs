@@ -126,6 +126,20 @@ async fn the_newer_of_lines_and_mark_counts_and_a_digest_only_for_the_bytes_it_w
     assert_eq!(spool.mark(id, Some(Mark { micros: 0, ..ahead })).unwrap().map(|mark| mark.micros), Some(1));
 }
 
+#[tokio::test]
+async fn lines_whose_mark_cannot_be_written_are_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    fs::create_dir(folder.path().join(id.to_string()).join("marks")).unwrap();
+    let digests = [None, None, Some([7; 32])];
+    session.append(&Mark { digests, ..mark(1) }, &line(1, "once")).expect("the lines are there");
+    let told = session.append(&mark(2), &line(2, "next")).expect_err("the disk failed");
+    assert!(told.to_string().contains("marks"), "{told}");
+    assert_eq!(text(&spool.segment(id, 1).unwrap().lines), ["once"]);
+}
+
 fn omission(bytes: u64) -> Omission {
     let stream = "stderr".to_owned();
     Omission { stream, from_byte: 10, bytes, sha256: "00".repeat(32), from_micros: 1, to_micros: 2 }
