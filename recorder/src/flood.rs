@@ -135,7 +135,9 @@ impl Flood {
             Some(room @ 1..) if self.files.count > 0 => room,
             _ => {
                 self.holding.begin(self.files.count, self.files.before_newest.as_ref());
-                self.files = Files { count: self.files.count + 1, newest: self.passed, before_newest: None };
+                // Where no last part is kept the ring is never behind the file's beginning.
+                let before_newest = if self.ring.is_empty() { self.omission() } else { None };
+                self.files = Files { count: self.files.count + 1, newest: self.passed, before_newest };
                 file
             }
         }
