@@ -1,4 +1,7 @@
-use storage::cast::{Code, Header, events};
+use storage::{
+    Remark,
+    cast::{Code, Header, events},
+};
 
 use super::{
     Out, Source, StreamName,
@@ -17,7 +20,7 @@ pub(super) async fn write(mut source: Source, stream: StreamName, out: &mut Out<
         StreamName::Stdout => Code::Output,
         StreamName::Stderr => Code::Stderr,
     };
-    let mut gathering = Gathering { wanted, bytes: Vec::new(), lost: None };
+    let mut gathering = Gathering { wanted, bytes: Vec::new(), held: None, lost: None };
     loop {
         match next(&mut source.chunks).await? {
             Next::End => break,
@@ -28,7 +31,7 @@ pub(super) async fn write(mut source: Source, stream: StreamName, out: &mut Out<
         out.write(&gathering.bytes).await?;
         gathering.bytes.clear();
     }
-    gathering.lost.map_or(Ok(()), |lost| Err(PlayerError::Incomplete(lost)))
+    gathering.lost.or(gathering.held).map_or(Ok(()), |lost| Err(PlayerError::Incomplete(lost)))
 }
 
 /// Input that was not asked for is empty; input that was not stored is an error.
@@ -44,6 +47,8 @@ fn stored_input(header: &Header) -> Result<Code, PlayerError> {
 struct Gathering {
     wanted: Code,
     bytes: Vec<u8>,
+    /// Its end is held back, and nothing has said yet what became of it.
+    held: Option<String>,
     lost: Option<String>,
 }
 
@@ -58,9 +63,19 @@ impl Gathering {
                 Some((stream, bytes)) if stream == self.wanted => self.bytes.extend_from_slice(&bytes),
                 Some(_) => {}
                 None if event.code == Code::Bytes => self.lose(DAMAGED.to_owned()),
-                None if event.code == Code::Gap => self.lose(event.data),
+                None if event.code == Code::Gap => self.remark(event.data),
                 None => {}
             }
+        }
+    }
+
+    fn remark(&mut self, text: String) {
+        match Remark::parse(&text) {
+            Remark::Omitting(stream) if stream == self.wanted => self.held = Some(text),
+            Remark::OmittedNothing(stream) if stream == self.wanted => self.held = None,
+            Remark::Omitted(stream) | Remark::Missing(Some(stream)) if stream == self.wanted => self.lose(text),
+            Remark::Missing(None) => self.lose(text),
+            _ => {}
         }
     }
 

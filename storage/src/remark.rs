@@ -1,0 +1,92 @@
+use crate::cast::Code;
+
+/// What a `g` line says about the bytes of a stream (`docs/format.md`, "Floods" and "The manifest").
+///
+/// Streams are [`Code::Output`], [`Code::Stderr`] and [`Code::Input`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// From here on the stream is held back, until one of the next two says what became of it.
+    Omitting(Code),
+    /// Bytes of the stream were left out; the rest of what was held back follows.
+    Omitted(Code),
+    /// All that was held back of the stream follows.
+    OmittedNothing(Code),
+    /// Bytes that were forwarded are lost: of this stream, or of any where none is named.
+    Missing(Option<Code>),
+    /// Whatever it says, no byte is lacking because of it.
+    Other,
+}
+
+impl Remark {
+    /// Reads the line's text.
+    pub fn parse(text: &str) -> Self {
+        let word = |place| text.split(' ').nth(place).unwrap_or_default();
+        let known = |place, remark: fn(Code) -> Self| stream(word(place)).map_or(Self::Other, remark);
+        match (word(0), word(1), word(2)) {
+            ("omitting", _, "from") => known(1, Self::Omitting),
+            ("omitted", "nothing", "of") => known(3, Self::OmittedNothing),
+            ("omitted", _, "bytes") => known(4, Self::Omitted),
+            ("missing:", _, "bytes") | ("missing:", "the", "end") => Self::Missing(stream(word(4))),
+            ("missing:", ..) => Self::Missing(None),
+            _ => Self::Other,
+        }
+    }
+}
+
+fn stream(name: &str) -> Option<Code> {
+    Some(match name.trim_end_matches(',') {
+        "stdin" => Code::Input,
+        "stdout" => Code::Output,
+        "stderr" => Code::Stderr,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_the_format_are_told_apart() {
+        let digest = "ab".repeat(32);
+        for (text, remark) in [
+            ("omitting stdout from byte 7 on, but for its end", Remark::Omitting(Code::Output)),
+            (
+                &*format!(
+                    "omitted 9 bytes of stderr from byte 7, which passed from 0.000001 s to 2.000000 s, sha256 {digest}"
+                ),
+                Remark::Omitted(Code::Stderr),
+            ),
+            ("omitted nothing of stdin from byte 7 on", Remark::OmittedNothing(Code::Input)),
+            (
+                "missing: 5 bytes of stdout from byte 3 on were damaged on the gateway's disk",
+                Remark::Missing(Some(Code::Output)),
+            ),
+            (
+                "missing: the end of stderr, up to byte 9, was damaged on the gateway's disk",
+                Remark::Missing(Some(Code::Stderr)),
+            ),
+            (
+                "missing: what was said from 1.000000 s to 2.000000 s was damaged on the gateway's disk",
+                Remark::Missing(None),
+            ),
+            ("missing: something that a later version says", Remark::Missing(None)),
+        ] {
+            assert_eq!(Remark::parse(text), remark, "{text}");
+        }
+    }
+
+    #[test]
+    fn another_remark_tells_of_no_loss() {
+        for text in [
+            "",
+            "the server's last word was: omitted 9 bytes of stdout",
+            "anomaly: the server sent missing: bytes at byte 3",
+            "the client announced a terminal of 0x24",
+            "omitting nothing",
+            "omitted nothing of what",
+        ] {
+            assert_eq!(Remark::parse(text), Remark::Other, "{text}");
+        }
+    }
+}
