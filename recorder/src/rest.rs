@@ -3,6 +3,7 @@
 use storage::{
     RecordingId, Spool, StreamTotals,
     cast::Code,
+    seconds,
     spool::{Facts, Held, Mark, SpoolError, boot_id},
 };
 
@@ -27,9 +28,9 @@ pub(crate) fn rest(
     }
     STREAMS.into_iter().for_each(|code| timeline.end_stream(code));
     if facts.boot != boot_id() {
-        let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
         let text = format!(
-            "missing: the gateway's machine stopped; what was said from {seconds} s until then may have been lost with it"
+            "missing: the gateway's machine stopped; what was said from {} s until then may have been lost with it",
+            seconds(micros)
         );
         timeline.event(micros, Code::Gap, &text);
     }

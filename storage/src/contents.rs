@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::remark::seconds;
+
 /// What a session's streams carried. All of it is absent from a manifest where there is nothing to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
@@ -136,7 +138,6 @@ pub struct Omission {
 /// As the `g` line has it.
 impl fmt::Display for Omission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
         write!(
             f,
             "omitted {} bytes of {} from byte {}, which passed from {} s to {} s, sha256 {}",

@@ -26,7 +26,7 @@ pub use key::{Key, RecordingId};
 pub use manifest::{Chunk, Command, CommandSource, Evidence, Manifest, Outcome, StreamTotals, Typed};
 pub use memory::Memory;
 pub use recordings::{RecordingError, Recordings, Summary};
-pub use remark::Remark;
+pub use remark::{Remark, seconds};
 pub use s3::{S3, S3Credentials, S3Settings};
 pub use spool::Spool;
 pub use store::{Capabilities, Entry, Store, StoreError, probe_by_creating_twice};

@@ -33,6 +33,11 @@ impl Remark {
     }
 }
 
+/// Time as remarks have it: seconds with six decimals, of microseconds.
+pub fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
 fn stream(name: &str) -> Option<Code> {
     Some(match name.trim_end_matches(',') {
         "stdin" => Code::Input,

@@ -7,7 +7,10 @@ use super::{
     frame::{self, Frame, Part},
     session::segment,
 };
-use crate::cast::{Code, Event, write_event};
+use crate::{
+    cast::{Code, Event, write_event},
+    remark::seconds,
+};
 
 /// A segment's content.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +112,6 @@ pub(super) fn last(of_lines: Option<Mark>, alone: Option<Mark>) -> Option<Mark> 
 
 /// What a `g` line says of bytes that are missing.
 pub fn gap(from: u64, to: u64) -> String {
-    let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
     format!("missing: what was said from {} s to {} s was damaged on the gateway's disk", seconds(from), seconds(to))
 }
 
