@@ -37,6 +37,8 @@ enum Trouble {
     Later(String),
     /// The store has something else under our names.
     Conflict(Conflict),
+    /// The disk has lost what a recording begins with.
+    NoHeader,
 }
 
 impl From<StoreError> for Trouble {
@@ -89,13 +91,14 @@ impl Drain {
     }
 
     /// Runs until the session is in the store. Whatever fails is tried again; only a store that has something else under
-    /// our names ends it, and then the session is set aside.
+    /// our names ends it, or a header that the disk has damaged, and then the session is set aside.
     pub(crate) async fn run(mut self) {
         let mut attempts = Attempts::default();
         loop {
             match self.go_on(&mut attempts).await {
                 Ok(()) => return,
                 Err(Trouble::Conflict(conflict)) => return self.set_aside(&conflict),
+                Err(Trouble::NoHeader) => return self.set_aside(&"its header is damaged on the gateway's disk"),
                 Err(Trouble::Later(why)) => {
                     tracing::debug!(session = %self.id, why, "not stored yet");
                     self.doubtful = true;
@@ -109,9 +112,7 @@ impl Drain {
         if self.chunks.is_empty() {
             let (spool, id) = (self.depot.spool.clone(), self.id);
             let Some(facts) = blocking(move || spool.facts(id)).await? else {
-                // No whole header: nothing was dialled, and nobody was told of it.
-                self.depot.spool.finished(self.id)?;
-                return Ok(());
+                return self.without_header();
             };
             self.facts = facts;
             self.refuse_completed().await?;
@@ -129,6 +130,14 @@ impl Drain {
                 return self.finish().await;
             }
             watch.changed().await;
+        }
+    }
+
+    /// Nothing was dialled, and nobody was told of it, where the header was never whole.
+    fn without_header(&self) -> Result<(), Trouble> {
+        match self.depot.spool.is_unopened(self.id)? {
+            true => Ok(self.depot.spool.finished(self.id)?),
+            false => Err(Trouble::NoHeader),
         }
     }
 
@@ -337,13 +346,15 @@ impl Drain {
         Ok(())
     }
 
-    fn set_aside(&self, conflict: &Conflict) {
-        match self.depot.spool.set_aside(self.id) {
+    fn set_aside(&self, why: &dyn std::fmt::Display) {
+        let session = self.id;
+        match self.depot.spool.set_aside(session) {
             Ok(place) => {
-                tracing::error!(session = %self.id, place = %place.display(), %conflict, "the session cannot be stored: it is kept aside");
+                tracing::error!(%session, place = %place.display(), %why, "the session cannot be stored: it is kept aside");
             }
             Err(error) => {
-                tracing::error!(session = %self.id, error = &error as &dyn std::error::Error, %conflict, "the session cannot be stored")
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%session, error, %why, "the session cannot be stored");
             }
         }
     }

@@ -180,6 +180,22 @@ async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lea
     assert!(folder.path().join("aside").join(id.to_string()).exists());
 }
 
+#[tokio::test]
+async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said() {
+    let stage = stage(&Moody::new(0), slow()).await;
+    stage.server(STDOUT, b"said").await;
+    let (folder, id) = (killed(stage.folder.path()), stage.recording.id().to_string());
+    let header = folder.path().join(&id).join("000000");
+    let mut bytes = std::fs::read(&header).expect("a header");
+    bytes[100] ^= 1;
+    std::fs::write(&header, bytes).expect("written");
+    let store = Moody::new(1_000);
+    recovered(folder.path(), store.clone()).await;
+    let segment = std::fs::read(folder.path().join("aside").join(&id).join("000001")).expect("kept for a person");
+    assert!(segment.windows(4).any(|bytes| bytes == b"said"));
+    assert_eq!(store.list("", None, 9).await.expect("a list"), []);
+}
+
 /// The bytes that were accepted so far, of a flood: no two places of it look the same.
 fn flood(bytes: usize) -> Vec<u8> {
     (0..bytes / 4 + 1).flat_map(|number| (number as u32).to_be_bytes()).take(bytes).collect()

@@ -7,7 +7,7 @@
 //!                         …        removed once the chunk is in the store; the folder, once the manifest is
 //!                         marks    counts and digests that no line has
 //!                         stdout.0 the end of a stream that a flood policy holds back, see `held`
-//! <folder>/aside/<id>/             sessions whose objects in the store are not ours
+//! <folder>/aside/<id>/             sessions that cannot be stored: for a person
 //! ```
 //!
 //! Writers: [`Spool::begin`] gives a [`Session`]; each [`Session::append`] is one `write`. One thread syncs.
@@ -183,13 +183,24 @@ impl Spool {
         Ok(facts.and_then(|facts| Header::parse(&facts.header).ok()))
     }
 
-    /// What a session's first file says; none for one that is not here, or whose header was never whole.
+    /// What a session's first file says; none for one that is not here, or whose header is not whole: [`Self::is_unopened`]
+    /// tells whether it ever was.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn facts(&self, id: RecordingId) -> Result<Option<Facts>, SpoolError> {
         let Some(live) = self.find(id) else { return Ok(None) };
         left::facts(&live.folder)
+    }
+
+    /// Whether a session without [`Self::facts`] was never opened: its folder has nothing but the beginning of a header that
+    /// was being written. Otherwise the disk has damaged the header of one that was.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn is_unopened(&self, id: RecordingId) -> Result<bool, SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(true) };
+        left::is_unopened(&live.folder).map_err(|error| SpoolError::failed("read", &live.folder, error))
     }
 
     /// Writes down a fact of a session that has ended, for whoever goes on after this process.
@@ -292,8 +303,8 @@ impl Spool {
         Ok(())
     }
 
-    /// The session cannot be stored, as the store has something else under its name: its folder is moved to `aside/` for a
-    /// person. The answer says where it is.
+    /// The session cannot be stored, as the store has something else under its name, or its header is damaged: its folder is
+    /// moved to `aside/` for a person. The answer says where it is.
     ///
     /// # Errors
     /// The disk's.

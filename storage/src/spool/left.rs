@@ -115,13 +115,29 @@ pub fn gap(from: u64, to: u64) -> String {
     format!("missing: what was said from {} s to {} s was damaged on the gateway's disk", seconds(from), seconds(to))
 }
 
-/// The facts; none where the header was never written whole: then nothing was dialled.
+/// Whether there is no file but the first, and in that no frame that is whole: header and first fact are written and synced
+/// at once, before anything else is.
+pub(super) fn is_unopened(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if entry?.file_name() != "000000" {
+            return Ok(false);
+        }
+    }
+    let bytes = first_file(folder)?;
+    Ok(!matches!(frame::part(&bytes, 0), Some((Part::Frame(_) | Part::Damaged(_), _))))
+}
+
+/// Nothing where there is none.
+fn first_file(folder: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(segment(folder, 0)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// The facts; none where the header is not whole.
 pub(super) fn facts(folder: &Path) -> Result<Option<Facts>, SpoolError> {
-    let path = segment(folder, 0);
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|error| SpoolError::failed("read", &path, error))?,
-    };
+    let bytes = first_file(folder).map_err(|error| SpoolError::failed("read", &segment(folder, 0), error))?;
     let (mut facts, mut at) = (Facts::default(), 0);
     while let Some((part, next)) = frame::part(&bytes, at) {
         at = next;

@@ -271,8 +271,36 @@ async fn a_header_that_was_not_whole_is_no_session() {
     };
     let path = folder.path().join(id.to_string()).join("000000");
     let bytes = fs::read(&path).unwrap();
-    fs::write(&path, &bytes[..100]).unwrap();
-    assert!(open(folder.path()).facts(id).unwrap().is_none());
+    for end in [0, 1, 100, bytes.len() / 2] {
+        fs::write(&path, &bytes[..end]).unwrap();
+        let spool = open(folder.path());
+        assert!(spool.facts(id).unwrap().is_none() && spool.is_unopened(id).unwrap(), "{end}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(open(folder.path()).is_unopened(id).unwrap());
+}
+
+#[tokio::test]
+async fn a_damaged_header_is_told_from_one_that_never_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = {
+        let spool = open(folder.path());
+        begin(&spool).await.id()
+    };
+    let path = folder.path().join(id.to_string()).join("000000");
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    damaged[20] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let spool = open(folder.path());
+    assert!(spool.facts(id).unwrap().is_none() && !spool.is_unopened(id).unwrap(), "a fact stands behind it");
+    fs::write(&path, &whole[..100]).unwrap();
+    for other in ["000001", "marks", "stdout.0"] {
+        let other = folder.path().join(id.to_string()).join(other);
+        fs::write(&other, b"").unwrap();
+        assert!(!spool.is_unopened(id).unwrap(), "{}", other.display());
+        fs::remove_file(other).unwrap();
+    }
 }
 
 #[tokio::test]
