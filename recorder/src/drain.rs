@@ -3,7 +3,7 @@ use std::{io, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use storage::{
     Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError,
-    cast::Header,
+    cast::{Header, pieces},
     chunk::{self, MAX_UNCOMPRESSED},
     spool::{Fact, Facts, Mark, Segment, SpoolError},
 };
@@ -15,6 +15,10 @@ use crate::{
     opening::unix_micros,
     rest::rest,
 };
+
+/// Most bytes of lines in a chunk of what is known beyond the segments: up to twice `keep_last` of each stream, six times as
+/// long as JSON.
+const LARGEST_OF_REST: usize = 16 << 20;
 
 /// One session's way from the spool to the store: chunks in order, then the manifest, then the spool lets go of it.
 pub(crate) struct Drain {
@@ -317,33 +321,42 @@ impl Drain {
         Ok(manifest)
     }
 
-    /// Stores what is known beyond the segments as a chunk, whose number is written down first: whoever goes on after this
-    /// process must not store it twice.
+    /// Stores what is known beyond the segments as chunks of their own, of which the first's number is written down before:
+    /// whoever goes on after this process makes the same of the same, and must not store it twice.
     async fn put_rest(&mut self, mark: Mark) -> Result<(), Trouble> {
-        let (last, micros) = self.chunks.last().map_or((0, 0), |chunk| (chunk.number, chunk.last_micros));
-        let number = self.facts.rest.unwrap_or(last + 1);
-        if last >= number {
-            return Ok(());
-        }
+        let first = self.facts.rest.unwrap_or_else(|| self.last_number() + 1);
+        let before = self.chunks.iter().rfind(|chunk| chunk.number < first);
+        let micros = before.map_or(0, |chunk| chunk.last_micros);
         let _place = self.depot.place().await;
         let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
-        let packed = blocking(move || -> Result<_, Trouble> {
+        let rest = blocking(move || -> Result<_, Trouble> {
             let lines = rest(&spool, id, &facts, &mark, micros)?;
             if !lines.is_empty() && facts.rest.is_none() {
-                spool.note(id, &Fact::Rest { chunk: number })?;
+                spool.note(id, &Fact::Rest { chunk: first })?;
             }
-            Ok(pack(Segment { lines, ..Segment::default() })?)
+            Ok(lines)
         })
         .await?;
-        if packed.uncompressed > 0 {
-            self.facts.rest = Some(number);
-            self.refuse_completed().await?;
-            if self.completed {
-                return Err(Trouble::Conflict(Conflict(Key::manifest(self.id))));
+        for (number, lines) in (first..).zip(pieces(&rest, LARGEST_OF_REST)) {
+            self.facts.rest = Some(first);
+            if number > self.last_number() {
+                self.put_one_of_rest(number, lines.to_vec()).await?;
             }
-            self.put(number, packed).await?;
         }
         Ok(())
+    }
+
+    async fn put_one_of_rest(&mut self, number: u32, lines: Vec<u8>) -> Result<(), Trouble> {
+        let packed = blocking(move || pack(Segment { lines, ..Segment::default() })).await?;
+        self.refuse_completed().await?;
+        if self.completed {
+            return Err(Trouble::Conflict(Conflict(Key::manifest(self.id))));
+        }
+        self.put(number, packed).await
+    }
+
+    fn last_number(&self) -> u32 {
+        self.chunks.last().map_or(0, |chunk| chunk.number)
     }
 
     fn set_aside(&self, why: &dyn std::fmt::Display) {

@@ -260,6 +260,31 @@ async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
     assert_eq!((manifest.contents.omitted[0].bytes, &manifest.contents), (98_990, &said.contents));
 }
 
+/// Six bytes of JSON for each: the end of such a flood is longer than a frame of the spool, and than a chunk may be.
+#[tokio::test]
+async fn the_end_of_a_flood_of_nuls_is_whole_whoever_writes_it() {
+    const LAST: usize = 8 << 20;
+    let keep = Keep { first: 10, last: LAST, ..Keep::default() };
+    let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
+    let nuls = vec![0; 1 << 20];
+    for _ in 0..12 {
+        stage.server(STDOUT, &nuls).await;
+    }
+    let dead = killed(stage.folder.path());
+    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    for (folder, kept) in [(killed(stage.folder.path()), LAST..=LAST), (dead, LAST..=2 * LAST)] {
+        let store = Moody::new(1_000);
+        recovered(folder.path(), store.clone()).await;
+        let (manifest, events) = read(&store, stage.recording.id()).await;
+        assert_eq!(manifest.totals, said.totals);
+        let omitted = manifest.contents.omitted.first().map_or(0, |omission| omission.bytes);
+        let last = restored(&events, Code::Output).len() - 10;
+        assert_eq!(last as u64 + omitted, manifest.totals.stdout - 10);
+        assert!(kept.contains(&last), "{last}");
+        assert!(manifest.chunks.len() > 2 && manifest.chunks.iter().all(|chunk| chunk.uncompressed < 33 << 20));
+    }
+}
+
 /// What was not stored by policy, what no line has, and what came before chunks that the spool let go of.
 #[tokio::test]
 async fn counts_digests_and_image_are_known_after_kill_9() {

@@ -1,8 +1,10 @@
 //! asciicast v2 lines (absolute times in seconds, six decimals) with our own event codes.
 
+mod pieces;
 mod read;
 mod write;
 
+pub use pieces::pieces;
 pub use read::{CastError, events};
 pub use write::{write_bytes, write_event};
 

@@ -230,7 +230,9 @@ impl Spool {
     /// # Errors
     /// A file that cannot be read.
     pub fn segment(&self, id: RecordingId, number: u32) -> Result<Segment, SpoolError> {
-        left::read(&self.inner.folder.join(id.to_string()), number)
+        let live = self.find(id);
+        let goes_on = live.is_some_and(|live| live.recorded_here && number < live.extent.borrow().number);
+        left::read(&self.inner.folder.join(id.to_string()), number, goes_on)
     }
 
     /// What was known beside the lines, last of all; `of_lines` is what the last line's frame says. None for a session that

@@ -208,6 +208,8 @@ const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 const STORAGE: &str = "/var/lib/kubetape/storage";
 /// Room for a header with the longest URL, and what is read at once.
 const SMALLEST_SPOOL: u64 = 4 << 20;
+/// Half of what readers unpack.
+const LARGEST_CHUNK: u64 = storage::chunk::MAX_UNCOMPRESSED as u64 / 2;
 const STATE: &str = "/var/lib/kubetape/state";
 
 impl Config {
@@ -446,8 +448,8 @@ impl Reader<'_> {
             keep: self.keep(raw)?,
         };
         ensure!(
-            (4 << 10..=64 << 20).contains(&recorder.chunk_bytes),
-            "{}: a chunk is from 4KiB to 64MiB",
+            (4 << 10..=LARGEST_CHUNK).contains(&recorder.chunk_bytes),
+            "{}: a chunk is from 4KiB to 32MiB: readers refuse more than 64MiB, and it ends behind the line that fills it",
             self.at("recorder.chunk_bytes")
         );
         Ok(recorder)
@@ -550,6 +552,17 @@ mod tests {
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));
+    }
+
+    #[test]
+    fn a_chunk_stays_below_what_readers_unpack() {
+        let read = |size: &str| {
+            let text = format!("[recorder]\nchunk_bytes = \"{size}\"\n");
+            Config::new(Path::new("/d/k.toml"), &text, toml::from_str(&text).unwrap())
+        };
+        assert_eq!(read("32MiB").unwrap().recorder.chunk_bytes, 32 << 20);
+        let error = read("33MiB").unwrap_err().to_string();
+        assert!(error.contains("k.toml, line 2") && error.contains("4KiB to 32MiB"), "{error}");
     }
 
     #[test]

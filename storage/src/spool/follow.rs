@@ -154,7 +154,7 @@ fn piece(live: &Live, number: u32, file: Option<Arc<File>>, offset: u64, until: 
         file.read_exact_at(&mut bytes, offset)?;
         let (mut lines, mut at) = (Vec::new(), 0);
         while let Some((frame, length)) = frame::first(&bytes[at..]) {
-            if let Frame::Lines(_, more) = frame {
+            if let Frame::Lines(_, more) | Frame::LinesBegun(more) = frame {
                 lines.extend_from_slice(more);
             }
             at += length;

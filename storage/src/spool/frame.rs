@@ -6,23 +6,27 @@
 //!
 //!  'H'  the header's line                              first frame of file 000000
 //!  'F'  a fact, as JSON                                the others of file 000000
+//!  'f'  the beginning of a long one, or more of it     before its 'F'
 //!  'L'  a mark (68 bytes), then whole asciicast lines  segments: files 000001 and up
+//!  'l'  lines of a long append, without its end        before its 'L', which may be in a later segment
 //!  'M'  a counter, a mark, three digests               the two slots of file `marks`
 //!  'B'  a counter, then an omission as JSON, or none   first frame of `stdout.0` and the like
 //!  'D'  a time, a place in the stream, bytes           the others of those
 //! ```
 //!
+//! An append is there with its 'L', and a fact with its 'F': what stands before one that never came is none.
+//!
 //! Lines are JSON without control characters, and every length below 16 MiB has a zero byte: so no line can look like a
 //! frame, and the frames behind damaged ones can be found again.
 
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use crate::StreamTotals;
 
 /// Length and CRC.
 pub(super) const PREFIX: usize = 8;
 /// Bytes of a mark, without its digests.
-const MARK: usize = 4 * 8 + 3 * 12;
+pub(super) const MARK: usize = 4 * 8 + 3 * 12;
 /// Bytes of a mark's digests: for each whether there is one, and it.
 const DIGESTS: usize = 3 * 33;
 /// A whole frame of a mark by itself.
@@ -33,6 +37,9 @@ const HELD: u8 = 0x80;
 pub(super) const LINES_HEAD: usize = PREFIX + 1 + MARK;
 /// Longest frame: below it a length has a zero byte.
 const LONGEST: usize = (16 << 20) - 1;
+/// Bytes of lines, or of a fact, from which on a frame of them is several: far below the longest that is read, and no more
+/// than a reader wants at once.
+pub(super) const PIECE: usize = 1 << 20;
 
 /// What a recording knew beside its lines when they were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,8 +79,12 @@ impl Tail {
 pub(super) enum Frame<'a> {
     Header(&'a [u8]),
     Fact(&'a [u8]),
+    /// A fact's JSON, which goes on in the next frame.
+    FactBegun(&'a [u8]),
     /// The mark has no digests.
     Lines(Mark, &'a [u8]),
+    /// Lines of an append that goes on in the next frame.
+    LinesBegun(&'a [u8]),
     /// A counter, which is higher in the newer of two, and the mark.
     Mark(u64, Mark),
     /// A counter of a stream's files, and the omission's JSON.
@@ -103,6 +114,31 @@ pub(super) fn encode(kind: u8, body: &[u8]) -> Vec<u8> {
     frame[..4].copy_from_slice(&length.to_le_bytes());
     frame[4..8].copy_from_slice(&crc.to_le_bytes());
     frame
+}
+
+/// Whether a frame of so many bytes behind its kind can be read again. Nothing longer may be written.
+pub(super) fn fits(length: usize) -> io::Result<()> {
+    if length < LONGEST {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "longer than a frame may be"))
+    }
+}
+
+/// The frames of a fact.
+pub(super) fn encode_fact(json: &[u8]) -> Vec<u8> {
+    let (begun, last) = json.split_at(json.len().saturating_sub(1) / PIECE * PIECE);
+    let mut frames: Vec<u8> = begun.chunks(PIECE).flat_map(|piece| encode(b'f', piece)).collect();
+    frames.extend(encode(b'F', last));
+    frames
+}
+
+/// What is written before `lines` that are not an append's last.
+pub(super) fn begun_head(lines: &[u8]) -> [u8; PREFIX + 1] {
+    let mut head = [0; PREFIX + 1];
+    head[PREFIX] = b'l';
+    seal(&mut head, lines);
+    head
 }
 
 /// What is written before `lines`, so that both together are a frame.
@@ -199,6 +235,8 @@ fn decode(content: &[u8]) -> Option<Frame<'_>> {
     match kind {
         b'H' => Some(Frame::Header(body)),
         b'F' => Some(Frame::Fact(body)),
+        b'f' => Some(Frame::FactBegun(body)),
+        b'l' => Some(Frame::LinesBegun(body)),
         b'L' => {
             let (mark, lines) = body.split_at_checked(MARK)?;
             Some(Frame::Lines(mark_of(mark), lines))
@@ -263,6 +301,24 @@ mod tests {
         let mark = Mark { digests: [Some([7; 32]), None, Some([0; 32])], ..mark() };
         let frame = mark_alone(9, &mark);
         assert_eq!(first(&frame), Some((Frame::Mark(9, mark), MARK_FRAME)));
+    }
+
+    #[test]
+    fn a_long_fact_comes_back_from_frames_that_can_be_read() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 20 * PIECE + 7] {
+            let json: Vec<u8> = (0..length).map(|at| b' ' + (at % 90) as u8).collect();
+            let frames = encode_fact(&json);
+            let mut read = Vec::new();
+            for part in parts(&frames) {
+                let (Part::Frame(Frame::FactBegun(piece)) | Part::Frame(Frame::Fact(piece))) = part else {
+                    panic!("{length}: no frame")
+                };
+                assert!(piece.len() <= PIECE);
+                read.extend_from_slice(piece);
+            }
+            assert!(read == json, "{length}");
+        }
+        assert!(fits(LONGEST - 1).is_ok() && fits(LONGEST).is_err());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn spool(input: &[u8]) {
         records = later;
     }
     let [segment, marks] = &files;
-    let read = segment_of(segment);
+    let read = segment_of(segment).goes_on(true);
     // A remark for each damaged place, and no line twice.
     assert!(read.lines.len() <= segment.len() + read.damaged * 200);
     assert!(read.torn <= segment.len() as u64);

@@ -172,7 +172,8 @@ impl Inner {
     /// Makes a session's first file.
     pub(super) fn write_header(&self, live: &Live, header: &[u8], fact: &Fact) -> Result<(), SpoolError> {
         let path = segment(&live.folder, 0);
-        let bytes = [frame::encode(b'H', header), frame::encode(b'F', &json(fact))].concat();
+        frame::fits(header.len()).map_err(|error| SpoolError::failed("write", &path, error))?;
+        let bytes = [frame::encode(b'H', header), frame::encode_fact(&json(fact))].concat();
         let file = create(&path).map_err(|error| self.failed("create", &path, error))?;
         (&file).write_all(&bytes).map_err(|error| self.failed("write", &path, error))?;
         live.made(&Arc::new(file));
@@ -182,7 +183,7 @@ impl Inner {
 
     pub(super) fn write_fact(&self, live: &Live, fact: &Fact) -> Result<(), SpoolError> {
         let path = segment(&live.folder, 0);
-        let bytes = frame::encode(b'F', &json(fact));
+        let bytes = frame::encode_fact(&json(fact));
         let write = || -> io::Result<File> {
             let mut file = OpenOptions::new().append(true).open(&path)?;
             let length = file.metadata()?.len();

@@ -28,15 +28,17 @@ pub struct Segment {
 impl Segment {
     /// Time of the last line, microseconds since the recording's start.
     pub fn last_micros(&self) -> Option<u64> {
-        let lines = self.lines.strip_suffix(b"\n")?;
-        let line = lines.rsplit(|&byte| byte == b'\n').next()?;
-        micros(line)
+        last_micros(&self.lines)
     }
 
     /// Time of the first line.
     pub fn first_micros(&self) -> Option<u64> {
         micros(self.lines.split(|&byte| byte == b'\n').next()?)
     }
+}
+
+fn last_micros(lines: &[u8]) -> Option<u64> {
+    micros(lines.strip_suffix(b"\n")?.rsplit(|&byte| byte == b'\n').next()?)
 }
 
 /// The number before the first comma: an event of a later version has it in the same place.
@@ -59,36 +61,83 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// A segment, whatever was done to it.
-pub(super) fn read(folder: &Path, number: u32) -> Result<Segment, SpoolError> {
+/// A segment, whatever was done to it. `goes_on`: it is known that an append which it begins is whole.
+pub(super) fn read(folder: &Path, number: u32, goes_on: bool) -> Result<Segment, SpoolError> {
+    let found = read_one(folder, number)?;
+    let goes_on = goes_on || (!found.begun.is_empty() && ends_later(folder, number)?);
+    Ok(found.goes_on(goes_on))
+}
+
+fn read_one(folder: &Path, number: u32) -> Result<Found, SpoolError> {
     let path = segment(folder, number);
     let bytes = fs::read(&path).map_err(|error| SpoolError::failed("read", &path, error))?;
     Ok(segment_of(&bytes))
 }
 
+/// Whether an append ends in a segment behind `number`.
+fn ends_later(folder: &Path, number: u32) -> Result<bool, SpoolError> {
+    let numbers = numbers(folder).map_err(|error| SpoolError::failed("read", folder, error))?;
+    for later in numbers.into_iter().filter(|later| *later > number) {
+        if read_one(folder, later)?.segment.mark.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A segment's content from its file's.
-pub(super) fn segment_of(bytes: &[u8]) -> Segment {
-    let mut found = Segment { lines: Vec::with_capacity(bytes.len()), ..Segment::default() };
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    segment: Segment,
+    /// Lines at its end whose append ends in a later segment, or nowhere.
+    begun: Vec<u8>,
+}
+
+impl Found {
+    /// The content, if the append that it begins goes on; otherwise nothing of that was forwarded.
+    pub(super) fn goes_on(mut self, goes_on: bool) -> Segment {
+        match goes_on {
+            true => self.segment.lines.append(&mut self.begun),
+            false => self.segment.torn += self.begun.len() as u64,
+        }
+        self.segment
+    }
+
+    /// Takes lines, with a remark before them where something is missing since then.
+    fn take(&mut self, lines: &[u8], missing: &mut Option<u64>) {
+        if let Some(from) = missing.take() {
+            let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(from);
+            write_event(&mut self.begun, from, Code::Gap, &gap(from, to));
+        }
+        self.begun.extend_from_slice(lines);
+    }
+
+    fn last_micros(&self) -> Option<u64> {
+        last_micros(&self.begun).or_else(|| self.segment.last_micros())
+    }
+}
+
+/// A segment's content from its file's.
+pub(super) fn segment_of(bytes: &[u8]) -> Found {
+    let mut found = Found::default();
     let mut at = 0;
     // Since when bytes are missing.
     let mut missing: Option<u64> = None;
     while let Some((part, next)) = frame::part(bytes, at) {
         at = next;
         match part {
+            Part::Frame(Frame::LinesBegun(lines)) => found.take(lines, &mut missing),
             Part::Frame(Frame::Lines(mark, lines)) => {
-                if let Some(from) = missing.take() {
-                    let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(mark.micros);
-                    write_event(&mut found.lines, from, Code::Gap, &gap(from, to));
-                }
-                found.lines.extend_from_slice(lines);
-                found.mark = Some(mark);
+                found.take(lines, &mut missing);
+                found.segment.lines.append(&mut found.begun);
+                found.segment.mark = Some(mark);
             }
             Part::Frame(_) => {}
             Part::Damaged(_) => {
-                found.damaged += 1;
+                found.segment.damaged += 1;
                 missing = missing.or_else(|| Some(found.last_micros().unwrap_or(0)));
             }
-            Part::Torn(range) => found.torn = range.len() as u64,
+            Part::Torn(range) => found.segment.torn = range.len() as u64,
         }
     }
     found
@@ -138,17 +187,21 @@ fn first_file(folder: &Path) -> io::Result<Vec<u8>> {
 /// The facts; none where the header is not whole.
 pub(super) fn facts(folder: &Path) -> Result<Option<Facts>, SpoolError> {
     let bytes = first_file(folder).map_err(|error| SpoolError::failed("read", &segment(folder, 0), error))?;
-    let (mut facts, mut at) = (Facts::default(), 0);
+    let (mut facts, mut begun, mut at) = (Facts::default(), Vec::new(), 0);
     while let Some((part, next)) = frame::part(&bytes, at) {
         at = next;
         match part {
             Part::Frame(Frame::Header(line)) => facts.header = line.to_vec(),
+            Part::Frame(Frame::FactBegun(json)) => begun.extend_from_slice(json),
             Part::Frame(Frame::Fact(json)) => {
-                if let Ok(fact) = serde_json::from_slice::<Fact>(json) {
+                begun.extend_from_slice(json);
+                if let Ok(fact) = serde_json::from_slice::<Fact>(&begun) {
                     facts.learn(fact);
                 }
+                begun.clear();
             }
-            Part::Frame(_) | Part::Damaged(_) | Part::Torn(_) => {}
+            Part::Damaged(_) => begun.clear(),
+            Part::Frame(_) | Part::Torn(_) => {}
         }
     }
     Ok((!facts.header.is_empty()).then_some(facts))

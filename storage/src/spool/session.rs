@@ -1,5 +1,5 @@
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, IoSlice, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -8,16 +8,19 @@ use std::{
 
 use super::{
     Fact, Holding, Mark, SpoolError,
-    frame::{self, LINES_HEAD},
+    frame::{self, LINES_HEAD, PIECE},
     held::HeldFiles,
     inner::Inner,
     live::{Extent, Kept, Live},
     marks,
 };
-use crate::RecordingId;
+use crate::{RecordingId, cast::pieces};
 
 /// A mark that says nothing new but the time is not written more often than this.
 const TIME_ALONE: u64 = 1_000_000;
+/// A segment does not grow beyond so many bytes of lines, even within one append: the chunk of it must stay below what a reader
+/// unpacks ([`crate::chunk::MAX_UNCOMPRESSED`]), remarks about damage included.
+const LARGEST: u64 = 32 << 20;
 
 /// The writer of one session. There is one; dropped without [`Self::end`] the session looks like one whose process died.
 #[derive(Debug)]
@@ -57,7 +60,7 @@ impl Session {
         self.lines
     }
 
-    /// Appends whole lines, and what is known beside them: one `write`. When this returns, `kill -9` loses nothing of it;
+    /// Appends whole lines, and what is known beside them: one `write`, of lines below a MiB. When this returns, `kill -9` loses nothing of it;
     /// the disk has it after the next sync. Without lines it takes no room: what is known takes the place of what was known.
     ///
     /// # Errors
@@ -154,24 +157,62 @@ impl Session {
         self.live.extent.send_replace(Extent { number: self.number, length: self.length, chunks, ended });
     }
 
+    /// All of the lines, or none.
     fn write_lines(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
-        let file = self.file()?;
-        let head = frame::lines_head(mark, lines);
-        let written = write_both(&file, &head, lines);
-        if let Err(error) = written {
-            let path = segment(&self.live.folder, self.number);
-            // What was written of it is no frame, and must not stand before the next one.
-            if let Err(error) = file.set_len(self.length) {
-                return Err(self.inner.failed("cut", &path, error));
-            }
-            return Err(self.inner.failed("write", &path, error));
+        let first = self.file()?;
+        let before = (self.number, self.length, self.lines);
+        let written = self.write_pieces(mark, lines);
+        if written.is_err() {
+            self.take_back(first, before)?;
         }
-        let bytes = (LINES_HEAD + lines.len()) as u64;
-        self.length += bytes;
-        self.lines += lines.len() as u64;
-        self.inner.took(&self.live, bytes);
+        self.inner.took(&self.live, written?);
         self.live.wrote();
         self.tell(false);
+        Ok(())
+    }
+
+    /// In frames that can be read again, in segments whose chunks can. The answer is the bytes that they take.
+    fn write_pieces(&mut self, mark: &Mark, lines: &[u8]) -> Result<u64, SpoolError> {
+        let (mut pieces, mut bytes) = (pieces(lines, PIECE).peekable(), 0);
+        while let Some(piece) = pieces.next() {
+            if self.lines > 0 && self.lines + piece.len() as u64 > LARGEST {
+                (self.number, self.file, self.length, self.lines) = (self.number + 1, None, 0, 0);
+            }
+            bytes += match pieces.peek() {
+                Some(_) => self.write_frame(&frame::begun_head(piece), piece)?,
+                None => self.write_frame(&frame::lines_head(mark, piece), piece)?,
+            };
+        }
+        Ok(bytes)
+    }
+
+    fn write_frame(&mut self, head: &[u8], lines: &[u8]) -> Result<u64, SpoolError> {
+        let path = segment(&self.live.folder, self.number);
+        // Of this session alone: the disk is not at fault.
+        frame::fits(head.len() + lines.len()).map_err(|error| SpoolError::failed("write", &path, error))?;
+        let file = self.file()?;
+        write_both(&file, head, lines).map_err(|error| self.inner.failed("write", &path, error))?;
+        let bytes = (head.len() + lines.len()) as u64;
+        self.length += bytes;
+        self.lines += lines.len() as u64;
+        Ok(bytes)
+    }
+
+    /// What was written of an append that failed is none, and must not stand before the next one.
+    fn take_back(&mut self, first: Arc<File>, before: (u32, u64, u64)) -> Result<(), SpoolError> {
+        for number in before.0 + 1..=self.number {
+            let path = segment(&self.live.folder, number);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.inner.failed("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        (self.number, self.length, self.lines) = before;
+        let path = segment(&self.live.folder, self.number);
+        first.set_len(self.length).map_err(|error| self.inner.failed("cut", &path, error))?;
+        self.file = Some(first);
         Ok(())
     }
 

@@ -3,12 +3,12 @@
 use std::{fs, path::Path, time::Duration};
 
 use storage::{
-    Omission, Outcome, RecordingId, Spool, StreamTotals,
+    Command, CommandSource, Manifest, Omission, Outcome, RecordingId, Spool, StreamTotals,
     cast::{Code, Event, write_event},
     spool::{Bound, Bounds, Fact, Held, Holding, Mark, News, Session, SpoolError, Tail},
 };
 
-use crate::sample::header;
+use crate::sample::{header, manifest};
 
 fn open(folder: &Path) -> Spool {
     Spool::open(folder, Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool")
@@ -382,6 +382,94 @@ async fn long_sessions_are_followed_in_pieces() {
         said.extend(text(&lines));
     }
     assert_eq!((said.len(), said[0].len(), said[1_998].len()), (1_999, 3_000_000, 1_000));
+}
+
+/// Lines of 60 KB each: of NULs, which JSON writes with six characters.
+fn nuls(lines: usize) -> Vec<u8> {
+    line(2, &"\0".repeat(10_000)).repeat(lines)
+}
+
+fn segments(spool: &Spool, id: RecordingId) -> Vec<Vec<u8>> {
+    let numbers = spool.closed_segments(id).unwrap();
+    numbers.into_iter().map(|number| spool.segment(id, number).unwrap().lines).collect()
+}
+
+#[tokio::test]
+async fn an_append_that_is_longer_than_a_frame_or_a_chunk_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    let long = nuls(1_200);
+    assert!(long.len() > 64 << 20, "more than a reader unpacks");
+    say(&mut session, 1, "before");
+    session.append(&mark(1_200), &long).unwrap();
+    let mut follow = spool.follow(id, 1).expect("a session");
+    say(&mut session, 1_201, "after");
+    session.end();
+    let expected = [line(1, "before"), long, line(1_201, "after")].concat();
+    let read = segments(&spool, id);
+    assert_eq!(read.len(), 3);
+    assert!(read.iter().all(|lines| lines.len() < 33 << 20));
+    assert!(read.concat() == expected);
+    assert_eq!(spool.segment(id, 3).unwrap().mark, Some(mark(1_201)));
+    let mut followed = Vec::new();
+    while let Some(News::Lines { lines, .. }) = follow.next().await.unwrap() {
+        followed.extend(lines);
+    }
+    assert!(followed == expected);
+    drop(spool);
+    assert!(segments(&open(folder.path()), id).concat() == expected, "for the next process too");
+}
+
+#[tokio::test]
+async fn a_long_append_that_never_ended_was_not_forwarded_and_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    say(&mut session, 1, "forwarded");
+    session.append(&mark(700), &nuls(700)).unwrap();
+    drop((session, spool));
+    let file = |number: u32| folder.path().join(id.to_string()).join(format!("{number:06}"));
+    let last = fs::read(file(2)).unwrap();
+    for left in [last.len() - 1, last.len() / 2, 0] {
+        fs::write(file(2), &last[..left]).unwrap();
+        assert_eq!(segments(&open(folder.path()), id).concat(), line(1, "forwarded"), "{left}");
+    }
+    fs::remove_file(file(2)).unwrap();
+    assert_eq!(segments(&open(folder.path()), id).concat(), line(1, "forwarded"));
+}
+
+#[tokio::test]
+async fn a_long_append_that_fails_leaves_nothing_and_can_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    say(&mut session, 1, "before");
+    // A line that no frame has room for, behind others that were written by then.
+    let huge = [nuls(700), line(700, &"x".repeat(16 << 20))].concat();
+    let refused = session.append(&mark(700), &huge).expect_err("longer than a frame");
+    assert!(!refused.is_full(), "{refused}");
+    session.append(&mark(3), &line(3, "after")).expect("the spool goes on");
+    session.end();
+    assert_eq!(segments(&spool, id), [[line(1, "before"), line(3, "after")].concat()]);
+}
+
+#[tokio::test]
+async fn an_end_with_more_commands_than_a_frame_has_room_for_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    let command = |micros| Command { micros, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
+    let manifest = Manifest { commands: (0..1_000).map(command).collect(), ..manifest(id, 0) };
+    session.fact(&Fact::Ended(Box::new(manifest.clone()))).unwrap();
+    session.end();
+    drop(spool);
+    let facts = open(folder.path()).facts(id).unwrap().expect("a header");
+    assert!(facts.ended.as_deref() == Some(&manifest));
 }
 
 #[tokio::test]
