@@ -253,8 +253,10 @@ impl Spool {
     /// The disk's.
     pub fn keep(&self, id: RecordingId, mark: &Mark) -> Result<(), SpoolError> {
         let Some(live) = self.find(id) else { return Ok(()) };
-        let kept = marks::keep(&live.folder, mark);
-        kept.map_err(|error| self.inner.failed("write", &marks::path(&live.folder), error))
+        let path = marks::path(&live.folder);
+        let kept = marks::keep(&live.folder, mark).map_err(|error| self.inner.failed("write", &path, error))?;
+        let synced = kept.map_or(Ok(()), |file| file.sync_data());
+        synced.map_err(|error| self.inner.failed_sync(&path, error))
     }
 
     /// What a flood policy held back of the stream at `place` (0 to 2: stdout, stderr, stdin), of its first `total` bytes.

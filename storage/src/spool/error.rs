@@ -44,8 +44,13 @@ impl SpoolError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Self::Full(Bound::Disk)
             }
-            _ => Self::Failed { action, path: path.display().to_string(), source: Arc::new(source) },
+            _ => Self::broken(action, path, source),
         }
+    }
+
+    /// One that no room later makes good.
+    pub(super) fn broken(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Failed { action, path: path.display().to_string(), source: Arc::new(source) }
     }
 
     /// Whether there may be room later.

@@ -146,6 +146,15 @@ impl Inner {
         error
     }
 
+    /// The same of a sync. Whatever it says, it is said once, and what was written before it may be lost: that there is no room
+    /// ends the spool as well.
+    pub(super) fn failed_sync(&self, path: &Path, error: io::Error) -> SpoolError {
+        let error = SpoolError::broken("sync", path, error);
+        let _ = self.failure.set(error.clone());
+        self.freed.notify_waiters();
+        error
+    }
+
     pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<RecordingId, Arc<Live>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,4 +236,26 @@ impl Inner {
 /// Facts are strings, numbers and lists: serialising them to memory has no way to fail.
 fn json(fact: &Fact) -> Vec<u8> {
     serde_json::to_vec(fact).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inner(folder: &Path) -> Inner {
+        let bounds = Bounds { disk_floor: 0, ..Bounds::default() };
+        Inner::new(folder.to_owned(), bounds, Inner::lock(folder).unwrap())
+    }
+
+    #[test]
+    fn a_full_disk_may_have_room_later_unless_a_sync_says_so() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let folder = tempfile::tempdir().unwrap();
+            let inner = inner(folder.path());
+            assert!(inner.failed("write", folder.path(), kind.into()).is_full());
+            assert!(inner.open().is_ok());
+            assert!(!inner.failed_sync(folder.path(), kind.into()).is_full());
+            assert!(matches!(inner.open(), Err(SpoolError::Failed { action: "sync", .. })), "{kind}");
+        }
+    }
 }

@@ -38,16 +38,16 @@ pub(super) fn read(folder: &Path) -> io::Result<Option<Mark>> {
     Ok(newest(folder)?.map(|(_, mark)| mark))
 }
 
-/// Writes a mark behind those of a process that is gone, unless it is the newest already.
-pub(super) fn keep(folder: &Path, mark: &Mark) -> io::Result<()> {
+/// Writes a mark behind those of a process that is gone, unless it is the newest already. The file is to be synced.
+pub(super) fn keep(folder: &Path, mark: &Mark) -> io::Result<Option<File>> {
     let counter = match newest(folder)? {
-        Some((_, known)) if known == *mark => return Ok(()),
+        Some((_, known)) if known == *mark => return Ok(None),
         Some((counter, _)) => counter + 1,
         None => 0,
     };
     let (file, _) = open(folder)?;
     write(&file, counter, mark)?;
-    file.sync_data()
+    Ok(Some(file))
 }
 
 fn newest(folder: &Path) -> io::Result<Option<(u64, Mark)>> {

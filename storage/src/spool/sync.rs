@@ -51,7 +51,7 @@ fn run(weak: &Weak<Inner>, interval: Duration) {
 
 fn sync(inner: &Inner, lives: &[Arc<Live>]) -> Result<(), SpoolError> {
     let synced = if lives.len() < ALL_AT_ONCE { each(inner, lives) } else { all(inner, lives) };
-    synced.map_err(|error| inner.failed("sync", &inner.folder, error))
+    synced.map_err(|error| inner.failed_sync(&inner.folder, error))
 }
 
 fn each(inner: &Inner, lives: &[Arc<Live>]) -> std::io::Result<()> {
