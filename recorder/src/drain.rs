@@ -3,13 +3,14 @@ use std::{io, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use storage::{
     Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError,
-    cast::{Header, pieces},
+    cast::{Header, Session, pieces},
     chunk::{self, MAX_UNCOMPRESSED},
     spool::{Fact, Facts, Mark, Segment, SpoolError},
 };
 use tokio::task::spawn_blocking;
 
 use crate::{
+    count::Count,
     depot::{Attempts, Conflict, Depot, described},
     gist::Gist,
     opening::unix_micros,
@@ -18,7 +19,7 @@ use crate::{
 
 /// Most bytes of lines in a chunk of what is known beyond the segments: up to twice `keep_last` of each stream, six times as
 /// long as JSON.
-const LARGEST_OF_REST: usize = 16 << 20;
+const LARGEST_BEYOND: usize = 16 << 20;
 
 /// One session's way from the spool to the store: chunks in order, then the manifest, then the spool lets go of it.
 pub(crate) struct Drain {
@@ -29,6 +30,8 @@ pub(crate) struct Drain {
     digest: [u8; 32],
     /// Of the last segment that was read.
     mark: Option<Mark>,
+    /// What the lines have, of an earlier process's session: what the disk has lost of it is told.
+    count: Option<Count>,
     /// The store failed, or this is an earlier process's session: another may have completed it meanwhile.
     doubtful: bool,
     /// There is a manifest: nothing may be put beside what it lists.
@@ -89,6 +92,7 @@ impl Drain {
             chunks: Vec::new(),
             digest: [0; 32],
             mark: None,
+            count: doubtful.then(Count::default),
             doubtful,
             completed: false,
         }
@@ -188,13 +192,24 @@ impl Drain {
 
     async fn put(&mut self, number: u32, packed: Packed) -> Result<(), Trouble> {
         let Packed { object, lines, uncompressed, first_micros, last_micros } = packed;
+        let counted = self.counted(number, &lines);
         // Another version of zstd may have made other bytes of the same lines.
         let ours =
             |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there.starts_with(&lines));
         let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), ours).await?;
         let stored = stored.map_err(Trouble::Conflict)?;
         self.list(number, &stored, uncompressed, (first_micros, last_micros));
+        self.count = counted;
         Ok(())
+    }
+
+    /// The count with a chunk's lines. What was found to be missing does not count as something that was said.
+    fn counted(&self, number: u32, lines: &[u8]) -> Option<Count> {
+        let mut count = self.count.clone()?;
+        if number > 0 && self.facts.rest.is_none_or(|rest| number < rest) {
+            count.lines(lines);
+        }
+        Some(count)
     }
 
     /// Adds a chunk to the manifest's list.
@@ -221,6 +236,7 @@ impl Drain {
                 other => other?,
             };
             let lines = chunk::decompress(&object, MAX_UNCOMPRESSED).unwrap_or_default();
+            self.count = self.counted(missing, &lines);
             let uncompressed = lines.len() as u64;
             let segment = Segment { lines, ..Segment::default() };
             let times = (segment.first_micros().unwrap_or(0), segment.last_micros().unwrap_or(0));
@@ -260,7 +276,7 @@ impl Drain {
             self.learn_all().await?;
         }
         let (mut manifest, found) = match self.facts.ended.take() {
-            Some(manifest) => (*manifest, false),
+            Some(manifest) => (self.checked(*manifest).await?, false),
             None => (self.interrupted().await?, true),
         };
         manifest.chunks.clone_from(&self.chunks);
@@ -304,8 +320,8 @@ impl Drain {
     /// The manifest of a session without an end: what its lines, the mark and facts say.
     async fn interrupted(&mut self) -> Result<Manifest, Trouble> {
         let mark = self.depot.spool.mark(self.id, self.mark)?;
-        self.put_rest(mark.unwrap_or_default()).await?;
         let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
+        self.put_rest(&header.kubetape, mark.unwrap_or_default()).await?;
         let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
         let outcome = self.facts.said.clone().or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
         tracing::warn!(session = %self.id, ?outcome, "completed a session that had no end");
@@ -321,32 +337,58 @@ impl Drain {
         Ok(manifest)
     }
 
-    /// Stores what is known beyond the segments as chunks of their own, of which the first's number is written down before:
-    /// whoever goes on after this process makes the same of the same, and must not store it twice.
-    async fn put_rest(&mut self, mark: Mark) -> Result<(), Trouble> {
+    /// The manifest of a session with an end, after a look at whether the disk had the lines with it: what is missing is told in
+    /// a chunk of its own.
+    async fn checked(&mut self, mut manifest: Manifest) -> Result<Manifest, Trouble> {
+        let Some(mut count) = self.count.clone() else { return Ok(manifest) };
+        let (first, micros) = self.first_of_rest();
+        let lacking = count.lacking(&manifest.session, &manifest.totals, micros.max(manifest.duration_micros));
+        count.lines(&lacking);
+        self.put_beyond(first, lacking).await?;
+        let known = manifest.anomalies.clone();
+        manifest.anomalies.extend(count.into_missing().into_iter().filter(|text| !known.contains(text)));
+        Ok(manifest)
+    }
+
+    /// Stores what is known beyond the segments of a session without an end, and what is known to be missing.
+    async fn put_rest(&mut self, session: &Session, mark: Mark) -> Result<(), Trouble> {
+        let (first, micros) = self.first_of_rest();
+        let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
+        let mut lines = blocking(move || rest(&spool, id, &facts, &mark, micros)).await?;
+        if let Some(mut count) = self.count.clone() {
+            count.lines(&lines);
+            let last = Segment { lines: std::mem::take(&mut lines), ..Segment::default() };
+            let micros = last.last_micros().unwrap_or(micros).max(mark.micros);
+            lines = [last.lines, count.lacking(session, &mark.totals, micros)].concat();
+        }
+        self.put_beyond(first, lines).await
+    }
+
+    /// Number of the first chunk beyond the segments, and the time of the last line before it.
+    fn first_of_rest(&self) -> (u32, u64) {
         let first = self.facts.rest.unwrap_or_else(|| self.last_number() + 1);
         let before = self.chunks.iter().rfind(|chunk| chunk.number < first);
-        let micros = before.map_or(0, |chunk| chunk.last_micros);
-        let _place = self.depot.place().await;
-        let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
-        let rest = blocking(move || -> Result<_, Trouble> {
-            let lines = rest(&spool, id, &facts, &mark, micros)?;
-            if !lines.is_empty() && facts.rest.is_none() {
-                spool.note(id, &Fact::Rest { chunk: first })?;
-            }
-            Ok(lines)
-        })
-        .await?;
-        for (number, lines) in (first..).zip(pieces(&rest, LARGEST_OF_REST)) {
+        (first, before.map_or(0, |chunk| chunk.last_micros))
+    }
+
+    /// Stores lines as chunks of their own, of which the first's number is written down before: whoever goes on after this
+    /// process makes the same of the same, and must not store it twice.
+    async fn put_beyond(&mut self, first: u32, lines: Vec<u8>) -> Result<(), Trouble> {
+        if !lines.is_empty() && self.facts.rest.is_none() {
+            let (spool, id) = (self.depot.spool.clone(), self.id);
+            blocking(move || spool.note(id, &Fact::Rest { chunk: first })).await?;
             self.facts.rest = Some(first);
+        }
+        let _place = self.depot.place().await;
+        for (number, lines) in (first..).zip(pieces(&lines, LARGEST_BEYOND)) {
             if number > self.last_number() {
-                self.put_one_of_rest(number, lines.to_vec()).await?;
+                self.put_one_beyond(number, lines.to_vec()).await?;
             }
         }
         Ok(())
     }
 
-    async fn put_one_of_rest(&mut self, number: u32, lines: Vec<u8>) -> Result<(), Trouble> {
+    async fn put_one_beyond(&mut self, number: u32, lines: Vec<u8>) -> Result<(), Trouble> {
         let packed = blocking(move || pack(Segment { lines, ..Segment::default() })).await?;
         self.refuse_completed().await?;
         if self.completed {

@@ -19,6 +19,7 @@
 
 mod commands;
 mod complete;
+mod count;
 mod depot;
 mod digest;
 mod drain;

@@ -82,14 +82,9 @@ impl Tape {
     pub(crate) fn new(session: &Session, negotiated: &Negotiated, request: &Request, keep: Keep) -> Self {
         let keep = (!(session.tty && keep.terminals)).then_some(keep);
         let copies = session.kind == SessionKind::Exec && !session.tty;
-        let store_input = match session.input {
-            InputRecording::Never => false,
-            InputRecording::Piped => !session.tty,
-            InputRecording::Always => true,
-        };
         let script = Script {
             kind: session.kind,
-            store_input,
+            store_input: stores_input(session),
             transport: transport_name(negotiated),
             timeline: Timeline::new(),
             commands: Commands::new(argv_command(session), session.tty && session.stdin),
@@ -387,6 +382,15 @@ impl Script {
             output: self.totals.stdout + self.totals.stderr > 0,
             closing: self.closing,
         }
+    }
+}
+
+/// Whether stdin has lines.
+pub(crate) fn stores_input(session: &Session) -> bool {
+    match session.input {
+        InputRecording::Never => false,
+        InputRecording::Piped => !session.tty,
+        InputRecording::Always => true,
     }
 }
 

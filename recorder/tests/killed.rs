@@ -9,7 +9,7 @@ use recorder::{Ending, Keep, Recorder, Settings};
 use sha2::{Digest, Sha256};
 use storage::{
     Key, Manifest, Outcome, Store,
-    cast::{Code, SessionKind},
+    cast::{Code, Event, SessionKind},
     chunk::hex,
 };
 use support::*;
@@ -72,7 +72,7 @@ async fn everything_accepted_is_in_the_recording_after_kill_9_and_nothing_twice(
         let (manifest, events) = read(&elsewhere, id).await;
         assert_eq!(restored(&events, Code::Output), accepted, "{stored} stored");
         assert_eq!(manifest.outcome, Outcome::Interrupted);
-        assert_eq!(manifest.totals.stdout, accepted.len() as u64);
+        assert_eq!((manifest.totals.stdout, missing(&events)), (accepted.len() as u64, vec![]));
         let last = events.last().expect("events").micros;
         assert!(manifest.duration_micros >= last, "the last time seen");
         let listed: Vec<_> = manifest.chunks.iter().map(|chunk| chunk.number).collect();
@@ -196,6 +196,75 @@ async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said()
     assert_eq!(store.list("", None, 9).await.expect("a list"), []);
 }
 
+/// What the lines say is missing.
+fn missing(events: &[Event]) -> Vec<&str> {
+    let remarks = events.iter().filter(|event| event.code == Code::Gap && event.data.starts_with("missing: "));
+    remarks.map(|event| event.data.as_str()).collect()
+}
+
+/// The disk got the end of a session and not its last lines, as a power failure may leave it; and whoever says so dies as well,
+/// after each object that it stores.
+#[tokio::test]
+async fn lines_that_the_disk_lost_before_an_end_are_told() {
+    let stage = stage(&Moody::new(0), slow()).await;
+    let id = stage.recording.id();
+    stage.server(STDOUT, b"kept").await;
+    stage.client(STDIN, b"not stored").await;
+    let before = killed(stage.folder.path());
+    stage.server(STDOUT, b"lost").await;
+    stage.server(STDERR, b"lost too").await;
+    stage.server(ERROR, &exit_code(0)).await;
+    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    for objects in 0..5 {
+        let (folder, half) = (killed(stage.folder.path()), Moody::new(objects));
+        let lines = |folder: &Path| folder.join(id.to_string()).join("000001");
+        std::fs::copy(lines(before.path()), lines(folder.path())).expect("a copy");
+        let dies = Recorder::start(spool(folder.path()), half.clone(), settings());
+        tokio::select! { () = dies.drained() => {}, () = has(&half, objects) => {} };
+        let (left, store) = (killed(folder.path()), Moody::new(1_000));
+        copy(&half, &store).await;
+        recovered(left.path(), store.clone()).await;
+        let (manifest, events) = read(&store, id).await;
+        assert_eq!(restored(&events, Code::Output), b"kept");
+        assert_eq!((&manifest.outcome, manifest.totals), (&Outcome::Exited { exit_code: 0 }, said.totals));
+        let told = missing(&events);
+        assert!(told[0].starts_with("missing: 4 bytes of stdout, which"), "{objects} objects: {told:?}");
+        assert!(told[1].starts_with("missing: 8 bytes of stderr, which"), "{objects} objects: {told:?}");
+        assert_eq!(told, manifest.anomalies, "{objects} objects");
+        assert_eq!(manifest.chunks.len(), 3, "{objects} objects: header, lines, what is missing");
+    }
+}
+
+/// Damage in the last frame of a segment looks like half a frame that was being written.
+#[tokio::test]
+async fn damage_at_the_end_of_a_segment_is_told() {
+    let stage = stage(&Moody::new(0), Settings { chunk_bytes: 1, ..slow() }).await;
+    let id = stage.recording.id();
+    for said in ["one", "two", "three"] {
+        stage.server(STDOUT, said.as_bytes()).await;
+    }
+    let dead = killed(stage.folder.path());
+    stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    for (folder, number, left) in [
+        (dead, 2, "onethree"),
+        (killed(stage.folder.path()), 2, "onethree"),
+        (killed(stage.folder.path()), 3, "onetwo"),
+    ] {
+        let path = folder.path().join(id.to_string()).join(format!("{number:06}"));
+        let mut bytes = std::fs::read(&path).expect("a segment");
+        *bytes.last_mut().expect("a byte") ^= 1;
+        std::fs::write(&path, bytes).expect("written");
+        let store = Moody::new(1_000);
+        recovered(folder.path(), store.clone()).await;
+        let (manifest, events) = read(&store, id).await;
+        assert_eq!(restored(&events, Code::Output), left.as_bytes());
+        let told = missing(&events);
+        assert!(told[0].contains("what was said from"), "{told:?}");
+        assert!(told[1].contains(" bytes of stdout, which passed before"), "{told:?}");
+        assert_eq!(manifest.anomalies, told);
+    }
+}
+
 /// The bytes that were accepted so far, of a flood: no two places of it look the same.
 fn flood(bytes: usize) -> Vec<u8> {
     (0..bytes / 4 + 1).flat_map(|number| (number as u32).to_be_bytes()).take(bytes).collect()
@@ -237,7 +306,7 @@ async fn flood_killed(last: usize) {
                 assert!((last..=2 * FILE).contains(&(accepted - to)), "{accepted}: kept {}", accepted - to);
             }
         }
-        assert_eq!(manifest.totals.stdout, accepted as u64);
+        assert_eq!((manifest.totals.stdout, missing(&events)), (accepted as u64, vec![]));
         assert_eq!(manifest.contents.digests.expect("known").stdout, digest(&whole[..accepted]));
     }
     assert!(accepted > 5 * FILE, "three files came after the first two");
@@ -345,6 +414,7 @@ async fn what_a_completing_process_leaves_is_completed_by_the_next() {
         assert!(restored(&events, Code::Output) == whole, "no file was full, so all is there");
         assert_eq!(restored(&events, Code::Stderr), b"\xe2\x82");
         assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.totals.stderr), (5, 2_000, 2));
+        assert_eq!(missing(&events), Vec::<&str>::new());
         assert_eq!(manifest.contents.digests.expect("known").stdin, hex(Sha256::digest(b"typed").into()));
         let listed: Vec<u32> = manifest.chunks.iter().map(|chunk| chunk.number).collect();
         assert_eq!(listed, (0..listed.len() as u32).collect::<Vec<_>>(), "{objects} objects");

@@ -75,6 +75,10 @@ mod tests {
                 "missing: what was said from 1.000000 s to 2.000000 s was damaged on the gateway's disk",
                 Remark::Missing(None),
             ),
+            (
+                "missing: 5 bytes of stdin, which passed before 1.000000 s, were lost on the gateway's disk",
+                Remark::Missing(Some(Code::Input)),
+            ),
             ("missing: something that a later version says", Remark::Missing(None)),
         ] {
             assert_eq!(Remark::parse(text), remark, "{text}");

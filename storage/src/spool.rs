@@ -225,14 +225,14 @@ impl Spool {
         Ok(numbers.into_iter().filter(|number| extent.ended || *number < extent.number).collect())
     }
 
-    /// A segment's content.
+    /// A segment's content. Half a frame at its end was never forwarded, unless it is known that more came: then it is damage.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn segment(&self, id: RecordingId, number: u32) -> Result<Segment, SpoolError> {
         let live = self.find(id);
-        let goes_on = live.is_some_and(|live| live.recorded_here && number < live.extent.borrow().number);
-        left::read(&self.inner.folder.join(id.to_string()), number, goes_on)
+        let closed = live.is_some_and(|live| live.recorded_here && number < live.extent.borrow().number);
+        left::read(&self.inner.folder.join(id.to_string()), number, closed)
     }
 
     /// What was known beside the lines, last of all; `of_lines` is what the last line's frame says. None for a session that

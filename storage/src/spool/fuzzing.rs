@@ -26,10 +26,11 @@ pub fn spool(input: &[u8]) {
         records = later;
     }
     let [segment, marks] = &files;
-    let read = segment_of(segment).goes_on(true);
+    let read = segment_of(segment).forwarded(None);
     // A remark for each damaged place, and no line twice.
     assert!(read.lines.len() <= segment.len() + read.damaged * 200);
-    assert!(read.torn <= segment.len() as u64);
+    assert_eq!(read.torn, 0);
+    assert!(segment_of(segment).unforwarded().torn <= segment.len() as u64);
     let _ = events(&read.lines).count();
     let _ = (read.first_micros(), read.last_micros(), newest_of(marks));
 

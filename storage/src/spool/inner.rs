@@ -206,7 +206,7 @@ impl Inner {
             true => SpoolError::failed("write", &path, error),
             false => self.failed("write", &path, error),
         })?;
-        live.reopened(&Arc::new(file));
+        live.knows_more(&Arc::new(file));
         self.took(live, bytes.len() as u64);
         Ok(())
     }

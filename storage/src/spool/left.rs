@@ -19,7 +19,7 @@ pub struct Segment {
     pub lines: Vec<u8>,
     /// The last mark.
     pub mark: Option<Mark>,
-    /// Bytes at the end that are no frame.
+    /// Bytes at the end that are no frame, and were never forwarded.
     pub torn: u64,
     /// Places where frames were damaged.
     pub damaged: usize,
@@ -61,11 +61,14 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// A segment, whatever was done to it. `goes_on`: it is known that an append which it begins is whole.
-pub(super) fn read(folder: &Path, number: u32, goes_on: bool) -> Result<Segment, SpoolError> {
+/// A segment, whatever was done to it. `closed`: it is known that all of it was forwarded.
+pub(super) fn read(folder: &Path, number: u32, closed: bool) -> Result<Segment, SpoolError> {
     let found = read_one(folder, number)?;
-    let goes_on = goes_on || (!found.begun.is_empty() && ends_later(folder, number)?);
-    Ok(found.goes_on(goes_on))
+    if found.is_whole() {
+        return Ok(found.segment);
+    }
+    let later = next_micros(folder, number)?;
+    Ok(if closed || later.is_some() { found.forwarded(later) } else { found.unforwarded() })
 }
 
 fn read_one(folder: &Path, number: u32) -> Result<Found, SpoolError> {
@@ -74,15 +77,18 @@ fn read_one(folder: &Path, number: u32) -> Result<Found, SpoolError> {
     Ok(segment_of(&bytes))
 }
 
-/// Whether an append ends in a segment behind `number`.
-fn ends_later(folder: &Path, number: u32) -> Result<bool, SpoolError> {
+/// When something was said, or the end, behind segment `number`; none where nothing says that it goes on.
+fn next_micros(folder: &Path, number: u32) -> Result<Option<u64>, SpoolError> {
     let numbers = numbers(folder).map_err(|error| SpoolError::failed("read", folder, error))?;
     for later in numbers.into_iter().filter(|later| *later > number) {
-        if read_one(folder, later)?.segment.mark.is_some() {
-            return Ok(true);
+        let Found { segment, .. } = read_one(folder, later)?;
+        // Lines of an append that never ended do not count.
+        if let Some(mark) = segment.mark {
+            return Ok(Some(segment.first_micros().unwrap_or(mark.micros)));
         }
     }
-    Ok(false)
+    let ended = facts(folder)?.and_then(|facts| facts.ended);
+    Ok(ended.map(|manifest| manifest.duration_micros))
 }
 
 /// A segment's content from its file's.
@@ -94,12 +100,24 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The content, if the append that it begins goes on; otherwise nothing of that was forwarded.
-    pub(super) fn goes_on(mut self, goes_on: bool) -> Segment {
-        match goes_on {
-            true => self.segment.lines.append(&mut self.begun),
-            false => self.segment.torn += self.begun.len() as u64,
+    fn is_whole(&self) -> bool {
+        self.begun.is_empty() && self.segment.torn == 0
+    }
+
+    /// The content, of a segment that ends in the middle of an append: nothing of that was forwarded.
+    pub(super) fn unforwarded(mut self) -> Segment {
+        self.segment.torn += self.begun.len() as u64;
+        self.segment
+    }
+
+    /// The content, of one behind which more came, at that time: all of it was forwarded, and what cannot be read is damage.
+    pub(super) fn forwarded(mut self, later: Option<u64>) -> Segment {
+        if std::mem::take(&mut self.segment.torn) > 0 {
+            let from = self.last_micros().unwrap_or(0);
+            write_event(&mut self.begun, from, Code::Gap, &gap(from, later.unwrap_or(from).max(from)));
+            self.segment.damaged += 1;
         }
+        self.segment.lines.append(&mut self.begun);
         self.segment
     }
 

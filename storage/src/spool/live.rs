@@ -46,6 +46,9 @@ struct Unsynced {
     files: Vec<Arc<File>>,
     /// Files that are written until the session's end.
     kept: Vec<Arc<Kept>>,
+    /// The first file, where facts were added to it. It is synced after all others: the disk must not have the end of a session
+    /// whose last lines it has not.
+    facts: Option<Arc<File>>,
     /// Files were made, so the folder itself has to be synced.
     made: bool,
 }
@@ -96,9 +99,9 @@ impl Live {
         self.wrote();
     }
 
-    /// A file that was there before is written again.
-    pub(super) fn reopened(&self, file: &Arc<File>) {
-        self.lock().files.insert(0, Arc::clone(file));
+    /// Facts were added to the first file.
+    pub(super) fn knows_more(&self, file: &Arc<File>) {
+        self.lock().facts = Some(Arc::clone(file));
         self.wrote();
     }
 
@@ -115,6 +118,7 @@ impl Live {
         let mut unsynced = self.lock();
         unsynced.files.clear();
         unsynced.kept.clear();
+        unsynced.facts = None;
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -124,9 +128,10 @@ impl Live {
     /// Syncs what was written so far.
     pub(super) fn sync(&self) -> std::io::Result<()> {
         self.dirty.store(false, Ordering::Release);
-        let (files, kept, made) = {
+        let (files, kept, made, facts) = {
             let mut unsynced = self.lock();
-            (unsynced.files.clone(), unsynced.kept.clone(), std::mem::take(&mut unsynced.made))
+            let (made, facts) = (std::mem::take(&mut unsynced.made), unsynced.facts.take());
+            (unsynced.files.clone(), unsynced.kept.clone(), made, facts)
         };
         for file in &files {
             file.sync_data()?;
@@ -140,6 +145,9 @@ impl Live {
                 Err(_) if self.is_gone() => {}
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(facts) = facts {
+            facts.sync_data()?;
         }
         drop(kept);
         self.forget_older(files.len());
@@ -155,7 +163,7 @@ impl Live {
     pub(super) fn before_sync(&self) -> usize {
         self.dirty.store(false, Ordering::Release);
         let mut unsynced = self.lock();
-        unsynced.made = false;
+        (unsynced.made, unsynced.facts) = (false, None);
         unsynced.kept.iter().for_each(|kept| kept.dirty.store(false, Ordering::Release));
         unsynced.files.len()
     }

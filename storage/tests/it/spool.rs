@@ -262,6 +262,44 @@ async fn what_the_disk_damaged_is_marked_from_when_to_when() {
     assert!(said[1].contains("from 1.000000 s to 3.000000 s"), "{said:?}");
 }
 
+/// Damage in a last frame looks like half a frame that was being written.
+#[tokio::test]
+async fn half_a_frame_with_something_behind_it_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    say(&mut session, 1_000_000, "before");
+    say(&mut session, 2_000_000, "lost");
+    session.roll();
+    let damage = |number: u32| {
+        let path = folder.path().join(id.to_string()).join(format!("{number:06}"));
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+    };
+    damage(1);
+    let read = |spool: &Spool, number| {
+        let segment = spool.segment(id, number).unwrap();
+        (text(&segment.lines), segment.torn, segment.damaged)
+    };
+    let gap = |from: u64, to: u64| {
+        format!("missing: what was said from {from}.000000 s to {to}.000000 s was damaged on the gateway's disk")
+    };
+    assert_eq!(read(&spool, 1), (vec!["before".to_owned(), gap(1, 1)], 0, 1), "it is closed");
+    say(&mut session, 3_000_000, "next");
+    say(&mut session, 4_000_000, "last");
+    drop((session, spool));
+    damage(2);
+    let spool = open(folder.path());
+    assert_eq!(read(&spool, 1), (vec!["before".to_owned(), gap(1, 3)], 0, 1), "there is a next segment");
+    let (said, torn, damaged) = read(&spool, 2);
+    assert_eq!((said, torn > 0, damaged), (vec!["next".to_owned()], true, 0), "it was being written");
+    let manifest = Manifest { duration_micros: 5_000_000, ..manifest(id, 0) };
+    spool.note(id, &Fact::Ended(Box::new(manifest))).unwrap();
+    assert_eq!(read(&spool, 2), (vec!["next".to_owned(), gap(3, 5)], 0, 1), "there is an end");
+}
+
 #[tokio::test]
 async fn a_header_that_was_not_whole_is_no_session() {
     let folder = tempfile::tempdir().unwrap();
