@@ -1,15 +1,18 @@
 //! That this gateway is alive, said in the store; and the sessions of gateways that are not, completed.
 
+mod openings;
+
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
 use audit::Journal;
-use recorder::{Completer, Completion};
+use recorder::{Completer, Completion, LeftAlone, Witness};
 use storage::{
-    RecordingId, Recordings, Store, StoreError,
+    Manifest, RecordingId, Recordings, Store, StoreError,
     lease::{self, Lease},
     signing::Signer,
 };
@@ -17,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::openings::Openings;
 use crate::spool_watch;
 
 /// How long a lease runs. A gateway that was away for less goes on with its sessions itself.
@@ -30,12 +34,46 @@ const LOOK: Duration = Duration::from_secs(10 * 60);
 /// How many of the newest days with recordings a look goes through: a session longer than the days before them is found by a
 /// gateway's start only.
 const DAYS: usize = 3;
+/// Most sessions that are remembered as told of, or as left alone: one more is told of again.
+const REMEMBERED: usize = 10_000;
 
 /// This process, as others see it in the store.
 pub struct Leases {
     store: Arc<dyn Store>,
     gateway: String,
     instance: Uuid,
+    /// Sessions whose end this process told the journal.
+    ended: HashSet<RecordingId>,
+    /// Sessions that it said it leaves alone.
+    left: HashSet<RecordingId>,
+}
+
+/// The journals of all gateways, and this one's.
+struct Journals<'a> {
+    openings: Openings,
+    own: &'a Journal,
+    ended: &'a mut HashSet<RecordingId>,
+}
+
+impl Witness for Journals<'_> {
+    async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
+        self.openings.user(gateway, id).await
+    }
+
+    /// Once, however often a store that fails makes it try again.
+    async fn ended(&mut self, manifest: &Manifest) {
+        if remember(self.ended, manifest.session.id) {
+            spool_watch::note_end(self.own, manifest.clone()).await;
+        }
+    }
+}
+
+/// Whether it is new.
+fn remember(sessions: &mut HashSet<RecordingId>, id: RecordingId) -> bool {
+    if sessions.len() >= REMEMBERED {
+        sessions.clear();
+    }
+    sessions.insert(id)
 }
 
 impl Leases {
@@ -44,7 +82,8 @@ impl Leases {
     /// # Errors
     /// The store does not take it.
     pub async fn take(store: Arc<dyn Store>, gateway: &str) -> Result<Self> {
-        let leases = Self { store, gateway: gateway.to_owned(), instance: Uuid::now_v7() };
+        let (ended, left) = (HashSet::new(), HashSet::new());
+        let leases = Self { store, gateway: gateway.to_owned(), instance: Uuid::now_v7(), ended, left };
         leases.renew().await.context("cannot write this gateway's lease (leases/ in the storage)")?;
         Ok(leases)
     }
@@ -56,7 +95,7 @@ impl Leases {
     }
 
     /// Renews the lease, and completes what gateways left whose leases have run out. Runs until `shutdown`.
-    pub async fn keep(self, signer: Arc<Signer>, journal: Journal, shutdown: CancellationToken) {
+    pub async fn keep(mut self, signer: Arc<Signer>, journal: Journal, shutdown: CancellationToken) {
         let mut renew = Instant::now() + RENEW;
         let (mut look, mut days) = (Instant::now(), usize::MAX);
         loop {
@@ -85,15 +124,21 @@ impl Leases {
         }
     }
 
-    async fn look(&self, signer: &Signer, journal: &Journal, days: usize) -> Result<()> {
+    async fn look(&mut self, signer: &Signer, journal: &Journal, days: usize) -> Result<()> {
         let recordings = Recordings::new(self.store.clone());
-        let mut completer = Completer::new(self.store.clone(), signer, &self.gateway);
+        let openings = Openings::new(self.store.clone()).await?;
+        let witness = Journals { openings, own: journal, ended: &mut self.ended };
+        let mut completer = Completer::new(self.store.clone(), signer, &self.gateway, witness);
         for day in recordings.days().await?.into_iter().take(days) {
             for id in unfinished(&*self.store, &recordings, &day).await? {
                 match completer.complete(id, SystemTime::now()).await {
                     Ok(Some(Completion::Completed(manifest))) => {
                         tracing::info!(session = %id, gateway = manifest.session.gateway, "completed: its gateway is gone");
-                        spool_watch::note_end(journal, *manifest).await;
+                    }
+                    Ok(Some(Completion::LeftAlone(why @ (LeftAlone::Unvouched | LeftAlone::TooLarge(_))))) => {
+                        if remember(&mut self.left, id) {
+                            tracing::warn!(session = %id, %why, "a recording without an end is left alone");
+                        }
                     }
                     Ok(Some(Completion::LeftAlone(_) | Completion::Taken) | None) => {}
                     // One that cannot be read keeps nobody from the others.

@@ -1,10 +1,14 @@
 //! Completing the sessions of a gateway that never came back, from what is listed.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{collections::HashMap, fmt, time::SystemTime};
 
 use storage::{
-    Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, Store, StoreError, chunk,
-    chunk::MAX_UNCOMPRESSED, lease, signing::Signer, spool::Segment,
+    Chunk, Key, Manifest, Objects, Outcome, RecordingError, RecordingId, Recordings, Store, StoreError,
+    cast::Session,
+    chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
+    lease,
+    signing::Signer,
+    spool::Segment,
 };
 
 use crate::{gist::Gist, opening::unix_micros};
@@ -19,6 +23,22 @@ pub enum LeftAlone {
     Alive,
     /// Its gateway never had a lease: nothing says that it is gone.
     NoLease,
+    /// The journal of the gateway that its header names does not say that it opened it, for that person: somebody else may have
+    /// put it there.
+    Unvouched,
+    /// This chunk is larger than any.
+    TooLarge(u32),
+}
+
+impl fmt::Display for LeftAlone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alive => f.write_str("its gateway is alive"),
+            Self::NoLease => f.write_str("its gateway never had a lease"),
+            Self::Unvouched => f.write_str("the journal of the gateway that it names does not have it"),
+            Self::TooLarge(number) => write!(f, "its chunk {number} is larger than any"),
+        }
+    }
 }
 
 /// What became of a session without a manifest.
@@ -32,19 +52,35 @@ pub enum Completion {
     Taken,
 }
 
-/// Completes sessions whose gateways' leases have run out.
-pub struct Completer<'a> {
+/// What stands beside recordings and can be believed.
+pub trait Witness {
+    /// The person for whom a gateway opened a session, as that gateway's own journal says, signed; none where it does not.
+    fn opened(
+        &mut self,
+        gateway: &str,
+        id: RecordingId,
+    ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
+
+    /// Is told of the end of a session before its manifest is stored: whoever is killed in between is followed by one that
+    /// tells it again, and never by nobody.
+    fn ended(&mut self, manifest: &Manifest) -> impl Future<Output = ()> + Send;
+}
+
+/// Completes sessions whose gateways' leases have run out. Everything that it reads may be forged but what a [`Witness`] vouches
+/// for: it signs for no session that no gateway says it opened.
+pub struct Completer<'a, W> {
     store: std::sync::Arc<dyn Store>,
     signer: &'a Signer,
     /// Who completes, for a reader.
     by: String,
+    witness: W,
     alive: HashMap<String, Option<i64>>,
 }
 
-impl<'a> Completer<'a> {
+impl<'a, W: Witness> Completer<'a, W> {
     /// `by`: the name of the gateway or person that completes.
-    pub fn new(store: std::sync::Arc<dyn Store>, signer: &'a Signer, by: &str) -> Self {
-        Self { store, signer, by: by.to_owned(), alive: HashMap::new() }
+    pub fn new(store: std::sync::Arc<dyn Store>, signer: &'a Signer, by: &str, witness: W) -> Self {
+        Self { store, signer, by: by.to_owned(), witness, alive: HashMap::new() }
     }
 
     /// Completes a session if it has no manifest and its gateway is gone; none where it has one.
@@ -53,19 +89,16 @@ impl<'a> Completer<'a> {
     /// The store's, or a header that cannot be read.
     pub async fn complete(&mut self, id: RecordingId, now: SystemTime) -> Result<Option<Completion>, RecordingError> {
         let recordings = Recordings::new(self.store.clone());
-        if recordings.manifest(id).await?.is_some() {
+        let objects = recordings.objects(id).await?;
+        if objects.manifest.is_some() {
             return Ok(None);
         }
-        let session = recordings.header(id).await?.kubetape;
-        let until = match self.alive_until(&session.gateway).await? {
-            None => return Ok(Some(Completion::LeftAlone(LeftAlone::NoLease))),
-            Some(until) => until,
-        };
         let now = unix_micros(now);
-        if until + SKEW > now / 1_000_000 {
-            return Ok(Some(Completion::LeftAlone(LeftAlone::Alive)));
-        }
-        let chunks = self.listed(&recordings, id).await?;
+        let session = match self.abandoned(&recordings, id, &objects, now).await? {
+            Ok(session) => session,
+            Err(why) => return Ok(Some(Completion::LeftAlone(why))),
+        };
+        let chunks = self.listed(id, &objects).await?;
         let gist = Gist::of(&recordings, id, &chunks).await?;
         let outcome = gist.outcome().unwrap_or(Outcome::Interrupted);
         let mut manifest = gist.manifest(session, outcome, String::new());
@@ -74,11 +107,38 @@ impl<'a> Completer<'a> {
             "completed by {} from what was stored: the lease of the gateway {} had run out",
             self.by, manifest.session.gateway
         ));
+        self.witness.ended(&manifest).await;
         match self.store.put_new(&Key::manifest(id), manifest.seal(self.signer, now)).await {
             Ok(()) => Ok(Some(Completion::Completed(Box::new(manifest)))),
             Err(StoreError::Exists(_)) => Ok(Some(Completion::Taken)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The header's session, if its gateway had opened it and is gone.
+    async fn abandoned(
+        &mut self,
+        recordings: &Recordings,
+        id: RecordingId,
+        objects: &Objects,
+        now: i64,
+    ) -> Result<Result<Session, LeftAlone>, RecordingError> {
+        if let Some((number, _)) = objects.chunks.iter().find(|(_, size)| *size > LARGEST_OBJECT) {
+            return Ok(Err(LeftAlone::TooLarge(*number)));
+        }
+        let session = recordings.header(id).await?.kubetape;
+        // It becomes a part of other objects' names.
+        if session.id != id || Key::new(session.gateway.as_str()).is_err() || session.gateway.contains('/') {
+            return Ok(Err(LeftAlone::Unvouched));
+        }
+        match self.alive_until(&session.gateway).await? {
+            None => return Ok(Err(LeftAlone::NoLease)),
+            Some(until) if until.saturating_add(SKEW) > now / 1_000_000 => return Ok(Err(LeftAlone::Alive)),
+            Some(_) => {}
+        }
+        let user = self.witness.opened(&session.gateway, id).await?;
+        let vouched = user.is_some_and(|user| user == session.principal.name);
+        Ok(if vouched { Ok(session) } else { Err(LeftAlone::Unvouched) })
     }
 
     async fn alive_until(&mut self, gateway: &str) -> Result<Option<i64>, StoreError> {
@@ -91,9 +151,9 @@ impl<'a> Completer<'a> {
     }
 
     /// The chunks as they are in the store.
-    async fn listed(&self, recordings: &Recordings, id: RecordingId) -> Result<Vec<Chunk>, RecordingError> {
+    async fn listed(&self, id: RecordingId, objects: &Objects) -> Result<Vec<Chunk>, RecordingError> {
         let (mut chunks, mut digest) = (Vec::new(), [0; 32]);
-        for number in recordings.chunk_numbers(id).await? {
+        for (number, _) in objects.chunks.iter().copied() {
             let object = self.store.read(&Key::chunk(id, number)).await?;
             let lines = chunk::decompress(&object, MAX_UNCOMPRESSED).unwrap_or_default();
             digest = chunk::chain(digest, &object);

@@ -106,18 +106,22 @@ impl Depot {
         self.places.clone().acquire_owned().await.ok()
     }
 
-    /// Creates an object, once. What is there already counts where it is the same, or where `ours` says so of it. The answer
-    /// is what the store has.
+    /// Creates an object, once. What is there already counts where it is the same, or where `ours` says so of it, and where it has
+    /// at most `largest` bytes: anybody may have put it there. The answer is what the store has.
     pub(crate) async fn put(
         &self,
         key: &Key,
         object: Bytes,
+        largest: u64,
         ours: impl Fn(&Bytes) -> bool,
     ) -> Result<Result<Bytes, Conflict>, StoreError> {
         let put = async {
             match self.store.put_new(key, object.clone()).await {
                 Ok(()) => Ok(Ok(object)),
                 Err(StoreError::Exists(key)) => {
+                    if storage::size(&*self.store, &key).await?.is_some_and(|size| size > largest) {
+                        return Ok(Err(Conflict(key)));
+                    }
                     let there = self.store.read(&key).await?;
                     Ok(if there == object || ours(&there) { Ok(there) } else { Err(Conflict(key)) })
                 }

@@ -2,9 +2,9 @@ use std::{io, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use storage::{
-    Chunk, Key, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError,
+    Chunk, Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError,
     cast::{Header, Session, pieces},
-    chunk::{self, MAX_UNCOMPRESSED},
+    chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
     spool::{Fact, Facts, Mark, Segment, SpoolError},
 };
 use tokio::task::spawn_blocking;
@@ -196,7 +196,7 @@ impl Drain {
         // Another version of zstd may have made other bytes of the same lines.
         let ours =
             |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there.starts_with(&lines));
-        let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), ours).await?;
+        let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), LARGEST_OBJECT, ours).await?;
         let stored = stored.map_err(Trouble::Conflict)?;
         self.list(number, &stored, uncompressed, (first_micros, last_micros));
         self.count = counted;
@@ -227,11 +227,20 @@ impl Drain {
 
     /// Chunks before `number` that an earlier process stored.
     async fn learn_to(&mut self, number: u32) -> Result<(), Trouble> {
-        let known = self.chunks.last().map_or(0, |chunk| chunk.number);
-        for missing in known + 1..number {
+        if self.last_number() + 1 >= number {
+            return Ok(());
+        }
+        let listed = Recordings::new(self.depot.store.clone()).objects(self.id).await?;
+        // A number that is not there is in neither: the list has a hole, which every reader names.
+        for (missing, size) in listed.chunks.into_iter().filter(|(at, _)| *at < number) {
+            if missing <= self.last_number() {
+                continue;
+            }
             let key = Key::chunk(self.id, missing);
+            if size > LARGEST_OBJECT {
+                return Err(Trouble::Conflict(Conflict(key)));
+            }
             let object = match self.depot.observed(self.depot.store.read(&key)).await {
-                // In neither: the list has a hole, which every reader names.
                 Err(StoreError::NotFound(_)) => continue,
                 other => other?,
             };
@@ -252,8 +261,8 @@ impl Drain {
             return Ok(());
         }
         let manifest = Key::manifest(self.id);
-        match self.depot.observed(self.depot.store.read(&manifest)).await {
-            Err(StoreError::NotFound(_)) => Ok(()),
+        match self.depot.observed(storage::size(&*self.depot.store, &manifest)).await {
+            Ok(None) => Ok(()),
             // Ours, perhaps: the spool was not cleared any more. What it lists decides.
             Ok(_) if self.depot.spool.closed_segments(self.id)?.is_empty() => {
                 self.completed = true;
@@ -312,7 +321,7 @@ impl Drain {
             })
         };
         let _place = self.depot.place().await;
-        let put = self.depot.put(&Key::manifest(self.id), object, ours).await?;
+        let put = self.depot.put(&Key::manifest(self.id), object, LARGEST_MANIFEST, ours).await?;
         let stored = put.map_err(Trouble::Conflict)?;
         Ok(serde_json::from_slice(&stored).map_err(io::Error::from)?)
     }

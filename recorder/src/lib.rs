@@ -44,7 +44,7 @@ mod tape;
 mod tar;
 mod timeline;
 
-pub use complete::{Completer, Completion, LeftAlone};
+pub use complete::{Completer, Completion, LeftAlone, Witness};
 pub use depot::Weather;
 pub use ending::Ending;
 pub use error::RecordError;

@@ -8,7 +8,7 @@ use access::InputRecording;
 use recorder::{Ending, Keep, Recorder, Settings};
 use sha2::{Digest, Sha256};
 use storage::{
-    Key, Manifest, Outcome, Store,
+    Key, Manifest, Outcome, RecordingId, Store, StoreError,
     cast::{Code, Event, SessionKind},
     chunk::hex,
 };
@@ -128,6 +128,24 @@ async fn a_session_that_was_completed_by_another_is_set_aside() {
     assert_eq!(keys, [Key::manifest(id)], "nothing was put beside it");
 }
 
+/// Journals that say of some sessions for whom they were opened, and hear of ends.
+#[derive(Default)]
+struct Journals {
+    opened: Vec<(RecordingId, &'static str)>,
+    ended: Vec<RecordingId>,
+}
+
+impl recorder::Witness for &mut Journals {
+    async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
+        assert_eq!(gateway, "kubetape");
+        Ok(self.opened.iter().find(|(opened, _)| *opened == id).map(|(_, user)| (*user).to_owned()))
+    }
+
+    async fn ended(&mut self, manifest: &Manifest) {
+        self.ended.push(manifest.session.id);
+    }
+}
+
 #[tokio::test]
 async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lease_ran_out() {
     let store = Moody::new(1_000);
@@ -140,25 +158,34 @@ async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lea
     let signer = storage::signing::Signer::generate().expect("a key");
     let now = std::time::SystemTime::now();
     let seconds = i64::try_from(now.duration_since(std::time::UNIX_EPOCH).expect("after").as_secs()).expect("fits");
-    let complete = async |at: std::time::SystemTime| {
-        let mut completer = recorder::Completer::new(store.clone(), &signer, "other");
+    let mut journals = Journals::default();
+    let complete = async |journals: &mut Journals, at: std::time::SystemTime| {
+        let mut completer = recorder::Completer::new(store.clone(), &signer, "other", journals);
         completer.complete(id, at).await.expect("a store")
     };
     use recorder::{Completion, LeftAlone};
-    assert!(matches!(complete(now).await, Some(Completion::LeftAlone(LeftAlone::NoLease))));
+    assert!(matches!(complete(&mut journals, now).await, Some(Completion::LeftAlone(LeftAlone::NoLease))));
     // Two processes of one name: the last of them counts.
     for until in [seconds + 1_000, seconds - 5_000] {
         let lease = storage::lease::Lease { gateway: "kubetape".to_owned(), instance: uuid::Uuid::now_v7(), until };
         storage::lease::take(&*store, &lease).await.expect("a lease");
     }
-    assert!(matches!(complete(now).await, Some(Completion::LeftAlone(LeftAlone::Alive))));
+    assert!(matches!(complete(&mut journals, now).await, Some(Completion::LeftAlone(LeftAlone::Alive))));
     let later = now + Duration::from_secs(2_000);
-    let Some(Completion::Completed(manifest)) = complete(later).await else { panic!("not completed") };
+    let unvouched = Some(LeftAlone::Unvouched);
+    let left = |done| if let Some(Completion::LeftAlone(why)) = done { Some(why) } else { None };
+    assert_eq!(left(complete(&mut journals, later).await), unvouched, "no journal has it");
+    journals.opened = vec![(id, "eve")];
+    assert_eq!(left(complete(&mut journals, later).await), unvouched, "it was somebody else's");
+    assert_eq!(journals.ended, []);
+    journals.opened = vec![(id, "ada")];
+    let Some(Completion::Completed(manifest)) = complete(&mut journals, later).await else { panic!("not completed") };
+    assert_eq!(journals.ended, [id]);
     assert_eq!(manifest.outcome, Outcome::Interrupted);
     let (stored, events) = read(&store, id).await;
     assert_eq!((&stored, restored(&events, Code::Output).as_slice()), (&*manifest, &b"stored"[..]));
     assert!(stored.anomalies[0].contains("completed by other"), "{:?}", stored.anomalies);
-    assert!(complete(later).await.is_none());
+    assert!(complete(&mut journals, later).await.is_none());
     // It comes back and has nothing more: its spool lets go, the manifest stays, and no second end is told.
     let folder = killed(stage.folder.path());
     let back = Recorder::start(spool(folder.path()), store.clone(), settings());

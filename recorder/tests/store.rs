@@ -10,9 +10,9 @@ use std::{
 };
 
 use access::InputRecording;
-use recorder::{Ending, RecordError, Recorder, Settings, Weather};
+use recorder::{Completion, Ending, LeftAlone, RecordError, Recorder, Settings, Weather};
 use storage::{
-    Key, Memory, Outcome, Recordings, Spool, Store,
+    Key, Manifest, Memory, Outcome, RecordingId, Recordings, Spool, Store, StoreError,
     cast::{Code, SessionKind},
     spool::{Bound, Bounds, SpoolError},
 };
@@ -138,6 +138,34 @@ async fn an_object_that_is_not_ours_is_never_taken_for_one() {
     assert_eq!(Recordings::new(store).manifest(id).await.expect("readable"), None);
     let aside = stage.folder.path().join("aside").join(id.to_string());
     assert!(aside.join("000001").exists(), "what was said is kept for a person");
+}
+
+/// Whoever can write the store can put objects of any size there: they would be read by every gateway, at every look.
+#[tokio::test]
+async fn an_object_that_is_too_large_is_not_read() {
+    let huge = || bytes::Bytes::from(vec![0; 81 << 20]);
+    let store = Moody::new(9);
+    let stage = stage(&store, settings()).await;
+    let id = stage.recording.id();
+    store.put_new(&Key::chunk(id, 1), huge()).await.expect("written");
+    stage.server(STDOUT, b"hello").await;
+    stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    stage.recorder.drained().await;
+    assert!(stage.folder.path().join("aside").join(id.to_string()).join("000001").exists());
+    let signer = storage::signing::Signer::generate().expect("a key");
+    let mut completer = recorder::Completer::new(store.clone(), &signer, "other", NoJournal);
+    let done = completer.complete(id, std::time::SystemTime::now()).await.expect("a store");
+    assert!(matches!(done, Some(Completion::LeftAlone(LeftAlone::TooLarge(1)))), "{done:?}");
+}
+
+struct NoJournal;
+
+impl recorder::Witness for NoJournal {
+    async fn opened(&mut self, _: &str, _: RecordingId) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn ended(&mut self, _: &Manifest) {}
 }
 
 #[tokio::test]

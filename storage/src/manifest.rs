@@ -7,6 +7,9 @@ use crate::{
     signing::{Kind, Signer},
 };
 
+/// Largest object that is read as a manifest: the longest list of commands and the chunks of a month stay below.
+pub const LARGEST_MANIFEST: u64 = 128 << 20;
+
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub use chunks::{Chunks, Piece};
+pub use listing::Objects;
 
 /// Most entries asked of the store at once.
 const PAGE: usize = 1000;

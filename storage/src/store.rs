@@ -76,6 +76,15 @@ impl StoreError {
     }
 }
 
+/// Bytes of an object, without reading it; none where it does not exist.
+///
+/// # Errors
+/// The store's.
+pub async fn size(store: &dyn Store, key: &Key) -> Result<Option<u64>, StoreError> {
+    let first = store.list(key.as_str(), None, 1).await?.pop();
+    Ok(first.filter(|entry| entry.key == *key).map(|entry| entry.size))
+}
+
 /// The probe that every store can do, for its implementation of [`Store::probe`]: the same create twice, of a name that
 /// nobody else has.
 ///

@@ -259,7 +259,9 @@ impl Store for Moody {
     }
 
     async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.inner.read(key).await
+        let object = self.inner.read(key).await?;
+        assert!(object.len() < 80 << 20, "{key} was read without a look at its size");
+        Ok(object)
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {

@@ -1,6 +1,15 @@
 use super::{PAGE, RecordingError, Recordings};
 use crate::{Key, RecordingId};
 
+/// A recording's objects, as they are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// Numbers of the chunks and their objects' sizes, in order.
+    pub chunks: Vec<(u32, u64)>,
+    /// Size of the manifest, where there is one.
+    pub manifest: Option<u64>,
+}
+
 impl Recordings {
     /// The days that have recordings, newest first: `YYYY/MM/DD`.
     ///
@@ -75,6 +84,30 @@ impl Recordings {
                 return Ok(numbers);
             }
             last = entries.into_iter().next_back().map(|entry| entry.key);
+        }
+    }
+
+    /// What is there of a recording, and how large it is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn objects(&self, id: RecordingId) -> Result<Objects, RecordingError> {
+        let (prefix, manifest) = (Key::recording_prefix(id), Key::manifest(id));
+        let (mut objects, mut after) = (Objects::default(), None);
+        loop {
+            let entries = self.store.list(&prefix, after.as_ref(), PAGE).await?;
+            let full = entries.len() == PAGE;
+            for entry in &entries {
+                match entry.key.chunk_number() {
+                    Some(number) if entry.key == Key::chunk(id, number) => objects.chunks.push((number, entry.size)),
+                    None if entry.key == manifest => objects.manifest = Some(entry.size),
+                    _ => {}
+                }
+            }
+            if !full {
+                return Ok(objects);
+            }
+            after = entries.into_iter().next_back().map(|entry| entry.key);
         }
     }
 
