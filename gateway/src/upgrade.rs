@@ -326,7 +326,7 @@ async fn conclude(shared: &Shared, user: &str, opened: Opened, message: &str) {
             Outcome::FailedToStart { message: message.to_owned() }
         }
     };
-    shared.journal.note(user, What::SessionEnded { session, outcome }).await;
+    told(shared, user, session, outcome).await;
 }
 
 /// Writes the manifest of a session that is over.
@@ -347,7 +347,13 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
         }
     };
     tracing::info!(%session, user, ?outcome, "session ended");
-    shared.journal.note(user, What::SessionEnded { session, outcome }).await;
+    told(shared, user, session, outcome).await;
+}
+
+/// Journals a session's end, and only then lets the spool forget it.
+async fn told(shared: &Shared, user: &str, session: RecordingId, outcome: Outcome) {
+    shared.journal.note(user, What::SessionEnded { session, outcome: outcome.clone() }).await;
+    shared.recorder.told(session, &outcome);
 }
 
 /// Journals what a session carried: files, forwarded connections.

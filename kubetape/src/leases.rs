@@ -62,8 +62,11 @@ impl Witness for Journals<'_> {
 
     /// Once, however often a store that fails makes it try again.
     async fn ended(&mut self, manifest: &Manifest) {
-        if remember(self.ended, manifest.session.id) {
-            spool_watch::note_end(self.own, manifest.clone()).await;
+        let (session, user) = (&manifest.session, &manifest.session.principal.name);
+        if !self.ended.contains(&session.id)
+            && spool_watch::note_end(self.own, session.id, user, &manifest.outcome).await
+        {
+            remember(self.ended, session.id);
         }
     }
 }

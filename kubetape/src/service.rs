@@ -182,6 +182,7 @@ fn recorder_settings(config: &Config, signer: &Arc<Signer>) -> recorder::Setting
         chunk_age: config.recorder.chunk_age,
         patience: config.recorder.patience,
         strict: config.recorder.strict,
+        journalled: true,
         signer: Arc::clone(signer),
         keep: config.recorder.keep,
         ..recorder::Settings::default()

@@ -4,38 +4,44 @@ use std::time::Duration;
 
 use audit::Journal;
 use recorder::{Recorder, Weather};
-use storage::{Manifest, journal::What, spool::Bound, spool::SpoolError};
+use storage::{Outcome, RecordingId, journal::What, spool::Bound, spool::SpoolError};
 
 /// How often the bounds are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs as long as the process.
 pub async fn watch(recorder: Recorder, journal: Journal) {
-    let mut completed = recorder.completed();
+    let mut untold = recorder.untold();
     let mut seen = Seen::default();
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let found = async {
-            match &mut completed {
-                Some(completed) => completed.recv().await,
+            match &mut untold {
+                Some(untold) => untold.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            manifest = found => match manifest {
-                Some(manifest) => note_end(&journal, manifest).await,
-                None => completed = None,
+            end = found => match end {
+                // One that the journal does not take is told again.
+                Some(end) => if note_end(&journal, end.session, &end.user, &end.outcome).await {
+                    end.noted();
+                },
+                None => untold = None,
             },
             _ = look.tick() => seen.look(&recorder, &journal).await,
         }
     }
 }
 
-/// The entry that the process which recorded the session could not write any more.
-pub async fn note_end(journal: &Journal, manifest: Manifest) {
-    let what = What::SessionEnded { session: manifest.session.id, outcome: manifest.outcome };
-    journal.note(&manifest.session.principal.name, what).await;
+/// The entry that the process which recorded the session could not write any more. Whether it is written.
+pub async fn note_end(journal: &Journal, session: RecordingId, user: &str, outcome: &Outcome) -> bool {
+    let noted = journal.note_durably(user, What::SessionEnded { session, outcome: outcome.clone() }).await;
+    if let Err(error) = &noted {
+        tracing::warn!(%session, error = error as &dyn std::error::Error, "cannot journal a session's end");
+    }
+    noted.is_ok()
 }
 
 /// What was true at the last look, so that a change is one entry.

@@ -6,13 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage::{Key, Manifest, RecordingId, Spool, Store, StoreError, signing::Signer};
+use storage::{Key, Outcome, RecordingId, Spool, Store, StoreError, signing::Signer};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::timeout,
 };
 
-use crate::drain::Drain;
+use crate::{
+    drain::Drain,
+    ends::{Ends, Untold},
+};
 
 /// Objects that are read, compressed and put at once. Each takes about two chunks of memory.
 const AT_ONCE: usize = 8;
@@ -44,8 +47,10 @@ pub(crate) struct Depot {
     pub(crate) signer: Arc<Signer>,
     places: Arc<Semaphore>,
     weather: watch::Sender<Weather>,
-    /// Told of each session that had no end.
-    completed: mpsc::UnboundedSender<Manifest>,
+    /// Which ends the journal has.
+    pub(crate) ends: Arc<Ends>,
+    /// Told of those that nobody else tells.
+    untold: mpsc::UnboundedSender<Untold>,
     /// The store works again.
     works: Notify,
 }
@@ -73,7 +78,8 @@ impl Depot {
         spool: Spool,
         store: Arc<dyn Store>,
         signer: Arc<Signer>,
-        completed: mpsc::UnboundedSender<Manifest>,
+        ends: Arc<Ends>,
+        untold: mpsc::UnboundedSender<Untold>,
     ) -> Self {
         Self {
             spool,
@@ -81,7 +87,8 @@ impl Depot {
             signer,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             weather: watch::Sender::new(Weather::Fair),
-            completed,
+            ends,
+            untold,
             works: Notify::new(),
         }
     }
@@ -91,10 +98,12 @@ impl Depot {
         tokio::spawn(Drain::new(self.clone(), id).run());
     }
 
-    /// A session without an end is in the store now.
-    pub(crate) fn tell(&self, manifest: Manifest) {
+    /// Tells of an end that nobody told the journal of. Whether it is told now: where nobody keeps a journal, always.
+    pub(crate) async fn tell(&self, session: RecordingId, user: &str, outcome: &Outcome) -> bool {
+        let (untold, noted) = Untold::new(session, user.to_owned(), outcome.clone());
         // Nobody may listen.
-        let _ = self.completed.send(manifest);
+        let _ = self.untold.send(untold);
+        !self.ends.journalled() || noted.await.is_ok()
     }
 
     pub(crate) fn weather(&self) -> watch::Receiver<Weather> {

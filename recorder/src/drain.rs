@@ -104,9 +104,18 @@ impl Drain {
         let mut attempts = Attempts::default();
         loop {
             match self.go_on(&mut attempts).await {
-                Ok(()) => return,
-                Err(Trouble::Conflict(conflict)) => return self.set_aside(&conflict),
-                Err(Trouble::NoHeader) => return self.set_aside(&"its header is damaged on the gateway's disk"),
+                Ok(()) => break,
+                Err(Trouble::Conflict(conflict)) => {
+                    self.tell_of_conflict(&conflict).await;
+                    self.set_aside(&conflict);
+                    break;
+                }
+                Err(Trouble::NoHeader) => {
+                    // It is told once more should this process die before the folder is elsewhere.
+                    let _ = self.depot.tell(self.id, "", &Outcome::Interrupted).await;
+                    self.set_aside(&"its header is damaged on the gateway's disk");
+                    break;
+                }
                 Err(Trouble::Later(why)) => {
                     tracing::debug!(session = %self.id, why, "not stored yet");
                     self.doubtful = true;
@@ -114,6 +123,7 @@ impl Drain {
                 }
             }
         }
+        self.depot.ends.forget(self.id);
     }
 
     async fn go_on(&mut self, attempts: &mut Attempts) -> Result<(), Trouble> {
@@ -284,18 +294,50 @@ impl Drain {
         if self.doubtful_end() {
             self.learn_all().await?;
         }
-        let (mut manifest, found) = match self.facts.ended.take() {
-            Some(manifest) => (self.checked(*manifest).await?, false),
-            None => (self.interrupted().await?, true),
+        let told = self.told().await;
+        let own = self.count.is_none() && self.facts.ended.is_some();
+        let mut manifest = match self.facts.ended.take() {
+            Some(manifest) => self.checked(*manifest).await?,
+            None => self.interrupted(told.clone()).await?,
         };
         manifest.chunks.clone_from(&self.chunks);
         let stored = self.put_manifest(&manifest).await?;
-        self.depot.spool.finished(self.id)?;
-        // Who completed it in our absence has told of its end.
-        if found && stored == manifest {
-            self.depot.tell(manifest);
+        // Who completed it in our absence has told of its end; whoever ended it here tells of it.
+        if told.is_none() && stored == manifest && !own {
+            self.tell(&manifest).await?;
         }
-        Ok(())
+        Ok(self.depot.spool.finished(self.id)?)
+    }
+
+    /// What the journal says of the end: of a session that was ended here, once it says something.
+    async fn told(&self) -> Option<Outcome> {
+        match (&self.facts.told, &self.count) {
+            (Some(told), _) => Some(told.clone()),
+            (None, None) => self.depot.ends.outcome(self.id).await,
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// An earlier process's session that cannot be stored has its end told all the same; whoever put a manifest there has told it.
+    async fn tell_of_conflict(&self, Conflict(key): &Conflict) {
+        let Ok(Some(facts)) = self.depot.spool.facts(self.id) else { return };
+        if self.count.is_none() || facts.told.is_some() || *key == Key::manifest(self.id) {
+            return;
+        }
+        let ended = facts.ended.map(|manifest| manifest.outcome);
+        let outcome = ended.or(facts.said).unwrap_or(Outcome::Interrupted);
+        let user = Header::parse(&facts.header).map_or_else(|_| String::new(), |header| header.kubetape.principal.name);
+        // Where the journal does not take it the log has it: the session is set aside either way.
+        let _ = self.depot.tell(self.id, &user, &outcome).await;
+    }
+
+    async fn tell(&self, manifest: &Manifest) -> Result<(), Trouble> {
+        let outcome = manifest.outcome.clone();
+        if !self.depot.tell(self.id, &manifest.session.principal.name, &outcome).await {
+            return Err(Trouble::Later("the journal did not take the session's end".to_owned()));
+        }
+        let (spool, id) = (self.depot.spool.clone(), self.id);
+        blocking(move || spool.note(id, &Fact::Told { outcome })).await
     }
 
     /// Only the header is known: an earlier process may have stored and removed all segments.
@@ -326,13 +368,14 @@ impl Drain {
         Ok(serde_json::from_slice(&stored).map_err(io::Error::from)?)
     }
 
-    /// The manifest of a session without an end: what its lines, the mark and facts say.
-    async fn interrupted(&mut self) -> Result<Manifest, Trouble> {
+    /// The manifest of a session without an end: what its lines, the mark and facts say, and the journal, which comes first.
+    async fn interrupted(&mut self, told: Option<Outcome>) -> Result<Manifest, Trouble> {
         let mark = self.depot.spool.mark(self.id, self.mark)?;
         let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
         self.put_rest(&header.kubetape, mark.unwrap_or_default()).await?;
         let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
-        let outcome = self.facts.said.clone().or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
+        let known = told.or_else(|| self.facts.said.clone());
+        let outcome = known.or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
         tracing::warn!(session = %self.id, ?outcome, "completed a session that had no end");
         let digests = mark.and_then(|mark| gist.digests(&mark));
         let mut manifest = gist.manifest(header.kubetape, outcome, self.facts.transport.clone());

@@ -24,6 +24,7 @@ mod depot;
 mod digest;
 mod drain;
 mod ending;
+mod ends;
 mod error;
 mod flood;
 #[cfg(fuzzing)]
@@ -47,6 +48,7 @@ mod timeline;
 pub use complete::{Completer, Completion, LeftAlone, Witness};
 pub use depot::Weather;
 pub use ending::Ending;
+pub use ends::Untold;
 pub use error::RecordError;
 pub use flood::Keep;
 pub use opened::Opened;

@@ -30,11 +30,12 @@ impl Opened {
     }
 
     /// The upstream did not answer 101: writes down the end, with `message` for a reader. The answer is the manifest as it
-    /// will be, without chunks.
+    /// will be, without chunks; the caller tells the journal, and then [`crate::Recorder::told`].
     ///
     /// # Errors
     /// Why the disk did not take it.
     pub async fn refused(mut self, message: &str) -> Result<Manifest, RecordError> {
+        self.recorder.ends.promise(self.id());
         let duration_micros = micros_since(self.start);
         let manifest = Manifest {
             format: 1,

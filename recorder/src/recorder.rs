@@ -3,12 +3,16 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use storage::{Manifest, RecordingId, Spool, Store, spool::SpoolError};
+use storage::{
+    Outcome, RecordingId, Spool, Store,
+    spool::{Fact, SpoolError},
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Opened, Opening, RecordError, Settings,
+    Opened, Opening, RecordError, Settings, Untold,
     depot::{Depot, Weather},
+    ends::Ends,
     opening::header,
     shelves::Shelves,
 };
@@ -24,7 +28,7 @@ const SHORTEST_TICK: Duration = Duration::from_millis(10);
 pub struct Recorder {
     parts: Arc<Parts>,
     depot: Arc<Depot>,
-    completed: Arc<Mutex<Option<mpsc::UnboundedReceiver<Manifest>>>>,
+    untold: Arc<Mutex<Option<mpsc::UnboundedReceiver<Untold>>>>,
 }
 
 /// What recordings need of it.
@@ -32,21 +36,23 @@ pub(crate) struct Parts {
     pub(crate) spool: Spool,
     pub(crate) settings: Arc<Settings>,
     pub(crate) shelves: Shelves,
+    pub(crate) ends: Arc<Ends>,
 }
 
 impl Recorder {
     /// Starts to store what an earlier process left in `spool`, and can then record. Must be called inside a Tokio runtime.
     pub fn start(spool: Spool, store: Arc<dyn Store>, settings: Settings) -> Self {
         let settings = Arc::new(settings);
-        let (tell, completed) = mpsc::unbounded_channel();
-        let depot = Arc::new(Depot::new(spool.clone(), store, settings.signer.clone(), tell));
+        let (tell, untold) = mpsc::unbounded_channel();
+        let ends = Arc::new(Ends::new(settings.journalled));
+        let depot = Arc::new(Depot::new(spool.clone(), store, settings.signer.clone(), ends.clone(), tell));
         for id in spool.left() {
             depot.take(id);
         }
         let tick = settings.chunk_age.clamp(SHORTEST_TICK, TICK);
-        let parts = Arc::new(Parts { spool, settings, shelves: Shelves::default() });
+        let parts = Arc::new(Parts { spool, settings, shelves: Shelves::default(), ends });
         tokio::spawn(ticking(Arc::downgrade(&parts), tick));
-        Self { parts, depot, completed: Arc::new(Mutex::new(Some(completed))) }
+        Self { parts, depot, untold: Arc::new(Mutex::new(Some(untold))) }
     }
 
     /// Opens a recording. When this returns `Ok`, its header is on the disk and the upstream may be dialled.
@@ -87,9 +93,17 @@ impl Recorder {
         &self.parts.spool
     }
 
-    /// The manifests of sessions that had no end, as they reach the store: for the journal. Only the first caller gets it.
-    pub fn completed(&self) -> Option<mpsc::UnboundedReceiver<Manifest>> {
-        self.completed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The journal has the end of a session that was finished, or refused: the spool may let go of it. Where the end did not
+    /// reach the disk the manifest gets this outcome.
+    pub fn told(&self, id: RecordingId, outcome: &Outcome) {
+        // A disk that fails here has it told again at the next start.
+        let _ = self.parts.spool.note(id, &Fact::Told { outcome: outcome.clone() });
+        self.parts.ends.told(id, outcome.clone());
+    }
+
+    /// The ends that nobody else tells, once their manifests are in the store: for the journal. Only the first caller gets it.
+    pub fn untold(&self) -> Option<mpsc::UnboundedReceiver<Untold>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the store takes what it is given.

@@ -8,6 +8,7 @@ use wire::{Negotiated, Request, Side};
 
 use crate::{
     Ending, Opened, RecordError, Settings,
+    ends::Ends,
     shelf::Shelf,
     tape::{Summary, Tape},
 };
@@ -24,6 +25,7 @@ pub struct Recording {
     settings: Arc<Settings>,
     shelf: Arc<Shelf>,
     image: OnceLock<String>,
+    ends: Arc<Ends>,
 }
 
 impl Recording {
@@ -35,7 +37,7 @@ impl Recording {
         let settings = recorder.settings.clone();
         let shelf = Arc::new(Shelf::new(tape, spooled, recorder.spool.clone(), settings.clone(), start));
         recorder.shelves.enter(session.id, &shelf);
-        Self { session, settings, shelf, image: OnceLock::new() }
+        Self { session, settings, shelf, image: OnceLock::new(), ends: recorder.ends.clone() }
     }
 
     /// The recording's name.
@@ -92,7 +94,8 @@ impl Recording {
     /// Ends the recording: the last lines and the end are in the spool. Chunks and manifest reach the store by themselves,
     /// after this.
     ///
-    /// The answer is the manifest as it will be, without its chunks.
+    /// The answer is the manifest as it will be, without its chunks. Whether it could be written or not, the caller tells the
+    /// journal, and then [`crate::Recorder::told`].
     ///
     /// # Errors
     /// Why the disk did not take it; [`RecordError::Finished`] the second time.
@@ -103,6 +106,7 @@ impl Recording {
             }
             self.manifest(tape.finish(micros, how), micros)
         })?;
+        self.ends.promise(self.id());
         let deadline = Instant::now() + LAST_WORDS;
         while !self.shelf.end(&manifest)? {
             if deadline <= Instant::now() {

@@ -18,6 +18,9 @@ pub struct Settings {
     pub open_patience: Duration,
     /// Whether an anomaly ends the session ([`crate::RecordError::Anomaly`]) or is only noted.
     pub strict: bool,
+    /// Whether somebody tells a journal of each end, and then says so: by [`crate::Recorder::told`] of a session that it ended
+    /// itself, by [`crate::Untold::noted`] of any other. The spool keeps a session until then.
+    pub journalled: bool,
     /// Signs every manifest. The default is a key that nobody knows.
     pub signer: Arc<Signer>,
     /// How much of a stream without a terminal is kept.
@@ -33,6 +36,7 @@ impl Default for Settings {
             patience: Duration::from_secs(30),
             open_patience: Duration::from_secs(5),
             strict: true,
+            journalled: false,
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),
             keep: crate::Keep::default(),
         }

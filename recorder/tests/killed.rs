@@ -189,7 +189,7 @@ async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lea
     // It comes back and has nothing more: its spool lets go, the manifest stays, and no second end is told.
     let folder = killed(stage.folder.path());
     let back = Recorder::start(spool(folder.path()), store.clone(), settings());
-    let mut told = back.completed().expect("its listener");
+    let mut told = back.untold().expect("its listener");
     back.drained().await;
     drop(back);
     assert!(told.try_recv().is_err(), "an end that the completer told of");
@@ -217,7 +217,10 @@ async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said()
     bytes[100] ^= 1;
     std::fs::write(&header, bytes).expect("written");
     let store = Moody::new(1_000);
-    recovered(folder.path(), store.clone()).await;
+    let recorder = Recorder::start(spool(folder.path()), store.clone(), settings());
+    recorder.drained().await;
+    let told = recorder.untold().expect("its listener").try_recv().expect("its end");
+    assert_eq!((told.session.to_string(), told.outcome), (id.clone(), Outcome::Interrupted));
     let segment = std::fs::read(folder.path().join("aside").join(&id).join("000001")).expect("kept for a person");
     assert!(segment.windows(4).any(|bytes| bytes == b"said"));
     assert_eq!(store.list("", None, 9).await.expect("a list"), []);
@@ -290,6 +293,100 @@ async fn damage_at_the_end_of_a_segment_is_told() {
         assert!(told[1].contains(" bytes of stdout, which passed before"), "{told:?}");
         assert_eq!(manifest.anomalies, told);
     }
+}
+
+/// As under a journal.
+fn journalled() -> Settings {
+    Settings { journalled: true, ..slow() }
+}
+
+/// A next process on that folder, and the one end that it tells.
+async fn next(folder: &Path) -> (Recorder, recorder::Untold) {
+    let recorder = Recorder::start(spool(folder), Moody::new(1_000), journalled());
+    let mut untold = recorder.untold().expect("its listener");
+    let end = untold.recv().await.expect("an end");
+    (recorder, end)
+}
+
+#[tokio::test]
+async fn an_end_that_the_journal_may_not_have_is_told_until_it_has_it() {
+    let stage = stage(&Moody::new(1_000), journalled()).await;
+    let id = stage.recording.id();
+    stage.server(ERROR, &exit_code(7)).await;
+    stage.recording.accept(Server, &close(Server)).await.expect("accepted");
+    let open = killed(stage.folder.path());
+    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    let ended = killed(stage.folder.path());
+    stage.recorder.told(id, &said.outcome);
+    let told = stage.folder.path().join(id.to_string()).join("000000");
+    let bytes = std::fs::read(&told);
+    stage.recorder.drained().await;
+    for folder in [open, ended] {
+        if let Ok(bytes) = &bytes {
+            // As where it was killed right after.
+            let after = killed(folder.path());
+            std::fs::write(after.path().join(id.to_string()).join("000000"), bytes).expect("written");
+            let recorder = Recorder::start(spool(after.path()), Moody::new(1_000), journalled());
+            recorder.drained().await;
+            assert!(recorder.untold().expect("its listener").try_recv().is_err(), "the journal has it");
+        }
+        let (dies, end) = next(folder.path()).await;
+        assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &said.outcome));
+        // It dies before the journal has it.
+        let again = killed(folder.path());
+        drop((end, dies));
+        let (recorder, end) = next(again.path()).await;
+        assert_eq!(recorder.spool().sessions(), [id], "it is kept until then");
+        end.noted();
+        recorder.drained().await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_the_journal_does_not_take_is_told_again() {
+    let stage = stage(&Moody::new(1_000), slow()).await;
+    stage.server(STDOUT, b"said").await;
+    let folder = killed(stage.folder.path());
+    let recorder = Recorder::start(spool(folder.path()), Moody::new(1_000), journalled());
+    let mut untold = recorder.untold().expect("its listener");
+    drop(untold.recv().await.expect("an end"));
+    let again = untold.recv().await.expect("the same");
+    assert_eq!((again.session, &again.outcome), (stage.recording.id(), &Outcome::Interrupted));
+    again.noted();
+    recorder.drained().await;
+}
+
+#[tokio::test]
+async fn an_end_is_told_of_a_session_that_the_store_has_no_place_for() {
+    let stage = stage(&Moody::new(0), slow()).await;
+    stage.server(STDOUT, b"said").await;
+    let (id, folder, store) = (stage.recording.id(), killed(stage.folder.path()), Moody::new(1_000));
+    store.put_new(&Key::chunk(id, 1), bytes::Bytes::from_static(b"forged")).await.expect("written");
+    let recorder = Recorder::start(spool(folder.path()), store, journalled());
+    let end = recorder.untold().expect("its listener").recv().await.expect("an end");
+    assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &Outcome::Interrupted));
+    end.noted();
+    recorder.drained().await;
+    assert!(folder.path().join("aside").join(id.to_string()).exists());
+}
+
+#[tokio::test]
+async fn an_end_that_the_disk_did_not_take_has_the_journals_outcome() {
+    let store = Moody::new(1_000);
+    let stage = stage(&store, journalled()).await;
+    stage.server(STDOUT, b"said").await;
+    let facts = stage.folder.path().join(stage.recording.id().to_string()).join("000000");
+    let elsewhere = facts.with_extension("moved");
+    std::fs::rename(&facts, &elsewhere).expect("moved");
+    let id = stage.recording.id();
+    let Stage { recording, recorder, folder: _folder, .. } = stage;
+    recording.finish(Ending::Closed(Server)).await.expect_err("there is nowhere to write it");
+    std::fs::rename(&elsewhere, &facts).expect("moved");
+    let outcome = Outcome::EndedByGateway { reason: "it cannot be recorded".to_owned(), by: String::new() };
+    recorder.told(id, &outcome);
+    recorder.drained().await;
+    assert_eq!(read(&store, id).await.0.outcome, outcome);
+    assert!(recorder.untold().expect("its listener").try_recv().is_err(), "no second end");
 }
 
 /// The bytes that were accepted so far, of a flood: no two places of it look the same.

@@ -316,6 +316,8 @@ impl Spool {
         let aside = self.inner.folder.join(ASIDE);
         let place = aside.join(id.to_string());
         let Some(live) = self.find(id) else { return Ok(place) };
+        // Who still writes must not take its absence for a disk that fails.
+        live.leave();
         let moved = make_dir(&aside).and_then(|()| fs::rename(&live.folder, &place));
         moved.map_err(|error| SpoolError::failed("move", &live.folder, error))?;
         self.inner.forget(&live);

@@ -29,6 +29,11 @@ pub enum Fact {
     },
     /// The session ended: its manifest, without chunks.
     Ended(Box<Manifest>),
+    /// The journal has its end.
+    Told {
+        /// As the journal has it.
+        outcome: Outcome,
+    },
     /// It had no end: what is known beyond its segments is going to be stored as a chunk of its own.
     Rest {
         /// The chunk's number.
@@ -51,6 +56,8 @@ pub struct Facts {
     pub said: Option<Outcome>,
     /// The manifest without chunks, of a session that ended.
     pub ended: Option<Box<Manifest>>,
+    /// What the journal says of the end; none where it may not have it.
+    pub told: Option<Outcome>,
     /// Number of the chunk with what is known beyond the segments, where somebody began to store it.
     pub rest: Option<u32>,
 }
@@ -63,6 +70,7 @@ impl Facts {
             Fact::Said { outcome } => self.said = Some(outcome),
             Fact::Ended(manifest) => self.ended = Some(manifest),
             Fact::Runs { image } => self.image = image,
+            Fact::Told { outcome } => self.told = Some(outcome),
             Fact::Rest { chunk } => self.rest = Some(chunk),
         }
     }
