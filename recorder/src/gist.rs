@@ -7,7 +7,7 @@ use storage::{
     spool::Mark,
 };
 
-use crate::{digest::Digests, opened::argv_command, rest::bytes_of, tape::STREAMS};
+use crate::{digest::Digests, opened::argv_command, ports::Told, rest::bytes_of, tape::STREAMS};
 
 /// Most commands and remarks of a manifest, as for a session that ended.
 const COMMANDS: usize = 10_000;
@@ -22,6 +22,7 @@ pub(crate) struct Gist {
     commands: Vec<Command>,
     remarks: Vec<String>,
     omitted: Vec<Omission>,
+    ports: Told,
     exit: Option<i64>,
     last_micros: u64,
 }
@@ -60,6 +61,7 @@ impl Gist {
                 typed: None,
             }),
             Code::Gap => self.remark(&event.data),
+            Code::Port => serde_json::from_str(&event.data).into_iter().for_each(|told| self.ports.take(told)),
             Code::Exit => self.exit = event.data.parse().ok(),
             _ => {}
         }
@@ -106,7 +108,7 @@ impl Gist {
             width,
             height,
             totals: self.totals,
-            contents: Contents { omitted: self.omitted, ..Contents::default() },
+            contents: Contents { omitted: self.omitted, ports: self.ports.sums(), ..Contents::default() },
             image: String::new(),
             chunks: Vec::new(),
             commands,

@@ -22,7 +22,57 @@ pub(crate) struct Ports {
     connections: BTreeMap<u32, Connection>,
     /// Connection of each stream.
     streams: HashMap<u32, u32>,
-    sums: BTreeMap<u16, ForwardedPort>,
+    sums: Sums,
+}
+
+/// Connections that ended, by port.
+#[derive(Debug, Default)]
+pub(crate) struct Sums(BTreeMap<u16, ForwardedPort>);
+
+impl Sums {
+    pub(crate) fn add(&mut self, connection: &PortConnection) {
+        let known = self.0.contains_key(&connection.port) || self.0.len() < PORTS;
+        let port = if known { connection.port } else { 0 };
+        let sum = self.0.entry(port).or_insert(ForwardedPort { port, ..ForwardedPort::default() });
+        sum.connections += 1;
+        sum.failed += u64::from(!connection.error.is_empty());
+        sum.sent += connection.sent;
+        sum.received += connection.received;
+    }
+
+    /// In the ports' order.
+    pub(crate) fn list(&self) -> Vec<ForwardedPort> {
+        self.0.values().copied().collect()
+    }
+}
+
+/// Connections by what the lines say of them.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    open: BTreeMap<u32, PortConnection>,
+    sums: Sums,
+}
+
+impl Told {
+    /// Takes a `p` event.
+    pub(crate) fn take(&mut self, connection: PortConnection) {
+        match connection.state {
+            PortState::Opened if self.open.len() < CONNECTIONS => {
+                _ = self.open.insert(connection.connection, connection)
+            }
+            PortState::Opened => {}
+            PortState::Closed | PortState::Failed => {
+                self.open.remove(&connection.connection);
+                self.sums.add(&connection);
+            }
+        }
+    }
+
+    /// By port; those that nobody ended count with what was last said of them.
+    pub(crate) fn sums(mut self) -> Vec<ForwardedPort> {
+        self.open.values().for_each(|connection| self.sums.add(connection));
+        self.sums.list()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,17 +113,7 @@ impl Ports {
 
     /// Connections that ended, by port.
     pub(crate) fn sums(&self) -> Vec<ForwardedPort> {
-        self.sums.values().copied().collect()
-    }
-
-    fn sum(&mut self, connection: &Connection) {
-        let known = self.sums.contains_key(&connection.port) || self.sums.len() < PORTS;
-        let port = if known { connection.port } else { 0 };
-        let sum = self.sums.entry(port).or_insert(ForwardedPort { port, ..ForwardedPort::default() });
-        sum.connections += 1;
-        sum.failed += u64::from(!connection.error.is_empty());
-        sum.sent += connection.sent;
-        sum.received += connection.received;
+        self.sums.list()
     }
 
     fn opened(
@@ -127,8 +167,9 @@ impl Ports {
         if let Some(connection) = self.connections.remove(&number) {
             self.streams.retain(|_, of| *of != number);
             let state = if connection.error.is_empty() { PortState::Closed } else { PortState::Failed };
-            self.sum(&connection);
-            tell(connection.state(state, number));
+            let told = connection.state(state, number);
+            self.sums.add(&told);
+            tell(told);
         }
     }
 }

@@ -389,6 +389,25 @@ async fn an_end_that_the_disk_did_not_take_has_the_journals_outcome() {
     assert!(recorder.untold().expect("its listener").try_recv().is_err(), "no second end");
 }
 
+#[tokio::test]
+async fn forwarded_connections_are_summed_up_after_kill_9() {
+    let never = InputRecording::Never;
+    let stage = Stage::with(slow(), Moody::new(0), SessionKind::PortForward, &[], false, never).await;
+    // Each direction of a channel begins with the port.
+    for channel in [0, 1] {
+        stage.server(channel, &8080_u16.to_le_bytes()).await;
+    }
+    stage.client(0, b"GET").await;
+    stage.server(0, b"hello").await;
+    let (folder, store) = (killed(stage.folder.path()), Moody::new(1_000));
+    recovered(folder.path(), store.clone()).await;
+    let (manifest, events) = read(&store, stage.recording.id()).await;
+    assert!(events.iter().any(|event| event.code == Code::Port), "{events:?}");
+    let [port] = &manifest.contents.ports[..] else { panic!("{:?}", manifest.contents.ports) };
+    assert_eq!((port.port, port.connections, port.failed), (8080, 1, 0));
+    assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (3, 5));
+}
+
 /// The bytes that were accepted so far, of a flood: no two places of it look the same.
 fn flood(bytes: usize) -> Vec<u8> {
     (0..bytes / 4 + 1).flat_map(|number| (number as u32).to_be_bytes()).take(bytes).collect()
