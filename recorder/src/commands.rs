@@ -5,8 +5,10 @@ use storage::{Command, CommandSource};
 
 use crate::switches::last_switch;
 
-/// Most commands in a manifest. Later ones are in the recording as markers, but not in its summary.
+/// Most typed commands in a manifest. Later ones are in the recording as markers, but not in its summary.
 const COMMANDS: usize = 10_000;
+/// Most bytes of all typed commands in it.
+const TYPED_BYTES: usize = 1 << 20;
 /// Most bytes of a command; what is longer is cut.
 const COMMAND_BYTES: usize = 8 << 10;
 /// Most output that is put aside. Beyond it the oldest is given up, where no key was pressed since, and the screen with
@@ -24,6 +26,26 @@ const SLEEP_BYTES: usize = 4 << 10;
 pub(crate) struct Commands {
     first: Option<Command>,
     typing: Option<Typing>,
+}
+
+/// What a manifest lists, and whether there was more.
+pub(crate) struct List {
+    pub(crate) listed: Vec<Command>,
+    pub(crate) unlisted: bool,
+}
+
+impl List {
+    /// The first, and as many of the typed ones as there is room for. `full`: some were not even read.
+    fn new(first: Option<Command>, typed: Vec<Command>, full: bool) -> Self {
+        let mut bytes = 0;
+        let fits = |command: &&Command| {
+            bytes += command.text.len();
+            bytes <= TYPED_BYTES
+        };
+        let fit = typed.iter().take(COMMANDS).take_while(fits).count();
+        let unlisted = full || fit < typed.len();
+        Self { listed: first.into_iter().chain(typed.into_iter().take(fit)).collect(), unlisted }
+    }
 }
 
 #[derive(Default)]
@@ -84,12 +106,13 @@ impl Commands {
     }
 
     /// All commands, for the manifest; `found` gets the lines that were not told yet.
-    pub(crate) fn finish(&mut self, found: &mut dyn FnMut(&str)) -> Vec<Command> {
+    pub(crate) fn finish(&mut self, found: &mut dyn FnMut(&str)) -> List {
         self.with_typing(|typing| typing.look(found));
         let typed = self.typing.take().map(|typing| typing.commands);
+        let full = typed.as_ref().is_some_and(transcript::Commands::is_full);
         let typed = typed.and_then(|commands| catch_unwind(AssertUnwindSafe(|| commands.finish())).ok());
-        let typed = typed.unwrap_or_default().into_iter().map(cut);
-        self.first.take().into_iter().chain(typed).take(COMMANDS).collect()
+        let typed = typed.unwrap_or_default().into_iter().map(cut).collect();
+        List::new(self.first.take(), typed, full)
     }
 
     /// Runs the emulator. Should it panic on what a container printed, then the session goes on, recorded, without
@@ -237,7 +260,7 @@ mod tests {
     }
 
     fn texts(commands: &mut Commands) -> Vec<String> {
-        commands.finish(&mut |_| {}).into_iter().map(|command| command.text).collect()
+        commands.finish(&mut |_| {}).listed.into_iter().map(|command| command.text).collect()
     }
 
     fn check(cast: &str, expected: &[&str]) {
@@ -330,6 +353,22 @@ mod tests {
         commands.typed(4_000_000, b"\r");
         print(&mut commands, 4_000_100, "\r\n$ ");
         assert_eq!(texts(&mut commands), ["yes", "ls"]);
+    }
+
+    #[test]
+    fn typed_commands_beyond_the_bounds_are_not_listed_and_that_is_said() {
+        let listed = |count: usize, bytes: usize, full| {
+            let command = Command { micros: 0, source: CommandSource::Typed, text: "x".repeat(bytes), typed: None };
+            let first = Command { source: CommandSource::Argv, text: "sh".repeat(TYPED_BYTES), ..command.clone() };
+            let list = List::new(Some(first), vec![command; count], full);
+            assert_eq!(list.listed[0].source, CommandSource::Argv);
+            (list.listed.len() - 1, list.unlisted)
+        };
+        assert_eq!(listed(128, COMMAND_BYTES, false), (128, false));
+        assert_eq!(listed(129, COMMAND_BYTES, false), (128, true));
+        assert_eq!(listed(COMMANDS, 1, false), (COMMANDS, false));
+        assert_eq!(listed(COMMANDS + 1, 1, false), (COMMANDS, true));
+        assert_eq!(listed(1, 1, true), (1, true));
     }
 
     #[test]

@@ -93,8 +93,34 @@ fn quote(element: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use access::{Credential, Impersonation, InputRecording, Principal, Target};
+
     use super::*;
+
+    /// An exec's.
+    pub(crate) fn session() -> Session {
+        let (name, credential_id) = ("ada".to_owned(), String::new());
+        Session {
+            id: RecordingId(uuid::Uuid::nil()),
+            kind: SessionKind::Exec,
+            started_micros: 0,
+            gateway: String::new(),
+            principal: Principal { name, groups: Vec::new(), credential: Credential::Token, credential_id },
+            target: Target::default(),
+            impersonation: Impersonation { user: String::new(), groups: Vec::new() },
+            rule: String::new(),
+            input: InputRecording::Never,
+            argv: Vec::new(),
+            tty: false,
+            stdin: false,
+            client: String::new(),
+            user_agent: String::new(),
+            kubectl_command: String::new(),
+            kubectl_session: String::new(),
+            imported: None,
+        }
+    }
 
     #[test]
     fn argv_is_quoted_only_where_a_shell_needs_it() {

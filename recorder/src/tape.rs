@@ -25,8 +25,11 @@ use crate::{
 /// The streams that have lines.
 pub(crate) const STREAMS: [Code; 3] = [Code::Output, Code::Stderr, Code::Input];
 
-/// Most remarks that a manifest lists.
-const ANOMALIES: usize = 100;
+/// Most remarks that are made while a session goes on. What is said at its end has room behind them.
+const ANOMALIES: usize = 98;
+
+const UNLISTED: &str =
+    "more was typed than the list of commands has room for: later commands are in the recording only";
 
 /// What a session's two directions meant, so far.
 pub(crate) struct Tape {
@@ -318,9 +321,14 @@ impl Script {
     /// A remark, for a reader of the lines and of the manifest.
     fn note(&mut self, micros: u64, text: String) {
         if self.anomalies.len() < ANOMALIES {
-            self.timeline.event(micros, Code::Gap, &text);
-            self.anomalies.push(text);
+            self.note_last(micros, text);
         }
+    }
+
+    /// The same for one that is made once, at the end.
+    fn note_last(&mut self, micros: u64, text: String) {
+        self.timeline.event(micros, Code::Gap, &text);
+        self.anomalies.push(text);
     }
 
     fn finish(&mut self, micros: u64, how: Ending) -> Summary {
@@ -331,7 +339,10 @@ impl Script {
         self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
         let (outcome, remark) = self.evidence().outcome(how);
         if let Some(remark) = remark {
-            self.note(micros, remark);
+            self.note_last(micros, remark);
+        }
+        if commands.unlisted {
+            self.note_last(micros, UNLISTED.to_owned());
         }
         if let Outcome::Exited { exit_code } = outcome {
             self.timeline.event(micros, Code::Exit, &exit_code.to_string());
@@ -341,7 +352,7 @@ impl Script {
             size: self.sizes.first.unwrap_or((80, 24)),
             totals: self.totals,
             contents: self.contents(),
-            commands,
+            commands: commands.listed,
             anomalies: std::mem::take(&mut self.anomalies),
             transport: std::mem::take(&mut self.transport),
         }
@@ -435,4 +446,23 @@ fn transport_name(negotiated: &Negotiated) -> String {
         Transport::Tunnel => "websocket tunnel",
     };
     format!("{shape} {}", negotiated.protocol).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_at_the_end_has_room_behind_all_other_remarks() {
+        let request = Request::parse(wire::Subresource::Exec, "command=sh&stdout=true").expect("a request");
+        let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
+        let session = crate::opening::tests::session();
+        let mut tape = Tape::new(&session, &negotiated, &request, Keep::default());
+        (0..1_000).for_each(|micros| tape.script.note(micros, format!("remark {micros}")));
+        let failure = Status::Failure { message: "no space".to_owned(), code: Some(500) };
+        (tape.script.status, tape.script.totals.stdout) = (Some(failure), 1);
+        let anomalies = tape.finish(1_000, Ending::Closed(Side::Server)).anomalies;
+        assert_eq!(anomalies.len(), ANOMALIES + 1);
+        assert_eq!(anomalies.last().map(String::as_str), Some("the server's last word was: no space"));
+    }
 }

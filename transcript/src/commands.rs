@@ -32,6 +32,9 @@ use shot::{Shot, View};
 
 /// Most command lines of a session; later ones are not listed.
 const ENTRIES: usize = 20_000;
+/// Most bytes of all of them. What a container prints decides how many they are, and how long. Where a prompt is not sure an entry
+/// has lines above it too, so it is more than the commands that are read from it.
+const ENTRIES_BYTES: usize = 4 << 20;
 /// Most bytes of what is kept of the screen for a command.
 const TEXT_BYTES: usize = 16 << 10;
 /// Most rows of one line that a line editor broke.
@@ -60,6 +63,10 @@ pub struct Commands {
     scanner: Scanner,
     keys: Keys,
     entries: Vec<Entry>,
+    /// Bytes of the entries' text.
+    bytes: usize,
+    /// An entry had no room.
+    full: bool,
     state: State,
     /// Rows that have left the scrollback.
     evicted: u64,
@@ -129,6 +136,8 @@ impl Commands {
             scanner: Scanner::default(),
             keys: Keys::default(),
             entries: Vec::new(),
+            bytes: 0,
+            full: false,
             state: State::Output(None),
             evicted: 0,
             floor: 0,
@@ -254,6 +263,12 @@ impl Commands {
             found(micros, &text);
         }
         self.told = self.entries.len();
+    }
+
+    /// Whether lines were entered for which there was no room: 20,000 lines, or 4 MiB of what stood on the screen. They are not
+    /// told and not listed.
+    pub fn is_full(&self) -> bool {
+        self.full
     }
 
     /// The commands so far, for a session that goes on.
@@ -387,7 +402,10 @@ impl Commands {
         }
         // The row that the cursor gets to.
         self.floor = shot.row + 1;
-        if self.entries.len() < ENTRIES {
+        // Nothing behind one that had no room: what is listed is all up to some time.
+        self.bytes += entry.bytes();
+        self.full |= self.entries.len() >= ENTRIES || self.bytes > ENTRIES_BYTES;
+        if !self.full {
             self.entries.push(entry);
         }
     }

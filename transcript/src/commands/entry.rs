@@ -42,6 +42,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Bytes of text that it keeps.
+    pub(super) fn bytes(&self) -> usize {
+        let prompt = self.prompt.as_ref().map_or(0, |prompt| prompt.text.len() + prompt.right.len());
+        prompt + self.lines.iter().map(|line| line.text.trim_end().len()).sum::<usize>()
+    }
+
     /// Where the prompt stands: the line's place among `lines`, and the offset in that line. It begins a row; a line
     /// editor that draws its line anew after a change of size may leave rows of before above it.
     pub(super) fn prompted(&self, prompt: &str) -> Option<(usize, usize)> {
