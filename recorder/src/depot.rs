@@ -57,7 +57,7 @@ pub(crate) struct Depot {
 
 /// Why an object cannot be stored, ever.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} exists already with other content")]
+#[error("{0} is not there with what this gateway recorded")]
 pub(crate) struct Conflict(pub(crate) Key);
 
 /// Attempts at one thing.

@@ -75,7 +75,7 @@ impl From<io::Error> for Trouble {
 /// An object before it is put, and the lines in it.
 struct Packed {
     object: Vec<u8>,
-    /// Lines that must be in what the store has, if it has something.
+    /// The lines that what the store has must have, if it has something.
     lines: Vec<u8>,
     uncompressed: u64,
     first_micros: u64,
@@ -191,21 +191,32 @@ impl Drain {
         self.let_go(number).await
     }
 
-    /// Removes a stored segment. What an earlier process knew beside its last lines stays until the manifest is stored.
+    /// Removes a stored segment. What an earlier process knew beside its last lines stays until the manifest is stored, and what
+    /// the chunks up to it were: the next process has only the store to learn them from.
     async fn let_go(&self, number: u32) -> Result<(), Trouble> {
         let (spool, id, of_lines) = (self.depot.spool.clone(), self.id, self.mark);
         if self.facts.ended.is_none() && spool.left().contains(&id) {
             blocking(move || spool.mark(id, of_lines)?.map_or(Ok(()), |mark| spool.keep(id, &mark))).await?;
         }
-        Ok(self.depot.spool.stored(id, number)?)
+        if self.facts.stored.as_ref().is_some_and(|(known, _)| *known <= self.last_number()) {
+            self.check_stored()?;
+        }
+        let (spool, stored) = (self.depot.spool.clone(), self.chunks.last().cloned());
+        blocking(move || {
+            if let Some(Chunk { number, digest, .. }) = stored.filter(|chunk| chunk.number > 0) {
+                // A disk without room gets some by what follows.
+                let _ = spool.note(id, &Fact::Stored { number, digest });
+            }
+            spool.stored(id, number)
+        })
+        .await
     }
 
     async fn put(&mut self, number: u32, packed: Packed) -> Result<(), Trouble> {
         let Packed { object, lines, uncompressed, first_micros, last_micros } = packed;
         let counted = self.counted(number, &lines);
         // Another version of zstd may have made other bytes of the same lines.
-        let ours =
-            |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there.starts_with(&lines));
+        let ours = |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there == lines);
         let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), LARGEST_OBJECT, ours).await?;
         let stored = stored.map_err(Trouble::Conflict)?;
         self.list(number, &stored, uncompressed, (first_micros, last_micros));
@@ -294,6 +305,7 @@ impl Drain {
         if self.doubtful_end() {
             self.learn_all().await?;
         }
+        self.check_stored()?;
         let told = self.told().await;
         let own = self.count.is_none() && self.facts.ended.is_some();
         let mut manifest = match self.facts.ended.take() {
@@ -337,12 +349,26 @@ impl Drain {
             return Err(Trouble::Later("the journal did not take the session's end".to_owned()));
         }
         let (spool, id) = (self.depot.spool.clone(), self.id);
-        blocking(move || spool.note(id, &Fact::Told { outcome })).await
+        let noted = blocking(move || spool.note(id, &Fact::Told { outcome })).await;
+        // A disk that does not take it must not have the end told again and again.
+        if let Err(Trouble::Later(why)) = noted {
+            tracing::warn!(session = %id, why, "cannot note that the journal has the session's end");
+        }
+        Ok(())
     }
 
     /// Only the header is known: an earlier process may have stored and removed all segments.
     fn doubtful_end(&self) -> bool {
         self.chunks.len() == 1 && self.depot.spool.left().contains(&self.id)
+    }
+
+    /// Whether the store still has what an earlier process put there: the digest of the last chunk vouches for those before it.
+    fn check_stored(&self) -> Result<(), Trouble> {
+        let Some((number, digest)) = &self.facts.stored else { return Ok(()) };
+        match self.chunks.iter().find(|chunk| chunk.number == *number) {
+            Some(chunk) if chunk.digest == *digest => Ok(()),
+            _ => Err(Trouble::Conflict(Conflict(Key::chunk(self.id, *number)))),
+        }
     }
 
     async fn learn_all(&mut self) -> Result<(), Trouble> {

@@ -226,6 +226,44 @@ async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said()
     assert_eq!(store.list("", None, 9).await.expect("a list"), []);
 }
 
+/// What a gateway has stored it knows again: nobody else's lines get its signature.
+#[tokio::test]
+async fn chunks_that_were_exchanged_while_a_gateway_was_away_are_not_signed() {
+    let store = Moody::new(1_000);
+    let stage = stage(&store, Settings { chunk_bytes: 1, ..slow() }).await;
+    let id = stage.recording.id();
+    for said in ["one", "two"] {
+        stage.server(STDOUT, said.as_bytes()).await;
+    }
+    has(&store, 3).await;
+    let segments = stage.folder.path().join(id.to_string());
+    let gone = async {
+        while (1..3).any(|number| segments.join(format!("{number:06}")).exists()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("stored segments are removed");
+    let more = storage::chunk::compress(b"[0.000001, \"o\", \"forged\"]\n").expect("a chunk");
+    for (number, object) in [(0, None), (1, Some(&more)), (2, Some(&more)), (1, None), (2, None)] {
+        let elsewhere = Moody::new(1_000);
+        for entry in store.list("", None, 9).await.expect("a list") {
+            let there = store.read(&entry.key).await.expect("it");
+            match object {
+                Some(other) if entry.key == Key::chunk(id, number) => {
+                    elsewhere.put_new(&entry.key, other.clone().into()).await.expect("put");
+                }
+                None if number > 0 && entry.key == Key::chunk(id, number) => {}
+                _ => elsewhere.put_new(&entry.key, there).await.expect("put"),
+            }
+        }
+        let folder = killed(stage.folder.path());
+        recovered(folder.path(), elsewhere.clone()).await;
+        let signed = storage::Recordings::new(elsewhere).manifest(id).await.expect("readable").is_some();
+        assert_eq!(signed, number == 0, "{number} {}", object.is_some());
+        assert_eq!(folder.path().join("aside").join(id.to_string()).exists(), number > 0);
+    }
+}
+
 /// What the lines say is missing.
 fn missing(events: &[Event]) -> Vec<&str> {
     let remarks = events.iter().filter(|event| event.code == Code::Gap && event.data.starts_with("missing: "));

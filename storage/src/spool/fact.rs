@@ -29,6 +29,13 @@ pub enum Fact {
     },
     /// The session ended: its manifest, without chunks.
     Ended(Box<Manifest>),
+    /// The store has its chunks up to this one.
+    Stored {
+        /// The chunk's number.
+        number: u32,
+        /// Its digest, as in the manifest: it vouches for all chunks up to it.
+        digest: String,
+    },
     /// The journal has its end.
     Told {
         /// As the journal has it.
@@ -56,6 +63,8 @@ pub struct Facts {
     pub said: Option<Outcome>,
     /// The manifest without chunks, of a session that ended.
     pub ended: Option<Box<Manifest>>,
+    /// The last chunk that was stored, as far as is known, and its digest.
+    pub stored: Option<(u32, String)>,
     /// What the journal says of the end; none where it may not have it.
     pub told: Option<Outcome>,
     /// Number of the chunk with what is known beyond the segments, where somebody began to store it.
@@ -70,6 +79,7 @@ impl Facts {
             Fact::Said { outcome } => self.said = Some(outcome),
             Fact::Ended(manifest) => self.ended = Some(manifest),
             Fact::Runs { image } => self.image = image,
+            Fact::Stored { number, digest } => self.stored = Some((number, digest)),
             Fact::Told { outcome } => self.told = Some(outcome),
             Fact::Rest { chunk } => self.rest = Some(chunk),
         }

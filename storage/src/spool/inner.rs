@@ -193,6 +193,8 @@ impl Inner {
     pub(super) fn write_fact(&self, live: &Live, fact: &Fact) -> Result<(), SpoolError> {
         let path = segment(&live.folder, 0);
         let bytes = frame::encode_fact(&json(fact));
+        // Whose write fails cuts the file to what it was before.
+        let _alone = live.facts.lock().unwrap_or_else(PoisonError::into_inner);
         let write = || -> io::Result<File> {
             let mut file = OpenOptions::new().append(true).open(&path)?;
             let length = file.metadata()?.len();

@@ -34,6 +34,8 @@ pub(super) struct Live {
     pub(super) used: AtomicU64,
     /// Whether this process records it.
     pub(super) recorded_here: bool,
+    /// Held while facts are written: by whoever records it, whoever stores it, and whoever tells of it.
+    pub(super) facts: Mutex<()>,
     unsynced: Mutex<Unsynced>,
     dirty: AtomicBool,
     /// It is in the store, and its folder is gone.
@@ -68,6 +70,7 @@ impl Live {
             extent: watch::Sender::new(extent),
             used: AtomicU64::new(used),
             recorded_here,
+            facts: Mutex::default(),
             unsynced: Mutex::default(),
             dirty: AtomicBool::new(false),
             gone: AtomicBool::new(false),
