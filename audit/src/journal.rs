@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use storage::{
@@ -17,6 +17,7 @@ use crate::{
     head_file,
     object::{Place, legal_name},
     queue::{Kept, Limits, Queue},
+    tally::Tally,
     wal::{Left, Wal},
     writer::{LastError, Writer},
 };
@@ -33,6 +34,7 @@ struct Open {
     settings: JournalSettings,
     queue: Arc<Queue>,
     last_error: Arc<LastError>,
+    taken: Tally,
     writer: Mutex<Option<JoinHandle<usize>>>,
 }
 
@@ -95,12 +97,23 @@ impl Journal {
             patience: settings.patience,
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
-        Ok(Self { open: Arc::new(Open { gateway: gateway.to_owned(), settings, queue, last_error, writer }) })
+        let taken = Tally::default();
+        Ok(Self { open: Arc::new(Open { gateway: gateway.to_owned(), settings, queue, last_error, taken, writer }) })
     }
 
     /// The gateway's name.
     pub fn gateway(&self) -> &str {
         &self.open.gateway
+    }
+
+    /// Entries taken since the process started, by event and, for ends of sessions, by outcome.
+    pub fn taken(&self) -> BTreeMap<(&'static str, Option<&'static str>), u64> {
+        self.open.taken.all()
+    }
+
+    /// Bytes and entries that are not stored yet.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.open.queue.waiting()
     }
 
     /// Queues an entry; `user` is empty where nobody was authenticated. Waits while the queue is full, which is
@@ -161,10 +174,10 @@ impl Journal {
             lines.push(b'\n');
             Ok(entry.micros)
         };
-        match self.open.queue.push(write, waiting).await {
-            Ok(written) => written.map_err(|error: serde_json::Error| JournalError::Encode(Arc::new(error))),
-            Err(_) => Err(JournalError::Closed),
-        }
+        let pushed = self.open.queue.push(write, waiting).await.map_err(|_| JournalError::Closed)?;
+        let kept = pushed.map_err(|error: serde_json::Error| JournalError::Encode(Arc::new(error)))?;
+        self.open.taken.count(&entry.what);
+        Ok(kept)
     }
 
     fn not_stored(&self) -> JournalError {

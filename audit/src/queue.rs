@@ -97,6 +97,12 @@ impl Queue {
         self
     }
 
+    /// Bytes and entries that are queued or being written.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.bytes, state.entries)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -41,6 +41,8 @@ pub struct Config {
     pub masks: search::Masks,
     /// The pages; none where they are switched off.
     pub web: Option<Web>,
+    /// Where numbers for a monitoring system are served.
+    pub metrics: Option<SocketAddr>,
     /// The CA, tokens, users.
     pub state: PathBuf,
     /// What the program says about itself.
@@ -244,6 +246,7 @@ impl Config {
             masks: search::Masks::new(&raw.search.mask.unwrap_or_default())
                 .with_context(|| format!("{}: search.mask", file.display()))?,
             web,
+            metrics: raw.metrics.listen,
             state,
             log: raw.log,
             written,
