@@ -22,11 +22,16 @@ def stalled_viewer(demo, page, session):
     return connection
 
 
+def views(demo, session):
+    """How the journal says that it was viewed."""
+    return [entry["how"] for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == session]
+
+
 def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up(page, demo, kubectl, screenshots):  # noqa: F811
     word, tag = f"watch{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, [f"echo {word}before"])
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}")
     until(lambda: f"{word}before" in screen(page), what="what was there before")
     stalled = stalled_viewer(demo, page, row["id"])
@@ -50,8 +55,7 @@ def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up
     page.get_by_text("The session has ended.").wait_for()
     stalled.close()
 
-    watched = [entry for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == row["id"]]
-    assert "live" in [entry["how"] for entry in watched]
+    until(lambda: "live" in views(demo, row["id"]), what="the viewing in the journal")
     page.get_by_role("link", name="Watch the recording").click()
     until(lambda: page.locator(".ap-player").count() == 1, what="the recording")
 
@@ -60,7 +64,7 @@ def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, scr
     tag, reason = f"mark-{uuid.uuid4().hex[:12]}", "change freeze until <b>Monday</b>"
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, ["echo working"])
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}")
     until(lambda: "working" in screen(page), what="the live screen")
     box, button = page.get_by_label("Reason"), page.get_by_role("button", name="End the session")
@@ -93,7 +97,7 @@ def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, scr
 def test_a_session_that_is_over_meanwhile_is_not_ended(page, demo, kubectl):  # noqa: F811
     tag = f"mark-{uuid.uuid4().hex[:12]}"
     terminal = shell(demo, kubectl, tag)
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}?t=0")
     page.get_by_text("End this session…").click()
     terminal.type("exit\r")
@@ -111,7 +115,7 @@ def test_the_program_follows_a_session_to_its_end(demo, kubectl):
     word, tag = f"follow{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, [f"echo {word}before"])
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     # What was said before is stored within the chunks' age.
     until(lambda: f"{word}before" in demo.run("text", row["id"]).stdout.decode(), what="what is stored")
     player = Process([binary("kubetape"), "--config", demo.config, "play", row["id"], "--follow"])
@@ -121,5 +125,4 @@ def test_the_program_follows_a_session_to_its_end(demo, kubectl):
     terminal.type("exit\r")
     assert terminal.end() == 0
     assert player.process.wait(30) == 0
-    watched = [entry for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == row["id"]]
-    assert "live" in [entry["how"] for entry in watched]
+    until(lambda: "live" in views(demo, row["id"]), what="the viewing in the journal")

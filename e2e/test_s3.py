@@ -5,6 +5,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -77,7 +78,8 @@ class SeaweedFs:
         return True
 
     def __exit__(self, *_):
-        self.process.end()
+        # Told to end, it waits for half a minute first; what it has is thrown away.
+        self.process.end(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

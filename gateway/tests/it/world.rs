@@ -79,7 +79,8 @@ impl World {
             recorder: recorder.clone(),
             journal: journal.clone(),
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
-            limits: Limits { fallback: Duration::from_millis(300), image: Duration::ZERO, ..Limits::default() },
+            // A retry may come late on a busy machine; `stop` waits for none.
+            limits: Limits { fallback: Duration::from_secs(3600), image: Duration::ZERO, ..Limits::default() },
         };
         change(&mut settings);
         let gateway = Gateway::new(settings).unwrap();
@@ -121,7 +122,7 @@ impl World {
         self.shutdown.cancel();
         self.served.await.unwrap();
         let _ = self.journal.close().await;
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.recorder.drained()).await;
+        tokio::time::timeout(Duration::from_secs(120), self.recorder.drained()).await.expect("all is stored");
         Stored::read(&*self.store, &self.store).await
     }
 }
