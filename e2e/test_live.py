@@ -60,6 +60,25 @@ def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up
     until(lambda: page.locator(".ap-player").count() == 1, what="the recording")
 
 
+def test_what_was_so_far_is_played_and_then_what_goes_on(page, demo, kubectl):  # noqa: F811
+    word, tag = f"both{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
+    terminal = shell(demo, kubectl, tag)
+    type_lines(terminal, [f"echo {word}before"])
+    row = demo.begun(tag)
+    until(lambda: f"{word}before" in demo.run("text", row["id"]).stdout.decode(), what="what is stored")
+    page.goto(f"{demo.web}/sessions/{row['id']}?t=0")
+    page.locator("#deck:not([hidden])").wait_for()
+    assert word not in screen(page), "it begins at the beginning"
+    page.get_by_label("Speed").select_option("16")
+    page.locator(".ap-player").click()
+    page.get_by_text("You see what is on the screen now.").wait_for()
+    until(lambda: f"{word}before" in screen(page), what="the live screen")
+    type_lines(terminal, [f"echo {word}after"])
+    until(lambda: f"\n{word}after" in screen(page), what="what goes on")
+    terminal.type("exit\r")
+    assert terminal.end() == 0
+
+
 def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, screenshots):  # noqa: F811
     tag, reason = f"mark-{uuid.uuid4().hex[:12]}", "change freeze until <b>Monday</b>"
     terminal = shell(demo, kubectl, tag)

@@ -83,5 +83,12 @@ def test_journal_and_requests_tell_what_was_done(page, demo, kubectl):  # noqa: 
     page.goto(demo.web + "/search?q=get+pods")
     page.get_by_role("link", name="API requests").click()
     runs.first.wait_for()
+    # It is said that the line was rebuilt, and of what.
+    first = page.locator("li.hit", has_text="kubectl get pods -n default").first
+    assert first.locator(".tag").inner_text() == "request, rebuilt"
+    first.locator("summary").click()
+    requests = first.locator(".requests li")
+    requests.first.wait_for()
+    assert all(" pods" in text and "200" in text for text in requests.all_inner_texts()), requests.all_inner_texts()
     page.goto(demo.web + "/journal")
     until(lambda: (page.reload(), "session opened" in page.locator("main").inner_text())[1], what="the session's entry")

@@ -298,6 +298,11 @@ impl Reader<'_> {
             "{}: {name:?} is part of keys in storage: use letters, digits, `-`, `_` and `.`",
             self.at("gateway.name")
         );
+        ensure!(
+            name != storage::cast::IMPORTED,
+            "{}: {name:?} stands for recordings that were made of files: choose another name",
+            self.at("gateway.name")
+        );
         let listen = raw.listen.unwrap_or(GATEWAY_LISTEN);
         let public_url = self.url("gateway.public_url", raw.public_url, "https", listen)?;
         ensure!(

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use storage::{
     CommandSource, Manifest, Outcome, RecordingId, Summary,
-    cast::{Session, SessionKind},
+    cast::{Imported, Session, SessionKind},
 };
 
 use crate::{
@@ -50,6 +50,8 @@ struct SessionPage {
     lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
     plays: bool,
+    /// Where it came from, of a recording that no gateway made.
+    imported: Option<Origin>,
     /// Why nothing ran or why it was ended, where somebody said so.
     reason: Option<Shown>,
     connections: Vec<Connection>,
@@ -80,6 +82,13 @@ struct Fact {
     name: &'static str,
     value: Shown,
     claimed: bool,
+}
+
+/// The file that a recording was made of.
+struct Origin {
+    file: Shown,
+    by: Shown,
+    when: Moment,
 }
 
 /// What the address may ask for.
@@ -147,6 +156,7 @@ async fn view(
         trouble,
         lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
+        imported: session.imported.as_deref().map(|from| Origin::new(from, now)),
         reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
         connections: connections::of(shared, session).await?,
         terminal: session.tty,
@@ -199,6 +209,16 @@ fn poster(session: &Session, manifest: Option<&Manifest>, steps: &[storage::Comm
     moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
 }
 
+impl Origin {
+    fn new(from: &Imported, now: Timestamp) -> Self {
+        Self {
+            file: Shown::clipped(&from.file, 200),
+            by: Shown::clipped(&from.by, 120),
+            when: Moment::new(moment::from_micros(from.at_micros), now),
+        }
+    }
+}
+
 impl Step {
     fn new(command: &storage::Command) -> Self {
         Self {
@@ -223,8 +243,14 @@ fn facts(summary: &Summary) -> Vec<Fact> {
         }
     };
     add("As", impersonated(session), false);
-    add("Allowed by", format!("rule {}", session.rule), false);
-    add("Credential", credential(session), false);
+    if let Some(from) = &session.imported {
+        add("Imported from", format!("{}, {}, {}", from.file, from.format, size(from.size)), false);
+        add("Its SHA-256", from.sha256.clone(), false);
+        add("Imported by", from.by.clone(), false);
+    } else {
+        add("Allowed by", format!("rule {}", session.rule), false);
+        add("Credential", credential(session), false);
+    }
     add("Kind", kind(session).to_owned(), false);
     add("Input", input(session).to_owned(), false);
     if let Some(manifest) = &summary.manifest {
@@ -237,7 +263,9 @@ fn facts(summary: &Summary) -> Vec<Fact> {
         add("Stored as", format!("{} chunks", manifest.chunks.len()), false);
     }
     add("Client", session.client.clone(), false);
-    add("Gateway", session.gateway.clone(), false);
+    if session.imported.is_none() {
+        add("Gateway", session.gateway.clone(), false);
+    }
     add("User agent", session.user_agent.clone(), true);
     add("kubectl says", session.kubectl_command.clone(), true);
     add("kubectl run", session.kubectl_session.clone(), true);
