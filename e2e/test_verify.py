@@ -143,13 +143,24 @@ def places(evidence, name):
     ]
 
 
-@VERIFIERS
-def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_path):
-    folder = tmp_path / "copy"
-    for name, data in evidence.objects.items():
+def write(folder, objects):
+    """The folder, with these objects in it."""
+    for name, data in objects.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    return folder
+
+
+def entries(object):
+    """What a journal object has, seal or not."""
+    lines = subprocess.run(["zstdcat"], input=object, capture_output=True, check=True).stdout
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+@VERIFIERS
+def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_path):
+    folder = write(tmp_path / "copy", evidence.objects)
     assert verify(folder, *evidence.asked()).returncode == 0
     for name, data in evidence.objects.items():
         path = folder / name
@@ -166,24 +177,49 @@ def test_an_export_is_checked_without_the_store(evidence, verify, tmp_path):
     row = evidence.demo.ls("--outcome", "failed")[0]
     folder = tmp_path / "bundle"
     evidence.demo.run("export", row["id"], "--format", "bundle", "-o", folder)
-    done = verify(folder, "--key", evidence.key)
+    asked = ["--bundle", "--key", evidence.key]
+    done = verify(folder, *asked)
     assert done.returncode == 0, done.stdout
+    assert re.search("^proven.*an excerpt.*cannot be told", done.stdout, re.MULTILINE)
+    assert "--bundle" in (folder / "README.txt").read_text()
     assert any(json.loads(path.read_text())["exit_code"] == 3 for path in folder.rglob("manifest.json"))
     assert list(folder.glob("journal/**/*.zst"))
     for path in folder.rglob("*"):
         if path.is_file() and path.parent != folder and path.parent.name != "keys":
             data = path.read_bytes()
             path.write_bytes(data[:-3] + bytes([data[-3] ^ 4]) + data[-2:])
-            assert verify(folder, "--key", evidence.key).returncode == 1, path
+            assert verify(folder, *asked).returncode == 1, path
             path.write_bytes(data)
     again = evidence.demo.run("export", row["id"], "--format", "bundle", "-o", folder, check=False)
     assert again.returncode == 1 and b"not empty" in again.stderr
 
 
+@VERIFIERS
+def test_a_store_that_calls_itself_an_export_is_none(evidence, verify, tmp_path):
+    gone = evidence.demo.ls("--outcome", "failed")[0]["id"]
+    left = {
+        name: data
+        for name, data in evidence.objects.items()
+        if gone not in name and not (name.startswith("journal/") and gone in json.dumps(entries(data)))
+    }
+    assert any(name.startswith("journal/") for name in left) and len(left) < len(evidence.objects) - 2
+    folder = write(tmp_path / "store", {**left, "bundle.json": json.dumps({"format": 1}).encode()})
+    for asked in (evidence.asked(), ["--key", evidence.key]):
+        done = verify(folder, *asked)
+        assert done.returncode == 1 and "WRONG" in done.stdout, done.stdout
+        # The report says what the file is, and how an export is asked about; what is missing it knows from the heads.
+        words = ["foreign", "bundle.json", "--bundle"] + ["missing"] * ("--heads" in asked)
+        assert all(word in done.stdout for word in words), done.stdout
+    # An excerpt is what the auditor calls one; and of an excerpt whole journals are no measure.
+    assert verify(folder, "--bundle", "--key", evidence.key).returncode == 0
+    refused = verify(folder, "--bundle", *evidence.asked())
+    assert refused.returncode == 2 and "--heads is of whole journals" in refused.stderr, refused.stderr
+
+
 def test_the_report_is_for_scripts_too(evidence, tmp_path):
     (report,) = json.loads(evidence.demo.run("verify", "--json", "--grace", "0s").stdout)
     assert (report["verdict"], report["findings"], report["unfinished"]) == ("proven", [], 0)
-    assert report["recordings"] == len(evidence.demo.ls())
+    assert (report["recordings"], report["excerpt"]) == (len(evidence.demo.ls()), False)
     assert report["heads"] == json.loads(evidence.heads.read_text())
     missing = evidence.demo.run("verify", "no-such-place", check=False)
     assert missing.returncode == 2

@@ -56,7 +56,9 @@ pub struct Question {
     pub trusted: Vec<Trust>,
     /// Recordings whose objects' names begin so; all where empty. The journal is always read whole.
     pub within: String,
-    /// Whether the store is an excerpt: journal objects may be missing before, between and after.
+    /// Whether the asker knows the store to be an excerpt: journal objects may be missing before, between and after, and
+    /// `heads` is not looked at. Nothing in the data says so: what says that things may be missing could be put there by
+    /// who removed them.
     pub excerpt: bool,
     /// How far journals had come, as it was known outside of the store.
     pub heads: Vec<JournalHead>,
@@ -94,7 +96,7 @@ pub async fn verify(
     let mut report = Report::default();
     let mut done = Progress::default();
     let keyring = Keyring::read(store, &question.trusted, &mut report).await?;
-    report.vouched = keyring.is_anchored();
+    (report.vouched, report.excerpt) = (keyring.is_anchored(), question.excerpt);
     let context = Context { store, question, keyring };
     strangers(&context, &mut report).await?;
 

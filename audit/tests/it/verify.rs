@@ -201,6 +201,28 @@ async fn a_recording_that_is_gone_is_missed_by_the_journal_and_the_other_way_rou
 }
 
 #[tokio::test]
+async fn a_store_that_calls_itself_an_export_is_no_excerpt() {
+    let world = World::new().await;
+    let id = world.recordings[1].to_string();
+    let about = Key::new("bundle.json").unwrap();
+    // The second life's recording, and all that the journal has of that life.
+    let removed = |objects: &mut Objects| {
+        objects.retain(|key, _| !key.as_str().contains(&id) && key.journal_seq().is_none_or(|seq| seq < 2));
+        objects
+            .insert(about.clone(), Bytes::from(format!(r#"{{"format":1,"recordings":["{}"]}}"#, world.recordings[0])));
+    };
+    let found = after(&world, removed).await;
+    assert_eq!(problems(&found, &about), [Problem::Foreign]);
+    assert_eq!(problems(&found, "journal/gw/"), [Problem::Missing]);
+
+    // Only who asks for it gets an excerpt's answer, and it is said to be one.
+    let mut objects = world.objects.clone();
+    removed(&mut objects);
+    let found = report(&objects, &Question { excerpt: true, ..world.question() }).await;
+    assert_eq!((found.verdict(), found.excerpt), (Verdict::Proven, true));
+}
+
+#[tokio::test]
 async fn a_journal_whose_end_is_cut_off_is_missed_by_what_was_signed_later() {
     let world = World::new().await;
     let last = world.heads[0].seq;
