@@ -11,8 +11,7 @@ JOURNAL = re.compile(r"journal/([A-Za-z0-9._-]+)/\d{4}/\d\d/\d\d/(\d{12,})\.json
 
 def need(condition, otherwise):
     if not condition: raise AssertionError(otherwise)
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
+def sha256(data): return hashlib.sha256(data).hexdigest()
 def folder_of(id):
     day = datetime.datetime.fromtimestamp((uuid.UUID(id).int >> 80) / 1000, datetime.timezone.utc)
     return f"recordings/{day:%Y/%m/%d}/{id}/"
@@ -52,8 +51,7 @@ class Verifier:
         need("signature" in members, "unsigned")
         signature, id = members["signature"], members["signature"]["key"]
         need(message.endswith(b'"ed25519":"') and tail == signature["ed25519"] + '"}}\n', "altered: its signature")
-        public = public or self.public.get(id)
-        need(public and sha256(public)[:32] == id, f"unknown key: {id}")
+        need((public := public or self.public.get(id)) and sha256(public)[:32] == id, f"unknown key: {id}")
         verify(public, f"kubetape {kind} 1\n".encode() + message, tail[:128])
         if kind != "key":
             need(not self.trusted or id in self.trusted, f"unknown key: no trusted key vouches for {id}")
@@ -104,7 +102,7 @@ class Verifier:
             need(previous in (None, entry["prev"]), "altered: a line that is not behind the one before it")
             previous = sha256(line)
             if entry["event"] in ("session_opened", "session_ended", "imported"):
-                self.sessions.setdefault(folder_of(entry["session"]), set()).add(entry["event"])
+                self.sessions.setdefault(folder_of(entry["session"]), set()).add((entry["event"], entry["gateway"]))
     def part(self, name, top, *_):
         found = PART.fullmatch(name)
         need(top != "recordings" or found and found[1] == folder_of(found[2]), "foreign: no part of a recording")
@@ -112,16 +110,18 @@ class Verifier:
     def recording(self, folder, parts, known):
         need(parts or self.excerpt, "missing: the journal knows of this recording")
         id, previous, parts = folder.split("/")[4], bytes(32), dict(parts or {})
+        tellers = {"import" if event == "imported" else gateway for event, gateway in known}  # as a header names them
         if None not in parts:
-            need(known <= {"session_opened"} or self.excerpt, "missing: the manifest, of a session that ended")
-            need(known or self.excerpt or len(parts) == 1, "foreign: no journal knows of it")
+            need({event for event, _ in known} <= {"session_opened"} or self.excerpt, "missing: the manifest: it ended")
             need(sorted(parts) == list(range(len(parts))), "missing: a chunk")
             first = [json.loads(unpack(parts[number])[0]) for number in sorted(parts)][:1]
             need(all(header["kubetape"]["id"] == id for header in first), "foreign: the header of another recording")
+            told = self.excerpt or not known and len(parts) == 1 or first[0]["kubetape"]["gateway"] in tellers
+            need(told, "foreign: its gateway's journal has it not")
             return self.notes.append(f"note: {folder} has no manifest: it is live, or its gateway died")
         manifest = self.open("manifest", parts.pop(None))
         need(manifest["session"]["id"] == id, "foreign: the manifest of another recording")
-        need(known or self.excerpt, "foreign: no journal knows of it")
+        need(self.excerpt or manifest["session"]["gateway"] in tellers, "foreign: its gateway's journal has it not")
         for number, chunk in enumerate(manifest["chunks"]):
             right = sha256(previous + parts.pop(number, b"")) == chunk["digest"]
             self.attempt(f"{folder}{number:06}.cast.zst", need, right, "missing, altered, cut, re-ordered or foreign")

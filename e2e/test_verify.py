@@ -1,14 +1,18 @@
 """Whether what was done to a store is found: by `kubetape verify`, and by the second verifier, docs/verify.py."""
 
 import functools
+import hashlib
 import importlib.util
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
+import zstandard
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubectl import Kubectl
 from program import ROOT, Demo, binary, until
@@ -23,17 +27,63 @@ def second_verifier():
     return module
 
 
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def compressed(*lines):
+    whole = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    return zstandard.ZstdCompressor(write_checksum=True).compress(whole)
+
+
+class Pen:
+    """Signs what a gateway signs, as docs/format.md has it, with the private key of a demo."""
+
+    def __init__(self, pem):
+        self.key = load_pem_private_key(pem, None)
+        self.id = sha256(self.key.public_key().public_bytes_raw())[:32]
+
+    def seal(self, kind, members, micros=None):
+        signature = {"key": self.id, "micros": micros or time.time_ns() // 1000}
+        message = json.dumps({**members, "signature": signature})[:-2].encode() + b',"ed25519":"'
+        return message + self.key.sign(f"kubetape {kind} 1\n".encode() + message).hex().encode() + b'"}}\n'
+
+    def journal(self, gateway, *entries):
+        """A whole journal, by its only object's name."""
+        lines, previous = [], "0" * 64
+        for entry in entries:
+            lines.append({"prev": previous, **entry, "gateway": gateway})
+            previous = sha256(json.dumps(lines[-1]).encode())
+        name, frame = f"journal/{gateway}/2025/10/17/000000000000.jsonl.zst", compressed(*lines)
+        members = {"format": 1, "object": name, "previous": "0" * 64, "entries": len(lines), "sha256": sha256(frame)}
+        document = self.seal("journal", members)
+        return {name: frame + b"\x50\x2a\x4d\x18" + len(document).to_bytes(4, "little") + document}
+
+    def recording(self, id, gateway, like):
+        """A recording's objects: a header that names that gateway, and a manifest, which is `like` in all else."""
+        folder, session = f"recordings/2025/10/17/{id}/", {**like["session"], "id": id, "gateway": gateway}
+        lines = {"version": 2, "width": 80, "height": 24, "timestamp": 1760702400, "kubetape": session}
+        chunk = compressed(lines)
+        listed = {"number": 0, "size": len(chunk), "uncompressed": len(json.dumps(lines)) + 1, "first_micros": 0, "last_micros": 0}
+        manifest = {**like, "session": session, "chunks": [{**listed, "digest": sha256(bytes(32) + chunk)}]}
+        del manifest["signature"]
+        return {folder + "000000.cast.zst": chunk, folder + "manifest.json": self.seal("manifest", manifest)}
+
+
 class Evidence:
     """A store of two lives of a gateway, the key replaced between them; what an auditor was given; no gateway."""
 
     def __init__(self, folder):
         demo = Demo(folder / "demo")
+        self.pens = []
         for code in (0, 3):
             with demo:
                 kubectl = Kubectl("1.37", "websocket", demo.kubeconfig)
                 done = kubectl.run("exec", "shell", "-c", "shell", "--", "sh", "-c", f"echo out; echo err >&2; exit {code}")
                 assert done.returncode == code
                 until(lambda: all(row["ended"] for row in demo.ls()), what="the end of all sessions")
+            (key,) = demo.folder.glob("**/signing/key.pem")
+            self.pens.append(Pen(key.read_bytes()))
             demo.run("key", "rotate")
         self.demo, self.store = demo, demo.folder / "storage"
         self.key, self.heads = folder / "kubetape.pub", folder / "heads.json"
@@ -42,6 +92,10 @@ class Evidence:
         files = (path for path in self.store.rglob("*") if path.is_file())
         objects = {path.relative_to(self.store).as_posix(): path.read_bytes() for path in files}
         self.objects = {name: data for name, data in objects.items() if not name.startswith(("probe/", "leases/"))}
+
+    def manifest(self):
+        """The newest manifest's name: the second life's."""
+        return max(name for name in self.objects if name.endswith("manifest.json"))
 
     def asked(self):
         return ["--key", self.key, "--heads", self.heads]
@@ -158,6 +212,11 @@ def entries(object):
     return [json.loads(line) for line in lines.splitlines()]
 
 
+def named(done, object, problem):
+    """Whether a report has this problem with this object."""
+    return any(object in line and problem in line for line in done.stdout.splitlines())
+
+
 @VERIFIERS
 def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_path):
     folder = write(tmp_path / "copy", evidence.objects)
@@ -214,6 +273,32 @@ def test_a_store_that_calls_itself_an_export_is_none(evidence, verify, tmp_path)
     assert verify(folder, "--bundle", "--key", evidence.key).returncode == 0
     refused = verify(folder, "--bundle", *evidence.asked())
     assert refused.returncode == 2 and "--heads is of whole journals" in refused.stderr, refused.stderr
+
+
+@VERIFIERS
+def test_a_recording_is_known_by_the_journal_of_the_gateway_that_its_header_names(evidence, verify, tmp_path):
+    id, like = "0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01", json.loads(evidence.objects[evidence.manifest()])
+    spoken = [entry for name in evidence.objects if name.startswith("journal/") for entry in entries(evidence.objects[name])]
+    opened = {**next(entry for entry in spoken if entry["event"] == "session_opened"), "session": id}
+    del opened["prev"]
+    ended = {"micros": opened["micros"], "event": "session_ended", "session": id, "outcome": "interrupted"}
+    pen = evidence.pens[-1]
+    for case, (journals, status) in enumerate([
+        ([("gone", opened, ended)], 0),
+        # Completed by another gateway; killed between header and entry, and started again.
+        ([("gone", opened), ("other", ended)], 0),
+        ([("gone", ended)], 0),
+        # Header and chunks were put there, and another gateway completed them.
+        ([("other", ended)], 1),
+        ([("other", opened, ended)], 1),
+        ([], 1),
+    ]):  # fmt: skip
+        objects = {**evidence.objects, **pen.recording(id, "gone", like)}
+        for journal in journals:
+            objects |= pen.journal(*journal)
+        done = verify(write(tmp_path / str(case), objects), *evidence.asked())
+        assert done.returncode == status, (journals, done.stdout)
+        assert bool(status) == named(done, f"recordings/2025/10/17/{id}/", "foreign"), (journals, done.stdout)
 
 
 def test_the_report_is_for_scripts_too(evidence, tmp_path):
