@@ -12,6 +12,7 @@ import time
 
 import pytest
 import zstandard
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubectl import Kubectl
@@ -39,8 +40,8 @@ def compressed(*lines):
 class Pen:
     """Signs what a gateway signs, as docs/format.md has it, with the private key of a demo."""
 
-    def __init__(self, pem):
-        self.key = load_pem_private_key(pem, None)
+    def __init__(self, key):
+        self.key = key
         self.id = sha256(self.key.public_key().public_bytes_raw())[:32]
 
     def seal(self, kind, members, micros=None):
@@ -83,7 +84,7 @@ class Evidence:
                 assert done.returncode == code
                 until(lambda: all(row["ended"] for row in demo.ls()), what="the end of all sessions")
             (key,) = demo.folder.glob("**/signing/key.pem")
-            self.pens.append(Pen(key.read_bytes()))
+            self.pens.append(Pen(load_pem_private_key(key.read_bytes(), None)))
             demo.run("key", "rotate")
         self.demo, self.store = demo, demo.folder / "storage"
         self.key, self.heads = folder / "kubetape.pub", folder / "heads.json"
@@ -96,6 +97,9 @@ class Evidence:
     def manifest(self):
         """The newest manifest's name: the second life's."""
         return max(name for name in self.objects if name.endswith("manifest.json"))
+
+    def journal(self):
+        return {name: data for name, data in self.objects.items() if name.startswith("journal/")}
 
     def asked(self):
         return ["--key", self.key, "--heads", self.heads]
@@ -276,9 +280,73 @@ def test_a_store_that_calls_itself_an_export_is_none(evidence, verify, tmp_path)
 
 
 @VERIFIERS
+def test_a_manifest_of_somebody_else_or_of_nobody_is_named(evidence, verify, tmp_path):
+    name = evidence.manifest()
+    members = json.loads(evidence.objects[name])
+    del members["signature"]
+    recording = name.removesuffix("manifest.json")
+    old, new = evidence.pens
+    for case, (document, problem) in enumerate([
+        (json.dumps(members).encode(), "unsigned"),
+        (Pen(Ed25519PrivateKey.generate()).seal("manifest", members), "unknown key"),
+        # After it was replaced; and before it was in use.
+        (old.seal("manifest", members), "key not valid"),
+        (new.seal("manifest", members, micros=1), "key not valid"),
+        # Of another kind of document, which the signature's prefix says.
+        (new.seal("journal", members), "altered"),
+    ]):  # fmt: skip
+        done = verify(write(tmp_path / str(case), {**evidence.objects, name: document}), *evidence.asked())
+        assert done.returncode == 1 and named(done, recording, problem), (problem, done.stdout)
+    # What was signed anew in the same way is right: that is not what the others are wrong for.
+    done = verify(write(tmp_path / "right", {**evidence.objects, name: new.seal("manifest", members)}), *evidence.asked())
+    assert done.returncode == 0, done.stdout
+
+
+@VERIFIERS
+def test_journal_objects_that_nobody_signed_are_named(evidence, verify, tmp_path):
+    seals = {name: data.rpartition(b"\x50\x2a\x4d\x18")[0] for name, data in evidence.journal().items()}
+    done = verify(write(tmp_path / "store", {**evidence.objects, **seals}), *evidence.asked())
+    assert done.returncode == 1
+    assert seals and all(named(done, name, "unsigned") for name in seals), done.stdout
+
+
+@VERIFIERS
+def test_an_introduction_by_somebody_else_is_named(evidence, verify, tmp_path):
+    old, new = evidence.pens
+    name = f"keys/{new.id}.json"
+    members = json.loads(evidence.objects[name])
+    del members["signature"]
+    assert members["introduced_by"]["key"] == old.id
+    # The new key is sealed by itself all the same, and says that the old one introduced it.
+    members["introduced_by"]["ed25519"] = new.key.sign(b"kubetape key introduction 1\n").hex()
+    done = verify(write(tmp_path / "store", {**evidence.objects, name: new.seal("key", members)}), *evidence.asked())
+    assert done.returncode == 1 and named(done, name, "altered"), done.stdout
+
+
+@VERIFIERS
+def test_a_recording_that_is_gone_is_missed_by_the_journal_and_the_other_way_round(evidence, verify, tmp_path):
+    recording = evidence.manifest().removesuffix("manifest.json")
+    left = {name: data for name, data in evidence.objects.items() if not name.startswith(recording)}
+    done = verify(write(tmp_path / "no recording", left), *evidence.asked())
+    assert done.returncode == 1 and named(done, recording, "missing"), done.stdout
+    left = {name: data for name, data in evidence.objects.items() if name not in evidence.journal()}
+    done = verify(write(tmp_path / "no journal", left), *evidence.asked())
+    assert done.returncode == 1 and named(done, recording, "foreign") and named(done, "journal/demo/", "missing"), done.stdout
+
+
+@VERIFIERS
+def test_a_journal_whose_end_is_cut_off_is_missed_by_the_heads(evidence, verify, tmp_path):
+    journal = sorted(evidence.journal())
+    for left in range(len(journal)):
+        objects = {name: data for name, data in evidence.objects.items() if name not in journal[left:]}
+        done = verify(write(tmp_path / str(left), objects), *evidence.asked())
+        assert done.returncode == 1 and named(done, "journal/demo/", "missing"), (left, done.stdout)
+
+
+@VERIFIERS
 def test_a_recording_is_known_by_the_journal_of_the_gateway_that_its_header_names(evidence, verify, tmp_path):
     id, like = "0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01", json.loads(evidence.objects[evidence.manifest()])
-    spoken = [entry for name in evidence.objects if name.startswith("journal/") for entry in entries(evidence.objects[name])]
+    spoken = [entry for data in evidence.journal().values() for entry in entries(data)]
     opened = {**next(entry for entry in spoken if entry["event"] == "session_opened"), "session": id}
     del opened["prev"]
     ended = {"micros": opened["micros"], "event": "session_ended", "session": id, "outcome": "interrupted"}
