@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
@@ -16,7 +19,7 @@ use crate::{
     clip::clip,
     head_file,
     object::{Place, legal_name},
-    queue::{Kept, Limits, Queue},
+    queue::{Kept, Limits, Queue, first_micros},
     tally::Tally,
     wal::{Left, Wal},
     writer::{LastError, Writer},
@@ -140,7 +143,10 @@ impl Journal {
             let hurry = self.open.settings.spool.is_none().then_some(stored);
             match self.push(user, what, hurry).await? {
                 Kept::InMemory => waiting.await.map_err(|_| self.not_stored()),
-                Kept::OnDisk(file) => file.sync().await.map_err(|error| JournalError::Spool(Arc::new(error))),
+                Kept::OnDisk(file) => file.sync().await.map_err(|error| {
+                    self.open.queue.distrust(&file);
+                    JournalError::Spool(Arc::new(error))
+                }),
                 Kept::NotOnDisk(error) => Err(JournalError::Spool(Arc::new(error))),
             }
         };
@@ -185,21 +191,31 @@ impl Journal {
     }
 }
 
-/// Without the batch whose object is stored already: the process died before its file was removed. It can only be the
-/// newest object.
+/// Without the batches whose objects are stored already: the process died before a file was removed, which is that of the
+/// newest object; or the disk did not let it be removed, which may be any. An object begins with the entries that its
+/// file has; what the disk did not take comes behind them.
 async fn unstored(store: &dyn Store, gateway: &str, mut left: Vec<Left>) -> Result<Vec<Left>, StoreError> {
-    if left.is_empty() {
-        return Ok(left);
-    }
-    let Some(key) = Place::newest(store, gateway).await? else { return Ok(left) };
-    let newest = journal::decode(&key, &store.read(&key).await?).unwrap_or_default();
-    left.retain(|left| {
-        let entries = left.lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<Entry>);
-        let stored = entries.collect::<Result<Vec<_>, _>>().is_ok_and(|entries| newest.starts_with(&entries));
-        if stored {
-            left.file.remove();
+    let Some(first) = left.iter().map(|left| first_micros(&left.lines)).min() else { return Ok(left) };
+    let mut objects = Place::since(store, gateway, first).await?;
+    while let Some(key) = objects.pop() {
+        let object = journal::decode(&key, &store.read(&key).await?).unwrap_or_default();
+        left.retain(|left| {
+            let stored = begins(&object, &left.lines);
+            if stored {
+                left.file.remove();
+            }
+            !stored
+        });
+        // The ones before it are of a time before all that is left.
+        if left.is_empty() || object.first().is_some_and(|entry| entry.micros < first) {
+            break;
         }
-        !stored
-    });
+    }
     Ok(left)
+}
+
+/// Whether an object's entries begin with these lines.
+fn begins(object: &[Entry], lines: &[u8]) -> bool {
+    let entries = lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<Entry>);
+    entries.collect::<Result<Vec<_>, _>>().is_ok_and(|entries| object.starts_with(&entries))
 }

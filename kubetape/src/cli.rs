@@ -310,7 +310,7 @@ Examples:
   kubetape export 0198f2 --format cast2 -o session.cast && asciinema play session.cast
   kubetape export 0198f2 --format text | less
   kubetape export 0198f2 --format raw --stream stderr      the exact bytes
-  kubetape export 0198f2 --format bundle -o evidence && kubetape verify evidence --key kubetape.pub
+  kubetape export 0198f2 --format bundle -o evidence && kubetape verify evidence --bundle --key kubetape.pub
 
 stdin can be exported where the policy had it recorded (`record_input`).")]
 pub struct Export {

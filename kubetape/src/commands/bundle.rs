@@ -133,9 +133,10 @@ fn readme(id: RecordingId) -> String {
          keys/         the public keys that it may be signed with, and who introduced them\n\
          format.md     what all of it means\n\n\
          Check it with the public key that you were given apart from this folder (the keys in it came with the data, \
-         and prove nothing by themselves):\n\n\
-         \x20   kubetape verify . --key kubetape.pub\n\
-         \x20   python3 verify.py . --key kubetape.pub          # needs the packages cryptography and zstandard\n\n\
+         and prove nothing by themselves), as the excerpt of a store that it is:\n\n\
+         \x20   kubetape verify . --bundle --key kubetape.pub\n\
+         \x20   python3 verify.py . --bundle --key kubetape.pub    # needs the packages cryptography and zstandard\n\n\
+         \"proven\" is said of what is here. Whether anything was left out only the whole store can show.\n\n\
          Watch it:\n\n\
          \x20   zstdcat {folder}0*.cast.zst | asciinema play -\n",
         folder = Key::recording_prefix(id)
