@@ -203,6 +203,8 @@ Keys:
   , ;       command before, after  /            find a text; n N go from place to place
   ?         these keys             q            quit
 
+Where the session had no terminal, its stderr is red, unless NO_COLOR is set.
+
 --follow begins at the end of what is stored and shows more as the gateway stores it, every five seconds unless it is
 configured otherwise. The session's page in the browser is quicker.
 

@@ -28,7 +28,7 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
     let mut keys = keys::listen();
     let _raw = RawTerminal::enter()?;
     let clock = Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
-    let screen = Screen::new(reel.header.kubetape.tty);
+    let screen = Screen::of(reel.header.kubetape.tty);
     let mut playback = Playback {
         recorded: (reel.header.width, reel.header.height),
         reel,
@@ -227,13 +227,11 @@ impl Playback<'_> {
     async fn seek(&mut self, to: u64) -> Result<()> {
         let to = self.reel.length().map_or(to, |length| to.min(length));
         clear()?;
-        self.screen = Screen::new(self.reel.header.kubetape.tty);
+        self.screen = Screen::of(self.reel.header.kubetape.tty);
         if to > 0 {
             let screen = self.player.screen_at(self.id, to).await?;
             self.recorded = (screen.cols, screen.rows);
-            // The emulator's own dump is a terminal's output: its lines end in both.
-            let mut drawn = Screen::new(true);
-            drawn.write(screen.init.as_bytes())?;
+            self.screen.draw(&screen.init)?;
         }
         self.at = to;
         if to == 0 { self.reel.rewind().await } else { self.reel.seek(to).await }

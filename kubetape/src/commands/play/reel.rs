@@ -36,6 +36,8 @@ pub struct Shown {
 pub enum What {
     /// Bytes for the terminal.
     Output(Vec<u8>),
+    /// Bytes of stderr.
+    Errors(Vec<u8>),
     /// The recorded terminal's new size.
     Size(u16, u16),
     /// A gap.
@@ -132,7 +134,8 @@ fn shown(event: Result<Event, storage::cast::CastError>) -> Option<Shown> {
     };
     let what = match event.code {
         Code::Output | Code::Stderr | Code::Bytes => match event.bytes()? {
-            (Code::Output | Code::Stderr, bytes) => What::Output(bytes.into_owned()),
+            (Code::Output, bytes) => What::Output(bytes.into_owned()),
+            (Code::Stderr, bytes) => What::Errors(bytes.into_owned()),
             _ => return None,
         },
         Code::Resize => event.size().map(|(width, height)| What::Size(width, height))?,
