@@ -1,10 +1,12 @@
 //! `kubetape play`
 
 mod clock;
+mod commands;
 mod harmless;
 mod interactive;
 mod keys;
 mod places;
+mod progress;
 mod reel;
 mod screen;
 
