@@ -9,6 +9,7 @@ mod cache;
 mod error;
 pub mod export;
 mod find;
+mod here;
 mod kept;
 mod live;
 mod lossy;
@@ -24,6 +25,7 @@ use cache::Cache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
 pub use find::{Found, FoundLine};
+pub use here::SoFar;
 use kept::Kept;
 pub use live::{LiveFrame, Viewer};
 use playback::Reel;
@@ -31,7 +33,7 @@ pub use playback::{Pace, Playback, Step, Timed};
 use readings::{Readings, Seat};
 use segments::Gathering;
 pub use segments::{Bars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
-use storage::{RecordingError, RecordingId, Recordings, cast::Header, spool::Spool};
+use storage::{RecordingId, Recordings, spool::Spool};
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
 
@@ -232,19 +234,6 @@ impl Player {
     async fn load(&self, id: RecordingId) -> Result<Option<Arc<Timeline>>, PlayerError> {
         let Some(kept) = self.kept.clone() else { return Ok(None) };
         Ok(off(move || kept.load(id)).await?.map(Arc::new))
-    }
-
-    /// The header: from the spool where a session began a moment ago and the store does not have it yet.
-    ///
-    /// # Errors
-    /// [`RecordingError::NotFound`] where neither has it.
-    pub async fn header(&self, id: RecordingId) -> Result<Header, RecordingError> {
-        match (self.recordings.header(id).await, &self.spool) {
-            (Err(RecordingError::NotFound(id)), Some(spool)) => {
-                spool.header(id).ok().flatten().ok_or(RecordingError::NotFound(id))
-            }
-            (header, _) => header,
-        }
     }
 
     async fn has_more(&self, id: RecordingId, known: &Timeline) -> Result<bool, PlayerError> {
