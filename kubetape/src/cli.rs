@@ -198,10 +198,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 #[command(after_help = "\
 Keys:
   space     pause and go on        left right   5 seconds back, forward
-  + - < >   faster, slower         .            next output (while paused)
-  i         skip idle time or not  home         from the start
+  + - < >   faster, slower         pgup pgdn    a minute back, forward
+  i         skip idle time or not  home end     to the start, to the end
   , ;       command before, after  /            find a text; n N go from place to place
-  ?         these keys             q            quit
+  .         next output (paused)   ?            these keys
+  q         quit
+
+The last row says where it is and which command was entered last. At the end it stands there: go back, or quit.
+Where the session had no terminal, its stderr is red, unless NO_COLOR is set.
 
 --follow begins at the end of what is stored and shows more as the gateway stores it, every five seconds unless it is
 configured otherwise. The session's page in the browser is quicker.
@@ -228,6 +232,9 @@ pub struct Play {
     /// Wait for what comes, until the session ends
     #[arg(long)]
     pub follow: bool,
+    /// With keys: quit at the end instead of standing there
+    #[arg(long)]
+    pub quit_at_end: bool,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -102,8 +102,10 @@ impl Service {
         }
         changes.keep()?;
 
-        let recorder =
-            Arc::new(Recorder::start(wiring::spool(config)?, store.clone(), recorder_settings(config, &signer)));
+        let spool = wiring::spool(config)?;
+        // Before the recorder stores what an earlier process left.
+        let ended = timelines::Ended::of(&spool);
+        let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings(config, &signer)));
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
             clusters,
@@ -126,7 +128,7 @@ impl Service {
         if let (Some(settings), Some(listener), Some(index)) = (&config.web, listeners.web, &index) {
             let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
             let recordings = Recordings::new(store.clone());
-            others.spawn(timelines::run(gateway.clone(), recordings, player.clone(), late.clone()));
+            others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
             let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
             let web = web::Web::new(of_web);
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
