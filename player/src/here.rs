@@ -47,9 +47,13 @@ impl Player {
     /// As [`Self::header`]; the store's, of a session that is over.
     pub async fn summary(&self, id: RecordingId) -> Result<Summary, RecordingError> {
         let header = self.header(id).await?;
-        let live = self.spool.as_ref().is_some_and(|spool| spool.live().contains(&id));
-        let manifest = if live { None } else { self.recordings.manifest(id).await? };
+        let manifest = if self.is_live(id) { None } else { self.recordings.manifest(id).await? };
         Ok(Summary { header, manifest })
+    }
+
+    /// Whether this process is recording it now.
+    pub fn is_live(&self, id: RecordingId) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.live().contains(&id))
     }
 
     /// The markers of a recording, what it was started with first. Of a session in the spool the store is asked only for what

@@ -63,6 +63,8 @@ struct SessionPage {
     ended: Option<Moment>,
     length: Option<String>,
     steps: Vec<Step>,
+    /// False where earlier ones are out of reach at the moment.
+    all_steps: bool,
     more_steps: usize,
     anomalies: Vec<Shown>,
     facts: Vec<Fact>,
@@ -129,9 +131,9 @@ async fn view(
     at: &At,
     trouble: Option<(String, String)>,
 ) -> Result<Response, Failure> {
-    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
+    let summary = shared.player.summary(id).await.map_err(unreadable)?;
     shared.viewing(login, id).await?;
-    let steps = commands::of(shared, id, summary.manifest.as_ref()).await?;
+    let (steps, all_steps) = commands::of(shared, id, summary.manifest.as_ref()).await?;
     let session = &summary.header.kubetape;
     let command = command(session.kind, &crate::shown::quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), Shown::clipped(&session.principal.name, 60));
@@ -166,6 +168,7 @@ async fn view(
         started: Moment::new(began, now),
         ended: manifest.map(|manifest| Moment::new(moment::from_micros(manifest.ended_micros), now)),
         length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
+        all_steps,
         more_steps: steps.len().saturating_sub(STEPS),
         steps: steps.iter().take(STEPS).map(Step::new).collect(),
         anomalies: manifest.iter().flat_map(|m| &m.anomalies).take(50).map(|text| Shown::clipped(text, 400)).collect(),
