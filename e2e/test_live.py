@@ -5,8 +5,11 @@ import socket
 import time
 import uuid
 
+from kubectl import Kubectl
 from program import Process, binary, until
 from test_browser import browser, log_in, page, screen, shell, type_lines  # noqa: F401  (fixtures)
+from test_s3 import Serve, cluster  # noqa: F401  (a fixture)
+from test_spool import Faults, bucket  # noqa: F401  (a fixture)
 
 
 def stalled_viewer(demo, page, session):
@@ -77,6 +80,33 @@ def test_what_was_so_far_is_played_and_then_what_goes_on(page, demo, kubectl):  
     until(lambda: f"\n{word}after" in screen(page), what="what goes on")
     terminal.type("exit\r")
     assert terminal.end() == 0
+
+
+def test_a_session_is_watched_while_storage_is_away(browser, tmp_path, cluster, bucket):  # noqa: F811
+    faults = Faults(bucket.port)
+    with Serve(tmp_path, cluster, faults) as served:
+        context = browser.new_context()
+        page = context.new_page()  # noqa: F811
+        log_in(page, served)
+        faults.mode = "away"
+        kubectl = Kubectl("1.37", "websocket", served.kubeconfig)
+        tag = f"mark-{uuid.uuid4().hex[:12]}"
+        terminal = shell(served, kubectl, tag)
+        type_lines(terminal, ["echo away"])
+        # The bucket has nothing of it.
+        page.goto(served.web)
+        until(lambda: (page.reload(), page.get_by_role("link", name=tag).count())[1], what="the session in the list")
+        page.get_by_role("link", name=tag).click()
+        until(lambda: "\naway" in screen(page), what="the screen")
+        page.locator("#steps").get_by_text("echo away", exact=True).wait_for()
+        type_lines(terminal, ["echo further"])
+        until(lambda: "\nfurther" in screen(page), what="what goes on")
+        assert "away" in faults.hit
+        faults.mode = "fair"
+        terminal.type("exit\r")
+        assert terminal.end() == 0
+        assert served.session(tag)["outcome"] == "exited"
+        context.close()
 
 
 def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, screenshots):  # noqa: F811
