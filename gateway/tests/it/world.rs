@@ -168,12 +168,17 @@ impl Stored {
     }
 
     pub fn refusals(&self) -> Vec<&storage::journal::Request> {
-        let refused = |entry: &'_ Entry| matches!(entry.what, What::Refused(_));
-        let refused = self.journal.iter().filter(|entry| refused(entry));
-        refused
-            .filter_map(|entry| if let What::Refused(request) = &entry.what { Some(request) } else { None })
-            .collect()
+        self.journal.iter().filter_map(refused).collect()
     }
+
+    /// Those of one person; of nobody, where the name is empty.
+    pub fn refusals_of(&self, user: &str) -> Vec<&storage::journal::Request> {
+        self.journal.iter().filter(|entry| entry.user == user).filter_map(refused).collect()
+    }
+}
+
+fn refused(entry: &Entry) -> Option<&storage::journal::Request> {
+    if let What::Refused(request) = &entry.what { Some(request) } else { None }
 }
 
 fn stream(lines: &[u8], code: Code) -> String {
