@@ -204,6 +204,27 @@ async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
     assert!(rest.ends_with(CLOSE));
 }
 
+/// No room, and a long wait for it: whoever ends the session is not to wait as long.
+#[tokio::test]
+async fn a_session_that_waits_for_room_is_ended_visibly_too() {
+    let bounds = storage::spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
+    let mut world = World::waiting(std::time::Duration::from_secs(600), bounds, |_| {}).await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    world.store.fail();
+    let mut frame = vec![0x82, 126, 0x4e, 0x20, 1];
+    frame.resize(4 + 20_000, b'x');
+    upstream.write(&frame[..100]).await;
+    assert_eq!(client.read(100).await, &frame[..100]);
+    upstream.write(&frame[100..]).await;
+    let [id] = world.gateway.live()[..] else { panic!("one session") };
+    assert!(world.gateway.end(id, "ann", &Reason::parse("enough").unwrap()).await);
+    // The frame is filled up: what there was no room for is not shown.
+    assert_eq!(client.read(frame.len() - 100).await, vec![0; frame.len() - 100]);
+    let end = client.read_to_end().await;
+    assert!(String::from_utf8_lossy(&end).contains("session ended by an administrator: enough"));
+    assert!(end.ends_with(CLOSE));
+}
+
 /// A frame of the client's that the server would read otherwise than RFC 6455 has it: with a reserved bit.
 const ODD_INPUT: &[u8] = b"\xc2\x83\0\0\0\0\0id";
 /// A text of the server's, where kubectl takes bytes only.

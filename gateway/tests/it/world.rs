@@ -49,6 +49,15 @@ impl World {
     }
 
     pub async fn bounded(bounds: storage::spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::waiting(Duration::from_millis(500), bounds, change).await
+    }
+
+    /// Sessions wait so long for room in the spool.
+    pub async fn waiting(
+        patience: Duration,
+        bounds: storage::spool::Bounds,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let store = Fallible::new();
@@ -65,7 +74,7 @@ impl World {
         let recorder_settings = recorder::Settings {
             gateway: "gw".to_owned(),
             chunk_age: Duration::from_millis(50),
-            patience: Duration::from_millis(500),
+            patience,
             ..Default::default()
         };
         let spool = storage::Spool::open(folder.path().join("spool"), bounds).unwrap();
