@@ -206,6 +206,23 @@ def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
     gateway.run("verify")
 
 
+def test_what_a_session_says_is_not_in_the_log(tmp_path, cluster):
+    gateway = Gateway(tmp_path, cluster, disk(tmp_path))
+    gateway.start()
+    tag = f"mark-{uuid.uuid4().hex[:12]}"
+    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    assert kubectl.run("exec", *POD, "--", f"no-such-{tag}").returncode != 0
+    assert kubectl.run("exec", *POD, "--", "sh", "-c", "echo $0; echo $0 >&2; exit 3", tag).returncode == 3
+    until(lambda: len([row for row in gateway.sessions(tag) if row["ended"]]) == 2, what="two ends")
+    rows = gateway.sessions(tag)
+    # The server's word quotes the command.
+    assert rows[0]["outcome"] == "failed_to_start" and tag in rows[0]["reason"]
+    gateway.end()
+    log = gateway.process.output
+    assert all(row["id"] in log for row in rows) and log.count("session ended") == 2
+    assert tag not in log
+
+
 def test_kill_9_leaves_the_end_of_a_flood_and_what_was_left_out_before_it(tmp_path, cluster):
     keep = 'keep_first = "64KiB"\nkeep_last = "128KiB"\n'
     gateway = Gateway(tmp_path, cluster, disk(tmp_path) + keep)
