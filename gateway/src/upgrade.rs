@@ -86,8 +86,13 @@ pub(crate) async fn establish(
     head: Head,
 ) -> Result<Session, Refused> {
     let (request, token) = admitted.session.take().ok_or_else(|| Status::bad_request("Upgrade request required"))?;
-    let slot = shared.slots.take(&admitted.permit.principal().name);
-    let slot = slot.map_err(|full| Status::new(StatusCode::TOO_MANY_REQUESTS, full.to_string()))?;
+    let slot = match shared.slots.take(&admitted.permit.principal().name) {
+        Ok(slot) => slot,
+        Err(full) => {
+            let status = Status::new(StatusCode::TOO_MANY_REQUESTS, full.to_string());
+            return Err(admitted.refused(peer, &head, status).noted(shared).await.into());
+        }
+    };
     let key = key(&admitted, &head);
     let parked = if token == Token::Spdy { key.as_ref().and_then(|key| shared.fallback.take(key)) } else { None };
     let opened = match parked {
@@ -346,8 +351,22 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
             }
         }
     };
-    tracing::info!(%session, user, ?outcome, "session ended");
+    tracing::info!(%session, user, outcome = kind(&outcome), "session ended");
     shared.journal.note(user, What::SessionEnded { session, outcome }).await;
+}
+
+/// An outcome's kind, for the log. The rest may quote the session: a Status names the command that was not found.
+fn kind(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Exited { .. } => "exited",
+        Outcome::Ended => "ended",
+        Outcome::FailedToStart { .. } => "failed_to_start",
+        Outcome::EndedByGateway { .. } => "ended_by_gateway",
+        Outcome::ClientGone => "client_gone",
+        Outcome::UpstreamGone => "upstream_gone",
+        Outcome::Interrupted => "interrupted",
+        Outcome::Unknown => "unknown",
+    }
 }
 
 /// Journals what a session carried: files, forwarded connections.
