@@ -351,22 +351,9 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
             }
         }
     };
-    tracing::info!(%session, user, outcome = kind(&outcome), "session ended");
+    // Its kind only: the rest may quote the session, as a Status does that names the command it did not find.
+    tracing::info!(%session, user, outcome = outcome.name(), "session ended");
     shared.journal.note(user, What::SessionEnded { session, outcome }).await;
-}
-
-/// An outcome's kind, for the log. The rest may quote the session: a Status names the command that was not found.
-fn kind(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Exited { .. } => "exited",
-        Outcome::Ended => "ended",
-        Outcome::FailedToStart { .. } => "failed_to_start",
-        Outcome::EndedByGateway { .. } => "ended_by_gateway",
-        Outcome::ClientGone => "client_gone",
-        Outcome::UpstreamGone => "upstream_gone",
-        Outcome::Interrupted => "interrupted",
-        Outcome::Unknown => "unknown",
-    }
 }
 
 /// Journals what a session carried: files, forwarded connections.
