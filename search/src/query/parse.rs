@@ -3,7 +3,8 @@
 //! ```text
 //! either   = all { "OR" all }
 //! all      = one { [ "AND" ] one }
-//! one      = "NOT" one | "-" one | "(" either ")" | FIELD ":" value | "re:" EXPRESSION | PHRASE | WORD
+//! one      = "NOT" one | "-" excluded | excluded | WORD
+//! excluded = "(" either ")" | FIELD ":" value | "re:" EXPRESSION | PHRASE
 //! value    = WORD | PHRASE | "(" WORD { [ "OR" ] WORD } ")"
 //! ```
 
@@ -114,9 +115,8 @@ impl<'a> Reader<'a> {
             return Ok(Expression::Not(Box::new(inner)));
         }
         let start = self.at;
-        let mut ahead = self.rest().chars();
-        match (ahead.next(), ahead.next()) {
-            (Some('-'), Some(next)) if next.is_alphanumeric() || next == '"' || next == '(' => {
+        match self.peek() {
+            Some('-') if self.excludes() => {
                 self.at += 1;
                 let wanted = std::mem::replace(&mut self.only_excludes, true);
                 let inner = self.one()?;
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
                 self.only_excludes = wanted && !matches!(inner, Expression::Field(_));
                 Ok(Expression::Not(Box::new(inner)))
             }
-            (Some('('), _) => {
+            Some('(') => {
                 self.nested(start..start + 1)?;
                 self.at += 1;
                 let inner = self.either()?;
@@ -133,6 +133,12 @@ impl<'a> Reader<'a> {
             }
             _ => self.term(),
         }
+    }
+
+    /// Whether the `-` that stands here excludes. Before a word it is an option's: `rm -rf`, `delete -n prod`.
+    fn excludes(&self) -> bool {
+        let rest = &self.rest()[1..];
+        rest.starts_with(['"', '(']) || field_name(rest).is_some()
     }
 
     /// Goes one deeper, if it may.
@@ -160,8 +166,7 @@ impl<'a> Reader<'a> {
     /// A filter, an expression, a phrase or a word.
     fn term(&mut self) -> Result<Expression, QueryError> {
         let start = self.at;
-        let name = self.rest().split_once(':').map(|(name, _)| name).filter(|name| NAMES.contains(name));
-        let expression = match name {
+        let expression = match field_name(self.rest()) {
             Some("re") => {
                 self.at += "re:".len();
                 let written = self.written(start)?;
@@ -330,6 +335,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The name of the filter that a text begins with.
+fn field_name(text: &str) -> Option<&str> {
+    text.split_once(':').map(|(name, _)| name).filter(|name| NAMES.contains(name))
+}
+
 fn is_empty(expression: &Expression) -> bool {
     matches!(expression, Expression::All(parts) if parts.is_empty())
 }
@@ -429,6 +439,14 @@ mod tests {
             ("get and pods", "(get & and & pods)"),
             ("10.0.3.7", "10.0.3.7"),
             ("--force", "--force"),
+            ("rm -rf", "(rm & -rf)"),
+            ("ls -la -1", "(ls & -la & -1)"),
+            ("delete -n prod --all-namespaces", "(delete & -n & prod & --all-namespaces)"),
+            ("-o=yaml", "-o=yaml~0:-o+1:yaml"),
+            ("-u:root", "-u:root~0:-u+1:root"),
+            ("-l*", "-l*"),
+            ("--user:ada", "--user:ada~0:--user+1:ada"),
+            ("- --", "(- & --)"),
             ("'nginx-7d4b9'", "nginx-7d4b9"),
             ("/etc/passwd", "/etc/passwd~0:etc+1:passwd"),
             ("http://x:80", "http://x:80~0:http+1:x+2:80"),
@@ -441,7 +459,11 @@ mod tests {
             ("re:WEB-\\D+", "web-/^(?:web-\\D+)$/"),
             ("a OR b c", "(a | (b & c))"),
             ("(a OR b) c", "((a | b) & c)"),
-            ("(a OR (b -c)) NOT d", "((a | (b & !c)) & !d)"),
+            ("(a OR (b NOT c)) NOT d", "((a | (b & !c)) & !d)"),
+            ("a -\"b c\"", "(a & !0:b+1:c)"),
+            ("a -(b OR -rf)", "(a & !(b | -rf))"),
+            ("a -re:b+", "(a & !b/^(?:b+)$/)"),
+            ("NOT -rf", "!-rf"),
             ("-user:ada", "!User=ada"),
             ("NOT user:ada", "!User=ada"),
             ("user:(ada OR bob) ns:\"kube-system\"", "((User=ada | User=bob) & Namespace=kube-system)"),
@@ -510,7 +532,7 @@ mod tests {
             assert_eq!((error.place(), error.to_string().as_str()), (Some(place), message), "{text}");
         }
         let message = |text: &str| read(text).unwrap_err().to_string();
-        assert!(message("-rf").contains("only excludes (-rf)"));
+        assert!(message("-\"rm -rf\"").contains("only excludes"));
         assert!(message("outcome:good").starts_with("\"good\" is not a value of the filter outcome: it takes live,"));
         assert!(message("when:soon").contains("yesterday 14:00"));
         assert!(message(&"x ".repeat(65)).contains("too many words"));

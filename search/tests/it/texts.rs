@@ -42,7 +42,7 @@ async fn words_and_tokens_are_found_as_such() {
         ("\"rf rm\"", &[]),
         ("grüße", &[6]),
         ("GRÜSSE", &[]),
-        ("kubectl -nginx-7d4b9", &[4]),
+        ("kubectl NOT nginx-7d4b9", &[4]),
     ];
     for (query, expected) in cases {
         let mut expected: Vec<&str> = expected.iter().map(|at| TYPED[*at]).collect();
