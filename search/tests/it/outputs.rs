@@ -65,6 +65,27 @@ async fn a_live_session_is_found_as_it_goes_and_once_at_its_end() {
 }
 
 #[tokio::test]
+async fn the_last_field_of_a_line_without_blanks_is_found() {
+    let mut bench = Bench::new();
+    let session = Session::default();
+    let mut log = String::from("{");
+    for field in 0..18 {
+        log += &format!("\"field-{field}\":\"v{field}.example/a\",");
+    }
+    log += "\"pod\":\"nginx-7d4b9c5f6-x2x9z\",\"peer\":\"10.0.3.7:8080\"}";
+    let path = format!("PATH={}/opt/last/bin", "/usr/local/bin:".repeat(40));
+    let id = bench.library.begin(&session).await;
+    bench.library.shows(id, 1, &[(1_000_000, &format!("{log}\r\n{path}\r\n"))]).await;
+    bench.library.end(&session, Outcome::Ended, &[]).await;
+    bench.step().await;
+    for text in ["10.0.3.7", "10.0.3.7:8080", "nginx-7d4b9c5f6-x2x9z", "v17.example/a", "/opt/last/bin"] {
+        let hits = find(&bench.index, &format!("kind:output {text}"));
+        assert_eq!(hits.len(), 1, "{text}");
+        assert!(!hits[0].snippet.ranges.is_empty(), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_neither_found_nor_shown() {
     let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
     let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
