@@ -13,7 +13,8 @@ use crate::{
 
 /// Version of schema and documents. An index of another version is made anew.
 ///
-/// 5: documents have the image, and are counted by it and by pod. 6: every part of a long token is found.
+/// 5: documents have the image, and are counted by it and by pod. 6: every part of a long token is found; messages and what
+/// kubectl says it is are without secrets.
 pub(crate) const VERSION: u32 = 6;
 
 /// The oldest version whose index can be searched, and added to, until one of this version is made: it has the same

@@ -1,11 +1,14 @@
 //! What sessions showed.
 
 use search::{Kind, Query};
-use storage::Outcome;
+use storage::{
+    Outcome,
+    journal::{Entry, What},
+};
 
 use crate::{
     Bench,
-    library::{Session, find, texts},
+    library::{Session, find, request, texts},
 };
 
 /// A terminal's screen: a table in colours, a bar that moves, and an ordinary end.
@@ -96,17 +99,39 @@ async fn secrets_are_neither_found_nor_shown() {
     let id = bench.library.begin(&session).await;
     bench.library.shows(id, 1, &[(1_000_000, &shown)]).await;
     bench.library.end(&session, Outcome::Ended, &["export API_TOKEN=s3cr3ts3cr3t"]).await;
+    // A command that does not exist is quoted by who says so.
+    let missing = Session { argv: vec!["mysql -pS3cret"], number: 1, ..Session::default() };
+    let message = "exec: \"mysql -pS3cret\": executable file not found in $PATH".to_owned();
+    let failed = bench.library.record(&missing, Outcome::FailedToStart { message }, &[]).await;
+    let ended = Session { number: 2, ..Session::default() };
+    let reason = "he typed --token t0ps3cret".to_owned();
+    let ended = bench.library.record(&ended, Outcome::EndedByGateway { reason, by: "eve".into() }, &[]).await;
+    bench.library.journal("gw-1", 0, &[claims("", "u-1"), claims("kubectl --token cl41med get", "u-1")]).await;
+    bench.library.journal("gw-2", 0, &[claims("kubectl --token cl41med get", "u-2")]).await;
+    bench.library.journal("gw-3", 0, &[claims("kubectl --token cl41med get", "")]).await;
     bench.step().await;
-    for secret in [jwt, key, "hunter2", "s3cr3ts3cr3t"] {
+    for secret in [jwt, key, "hunter2", "s3cr3ts3cr3t", "S3cret", "t0ps3cret", "cl41med"] {
         assert_eq!(texts(&bench.index, secret), Vec::<String>::new(), "{secret}");
         let all = serde_json::to_string(&find(&bench.index, "")).unwrap();
         assert!(!all.contains(secret), "{secret} in {all}");
-        let listed = serde_json::to_string(&bench.index.session(id).unwrap()).unwrap();
+        let listed = [id, failed, ended].map(|id| bench.index.session(id).unwrap());
+        let listed = serde_json::to_string(&listed).unwrap();
         assert!(!listed.contains(secret), "{secret} in {listed}");
     }
+    assert_eq!(find(&bench.index, "\"executable file not found\" masked:option").len(), 1);
+    assert_eq!(find(&bench.index, "source:request masked:option").len(), 3);
     assert_eq!(find(&bench.index, "masked:jwt").len(), 1);
     assert_eq!(find(&bench.index, "masked:private-key kind:output").len(), 1);
     assert_eq!(find(&bench.index, "kind:command mysql")[0].text, "mysql --password '[masked:option]'");
+}
+
+/// A request whose client says that it is of this command.
+fn claims(command: &str, run: &str) -> Entry {
+    let mut entry = request("ada", 0, run, "web-0");
+    if let What::Request(request) = &mut entry.what {
+        request.kubectl_command = command.to_owned();
+    }
+    entry
 }
 
 #[tokio::test]
