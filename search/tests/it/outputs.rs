@@ -35,6 +35,9 @@ async fn a_line_is_found_at_the_moment_it_appeared() {
     assert!((9_000_000..=12_000_000).contains(&moment), "{moment}");
     let marked: Vec<&str> = hit.snippet.ranges.iter().map(|range| &hit.snippet.text[range.clone()]).collect();
     assert_eq!(marked, ["10.0.3.7"]);
+    // Another line of the passage has one of the words, and comes first.
+    let hit = find(&bench.index, "kind:output (nginx OR refused) (1 OR connection OR ls)").remove(0);
+    assert!((9_000_000..=12_000_000).contains(&hit.micros_in_session.unwrap()), "{hit:?}");
     // Colours are gone, the bar is there as it was read last.
     assert!(
         hit.text.contains("nginx  passwd") && hit.text.contains("100%") && !hit.text.contains('\u{1b}'),
