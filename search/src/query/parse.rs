@@ -38,16 +38,11 @@ pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Expression, QueryError> {
     if text.len() > LONGEST {
         return Err(Problem::TooLong(LONGEST).anywhere());
     }
-    let mut reader = Reader { text, at: 0, depth: 0, pieces: 0, only_excludes: true, now };
+    let mut reader = Reader { text, at: 0, depth: 0, pieces: 0, now };
     let expression = reader.either()?;
     reader.skip_space();
     if let Some(')') = reader.peek() {
         return Err(reader.wrong(Problem::ClosesNothing, reader.at..reader.at + 1));
-    }
-    let empty = matches!(&expression, Expression::All(parts) if parts.is_empty());
-    if reader.only_excludes && !empty {
-        let start = text.len() - text.trim_start().len();
-        return Err(reader.wrong(Problem::OnlyExcludes(text.trim().to_owned()), start..text.trim_end().len()));
     }
     Ok(expression)
 }
@@ -57,7 +52,6 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     pieces: usize,
-    only_excludes: bool,
     now: &'a Zoned,
 }
 
@@ -109,7 +103,6 @@ impl<'a> Reader<'a> {
                 return Err(self.wrong(Problem::NothingAfter("NOT"), operator));
             }
             self.nested(operator)?;
-            self.only_excludes = false;
             let inner = self.one()?;
             self.depth -= 1;
             return Ok(Expression::Not(Box::new(inner)));
@@ -118,11 +111,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some('-') if self.excludes() => {
                 self.at += 1;
-                let wanted = std::mem::replace(&mut self.only_excludes, true);
-                let inner = self.one()?;
-                // A filter that excludes is enough of a search.
-                self.only_excludes = wanted && !matches!(inner, Expression::Field(_));
-                Ok(Expression::Not(Box::new(inner)))
+                Ok(Expression::Not(Box::new(self.one()?)))
             }
             Some('(') => {
                 self.nested(start..start + 1)?;
@@ -187,7 +176,6 @@ impl<'a> Reader<'a> {
             }
         };
         self.count(&expression, start)?;
-        self.only_excludes = false;
         Ok(expression)
     }
 
@@ -466,6 +454,10 @@ mod tests {
             ("NOT -rf", "!-rf"),
             ("-user:ada", "!User=ada"),
             ("NOT user:ada", "!User=ada"),
+            ("-user:(ada OR bob)", "!(User=ada | User=bob)"),
+            ("-\"rm -rf\"", "!0:rm+1:-rf"),
+            ("-(a OR b)", "!(a | b)"),
+            ("-ns:a -pod:(b c)", "(!Namespace=a & !(Pod=b | Pod=c))"),
             ("user:(ada OR bob) ns:\"kube-system\"", "((User=ada | User=bob) & Namespace=kube-system)"),
             ("(user:ada)", "User=ada"),
             ("pod:web-*", "Pod=web-*"),
@@ -532,7 +524,6 @@ mod tests {
             assert_eq!((error.place(), error.to_string().as_str()), (Some(place), message), "{text}");
         }
         let message = |text: &str| read(text).unwrap_err().to_string();
-        assert!(message("-\"rm -rf\"").contains("only excludes"));
         assert!(message("outcome:good").starts_with("\"good\" is not a value of the filter outcome: it takes live,"));
         assert!(message("when:soon").contains("yesterday 14:00"));
         assert!(message(&"x ".repeat(65)).contains("too many words"));

@@ -89,6 +89,10 @@ async fn filters_narrow() {
     assert_eq!(count("/etc/passwd"), 2);
     assert_eq!(count("/etc/passwd user:bob"), 1);
     assert_eq!(count("/etc/passwd -user:bob"), 1);
+    assert_eq!(count("/etc/passwd -user:(bob OR eve)"), 1);
+    assert_eq!(count("-user:(bob OR ada)"), 0);
+    assert_eq!(count("-user:(bob)"), count("user:ada"));
+    assert_eq!(count("-\"cat /etc/passwd\""), count("") - 2);
     assert_eq!(count("/etc/passwd ns:kube-system pod:dns-1 cluster:prod"), 1);
     assert_eq!(count("/etc/passwd user:eve"), 0);
     assert_eq!(count("source:argv"), 2);
