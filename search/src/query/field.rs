@@ -71,7 +71,10 @@ pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Resu
             "no" | "false" => Ok(Filter::Tty(false)),
             _ => Err(bad("tty", "yes or no")),
         },
-        "when" => when::parse(value, now).map(Filter::When).ok_or_else(|| bad("when", when::EXPECTED)),
+        "when" => {
+            let span = when::parse(value, now).filter(|span| !span.is_reversed());
+            span.map(Filter::When).ok_or_else(|| bad("when", when::EXPECTED))
+        }
         "code" => numbers(value).map(Filter::Code).ok_or_else(|| bad("code", CODE)),
         _ => numbers(value).map(Filter::Exit).ok_or_else(|| bad("exit", EXIT)),
     }

@@ -248,9 +248,11 @@ impl<'a> Reader<'a> {
             ends.push(self.at);
         }
         for end in ends.iter().rev() {
-            if let Some(span) = when::parse(&self.text[began..*end], self.now) {
+            let text = &self.text[began..*end];
+            // As many words as are a time, which may still be reversed.
+            if when::parse(text, self.now).is_some() {
                 self.at = *end;
-                return Ok(Expression::Field(super::expression::Filter::When(span)));
+                return self.one_value("when", &Written { text, range: began..*end, quoted: false });
             }
         }
         self.one_value("when", &first)
@@ -489,6 +491,8 @@ mod tests {
             ("when:\"last 2h\" passwd", "passwd"),
             ("when:today passwd", "passwd"),
             ("(when:last 3 days) passwd", "passwd"),
+            ("when:last 1 week passwd", "passwd"),
+            ("when:monday..friday passwd", "passwd"),
         ] {
             let Expression::All(parts) = read(text).unwrap() else { panic!("{text}") };
             assert!(matches!(parts[0], Expression::Field(Filter::When(_))), "{text}");
@@ -517,6 +521,12 @@ mod tests {
                 "a exit:256x",
                 7..11,
                 "\"256x\" is not a value of the filter exit: it takes an exit code, as 1, >0 or 1..127 (character 8)",
+            ),
+            (
+                "a when:today 14:00..today 9:00 b",
+                7..30,
+                "\"today 14:00..today 9:00\" is not a value of the filter when: it takes a time: today, yesterday 14:00, last 2h, \
+                 monday, this week, 2026-11-22, 2026-11-22T14:00, or two with .. between them, the earlier first (character 8)",
             ),
             ("re:a(", 3..5, "the expression cannot be read: unclosed group (character 4)"),
         ] {
