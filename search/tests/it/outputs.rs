@@ -92,6 +92,26 @@ async fn the_last_field_of_a_line_without_blanks_is_found() {
 }
 
 #[tokio::test]
+async fn a_word_over_the_cut_of_a_long_line_is_found() {
+    let mut bench = Bench::new();
+    let session = Session::default();
+    let id = bench.library.begin(&session).await;
+    // More than 4 KiB of words, so that the cut goes through one, and of fields without blanks.
+    let words: String = (0..450).map(|number| format!("words-{number:04} ")).collect();
+    let fields: String = (0..450).map(|number| format!("ff={number:04}.{number:04},")).collect();
+    bench.library.shows(id, 1, &[(1_000_000, &format!("{words}\r\n{fields}\r\n"))]).await;
+    bench.library.end(&session, Outcome::Ended, &[]).await;
+    bench.step().await;
+    for number in 0..450 {
+        let text = format!("kind:output words-{number:04}");
+        assert_eq!(find(&bench.index, &text).len(), 1, "{text}");
+    }
+    let found = |number: &u32| !find(&bench.index, &format!("kind:output {number:04}.{number:04}")).is_empty();
+    let missing: Vec<u32> = (0..450).filter(|number| !found(number)).collect();
+    assert_eq!(missing, Vec::<u32>::new());
+}
+
+#[tokio::test]
 async fn secrets_are_neither_found_nor_shown() {
     let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl";
     let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
@@ -152,6 +172,8 @@ async fn long_lines_and_floods_are_found_in_parts() {
     bench.step().await;
     for text in ["end-of-line", "row-0", "row-2500", "row-4999", "\"<script>alert(1)</script>\""] {
         let query = Query { text: format!("kind:output {text}"), ..Query::default() };
-        assert_eq!(bench.index.search(&query).unwrap().total, 1, "{text}");
+        // The end of the long line is told twice: as it left the screen, and as it stood there.
+        let most = if text == "end-of-line" { 2 } else { 1 };
+        assert!((1..=most).contains(&bench.index.search(&query).unwrap().total), "{text}");
     }
 }
