@@ -93,6 +93,10 @@ async fn filters_narrow() {
     assert_eq!(count("-user:(bob OR ada)"), 0);
     assert_eq!(count("-user:(bob)"), count("user:ada"));
     assert_eq!(count("-\"cat /etc/passwd\""), count("") - 2);
+    assert_eq!(count("/etc/passwd user:Bob"), 1);
+    assert_eq!(count("/etc/passwd user:\"BOB\" cluster:Prod"), 1);
+    assert_eq!(count("/etc/passwd user:B* ns:Kube-System pod:DNS-1 cluster:PROD"), 1);
+    assert_eq!(count("-user:ADA user:ada"), 0);
     assert_eq!(count("/etc/passwd ns:kube-system pod:dns-1 cluster:prod"), 1);
     assert_eq!(count("/etc/passwd user:eve"), 0);
     assert_eq!(count("source:argv"), 2);
