@@ -249,11 +249,12 @@ fn speed(text: &str) -> Result<f64, String> {
 #[command(after_help = "\
 What to write (put it in single quotes where the shell would take it apart):
   kubectl delete        all words must be there, in any order and case
+  'rm -rf'              options are words; quoted, for they would be taken for those of this command
   10.0.3.7 /etc/passwd  tokens with punctuation are found as they are; so are their parts
   '\"rm -rf\"'            a phrase, in this order
   'nginx-*' '*.conf'    stars stand for any characters of a word or token
   're:web-[0-9]+'       a regular expression that a whole word or token must fit
-  -nginx                not this (also NOT)
+  'NOT nginx -ns:prod'  without this: - only before a filter, a phrase or a group
   '(curl OR wget) sh'   either of these
   user:ann ns:prod      a filter; stars and lists too: 'pod:web-*' 'user:(ann OR bob)'
   when:today            also yesterday 14:00, last 2h, monday, 2026-11-20..2026-11-22
