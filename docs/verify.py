@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
 """Checks what Kubetape stored, from the description in format.md alone; shares nothing with Kubetape's own program.
-FOLDER is a store, a copy of a bucket, or an export. Needs Python 3.9, `cryptography` and `zstandard`.
+FOLDER is a store, a copy of a bucket, or with --bundle an export. Needs Python 3.9, `cryptography` and `zstandard`.
 Exit status: 0 everything is proven, 1 something is wrong, 3 nothing is wrong and no trusted key was given."""
 import argparse, datetime, hashlib, json, pathlib, re, sys, uuid, zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-NEVER, ZEROS, LARGEST = 1 << 63, "0" * 64, 64 << 20
+NEVER, ZEROS, LARGEST, TOPS = 1 << 63, "0" * 64, 64 << 20, "keys journal recordings imports leases probe".split()
 PART = re.compile(r"(recordings/\d{4}/\d\d/\d\d/([0-9a-f-]{36})/)(?:(\d{6,})\.cast\.zst|manifest\.json)")
 JOURNAL = re.compile(r"journal/([A-Za-z0-9._-]+)/\d{4}/\d\d/\d\d/(\d{12,})\.jsonl\.zst")
 
 def need(condition, otherwise):
     if not condition: raise AssertionError(otherwise)
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
+def sha256(data): return hashlib.sha256(data).hexdigest()
 def folder_of(id):
     day = datetime.datetime.fromtimestamp((uuid.UUID(id).int >> 80) / 1000, datetime.timezone.utc)
     return f"recordings/{day:%Y/%m/%d}/{id}/"
@@ -25,7 +24,7 @@ def verify(public, message, digits):
 
 class Verifier:
     def __init__(self, objects, trusted=(), heads=(), excerpt=False):
-        """`objects`: bytes by name. `trusted`: public keys (32 bytes) or ids. `excerpt`: the journal is not whole."""
+        """`objects`: bytes by name. `trusted`: public keys (32 bytes) or ids. `excerpt`: it is one, the asker says."""
         self.objects, self.heads, self.excerpt, self.findings, self.notes = objects, list(heads), excerpt, [], []
         self.public = {sha256(key)[:32]: key for key in trusted if not isinstance(key, str)}
         self.trusted = {key for key in trusted if isinstance(key, str)} | set(self.public)
@@ -52,8 +51,7 @@ class Verifier:
         need("signature" in members, "unsigned")
         signature, id = members["signature"], members["signature"]["key"]
         need(message.endswith(b'"ed25519":"') and tail == signature["ed25519"] + '"}}\n', "altered: its signature")
-        public = public or self.public.get(id)
-        need(public and sha256(public)[:32] == id, f"unknown key: {id}")
+        need((public := public or self.public.get(id)) and sha256(public)[:32] == id, f"unknown key: {id}")
         verify(public, f"kubetape {kind} 1\n".encode() + message, tail[:128])
         if kind != "key":
             need(not self.trusted or id in self.trusted, f"unknown key: no trusted key vouches for {id}")
@@ -63,8 +61,7 @@ class Verifier:
             self.heads += [signature["journal"]] if "journal" in signature else []
         return members
     def key(self, name, top, *rest):
-        tops = ("keys", "journal", "recordings", "imports", "leases", "probe")
-        need(top in tops or self.excerpt and not rest, "foreign: nothing of this name belongs to a store")
+        need(top in TOPS or self.excerpt and not rest, "foreign: of no store; at the top of exports (--bundle)")
         if top == "keys":
             public = bytes.fromhex(json.loads(self.objects[name])["public"])
             statement, id = self.open("key", self.objects[name], public), sha256(public)[:32]
@@ -86,8 +83,7 @@ class Verifier:
             found, object, lines = JOURNAL.fullmatch(name), self.objects[name], []
             need(found, "foreign: nothing of this name belongs to a journal")
             seq, (last, digest, line) = int(found[2]), self.ends.get(gateway, (-1, ZEROS, ZEROS))
-            before = (digest, line) if seq == last + 1 else (None, None)
-            self.attempt(name, self.sealed, name, object, lines, *before)
+            self.attempt(name, self.sealed, name, object, lines, *((digest, line) if seq == last + 1 else (None, None)))
             self.digests[gateway, seq] = digest = sha256(object)
             self.ends[gateway] = seq, digest, sha256(lines[-1]) if lines else ZEROS
             need(seq == last + 1 or self.excerpt and seq > last, f"missing, or foreign: {last + 1} comes here")
@@ -106,25 +102,26 @@ class Verifier:
             need(previous in (None, entry["prev"]), "altered: a line that is not behind the one before it")
             previous = sha256(line)
             if entry["event"] in ("session_opened", "session_ended", "imported"):
-                self.sessions.setdefault(folder_of(entry["session"]), set()).add(entry["event"])
+                self.sessions.setdefault(folder_of(entry["session"]), set()).add((entry["event"], entry["gateway"]))
     def part(self, name, top, *_):
         found = PART.fullmatch(name)
         need(top != "recordings" or found and found[1] == folder_of(found[2]), "foreign: no part of a recording")
-        if found:
-            self.parts.setdefault(found[1], {})[found[3] and int(found[3])] = self.objects[name]
+        if found: self.parts.setdefault(found[1], {})[found[3] and int(found[3])] = self.objects[name]
     def recording(self, folder, parts, known):
         need(parts or self.excerpt, "missing: the journal knows of this recording")
         id, previous, parts = folder.split("/")[4], bytes(32), dict(parts or {})
+        tellers = {"import" if event == "imported" else gateway for event, gateway in known}  # as a header names them
         if None not in parts:
-            need(known <= {"session_opened"} or self.excerpt, "missing: the manifest, of a session that ended")
-            need(known or self.excerpt or len(parts) == 1, "foreign: no journal knows of it")
+            need({event for event, _ in known} <= {"session_opened"} or self.excerpt, "missing: the manifest: it ended")
             need(sorted(parts) == list(range(len(parts))), "missing: a chunk")
             first = [json.loads(unpack(parts[number])[0]) for number in sorted(parts)][:1]
             need(all(header["kubetape"]["id"] == id for header in first), "foreign: the header of another recording")
+            told = self.excerpt or not known and len(parts) == 1 or first[0]["kubetape"]["gateway"] in tellers
+            need(told, "foreign: its gateway's journal has it not")
             return self.notes.append(f"note: {folder} has no manifest: it is live, or its gateway died")
         manifest = self.open("manifest", parts.pop(None))
         need(manifest["session"]["id"] == id, "foreign: the manifest of another recording")
-        need(known or self.excerpt, "foreign: no journal knows of it")
+        need(self.excerpt or manifest["session"]["gateway"] in tellers, "foreign: its gateway's journal has it not")
         for number, chunk in enumerate(manifest["chunks"]):
             right = sha256(previous + parts.pop(number, b"")) == chunk["digest"]
             self.attempt(f"{folder}{number:06}.cast.zst", need, right, "missing, altered, cut, re-ordered or foreign")
@@ -140,10 +137,13 @@ if __name__ == "__main__":
     parser.add_argument("folder", metavar="FOLDER", type=pathlib.Path)
     parser.add_argument("--key", action="append", default=[], type=trust, help="that you trust: a PEM file, or a key's id")
     parser.add_argument("--heads", type=argparse.FileType("rb"), help="what `kubetape verify --save-heads` wrote once")
+    parser.add_argument("--bundle", action="store_true", help="FOLDER is an export: an excerpt of a store")
     asked = parser.parse_args()
+    if asked.bundle and asked.heads: parser.error("--heads is of whole journals, and a bundle has parts of them only")
     files = [path for path in asked.folder.rglob("*") if path.is_file() and "incoming~" not in path.parts]
     objects = {path.relative_to(asked.folder).as_posix(): path.read_bytes() for path in files}
-    verifier = Verifier(objects, asked.key, json.load(asked.heads) if asked.heads else [], "bundle.json" in objects)
+    verifier = Verifier(objects, asked.key, json.load(asked.heads) if asked.heads else [], asked.bundle)
     print(*(f"{name}: {problem}" for name, problem in verifier.run()), *verifier.notes, sep="\n")
-    print("WRONG" if verifier.findings else "proven" if asked.key else "not vouched for: no trusted key was given")
+    print("WRONG" if verifier.findings else "proven" if asked.key else "not vouched for: no trusted key was given",
+          *(["(an excerpt: whether anything was left out of it cannot be told)"] if asked.bundle else []))
     sys.exit(1 if verifier.findings else 0 if asked.key else 3)

@@ -28,7 +28,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def until(condition, seconds=20, what="the condition"):
+def until(condition, seconds=120, what="the condition"):
     """The first true value of `condition()`, asked again and again; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -90,7 +90,7 @@ class Process:
             self.process.send_signal(how)
         self.told = True
 
-    def end(self, how=signal.SIGTERM, seconds=30):
+    def end(self, how=signal.SIGTERM, seconds=120):
         """Sends a signal and returns the exit status."""
         self.tell(how)
         try:
@@ -110,7 +110,7 @@ class Installation:
         self.config = pathlib.Path(config)
         self.env = {**os.environ, **(env or {})}
 
-    def run(self, *words, check=True, input=None, timeout=60):
+    def run(self, *words, check=True, input=None, timeout=300):
         done = subprocess.run(
             [binary("kubetape"), "--config", self.config, *map(str, words)],
             input=input,
@@ -164,6 +164,11 @@ class Installation:
         """Sessions whose argv has `mark` in an element, oldest first."""
         rows = [row for row in self.ls() if any(mark in word for word in row["argv"])]
         return sorted(rows, key=lambda row: row["started"])
+
+    def begun(self, mark):
+        """The one session with `mark` in its argv, as soon as the store has it."""
+        (row,) = until(lambda: self.sessions(mark), what=f"the session with {mark!r}")
+        return row
 
     def session(self, mark):
         """The one session with `mark` in its argv, once it has ended."""

@@ -23,7 +23,7 @@ class Terminal:
         self.seen += piece
         return bool(piece)
 
-    def expect(self, text, seconds=20, after=0):
+    def expect(self, text, seconds=120, after=0):
         """Reads until `text` was printed beyond offset `after`; returns the offset behind it."""
         text = text.encode() if isinstance(text, str) else text
         deadline = time.monotonic() + seconds

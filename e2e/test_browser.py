@@ -15,6 +15,7 @@ FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "-
 
 @pytest.fixture(scope="module")
 def browser():
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
@@ -94,7 +95,7 @@ def test_a_live_session_is_found_and_opens(page, demo, kubectl):
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, [f"echo {word}"])
     until(lambda: [hit for hit in demo.search(word) if hit["source"] == "typed"], 30, "the live hit")
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     assert row["ended"] is None
     search_and_open(page, demo, word)
     assert row["id"] in page.url
@@ -106,7 +107,7 @@ def test_a_live_session_is_found_and_opens(page, demo, kubectl):
 def test_what_a_container_prints_is_never_markup(page, demo, kubectl):
     attack = f"<img src=x onerror=alert(1)>{uuid.uuid4().hex[:8]}"
     kubectl.run("exec", "shell", "-c", "shell", "--", "echo", attack, "\x1b]0;<script>alert(2)</script>\x07", check=0)
-    row = demo.sessions(attack)[0]
+    row = demo.session(attack)
     until(lambda: demo.search(attack[-8:]), what="the hit")
     for path in ("/", f"/sessions/{row['id']}", f"/search?q={attack[-8:]}"):
         page.goto(demo.web + path)
@@ -204,6 +205,7 @@ def test_the_players_keys_find_speed_and_links(page, demo, kubectl):
     until(lambda: word not in screen(page), what="the start again")
     current = page.locator("#steps a[aria-current]")
     page.locator("#steps a", has_text="sleep 1").first.click()
+    expect(current.locator("code")).to_have_text("sleep 1")
     for command in ("sleep 6", f"echo {word}; sleep 1", f"echo {word} again; sleep 1"):
         page.keyboard.press(";")
         expect(current.locator("code")).to_have_text(command)
@@ -224,7 +226,7 @@ def test_the_players_keys_find_speed_and_links(page, demo, kubectl):
     page.get_by_label("Speed").select_option("16")
     page.get_by_label("Skip idle").check()
     page.locator(".ap-player").click()
-    until(lambda: "echo last" in screen(page), 10, what="the end, played")
+    until(lambda: "echo last" in screen(page), what="the end, played")
 
     # What is on the screen can be taken as text.
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.ap-term'))")

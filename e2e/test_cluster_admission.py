@@ -8,6 +8,7 @@ from cluster import ADMIN, EDIT, VIEW, bind
 from program import ROOT, until
 
 POLICY = ROOT / "deploy" / "admission.yaml"
+IDENTITY = ROOT / "deploy" / "identity.yaml"
 NAMED = b"goes through the kubetape gateway only"
 
 
@@ -16,9 +17,9 @@ def closed(cluster, behind):
     """`kubectl apply -f deploy/`, in force."""
     cluster.admin.run("apply", "-f", ROOT / "deploy", check=0)
     # The API server compiles it in its own time.
-    until(lambda: cluster.admin.run("exec", "shell", "--", "true").returncode != 0, what="the policy")
+    until(lambda: NAMED in cluster.admin.run("exec", "shell", "--", "true").stderr, what="the policy")
     yield cluster
-    cluster.admin.run("delete", "-f", POLICY, check=0)
+    cluster.admin.run("delete", "-f", POLICY, "-f", IDENTITY, check=0)
     until(lambda: cluster.admin.run("exec", "shell", "--", "true").returncode == 0, what="the policy's end")
 
 
@@ -91,7 +92,7 @@ class TestImpersonatingTheGateway:
         )
         pair = closed.person("actor", "test:actors")
         as_other = {"Impersonate-User": "ada", "Impersonate-Group": "test:engineers"}
-        assert self.attempt(closed, pair, as_other)[0] == 200
+        until(lambda: self.attempt(closed, pair, as_other)[0] == 200, what="the actor's rights")
         code, text = self.attempt(closed, pair, {**as_other, **self.EXTRA})
         assert code == 403
         message = json.loads(text)["message"]
@@ -131,6 +132,72 @@ class TestImpersonatingTheGateway:
         assert entry["impersonatedUser"]["extra"] == {"kubetape.dev/gateway": ["by-hand"]}
 
 
+class TestBecomingTheGateway:
+    """Kubernetes' own `edit` may make tokens of service accounts, and pods that run as them."""
+
+    GUARDED = b"can act as the kubetape gateway"
+    TOKEN = ("create", "token", "kubetape-gateway", "-n", "kubetape")
+
+    @pytest.fixture
+    def editor(self, closed):
+        closed.apply(bind("edits-all", VIEW, "test:editors"), bind("edits-all-2", EDIT, "test:editors"))
+        kubectl = closed.direct("editor", "test:editors")
+        # They may, in a namespace that is not the gateway's.
+        until(lambda: kubectl.run("create", "token", "default", "-n", "default").returncode == 0, what="the editor's rights")
+        return kubectl
+
+    def test_it_is_a_way_round_where_nothing_closes_it(self, closed, editor):
+        closed.admin.run("delete", "-f", IDENTITY, check=0)
+        try:
+            token = until(lambda: (done := editor.run(*self.TOKEN)).returncode == 0 and done.stdout, what="the policy's end")
+            assert token.count(b".") == 2
+        finally:
+            closed.admin.run("apply", "-f", IDENTITY, check=0)
+        until(lambda: self.GUARDED in editor.run(*self.TOKEN).stderr, what="the policy")
+
+    def test_by_a_token(self, closed, editor):
+        done = editor.run(*self.TOKEN)
+        assert done.returncode == 1 and done.stdout == b"" and self.GUARDED in done.stderr, done.stderr
+
+    @pytest.mark.parametrize("kind", ["pod", "deployment", "job", "cronjob"])
+    def test_by_what_runs_as_it(self, closed, editor, kind):
+        account = json.dumps({"apiVersion": "v1", "spec": {"serviceAccountName": "kubetape-gateway"}})
+        flags = {"pod": ["run", "thief", f"--overrides={account}"], "cronjob": ["create", "cronjob", "thief", "--schedule=* * * * *"]}
+        words = flags.get(kind, ["create", kind, "thief"])
+        done = editor.run(*words, "--image=busybox:1", "-n", "kubetape")
+        assert done.returncode == 1 and self.GUARDED in done.stderr, done.stderr
+
+    def test_by_a_secret_that_asks_for_its_token(self, closed, editor, tmp_path):
+        secret = tmp_path / "secret.json"
+
+        def made(name, type):
+            metadata = {"name": name, "namespace": "kubetape", "annotations": {"kubernetes.io/service-account.name": "kubetape-gateway"}}
+            secret.write_text(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type}))
+            return editor.run("create", "-f", secret)
+
+        done = made("thief", "kubernetes.io/service-account-token")
+        assert done.returncode == 1 and self.GUARDED in done.stderr, done.stderr
+        # Another secret is what it always was.
+        assert made(f"plain-{uuid.uuid4().hex[:8]}", "Opaque").returncode == 0
+
+    def test_its_operators_go_on(self, closed):
+        """Whoever may set the extra anyway: here by `cluster-admin`, without being of system:masters."""
+        closed.apply(bind("operators", "cluster-admin", "test:operators"))
+        operator = closed.direct("operator", "test:operators")
+        until(lambda: operator.run(*self.TOKEN).returncode == 0, what="the operator's rights")
+        operator.run("create", "deployment", "mine", "--image=busybox:1", "-n", "kubetape", "--dry-run=server", check=0)
+
+    @pytest.mark.parametrize("who, allowed", [("system:serviceaccount:kube-system:replicaset-controller", True), ("system:node:other", False)])
+    def test_controllers_make_the_pods_of_a_deployment(self, closed, who, allowed):
+        """This cluster has no controller manager: the request is what one sends. A node is kept to its own pods by Kubernetes."""
+        spec = {"serviceAccountName": "kubetape-gateway", "containers": [{"name": "app", "image": "busybox:1"}]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "made"}, "spec": spec}
+        headers = {"Impersonate-User": who, "Impersonate-Group": "system:nodes" if "node" in who else "system:serviceaccounts"}
+        code, text = closed.request("POST", "/api/v1/namespaces/kubetape/pods?dryRun=All", pod, headers, closed.person("root", "system:masters"))
+        assert code == (201 if allowed else 403), text
+        assert self.GUARDED.decode() not in text
+
+
 class TestNodesProxy:
     """The kubelet's own API runs commands too. Through the API server the policy closes it; beside it, RBAC does."""
 
@@ -147,7 +214,7 @@ class TestNodesProxy:
     def test_the_policy_closes_it(self, closed):
         cluster = closed
         cluster.admin.run("apply", "-f", POLICY, check=0)
-        code, text = until(lambda: (answer := self.run(cluster))[0] != 200 and answer, what="the policy")
+        code, text = until(lambda: (answer := self.run(cluster))[0] == 403 and answer, what="the policy")
         assert code == 403 and NAMED.decode() in text
 
     @pytest.mark.parametrize(

@@ -16,15 +16,15 @@ def ask(page, demo, query):
 def found(page, demo, query):
     """The hits, once there are some, and the seconds until then."""
     began = time.monotonic()
-    hits = until(lambda: ask(page, demo, query), 20, what=query)
+    hits = until(lambda: ask(page, demo, query), what=query)
     return hits, time.monotonic() - began
 
 
 def test_a_live_session_is_found_as_it_goes_and_once_when_it_is_over(page, demo, kubectl):  # noqa: F811
     tag, word = f"mark-{uuid.uuid4().hex[:12]}", f"find{uuid.uuid4().hex[:8]}"
+    begun = time.monotonic()
     terminal = shell(demo, kubectl, tag)
     (session,) = {hit["session"] for hit in found(page, demo, f"kind:session session:{live(demo, tag)}")[0]}
-    begun = time.monotonic()
     typed, shown = [], []
     for number in range(5):
         text = f"{word}{number}"
@@ -38,8 +38,8 @@ def test_a_live_session_is_found_as_it_goes_and_once_when_it_is_over(page, demo,
         hits, more = found(page, demo, f"kind:output {text}shown outcome:live")
         shown.append(seconds + more)
         assert [hit["session"] for hit in hits] == [session]
-        # The moment: at most as late after the session's start as the line was seen, and not before the one before it.
-        assert hits[0]["offset"] < said + 10
+        # The session began after `begun`: the line's moment cannot be later than it was seen. A second for two clocks.
+        assert hits[0]["offset"] <= said + 1
     offsets = [ask(page, demo, f"kind:output {word}{number}shown")[0]["offset"] for number in range(5)]
     assert offsets == sorted(offsets) and offsets[0] < offsets[4]
     print(f"\nlive, from kubectl's screen to a hit: command {summary(typed)}; output {summary(shown)}")

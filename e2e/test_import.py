@@ -5,6 +5,7 @@ import json
 import uuid
 
 from program import until
+from test_browser import browser, log_in, page  # noqa: F401 (fixtures)
 
 
 def cast(word, name="ann"):
@@ -36,6 +37,21 @@ def test_an_old_archive_is_imported_while_the_gateway_runs(demo, tmp_path):
 
     again = json.loads(demo.run("import", "--json", tmp_path / "good.cast").stdout)
     assert [(row["status"], row["id"]) for row in again] == [("already", good["id"])]
+
+
+def test_an_import_is_told_from_what_a_gateway_saw(demo, tmp_path, page):  # noqa: F811
+    word = f"claim{uuid.uuid4().hex[:8]}"
+    (tmp_path / "<b>old.cast").write_bytes(cast(word))
+    (row,) = json.loads(demo.run("import", "--json", "--cluster", word, "--pod", "db-0", tmp_path).stdout)
+    (hit,) = until(lambda: demo.search(word, "--kind", "output"), what="what it shows")
+    assert (hit["session"], hit["cluster"]) == (row["id"], word)
+    page.goto(f"{demo.web}/sessions/{row['id']}")
+    notice = page.locator(".notice", has_text="No gateway saw this session.").inner_text()
+    assert "<b>old.cast" in notice and "are what the file or they say" in notice
+    facts = page.locator(".details").inner_text()
+    assert "Imported from" in facts and "asciicast v2" in facts and "Allowed by" not in facts and "Credential" not in facts
+    page.goto(f"{demo.web}/?cluster={word}")
+    assert page.locator("li.session .tag").inner_text() == "imported"
 
 
 def test_what_is_no_file_is_said(demo, tmp_path):

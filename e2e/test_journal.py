@@ -1,10 +1,14 @@
 """What a session carried, in its manifest and in the journal: files of cp, forwarded connections, floods, outcomes."""
 
+import contextlib
 import hashlib
 import random
 import re
+import shutil
 import signal
+import socket
 import subprocess
+import threading
 import uuid
 
 from forwarded import forwarded
@@ -98,7 +102,7 @@ def test_a_flood_keeps_its_first_and_last_part_and_says_what_is_missing(kubectl,
     assert demo.manifest(row["id"])["digests"]["stdout"] == sha256(done.stdout)
     # What is not whole does not look as if it were.
     raw = demo.run("export", row["id"], "--format", "raw", check=False)
-    assert raw.returncode == 1 and b"omitting stdout from byte 67108864 on" in raw.stderr
+    assert raw.returncode == 1 and f"omitted {len(missing)} bytes of stdout from byte {first}, " in raw.stderr.decode()
     assert raw.stdout == done.stdout[:first] + done.stdout[size - last :]
 
 
@@ -132,12 +136,47 @@ def test_starts_say_what_the_configuration_is_and_what_changed(tmp_path):
 
 def test_who_looks_with_the_program_is_journalled(tmp_path):
     folder = tmp_path / "d"
+    looks = {
+        "play": [["play", "--speed", "1000"], ["text"], ["commands"]],
+        "export": [["export", "--format", "raw"], ["export", "--format", "bundle", "-o", tmp_path / "bundle"]],
+    }
+    wanted = sorted(how for how, verbs in looks.items() for _ in verbs)
+
+    def look(demo, session):
+        for verb, *words in looks["play"] + looks["export"]:
+            demo.run(verb, session, *words)
+
     with Demo(folder) as demo:
         (first,) = demo.ls()
-        demo.export(first["id"])
+        look(demo, first["id"])
+    shutil.rmtree(tmp_path / "bundle")
     # The same where no gateway runs.
-    demo.run("play", first["id"], "--speed", "1000")
+    look(demo, first["id"])
     viewed = [entry for entry in demo.journal() if entry["event"] == "viewed"]
-    assert [entry["session"] for entry in viewed] == [first["id"]] * 2
-    assert sorted((entry["how"], entry["gateway"].endswith("-cli")) for entry in viewed) == [("export", False), ("play", True)]
+    assert {entry["session"] for entry in viewed} == {first["id"]}
     assert all(entry["user"].startswith("local:") for entry in viewed)
+    for alone in (False, True):
+        assert sorted(entry["how"] for entry in viewed if entry["gateway"].endswith("-cli") == alone) == wanted
+
+
+def test_what_the_program_cannot_journal_it_does_not_show(tmp_path):
+    with Demo(tmp_path / "d") as demo:
+        (first,) = demo.ls()
+    # A gateway that takes the question and gives no answer.
+    control = tmp_path / "d" / "state" / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(control))
+        listener.listen()
+        threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+        bundle = tmp_path / "bundle"
+        for words in (["text"], ["commands"], ["play"], ["export", "--format", "text"], ["export", "--format", "bundle", "-o", bundle]):
+            done = demo.run(words[0], first["id"], *words[1:], check=False)
+            assert (done.returncode, done.stdout) == (1, b""), words
+            assert b"what cannot be journalled is not shown" in done.stderr, words
+        assert list(bundle.iterdir()) == []
+
+
+def hang_up(listener):
+    with contextlib.suppress(OSError):
+        while True:
+            listener.accept()[0].close()

@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-import time
 import uuid
 
 import pytest
@@ -126,15 +125,11 @@ def test_port_forward(client, demo):
 
 def test_logs_arrive_as_they_are_printed(client, demo):
     process = client.start("logs", "-f", "ticker", "--tail=1")
-    process.stdout.readline()
-    times = []
-    for _ in range(3):
-        assert process.stdout.readline()
-        times.append(time.monotonic())
+    # A few bytes each, of a log that goes on: who waits for a full buffer gets them after minutes, if ever.
+    lines = [process.stdout.readline() for _ in range(4)]
     process.terminate()
-    process.wait(20)
-    # Buffered lines would come together; the ticker prints them apart.
-    assert times[2] - times[0] > 0.2
+    process.wait(60)
+    assert all(line.endswith(b"\n") for line in lines) and len(set(lines)) == 4, lines
 
 
 def test_get_describe_apply_watch_delete(client, demo, tmp_path):
@@ -183,11 +178,10 @@ def test_as_is_refused_with_a_reason(client):
 def test_an_exec_url_of_100_kilobytes(client, demo):
     tag = unique("long")
     done = client.run("exec", POD, "-c", "shell", "--", "sh", "-c", "true # " + "x" * 100_000, tag)
-    rows = demo.sessions(tag)
-    assert len(rows) == 1
+    row = demo.session(tag)
     # The gateway forwards it; the demo's own server takes URLs of 64 KiB, and then says so.
     if done.returncode == 0:
-        assert rows[0]["outcome"] == "exited"
+        assert row["outcome"] == "exited"
     else:
         assert b"414" in done.stderr, done.stderr
-        assert rows[0]["outcome"] == "failed_to_start"
+        assert row["outcome"] == "failed_to_start"

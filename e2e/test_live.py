@@ -5,8 +5,11 @@ import socket
 import time
 import uuid
 
+from kubectl import Kubectl
 from program import Process, binary, until
 from test_browser import browser, log_in, page, screen, shell, type_lines  # noqa: F401  (fixtures)
+from test_s3 import Serve, cluster  # noqa: F401  (a fixture)
+from test_spool import Faults, bucket  # noqa: F401  (a fixture)
 
 
 def stalled_viewer(demo, page, session):
@@ -22,11 +25,16 @@ def stalled_viewer(demo, page, session):
     return connection
 
 
+def views(demo, session):
+    """How the journal says that it was viewed."""
+    return [entry["how"] for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == session]
+
+
 def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up(page, demo, kubectl, screenshots):  # noqa: F811
     word, tag = f"watch{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, [f"echo {word}before"])
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}")
     until(lambda: f"{word}before" in screen(page), what="what was there before")
     stalled = stalled_viewer(demo, page, row["id"])
@@ -50,17 +58,62 @@ def test_a_session_is_watched_as_it_goes_on_and_a_stalled_viewer_holds_nobody_up
     page.get_by_text("The session has ended.").wait_for()
     stalled.close()
 
-    watched = [entry for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == row["id"]]
-    assert "live" in [entry["how"] for entry in watched]
+    until(lambda: "live" in views(demo, row["id"]), what="the viewing in the journal")
     page.get_by_role("link", name="Watch the recording").click()
     until(lambda: page.locator(".ap-player").count() == 1, what="the recording")
+
+
+def test_what_was_so_far_is_played_and_then_what_goes_on(page, demo, kubectl):  # noqa: F811
+    word, tag = f"both{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
+    terminal = shell(demo, kubectl, tag)
+    type_lines(terminal, [f"echo {word}before"])
+    row = demo.begun(tag)
+    until(lambda: f"{word}before" in demo.run("text", row["id"]).stdout.decode(), what="what is stored")
+    page.goto(f"{demo.web}/sessions/{row['id']}?t=0")
+    page.locator("#deck:not([hidden])").wait_for()
+    assert word not in screen(page), "it begins at the beginning"
+    page.get_by_label("Speed").select_option("16")
+    page.locator(".ap-player").click()
+    page.get_by_text("You see what is on the screen now.").wait_for()
+    until(lambda: f"{word}before" in screen(page), what="the live screen")
+    type_lines(terminal, [f"echo {word}after"])
+    until(lambda: f"\n{word}after" in screen(page), what="what goes on")
+    terminal.type("exit\r")
+    assert terminal.end() == 0
+
+
+def test_a_session_is_watched_while_storage_is_away(browser, tmp_path, cluster, bucket):  # noqa: F811
+    faults = Faults(bucket.port)
+    with Serve(tmp_path, cluster, faults) as served:
+        context = browser.new_context()
+        page = context.new_page()  # noqa: F811
+        log_in(page, served)
+        faults.mode = "away"
+        kubectl = Kubectl("1.37", "websocket", served.kubeconfig)
+        tag = f"mark-{uuid.uuid4().hex[:12]}"
+        terminal = shell(served, kubectl, tag)
+        type_lines(terminal, ["echo away"])
+        # The bucket has nothing of it.
+        page.goto(served.web)
+        until(lambda: (page.reload(), page.get_by_role("link", name=tag).count())[1], what="the session in the list")
+        page.get_by_role("link", name=tag).click()
+        until(lambda: "\naway" in screen(page), what="the screen")
+        page.locator("#steps").get_by_text("echo away", exact=True).wait_for()
+        type_lines(terminal, ["echo further"])
+        until(lambda: "\nfurther" in screen(page), what="what goes on")
+        assert "away" in faults.hit
+        faults.mode = "fair"
+        terminal.type("exit\r")
+        assert terminal.end() == 0
+        assert served.session(tag)["outcome"] == "exited"
+        context.close()
 
 
 def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, screenshots):  # noqa: F811
     tag, reason = f"mark-{uuid.uuid4().hex[:12]}", "change freeze until <b>Monday</b>"
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, ["echo working"])
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}")
     until(lambda: "working" in screen(page), what="the live screen")
     box, button = page.get_by_label("Reason"), page.get_by_role("button", name="End the session")
@@ -93,7 +146,7 @@ def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, scr
 def test_a_session_that_is_over_meanwhile_is_not_ended(page, demo, kubectl):  # noqa: F811
     tag = f"mark-{uuid.uuid4().hex[:12]}"
     terminal = shell(demo, kubectl, tag)
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}?t=0")
     page.get_by_text("End this session…").click()
     terminal.type("exit\r")
@@ -111,7 +164,7 @@ def test_the_program_follows_a_session_to_its_end(demo, kubectl):
     word, tag = f"follow{uuid.uuid4().hex[:8]}", f"mark-{uuid.uuid4().hex[:12]}"
     terminal = shell(demo, kubectl, tag)
     type_lines(terminal, [f"echo {word}before"])
-    (row,) = demo.sessions(tag)
+    row = demo.begun(tag)
     # What was said before is stored within the chunks' age.
     until(lambda: f"{word}before" in demo.run("text", row["id"]).stdout.decode(), what="what is stored")
     player = Process([binary("kubetape"), "--config", demo.config, "play", row["id"], "--follow"])
@@ -121,5 +174,4 @@ def test_the_program_follows_a_session_to_its_end(demo, kubectl):
     terminal.type("exit\r")
     assert terminal.end() == 0
     assert player.process.wait(30) == 0
-    watched = [entry for entry in demo.journal() if entry["event"] == "viewed" and entry.get("session") == row["id"]]
-    assert "live" in [entry["how"] for entry in watched]
+    until(lambda: "live" in views(demo, row["id"]), what="the viewing in the journal")

@@ -52,7 +52,7 @@ def test_every_page_fits_and_axe_finds_nothing(browser, demo, hostile, screensho
     for name, path in addresses(demo, hostile).items():
         page.goto(demo.web + path)
         if "session" in name or name == "hostile":
-            page.locator("#deck:not([hidden])").wait_for(state="attached", timeout=3000) if page.locator("#deck").count() else None
+            page.locator("#deck:not([hidden])").wait_for(state="attached") if page.locator("#deck").count() else None
         page.wait_for_timeout(300)  # fonts and the first frame, for the picture only
         page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=name not in ("missing", "text", "hostile"))
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -82,6 +82,13 @@ def test_journal_and_requests_tell_what_was_done(page, demo, kubectl):  # noqa: 
     until(lambda: (page.reload(), runs.count() > 0)[1], what="the run")
     page.goto(demo.web + "/search?q=get+pods")
     page.get_by_role("link", name="API requests").click()
-    assert runs.count() > 0
+    runs.first.wait_for()
+    # It is said that the line was rebuilt, and of what.
+    first = page.locator("li.hit", has_text="kubectl get pods -n default").first
+    assert first.locator(".tag").inner_text() == "request, rebuilt"
+    first.locator("summary").click()
+    requests = first.locator(".requests li")
+    requests.first.wait_for()
+    assert all(" pods" in text and "200" in text for text in requests.all_inner_texts()), requests.all_inner_texts()
     page.goto(demo.web + "/journal")
     until(lambda: (page.reload(), "session opened" in page.locator("main").inner_text())[1], what="the session's entry")

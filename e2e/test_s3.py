@@ -5,6 +5,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -77,7 +78,8 @@ class SeaweedFs:
         return True
 
     def __exit__(self, *_):
-        self.process.end()
+        # Told to end, it waits for half a minute first; what it has is thrown away.
+        self.process.end(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,8 @@ class Serve(Installation):
         super().__init__(folder / "kubetape.toml", {"KUBETAPE_STORAGE__S3__SECRET_KEY": SECRET})
         self.folder = folder
         self.kubeconfig = folder / "person.kubeconfig"
-        self.port = free_port()
+        self.port, web = free_port(), free_port()
+        self.web = f"http://127.0.0.1:{web}"
         self.config.write_text(f"""
 [state]
 dir = "{folder}/state"
@@ -103,7 +106,7 @@ listen = "127.0.0.1:{self.port}"
 public_url = "https://127.0.0.1:{self.port}"
 
 [web]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{web}"
 
 [[clusters]]
 kubeconfig = "{cluster_kubeconfig}"

@@ -4,12 +4,14 @@
 is away, and then full, while sessions go on: 4 unless it is set.
 """
 
+import collections
 import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -105,10 +107,36 @@ SHORT = 'i=0; while [ $i -lt 20 ]; do echo $0 $i; i=$((i+1)); done; exit 3'
 
 
 def said(tag, received):
-    """`received` is a beginning of what the script prints."""
-    lines = received.decode().split("\n")
+    """`received` is a beginning of what the script prints, to a terminal or not."""
+    lines = received.decode().replace("\r\n", "\n").removesuffix("\r").split("\n")
     whole = [f"{tag} {number}" for number in range(len(lines))]
     return lines[:-1] == whole[:-1] and whole[-1].startswith(lines[-1])
+
+
+class Watching:
+    """A real kubectl that runs the endless script, and what it printed."""
+
+    def __init__(self, kubectl, tag, out, tty=False):
+        self.answer, self.closed, self.status = None, False, b""
+        self.path = out
+        words = ["exec", *(["-it"] if tty else []), *POD, "--", "sh", "-c", ENDLESS, tag]
+        # kubectl asks for a terminal where its stdin is one, wherever its output goes.
+        self.ends = os.openpty() if tty else ()
+        stdin = self.ends[1] if tty else subprocess.DEVNULL
+        with out.open("wb") as file:
+            self.process = kubectl.start(*words, stdin=stdin, stdout=file, stderr=subprocess.DEVNULL)
+
+    def join(self, seconds):
+        self.process.wait(seconds)
+        for end in self.ends:
+            os.close(end)
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    @property
+    def stdout(self):
+        return self.path.read_bytes()
 
 
 def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
@@ -118,23 +146,25 @@ def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
     gateway = Gateway(tmp_path, cluster, disk(tmp_path))
     gateway.start()
     seen = {}
-    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    transports = [Kubectl("1.37", transport, gateway.kubeconfig) for transport in ("websocket", "spdy")]
     for round in range(ROUNDS):
         clients = {}
+        tag = lambda what: f"mark-{round}-{what}-{uuid.uuid4().hex[:8]}"  # noqa: B023, E731
         for number in range(8):
-            tag = f"mark-{round}-{number}-{uuid.uuid4().hex[:8]}"
-            clients[tag] = RawExec(gateway.port, gateway.token, ["sh", "-c", ENDLESS if number % 2 else SHORT, tag])
-        tag = f"mark-{round}-kubectl-{uuid.uuid4().hex[:8]}"
-        with (tmp_path / "kubectl.out").open("wb") as out:
-            real = kubectl.start("exec", *POD, "--", "sh", "-c", ENDLESS, tag, stdout=out, stderr=subprocess.DEVNULL)
-            time.sleep(chance.uniform(0.05, 1.5))
-            gateway.kill()
-            real.wait(30)
+            name = tag("endless" if number % 2 else "short")
+            clients[name] = RawExec(gateway.port, gateway.token, ["sh", "-c", ENDLESS if number % 2 else SHORT, name])
+        for kubectl in transports:
+            name = tag(f"endless-{kubectl.transport}")
+            clients[name] = Watching(kubectl, name, tmp_path / f"{kubectl.transport}.out")
+        # A terminal over each transport in turn.
+        name = tag("endless-tty")
+        clients[name] = Watching(transports[round % 2], name, tmp_path / "tty.out", tty=True)
+        time.sleep(chance.uniform(0.05, 1.5))
+        gateway.kill()
         for client in clients.values():
             client.join(30)
             assert not client.is_alive()
-        seen |= {tag: (bytes(client.stdout), client) for tag, client in clients.items()}
-        seen[tag] = ((tmp_path / "kubectl.out").read_bytes(), None)
+        seen |= {name: (bytes(client.stdout), client) for name, client in clients.items()}
         gateway.start()
         gateway.drained()
     rows = {}
@@ -142,29 +172,55 @@ def test_kill_9_loses_nothing_that_a_client_received(tmp_path, cluster):
         mark = row["argv"][-1]
         assert mark not in rows, f"two recordings of {mark}"
         rows[mark] = row
-    cut = 0
+    kinds = collections.Counter()
     for tag, (received, client) in seen.items():
         if tag not in rows:
             # Killed before it was opened: nothing was dialled, and nothing received.
-            assert not received and (client is None or client.answer is None), tag
+            assert not received and client.answer is None, tag
             continue
-        recorded = gateway.export(rows[tag]["id"])
+        row = rows[tag]
+        assert row["tty"] == ("-tty-" in tag)
+        recorded = gateway.export(row["id"])
         assert recorded.startswith(received), f"{tag}: {len(received)} received, {len(recorded)} recorded"
         assert said(tag, recorded), f"{tag}: something is missing or there twice"
-        outcome = rows[tag]["outcome"]
-        if client is not None and client.closed and client.status:
-            assert (outcome, rows[tag]["exit_code"]) == ("exited", 3), tag
-        else:
-            assert outcome in ("interrupted", "exited", "client_gone", "failed_to_start"), f"{tag}: {outcome}"
-        cut += outcome == "interrupted"
-    assert cut >= ROUNDS, "the kills hit nothing"
+        # No script and no client ended but by the kill; the short ones may have been through before it.
+        ends = [("exited", 3)]
+        if not (client.closed and client.status):
+            ends.append(("interrupted", None))
+        if "endless" in tag:
+            ends = [("interrupted", None)]
+        assert (row["outcome"], row["exit_code"]) in ends, tag
+        if received and row["outcome"] == "interrupted":
+            kinds[re.fullmatch(r"mark-\d+-(.+)-\w+", tag)[1]] += 1
+    print("cut while they printed:", dict(kinds))
+    assert kinds.total() >= ROUNDS, "the kills hit nothing"
+    if ROUNDS >= 20:
+        assert kinds.keys() >= {"endless", "endless-websocket", "endless-spdy", "endless-tty"}
     gateway.end()
     opened = [entry["session"] for entry in gateway.journal() if entry["event"] == "session_opened"]
     ended = [entry["session"] for entry in gateway.journal() if entry["event"] == "session_ended"]
-    assert len(opened) == len(set(opened)) and len(ended) == len(set(ended))
+    ids = {row["id"] for row in rows.values()}
+    assert len(opened) == len(set(opened)) and len(ended) == len(set(ended)) and {*opened, *ended} <= ids
     # Killed between the header and its entry, before anything was dialled: only its end is there.
-    assert {row["id"] for row in rows.values()} <= {*opened, *ended}, "a session that the journal does not know"
+    assert ids <= {*opened, *ended}, "a session that the journal does not know"
     gateway.run("verify")
+
+
+def test_what_a_session_says_is_not_in_the_log(tmp_path, cluster):
+    gateway = Gateway(tmp_path, cluster, disk(tmp_path))
+    gateway.start()
+    tag = f"mark-{uuid.uuid4().hex[:12]}"
+    kubectl = Kubectl("1.37", "websocket", gateway.kubeconfig)
+    assert kubectl.run("exec", *POD, "--", f"no-such-{tag}").returncode != 0
+    assert kubectl.run("exec", *POD, "--", "sh", "-c", "echo $0; echo $0 >&2; exit 3", tag).returncode == 3
+    until(lambda: len([row for row in gateway.sessions(tag) if row["ended"]]) == 2, what="two ends")
+    rows = gateway.sessions(tag)
+    # The server's word quotes the command.
+    assert rows[0]["outcome"] == "failed_to_start" and tag in rows[0]["reason"]
+    gateway.end()
+    log = gateway.process.output
+    assert all(row["id"] in log for row in rows) and log.count("session ended") == 2
+    assert tag not in log
 
 
 def test_kill_9_leaves_the_end_of_a_flood_and_what_was_left_out_before_it(tmp_path, cluster):
@@ -489,3 +545,19 @@ def test_a_full_disk_is_said_and_gets_well_by_itself(tmp_path, cluster, bucket, 
         assert gateway.session(next_tag)["exit_code"] == 0
     assert kubectl.run("exec", *POD, "--", "sh", "-c", "exit 7").returncode == 7
     gateway.end()
+    gateway.run("verify")
+    # What was away or full is told when it began and when it was over; a disk without a floor is full for who writes to it.
+    spoken = [(entry["bound"], entry["reached"]) for entry in stored_journal(bucket, prefix) if entry["event"] == "spool"]
+    for bound in ["store", "disk"] if floor != "0" else ["store"]:
+        assert [reached for told, reached in spoken if told == bound] == [True, False], spoken
+
+
+def stored_journal(bucket, prefix):
+    """All entries that are in the bucket, read without the program."""
+    entries = []
+    for found in bucket.client.list_objects(bucket_name=BUCKET, prefix=f"{prefix}/journal/", recursive=True):
+        answer = bucket.client.get_object(bucket_name=BUCKET, object_name=found.object_name)
+        lines = subprocess.run(["zstdcat"], input=answer.read(), capture_output=True, check=True).stdout
+        answer.close()
+        entries += map(json.loads, lines.splitlines())
+    return entries

@@ -1,14 +1,19 @@
 """Whether what was done to a store is found: by `kubetape verify`, and by the second verifier, docs/verify.py."""
 
 import functools
+import hashlib
 import importlib.util
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
+import zstandard
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kubectl import Kubectl
 from program import ROOT, Demo, binary, until
@@ -23,17 +28,63 @@ def second_verifier():
     return module
 
 
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def compressed(*lines):
+    whole = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    return zstandard.ZstdCompressor(write_checksum=True).compress(whole)
+
+
+class Pen:
+    """Signs what a gateway signs, as docs/format.md has it, with the private key of a demo."""
+
+    def __init__(self, key):
+        self.key = key
+        self.id = sha256(self.key.public_key().public_bytes_raw())[:32]
+
+    def seal(self, kind, members, micros=None):
+        signature = {"key": self.id, "micros": micros or time.time_ns() // 1000}
+        message = json.dumps({**members, "signature": signature})[:-2].encode() + b',"ed25519":"'
+        return message + self.key.sign(f"kubetape {kind} 1\n".encode() + message).hex().encode() + b'"}}\n'
+
+    def journal(self, gateway, *entries):
+        """A whole journal, by its only object's name."""
+        lines, previous = [], "0" * 64
+        for entry in entries:
+            lines.append({"prev": previous, **entry, "gateway": gateway})
+            previous = sha256(json.dumps(lines[-1]).encode())
+        name, frame = f"journal/{gateway}/2025/10/17/000000000000.jsonl.zst", compressed(*lines)
+        members = {"format": 1, "object": name, "previous": "0" * 64, "entries": len(lines), "sha256": sha256(frame)}
+        document = self.seal("journal", members)
+        return {name: frame + b"\x50\x2a\x4d\x18" + len(document).to_bytes(4, "little") + document}
+
+    def recording(self, id, gateway, like):
+        """A recording's objects: a header that names that gateway, and a manifest, which is `like` in all else."""
+        folder, session = f"recordings/2025/10/17/{id}/", {**like["session"], "id": id, "gateway": gateway}
+        lines = {"version": 2, "width": 80, "height": 24, "timestamp": 1760702400, "kubetape": session}
+        chunk = compressed(lines)
+        listed = {"number": 0, "size": len(chunk), "uncompressed": len(json.dumps(lines)) + 1, "first_micros": 0, "last_micros": 0}
+        manifest = {**like, "session": session, "chunks": [{**listed, "digest": sha256(bytes(32) + chunk)}]}
+        del manifest["signature"]
+        return {folder + "000000.cast.zst": chunk, folder + "manifest.json": self.seal("manifest", manifest)}
+
+
 class Evidence:
     """A store of two lives of a gateway, the key replaced between them; what an auditor was given; no gateway."""
 
     def __init__(self, folder):
         demo = Demo(folder / "demo")
+        self.pens = []
         for code in (0, 3):
             with demo:
                 kubectl = Kubectl("1.37", "websocket", demo.kubeconfig)
                 done = kubectl.run("exec", "shell", "-c", "shell", "--", "sh", "-c", f"echo out; echo err >&2; exit {code}")
                 assert done.returncode == code
                 until(lambda: all(row["ended"] for row in demo.ls()), what="the end of all sessions")
+            (key,) = demo.folder.glob("**/signing/key.pem")
+            self.pens.append(Pen(load_pem_private_key(key.read_bytes(), None)))
             demo.run("key", "rotate")
         self.demo, self.store = demo, demo.folder / "storage"
         self.key, self.heads = folder / "kubetape.pub", folder / "heads.json"
@@ -42,6 +93,13 @@ class Evidence:
         files = (path for path in self.store.rglob("*") if path.is_file())
         objects = {path.relative_to(self.store).as_posix(): path.read_bytes() for path in files}
         self.objects = {name: data for name, data in objects.items() if not name.startswith(("probe/", "leases/"))}
+
+    def manifest(self):
+        """The newest manifest's name: the second life's."""
+        return max(name for name in self.objects if name.endswith("manifest.json"))
+
+    def journal(self):
+        return {name: data for name, data in self.objects.items() if name.startswith("journal/")}
 
     def asked(self):
         return ["--key", self.key, "--heads", self.heads]
@@ -143,13 +201,29 @@ def places(evidence, name):
     ]
 
 
-@VERIFIERS
-def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_path):
-    folder = tmp_path / "copy"
-    for name, data in evidence.objects.items():
+def write(folder, objects):
+    """The folder, with these objects in it."""
+    for name, data in objects.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    return folder
+
+
+def entries(object):
+    """What a journal object has, seal or not."""
+    lines = subprocess.run(["zstdcat"], input=object, capture_output=True, check=True).stdout
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def named(done, object, problem):
+    """Whether a report has this problem with this object."""
+    return any(object in line and problem in line for line in done.stdout.splitlines())
+
+
+@VERIFIERS
+def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_path):
+    folder = write(tmp_path / "copy", evidence.objects)
     assert verify(folder, *evidence.asked()).returncode == 0
     for name, data in evidence.objects.items():
         path = folder / name
@@ -166,24 +240,139 @@ def test_an_export_is_checked_without_the_store(evidence, verify, tmp_path):
     row = evidence.demo.ls("--outcome", "failed")[0]
     folder = tmp_path / "bundle"
     evidence.demo.run("export", row["id"], "--format", "bundle", "-o", folder)
-    done = verify(folder, "--key", evidence.key)
+    asked = ["--bundle", "--key", evidence.key]
+    done = verify(folder, *asked)
     assert done.returncode == 0, done.stdout
+    assert re.search("^proven.*an excerpt.*cannot be told", done.stdout, re.MULTILINE)
+    assert "--bundle" in (folder / "README.txt").read_text()
     assert any(json.loads(path.read_text())["exit_code"] == 3 for path in folder.rglob("manifest.json"))
     assert list(folder.glob("journal/**/*.zst"))
     for path in folder.rglob("*"):
         if path.is_file() and path.parent != folder and path.parent.name != "keys":
             data = path.read_bytes()
             path.write_bytes(data[:-3] + bytes([data[-3] ^ 4]) + data[-2:])
-            assert verify(folder, "--key", evidence.key).returncode == 1, path
+            assert verify(folder, *asked).returncode == 1, path
             path.write_bytes(data)
     again = evidence.demo.run("export", row["id"], "--format", "bundle", "-o", folder, check=False)
     assert again.returncode == 1 and b"not empty" in again.stderr
 
 
+@VERIFIERS
+def test_a_store_that_calls_itself_an_export_is_none(evidence, verify, tmp_path):
+    gone = evidence.demo.ls("--outcome", "failed")[0]["id"]
+    left = {
+        name: data
+        for name, data in evidence.objects.items()
+        if gone not in name and not (name.startswith("journal/") and gone in json.dumps(entries(data)))
+    }
+    assert any(name.startswith("journal/") for name in left) and len(left) < len(evidence.objects) - 2
+    folder = write(tmp_path / "store", {**left, "bundle.json": json.dumps({"format": 1}).encode()})
+    for asked in (evidence.asked(), ["--key", evidence.key]):
+        done = verify(folder, *asked)
+        assert done.returncode == 1 and "WRONG" in done.stdout, done.stdout
+        # The report says what the file is, and how an export is asked about; what is missing it knows from the heads.
+        words = ["foreign", "bundle.json", "--bundle"] + ["missing"] * ("--heads" in asked)
+        assert all(word in done.stdout for word in words), done.stdout
+    # An excerpt is what the auditor calls one; and of an excerpt whole journals are no measure.
+    assert verify(folder, "--bundle", "--key", evidence.key).returncode == 0
+    refused = verify(folder, "--bundle", *evidence.asked())
+    assert refused.returncode == 2 and "--heads is of whole journals" in refused.stderr, refused.stderr
+
+
+@VERIFIERS
+def test_a_manifest_of_somebody_else_or_of_nobody_is_named(evidence, verify, tmp_path):
+    name = evidence.manifest()
+    members = json.loads(evidence.objects[name])
+    del members["signature"]
+    recording = name.removesuffix("manifest.json")
+    old, new = evidence.pens
+    for case, (document, problem) in enumerate([
+        (json.dumps(members).encode(), "unsigned"),
+        (Pen(Ed25519PrivateKey.generate()).seal("manifest", members), "unknown key"),
+        # After it was replaced; and before it was in use.
+        (old.seal("manifest", members), "key not valid"),
+        (new.seal("manifest", members, micros=1), "key not valid"),
+        # Of another kind of document, which the signature's prefix says.
+        (new.seal("journal", members), "altered"),
+    ]):  # fmt: skip
+        done = verify(write(tmp_path / str(case), {**evidence.objects, name: document}), *evidence.asked())
+        assert done.returncode == 1 and named(done, recording, problem), (problem, done.stdout)
+    # What was signed anew in the same way is right: that is not what the others are wrong for.
+    done = verify(write(tmp_path / "right", {**evidence.objects, name: new.seal("manifest", members)}), *evidence.asked())
+    assert done.returncode == 0, done.stdout
+
+
+@VERIFIERS
+def test_journal_objects_that_nobody_signed_are_named(evidence, verify, tmp_path):
+    seals = {name: data.rpartition(b"\x50\x2a\x4d\x18")[0] for name, data in evidence.journal().items()}
+    done = verify(write(tmp_path / "store", {**evidence.objects, **seals}), *evidence.asked())
+    assert done.returncode == 1
+    assert seals and all(named(done, name, "unsigned") for name in seals), done.stdout
+
+
+@VERIFIERS
+def test_an_introduction_by_somebody_else_is_named(evidence, verify, tmp_path):
+    old, new = evidence.pens
+    name = f"keys/{new.id}.json"
+    members = json.loads(evidence.objects[name])
+    del members["signature"]
+    assert members["introduced_by"]["key"] == old.id
+    # The new key is sealed by itself all the same, and says that the old one introduced it.
+    members["introduced_by"]["ed25519"] = new.key.sign(b"kubetape key introduction 1\n").hex()
+    done = verify(write(tmp_path / "store", {**evidence.objects, name: new.seal("key", members)}), *evidence.asked())
+    assert done.returncode == 1 and named(done, name, "altered"), done.stdout
+
+
+@VERIFIERS
+def test_a_recording_that_is_gone_is_missed_by_the_journal_and_the_other_way_round(evidence, verify, tmp_path):
+    recording = evidence.manifest().removesuffix("manifest.json")
+    left = {name: data for name, data in evidence.objects.items() if not name.startswith(recording)}
+    done = verify(write(tmp_path / "no recording", left), *evidence.asked())
+    assert done.returncode == 1 and named(done, recording, "missing"), done.stdout
+    left = {name: data for name, data in evidence.objects.items() if name not in evidence.journal()}
+    done = verify(write(tmp_path / "no journal", left), *evidence.asked())
+    assert done.returncode == 1 and named(done, recording, "foreign") and named(done, "journal/demo/", "missing"), done.stdout
+
+
+@VERIFIERS
+def test_a_journal_whose_end_is_cut_off_is_missed_by_the_heads(evidence, verify, tmp_path):
+    journal = sorted(evidence.journal())
+    for left in range(len(journal)):
+        objects = {name: data for name, data in evidence.objects.items() if name not in journal[left:]}
+        done = verify(write(tmp_path / str(left), objects), *evidence.asked())
+        assert done.returncode == 1 and named(done, "journal/demo/", "missing"), (left, done.stdout)
+
+
+@VERIFIERS
+def test_a_recording_is_known_by_the_journal_of_the_gateway_that_its_header_names(evidence, verify, tmp_path):
+    id, like = "0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01", json.loads(evidence.objects[evidence.manifest()])
+    spoken = [entry for data in evidence.journal().values() for entry in entries(data)]
+    opened = {**next(entry for entry in spoken if entry["event"] == "session_opened"), "session": id}
+    del opened["prev"]
+    ended = {"micros": opened["micros"], "event": "session_ended", "session": id, "outcome": "interrupted"}
+    pen = evidence.pens[-1]
+    for case, (journals, status) in enumerate([
+        ([("gone", opened, ended)], 0),
+        # Completed by another gateway; killed between header and entry, and started again.
+        ([("gone", opened), ("other", ended)], 0),
+        ([("gone", ended)], 0),
+        # Header and chunks were put there, and another gateway completed them.
+        ([("other", ended)], 1),
+        ([("other", opened, ended)], 1),
+        ([], 1),
+    ]):  # fmt: skip
+        objects = {**evidence.objects, **pen.recording(id, "gone", like)}
+        for journal in journals:
+            objects |= pen.journal(*journal)
+        done = verify(write(tmp_path / str(case), objects), *evidence.asked())
+        assert done.returncode == status, (journals, done.stdout)
+        assert bool(status) == named(done, f"recordings/2025/10/17/{id}/", "foreign"), (journals, done.stdout)
+
+
 def test_the_report_is_for_scripts_too(evidence, tmp_path):
     (report,) = json.loads(evidence.demo.run("verify", "--json", "--grace", "0s").stdout)
     assert (report["verdict"], report["findings"], report["unfinished"]) == ("proven", [], 0)
-    assert report["recordings"] == len(evidence.demo.ls())
+    assert (report["recordings"], report["excerpt"]) == (len(evidence.demo.ls()), False)
     assert report["heads"] == json.loads(evidence.heads.read_text())
     missing = evidence.demo.run("verify", "no-such-place", check=False)
     assert missing.returncode == 2

@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use storage::{
@@ -16,7 +19,8 @@ use crate::{
     clip::clip,
     head_file,
     object::{Place, legal_name},
-    queue::{Kept, Limits, Queue},
+    queue::{Kept, Limits, Queue, first_micros},
+    tally::Tally,
     wal::{Left, Wal},
     writer::{LastError, Writer},
 };
@@ -33,6 +37,7 @@ struct Open {
     settings: JournalSettings,
     queue: Arc<Queue>,
     last_error: Arc<LastError>,
+    taken: Tally,
     writer: Mutex<Option<JoinHandle<usize>>>,
 }
 
@@ -95,12 +100,23 @@ impl Journal {
             patience: settings.patience,
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
-        Ok(Self { open: Arc::new(Open { gateway: gateway.to_owned(), settings, queue, last_error, writer }) })
+        let taken = Tally::default();
+        Ok(Self { open: Arc::new(Open { gateway: gateway.to_owned(), settings, queue, last_error, taken, writer }) })
     }
 
     /// The gateway's name.
     pub fn gateway(&self) -> &str {
         &self.open.gateway
+    }
+
+    /// Entries taken since the process started, by event and, for ends of sessions, by outcome.
+    pub fn taken(&self) -> BTreeMap<(&'static str, Option<&'static str>), u64> {
+        self.open.taken.all()
+    }
+
+    /// Bytes and entries that are not stored yet.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.open.queue.waiting()
     }
 
     /// Queues an entry; `user` is empty where nobody was authenticated. Waits while the queue is full, which is
@@ -127,7 +143,10 @@ impl Journal {
             let hurry = self.open.settings.spool.is_none().then_some(stored);
             match self.push(user, what, hurry).await? {
                 Kept::InMemory => waiting.await.map_err(|_| self.not_stored()),
-                Kept::OnDisk(file) => file.sync().await.map_err(|error| JournalError::Spool(Arc::new(error))),
+                Kept::OnDisk(file) => file.sync().await.map_err(|error| {
+                    self.open.queue.distrust(&file);
+                    JournalError::Spool(Arc::new(error))
+                }),
                 Kept::NotOnDisk(error) => Err(JournalError::Spool(Arc::new(error))),
             }
         };
@@ -161,10 +180,10 @@ impl Journal {
             lines.push(b'\n');
             Ok(entry.micros)
         };
-        match self.open.queue.push(write, waiting).await {
-            Ok(written) => written.map_err(|error: serde_json::Error| JournalError::Encode(Arc::new(error))),
-            Err(_) => Err(JournalError::Closed),
-        }
+        let pushed = self.open.queue.push(write, waiting).await.map_err(|_| JournalError::Closed)?;
+        let kept = pushed.map_err(|error: serde_json::Error| JournalError::Encode(Arc::new(error)))?;
+        self.open.taken.count(&entry.what);
+        Ok(kept)
     }
 
     fn not_stored(&self) -> JournalError {
@@ -172,21 +191,31 @@ impl Journal {
     }
 }
 
-/// Without the batch whose object is stored already: the process died before its file was removed. It can only be the
-/// newest object.
+/// Without the batches whose objects are stored already: the process died before a file was removed, which is that of the
+/// newest object; or the disk did not let it be removed, which may be any. An object begins with the entries that its
+/// file has; what the disk did not take comes behind them.
 async fn unstored(store: &dyn Store, gateway: &str, mut left: Vec<Left>) -> Result<Vec<Left>, StoreError> {
-    if left.is_empty() {
-        return Ok(left);
-    }
-    let Some(key) = Place::newest(store, gateway).await? else { return Ok(left) };
-    let newest = journal::decode(&key, &store.read(&key).await?).unwrap_or_default();
-    left.retain(|left| {
-        let entries = left.lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<Entry>);
-        let stored = entries.collect::<Result<Vec<_>, _>>().is_ok_and(|entries| newest.starts_with(&entries));
-        if stored {
-            left.file.remove();
+    let Some(first) = left.iter().map(|left| first_micros(&left.lines)).min() else { return Ok(left) };
+    let mut objects = Place::since(store, gateway, first).await?;
+    while let Some(key) = objects.pop() {
+        let object = journal::decode(&key, &store.read(&key).await?).unwrap_or_default();
+        left.retain(|left| {
+            let stored = begins(&object, &left.lines);
+            if stored {
+                left.file.remove();
+            }
+            !stored
+        });
+        // The ones before it are of a time before all that is left.
+        if left.is_empty() || object.first().is_some_and(|entry| entry.micros < first) {
+            break;
         }
-        !stored
-    });
+    }
     Ok(left)
+}
+
+/// Whether an object's entries begin with these lines.
+fn begins(object: &[Entry], lines: &[u8]) -> bool {
+    let entries = lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<Entry>);
+    entries.collect::<Result<Vec<_>, _>>().is_ok_and(|entries| object.starts_with(&entries))
 }

@@ -17,6 +17,7 @@ mod journal;
 mod object;
 mod queue;
 mod settings;
+mod tally;
 pub mod verify;
 mod wal;
 mod writer;

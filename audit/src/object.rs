@@ -44,14 +44,30 @@ impl Place {
         }
     }
 
+    /// A gateway's objects since the day of `micros`, in order: those that can have entries of that time.
+    pub(crate) async fn since(store: &dyn Store, gateway: &str, micros: i64) -> Result<Vec<Key>, StoreError> {
+        let prefix = format!("journal/{gateway}/");
+        // `-` sorts before every number.
+        let mut after = Key::new(format!("{prefix}{}/-", day(micros))).ok();
+        let mut keys = Vec::new();
+        loop {
+            let page = store.list(&prefix, after.as_ref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            keys.extend(page.into_iter().map(|entry| entry.key));
+            if !full {
+                return Ok(keys);
+            }
+            after = keys.last().cloned();
+        }
+    }
+
     fn first() -> Self {
         Self { day: String::new(), seq: 0, tail: Tail::default() }
     }
 
     /// Moves on to the day of `micros`, unless that is in the past.
     pub(crate) fn on_day_of(&mut self, micros: i64) {
-        let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
-        let day = at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
+        let day = day(micros);
         if day > self.day {
             self.day = day;
         }
@@ -95,6 +111,12 @@ impl Place {
         Key::new(format!("journal/{gateway}/{}/{:012}.jsonl.zst", self.day, self.seq))
             .expect("the gateway's name was checked")
     }
+}
+
+/// `YYYY/MM/DD`, in UTC.
+fn day(micros: i64) -> String {
+    let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
 }
 
 /// Whether `name` can be a segment of a key, and an unsurprising one.

@@ -23,10 +23,32 @@ pub(crate) struct Batch {
     pub(crate) micros: i64,
     /// When the first entry came.
     pub(crate) since: Instant,
-    /// Its entries on the gateway's own disk; none without a spool, or where the disk took one of them not.
+    /// Its entries on the gateway's own disk; none without a spool, or where the disk took not one of them.
     pub(crate) wal: Option<WalFile>,
+    /// How many are there: the first ones. Once the disk did not take one, none of the batch's later ones follow it.
+    pub(crate) kept: usize,
     /// Whom to tell that it is stored.
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Batch {
+    /// One without entries.
+    fn new() -> Self {
+        Self {
+            lines: Vec::new(),
+            entries: 0,
+            micros: 0,
+            since: Instant::now(),
+            wal: None,
+            kept: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Whether the spool has all of it.
+    fn is_whole(&self) -> bool {
+        self.kept == self.entries
+    }
 }
 
 /// What the writer has to do next.
@@ -89,12 +111,18 @@ impl Queue {
             let entries = lines.iter().filter(|&&byte| byte == b'\n').count();
             state.bytes += lines.len();
             state.entries += entries;
-            let (micros, since) = (first_micros(&lines), Instant::now());
-            state.batches.push_back(Batch { lines, entries, micros, since, wal: Some(file), waiting: Vec::new() });
+            let micros = first_micros(&lines);
+            state.batches.push_back(Batch { lines, entries, micros, wal: Some(file), kept: entries, ..Batch::new() });
         }
         // What comes now is another batch: those have names of their own.
         drop(state);
         self
+    }
+
+    /// Bytes and entries that are queued or being written.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.bytes, state.entries)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -145,6 +173,17 @@ impl Queue {
         }
     }
 
+    /// What the file has may not be on the disk, for a sync of it failed: the next sync would say nothing of that. Later
+    /// entries go to another one.
+    pub(crate) fn distrust(&self, file: &WalFile) {
+        let mut state = self.state();
+        for batch in &mut state.batches {
+            if batch.wal.as_ref().is_some_and(|own| own.is(file)) {
+                batch.kept = 0;
+            }
+        }
+    }
+
     /// The batch is stored or given up.
     pub(crate) fn done(&self, batch: &Batch) {
         let mut state = self.state();
@@ -168,7 +207,7 @@ impl Queue {
 }
 
 /// The time of the first of these entries; 0 where it is none.
-fn first_micros(lines: &[u8]) -> i64 {
+pub(crate) fn first_micros(lines: &[u8]) -> i64 {
     let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
     serde_json::from_slice::<storage::journal::Entry>(line).map_or(0, |entry| entry.micros)
 }
@@ -184,62 +223,56 @@ pub(crate) enum Kept {
 }
 
 impl State {
-    /// Writes a batch's newest entry to its file.
-    fn keep(&mut self, before: usize) -> Kept {
-        let (Some(wal), Some(batch)) = (&mut self.wal, self.batches.back_mut()) else { return Kept::InMemory };
-        let file = match batch.wal.take() {
-            Some(file) => Ok(file),
-            None if batch.entries == 1 => wal.create(),
-            None => Err(std::io::Error::other("an earlier entry of the same batch is not on the disk")),
-        };
-        match file.and_then(|mut file| file.append(&batch.lines[before..]).map(|()| file)) {
-            Ok(file) => {
-                batch.wal = Some(file.clone());
-                Kept::OnDisk(file)
-            }
-            Err(error) => {
-                tracing::error!(%error, "the journal's spool takes no entry: until it is stored it is in memory only");
-                Kept::NotOnDisk(error)
-            }
-        }
-    }
-
     fn append<E>(
         &mut self,
         object_bytes: usize,
         write: &mut impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
         waiting: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Kept, E> {
-        let open = self.batches.back().is_some_and(|last| last.lines.len() < object_bytes);
-        if !open {
-            self.batches.push_back(Batch {
-                lines: Vec::with_capacity(4096.min(object_bytes)),
-                entries: 0,
-                micros: 0,
-                since: Instant::now(),
-                wal: None,
-                waiting: Vec::new(),
-            });
-        }
-        let Some(batch) = self.batches.back_mut() else { return Ok(Kept::InMemory) };
-        let before = batch.lines.len();
-        match write(&mut batch.lines) {
-            Ok(micros) => {
-                if batch.entries == 0 {
-                    batch.micros = micros;
-                }
-                batch.entries += 1;
-                batch.waiting.extend(waiting.take());
-                self.entries += 1;
-                self.bytes += batch.lines.len() - before;
-                Ok(self.keep(before))
+        let mut line = Vec::new();
+        let micros = write(&mut line)?;
+        let batch = match self.batches.pop_back() {
+            Some(last) if last.lines.len() < object_bytes => last,
+            full => {
+                self.batches.extend(full);
+                Batch::new()
             }
-            Err(error) => {
-                batch.lines.truncate(before);
-                if batch.entries == 0 {
-                    self.batches.pop_back();
+        };
+        let (mut batch, kept) = self.keep(batch, &line);
+        if batch.entries == 0 {
+            batch.micros = micros;
+        }
+        batch.lines.extend_from_slice(&line);
+        batch.entries += 1;
+        batch.waiting.extend(waiting.take());
+        self.entries += 1;
+        self.bytes += line.len();
+        self.batches.push_back(batch);
+        Ok(kept)
+    }
+
+    /// Writes an entry to the spool. Returns the batch that it belongs to: the one that is given, or a new one where the
+    /// disk takes entries again after one that it did not take. So that one is alone in being in memory only.
+    fn keep(&mut self, mut batch: Batch, line: &[u8]) -> (Batch, Kept) {
+        let Some(wal) = &mut self.wal else { return (batch, Kept::InMemory) };
+        let written = match &mut batch.wal {
+            Some(file) if batch.kept == batch.entries => file.append(line).map(|()| file.clone()),
+            _ => wal.begin(line),
+        };
+        match written {
+            Ok(file) => {
+                if !batch.is_whole() {
+                    self.batches.push_back(batch);
+                    batch = Batch::new();
                 }
-                Err(error)
+                batch.wal = Some(file.clone());
+                batch.kept += 1;
+                (batch, Kept::OnDisk(file))
+            }
+            // What the batch has in its file stays there, and so does the file's name: it is removed once that is stored.
+            Err(error) => {
+                tracing::error!(%error, "the journal's spool takes no entry: until it is stored it is in memory only");
+                (batch, Kept::NotOnDisk(error))
             }
         }
     }
@@ -248,5 +281,14 @@ impl State {
     fn is_due(&self, object_bytes: usize) -> bool {
         self.batches.front().is_some_and(|batch| batch.lines.len() >= object_bytes || !batch.waiting.is_empty())
             || self.batches.len() > 1
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    /// As on a disk that is full: the file of the last batch takes no more.
+    pub(crate) fn fill_last_file(&self) {
+        let mut state = self.state();
+        state.batches.back_mut().unwrap().wal.as_mut().unwrap().fill();
     }
 }

@@ -19,7 +19,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use storage::{
-    Key, RecordingId, Store, StoreError,
+    Key, Store, StoreError,
     signing::{JournalHead, KeyId, PublicKey},
 };
 
@@ -28,7 +28,7 @@ pub use report::{Finding, Problem, Report, Verdict};
 use self::{
     journal::{Chain, Heard, Sessions},
     keyring::Keyring,
-    recording::Walk,
+    recording::{Doubtful, Walk},
     witnesses::Witnesses,
 };
 
@@ -56,7 +56,9 @@ pub struct Question {
     pub trusted: Vec<Trust>,
     /// Recordings whose objects' names begin so; all where empty. The journal is always read whole.
     pub within: String,
-    /// Whether the store is an excerpt: journal objects may be missing before, between and after.
+    /// Whether the asker knows the store to be an excerpt: journal objects may be missing before, between and after, and
+    /// `heads` is not looked at. Nothing in the data says so: what says that things may be missing could be put there by
+    /// who removed them.
     pub excerpt: bool,
     /// How far journals had come, as it was known outside of the store.
     pub heads: Vec<JournalHead>,
@@ -94,7 +96,7 @@ pub async fn verify(
     let mut report = Report::default();
     let mut done = Progress::default();
     let keyring = Keyring::read(store, &question.trusted, &mut report).await?;
-    report.vouched = keyring.is_anchored();
+    (report.vouched, report.excerpt) = (keyring.is_anchored(), question.excerpt);
     let context = Context { store, question, keyring };
     strangers(&context, &mut report).await?;
 
@@ -108,13 +110,13 @@ pub async fn verify(
     for chain in &journals.0 {
         chain.end(question, &mut witnesses, &mut report);
     }
-    for id in doubtful {
-        // One that was killed between header and entry has only the entry of its end.
-        let known = sessions.seen(id).is_some();
-        if !known && !question.excerpt {
-            let detail = "no journal knows of this recording";
-            report.found(Key::recording_prefix(id), Problem::Foreign, detail);
-        }
+    for Doubtful { id, gateway } in doubtful.into_iter().filter(|_| !question.excerpt) {
+        let detail = match sessions.seen(id) {
+            Some(session) if session.is_of(&gateway) => continue,
+            Some(_) => format!("only others know of it, and not the journal of {gateway}, which it says recorded it"),
+            None => "no journal knows of this recording".to_owned(),
+        };
+        report.found(Key::recording_prefix(id), Problem::Foreign, detail);
     }
     sessions.without_recording(question, &mut report);
     witnesses.compare(question.excerpt, &mut report);
@@ -156,7 +158,7 @@ impl Journals {
     }
 }
 
-/// Checks all recordings. Returns those of which the journal has not said so far that they were opened.
+/// Checks all recordings. Returns those of which their gateways' journals have not spoken so far.
 async fn recordings(
     context: &Context<'_>,
     sessions: &mut Sessions,
@@ -164,7 +166,7 @@ async fn recordings(
     report: &mut Report,
     done: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Vec<RecordingId>, StoreError> {
+) -> Result<Vec<Doubtful>, StoreError> {
     let mut walk = Walk::new(Arc::clone(context.store), &context.question.within);
     let mut running = FuturesUnordered::new();
     let mut doubtful = Vec::new();

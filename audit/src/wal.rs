@@ -57,8 +57,14 @@ impl Wal {
         Ok((Self { folder: folder.to_owned(), next: numbers.last().map_or(0, |last| last + 1) }, left))
     }
 
-    /// A new file for a batch.
-    pub(crate) fn create(&mut self) -> io::Result<WalFile> {
+    /// A new file for a batch, with its first lines. Where they cannot be written there is none.
+    pub(crate) fn begin(&mut self, lines: &[u8]) -> io::Result<WalFile> {
+        let mut file = self.create()?;
+        file.append(lines).inspect_err(|_| file.remove())?;
+        Ok(file)
+    }
+
+    fn create(&mut self) -> io::Result<WalFile> {
         let path = name(&self.folder, self.next);
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
         self.next += 1;
@@ -84,6 +90,11 @@ impl WalFile {
         tokio::task::spawn_blocking(sync).await.unwrap_or_else(|gone| Err(io::Error::other(gone)))
     }
 
+    /// Whether both are one file.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+
     /// Its object is stored.
     pub(crate) fn remove(&self) {
         if let Err(error) = fs::remove_file(&self.path) {
@@ -94,4 +105,12 @@ impl WalFile {
 
 fn name(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:012}.jsonl"))
+}
+
+#[cfg(test)]
+impl WalFile {
+    /// As on a disk that is full: what is appended from now on fails.
+    pub(crate) fn fill(&mut self) {
+        self.file = Arc::new(File::open(&self.path).unwrap());
+    }
 }

@@ -92,8 +92,8 @@ impl Writer {
                 let _ = waiting.send(());
             }
         }
-        // On the disk it waits for the next start.
-        if stored || batch.wal.is_some() { 0 } else { batch.entries }
+        // What is on the disk waits for the next start.
+        if stored { 0 } else { batch.entries - batch.kept }
     }
 
     /// Whether it is stored.

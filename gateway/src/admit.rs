@@ -1,11 +1,14 @@
 //! From a request to a permit: who, what, may they, as whom. Nothing is forwarded before this says so.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
-use access::{Action, Permit, Principal, Side};
+use access::{Action, Permit, Principal, Side, Target};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use storage::journal;
+use storage::journal::{self, What};
 use wire::Subresource;
 
 use crate::{
@@ -63,37 +66,58 @@ pub(crate) struct Refusal {
     pub(crate) note: Option<Box<(String, journal::Request)>>,
 }
 
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        Self { status, note: None }
+impl Refusal {
+    /// Writes it down, where it is for the journal, and gives what the client is told.
+    pub(crate) async fn noted(self, shared: &Shared) -> Status {
+        if let Some(note) = self.note {
+            let (user, request) = *note;
+            shared.journal.note(&user, What::Refused(request)).await;
+        }
+        self.status
+    }
+}
+
+impl Admitted {
+    /// It was let in, and cannot be served all the same.
+    pub(crate) fn refused(&self, peer: &Peer, head: &Head, status: Status) -> Refusal {
+        let note = journalled(peer, head, self.permit.target().clone(), self.verb, &status);
+        Refusal { note: Some(Box::new((self.permit.principal().name.clone(), note))), status }
     }
 }
 
 /// Judges a request. Takes its credential out of the headers.
 pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Admitted, Refusal> {
-    head::unambiguous_length(&head.headers).map_err(|error| Status::bad_request(error.to_string()))?;
-    let upgrade = token(&head.headers)?;
+    let asked = asked(&head.headers);
     let shown = head.headers.contains_key(header::AUTHORIZATION);
-    let bearer = identity::take_bearer(&mut head.headers, upgrade == Some(Token::WebSocket));
+    // Of what is malformed it is not known where its token is, and the journal is to say whose it was.
+    let bearer = identity::take_bearer(&mut head.headers, !matches!(asked, Ok(None | Some(Token::Spdy))));
     let principal = bearer.and_then(|bearer| identity::authenticate(peer, &shared.tokens, bearer.as_deref()));
     let principal = principal.map_err(|status| {
+        let name = peer.name();
         // A credential that was shown and refused is for the journal; a stranger's knock is not.
-        let note = (shown || peer.certificate.is_some()) && shared.strangers.allow();
-        let request = || Box::new((String::new(), journalled(peer, head, Default::default(), "", &status)));
+        let credential = shown || peer.certificate.is_some();
+        let note = !name.is_empty() || (credential && shared.strangers.allow(Instant::now()));
+        let request = || Box::new((name, journalled(peer, head, Target::default(), "", &status)));
         Refusal { note: note.then(request), status }
     })?;
     let mut resource = Resource::unknown();
-    judge(shared, &principal, head, upgrade, &mut resource).map_err(|status| {
+    judge(shared, &principal, head, asked, &mut resource).map_err(|status| {
         let note = journalled(peer, head, resource.target, resource.verb, &status);
         Refusal { note: Some(Box::new((principal.name.clone(), note))), status }
     })
+}
+
+/// The upgrade that a request asks for, of one that every server reads in the same way.
+fn asked(headers: &HeaderMap) -> Result<Option<Token>, Status> {
+    head::unambiguous_length(headers).map_err(|error| Status::bad_request(error.to_string()))?;
+    token(headers)
 }
 
 fn judge(
     shared: &Shared,
     principal: &Principal,
     head: &Head,
-    upgrade: Option<Token>,
+    asked: Result<Option<Token>, Status>,
     resource: &mut Resource,
 ) -> Result<Admitted, Status> {
     let path = Path::parse(&head.path).map_err(|e| Status::bad_request(format!("ambiguous URL: {e}")))?;
@@ -103,7 +127,9 @@ fn judge(
     }
     let name = cluster.to_string();
     let path = path.below(2);
-    *resource = resource::classify(&name, &head.method, path.segments(), &head.query, upgrade.is_some());
+    let upgrades = !matches!(asked, Ok(None));
+    *resource = resource::classify(&name, &head.method, path.segments(), &head.query, upgrades);
+    let upgrade = asked?;
     let session = session(head, &path, resource, upgrade)?;
     let decided = shared.policy.decide(principal, resource.action, &resource.target, SystemTime::now());
     let permit = decided.map_err(|denial| Status::forbidden(denial.to_string()))?;
@@ -207,18 +233,12 @@ fn elsewhere() -> Status {
 }
 
 /// A request as the journal keeps it.
-pub(crate) fn journalled(
-    peer: &Peer,
-    head: &Head,
-    target: access::Target,
-    verb: &str,
-    status: &Status,
-) -> journal::Request {
+pub(crate) fn journalled(peer: &Peer, head: &Head, target: Target, verb: &str, status: &Status) -> journal::Request {
     journal::Request { reason: status.message.clone(), ..noted(peer, head, target, verb, status.code.as_u16()) }
 }
 
 /// The same without a reason: it was not refused.
-pub(crate) fn noted(peer: &Peer, head: &Head, target: access::Target, verb: &str, code: u16) -> journal::Request {
+pub(crate) fn noted(peer: &Peer, head: &Head, target: Target, verb: &str, code: u16) -> journal::Request {
     let headers = &head.headers;
     journal::Request {
         options: options::asked(head),
@@ -236,6 +256,6 @@ pub(crate) fn noted(peer: &Peer, head: &Head, target: access::Target, verb: &str
 impl Resource {
     /// Before the path is read.
     fn unknown() -> Self {
-        Self { target: access::Target::default(), verb: "", action: Action::Read, streaming: None::<Subresource> }
+        Self { target: Target::default(), verb: "", action: Action::Read, streaming: None::<Subresource> }
     }
 }

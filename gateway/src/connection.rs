@@ -22,6 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use storage::journal::{self, What};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -30,7 +31,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    admit::{self, Head, Refusal},
+    admit::{self, Admitted, Head},
     authority,
     gateway::Shared,
     head::{self, HeadError, MAX_HEAD, MAX_HEADERS, RequestHead},
@@ -65,19 +66,27 @@ pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, address: SocketAd
         let first = timeout(shared.limits.head, head::fill(&mut tls, &mut buffer)).await;
         match first.unwrap_or(Err(HeadError::Ended)) {
             Ok(()) => {}
-            Err(error) => return refuse(tls, &of_head(&error)).await,
+            Err(error) => return unreadable(&shared, &peer, tls, &error).await,
         }
         if !buffer.starts_with(b"PRI * HTTP/2.0\r\n") {
             match head::request(&buffer) {
-                Ok(head) if head.headers.contains_key(header::UPGRADE) || head.target.len() > MAX_URI => {
+                Ok(head) if by_hand(&head) => {
                     return Box::pin(upgrade(shared, peer, tls, head, buffer)).await;
                 }
                 Ok(_) => {}
-                Err(error) => return refuse(tls, &of_head(&error)).await,
+                Err(error) => return unreadable(&shared, &peer, tls, &error).await,
             }
         }
     }
     Box::pin(http(shared, peer, socket::Prefixed::new(buffer.freeze(), tls))).await;
+}
+
+/// What hyper is not to read: upgrades, what it has no room for, and what it reads more leniently than is safe. The last two
+/// are refused, by the same judge as all requests, so that the journal has them.
+fn by_hand(head: &RequestHead) -> bool {
+    head.headers.contains_key(header::UPGRADE)
+        || head.target.len() > MAX_URI
+        || head::unambiguous_length(&head.headers).is_err()
 }
 
 fn peer(shared: &Shared, tls: &TlsStream<TcpStream>, address: SocketAddr) -> Peer {
@@ -87,6 +96,18 @@ fn peer(shared: &Shared, tls: &TlsStream<TcpStream>, address: SocketAddr) -> Pee
         Ok(Certified { principal, until: authority::expiry(chain) })
     };
     Peer { address, certificate: chain.map(identify) }
+}
+
+/// Refuses what is no request. The journal hears of it where a certificate says who sent it.
+async fn unreadable(shared: &Shared, peer: &Peer, tls: TlsStream<TcpStream>, error: &HeadError) {
+    let status = of_head(error);
+    let user = peer.name();
+    if !user.is_empty() && status.code != StatusCode::REQUEST_TIMEOUT {
+        let (code, reason) = (status.code.as_u16(), status.message.clone());
+        let request = journal::Request { code, reason, client: peer.address.to_string(), ..Default::default() };
+        shared.journal.note(&user, What::Refused(request)).await;
+    }
+    refuse(tls, &status).await;
 }
 
 fn of_head(error: &HeadError) -> Status {
@@ -111,19 +132,13 @@ async fn upgrade(
     let (path, query) = first.target.split_once('?').unwrap_or((&first.target, ""));
     let mut head =
         Head { method: first.method, path: path.to_owned(), query: query.to_owned(), headers: first.headers };
-    if !first.modern || head.headers.get_all(header::HOST).iter().nth(1).is_some() {
-        return refuse(tls, &Status::bad_request("an upgrade is an HTTP/1.1 request with one Host")).await;
-    }
     let admitted = match admit::admit(&shared, &peer, &mut head) {
         Ok(admitted) => admitted,
-        Err(refusal) => {
-            let status = noted(&shared, refusal).await;
-            return refuse(tls, &status).await;
-        }
+        Err(refusal) => return refuse(tls, &refusal.noted(&shared).await).await,
     };
-    if admitted.session.is_none() {
-        let status = Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded");
-        return refuse(tls, &status).await;
+    if let Some(status) = unfit(first.modern, &admitted, &head) {
+        let refusal = admitted.refused(&peer, &head, status);
+        return refuse(tls, &refusal.noted(&shared).await).await;
     }
     match upgrade::establish(&shared, &peer, admitted, head).await {
         Ok(session) => {
@@ -137,6 +152,15 @@ async fn upgrade(
         Err(Refused::Status(status)) => refuse(tls, &status).await,
         Err(Refused::Answer(answer)) => say(tls, answer.status, answer.headers, &answer.body).await,
     }
+}
+
+/// Why a request that was let in does not go the hand-read way.
+fn unfit(modern: bool, admitted: &Admitted, head: &Head) -> Option<Status> {
+    if !modern || head.headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return Some(Status::bad_request("an upgrade is an HTTP/1.1 request with one Host"));
+    }
+    let too_long = || Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded");
+    admitted.session.is_none().then(too_long)
 }
 
 async fn refuse(stream: impl AsyncRead + AsyncWrite + Unpin, status: &Status) {
@@ -223,7 +247,7 @@ async fn handle(
     };
     let admitted = match admit::admit(&shared, &peer, &mut head) {
         Ok(admitted) => admitted,
-        Err(refusal) => return Ok(noted(&shared, refusal).await.response().map(Either::Left)),
+        Err(refusal) => return Ok(refusal.noted(&shared).await.response().map(Either::Left)),
     };
     known.store(true, Ordering::Relaxed);
     let Some(upgraded) = upgraded.filter(|_| admitted.session.is_some()) else {
@@ -270,12 +294,4 @@ fn health(shared: &Shared, path: &str) -> Option<Response<Full<Bytes>>> {
         *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     Some(answer)
-}
-
-async fn noted(shared: &Shared, refusal: Refusal) -> Status {
-    if let Some(note) = refusal.note {
-        let (user, request) = *note;
-        shared.journal.note(&user, storage::journal::What::Refused(request)).await;
-    }
-    refusal.status
 }

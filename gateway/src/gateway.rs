@@ -1,8 +1,4 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use storage::{RecordingId, journal::What};
 use thiserror::Error;
@@ -20,12 +16,16 @@ use crate::{
     live::{Live, Termination},
     reason::Reason,
     slots::Slots,
+    strangers::Strangers,
     tls::{self, OwnCertificate, TlsError},
     upstream::Cluster,
 };
 
 /// How often the own certificate is looked after.
 const REFRESH: Duration = Duration::from_secs(3600);
+
+/// How often refusals of strangers that are not told one by one are summed up.
+const SUM: Duration = Duration::from_secs(1);
 
 /// Why a gateway cannot start.
 #[derive(Debug, Error)]
@@ -120,6 +120,8 @@ impl Gateway {
         let slots = Arc::new(Semaphore::new(self.shared.limits.connections));
         let mut refresh = interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let summing = Arc::clone(&self.shared);
+        self.shared.tasks.spawn(async move { summing.sum_up().await });
         loop {
             tokio::select! {
                 biased;
@@ -196,27 +198,28 @@ impl Gateway {
     }
 }
 
+impl Shared {
+    /// Journals, second by second, how many refusals of strangers it was not told of. Beside the requests: a journal that
+    /// waits for its store must not keep connections from being taken.
+    async fn sum_up(&self) {
+        let mut seconds = interval(SUM);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let stopping = tokio::select! {
+                () = self.stopping.cancelled() => true,
+                _ = seconds.tick() => false,
+            };
+            if let Some(sum) = self.strangers.sum() {
+                self.journal.note("", sum).await;
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+}
+
 /// What people see when the process stops.
 pub(crate) fn stopping() -> Termination {
     Termination::new("gateway is shutting down".to_owned(), "ServiceUnavailable", 503)
-}
-
-/// Bounds what people without a credential can write into the journal: refusals a second, the rest is dropped.
-#[derive(Default)]
-pub(crate) struct Strangers {
-    second: Mutex<Option<(Instant, u32)>>,
-}
-
-impl Strangers {
-    const A_SECOND: u32 = 50;
-
-    pub(crate) fn allow(&self) -> bool {
-        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) = second.get_or_insert((Instant::now(), 0));
-        if since.elapsed() >= Duration::from_secs(1) {
-            (*since, *count) = (Instant::now(), 0);
-        }
-        *count += 1;
-        *count <= Self::A_SECOND
-    }
 }

@@ -27,6 +27,12 @@ pub(crate) struct Certified {
 }
 
 impl Peer {
+    /// Whom its certificate names, where that is good; else nobody.
+    pub(crate) fn name(&self) -> String {
+        let certified = self.certified(SystemTime::now());
+        certified.and_then(Result::ok).map(|principal| principal.name.clone()).unwrap_or_default()
+    }
+
     fn certified(&self, now: SystemTime) -> Option<Result<Arc<Principal>, CertificateRefusal>> {
         Some(match self.certificate.as_ref()? {
             Ok(certified) if now > certified.until => Err(CertificateRefusal::Expired),

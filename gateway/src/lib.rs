@@ -33,6 +33,7 @@ mod slots;
 mod socket;
 mod splice;
 mod status;
+mod strangers;
 mod terminate;
 mod tls;
 pub mod tokens;

@@ -53,15 +53,17 @@ enum Over {
     Eof,
     /// The client does not take bytes any more.
     ClientGone,
-    /// It was told to.
+    /// It was told to, between two reads.
     Stopped,
+    /// It was told to while the recorder had no room for what was read: that is not forwarded.
+    Withheld,
     Failed(RecordError),
 }
 
 /// Why the gateway ends a session.
 struct Cutting {
     why: Termination,
-    /// The recorder takes no more.
+    /// The recorder takes no more, or not in time.
     failed: bool,
     /// `to_client` has ended by that.
     ended: bool,
@@ -88,15 +90,15 @@ where
         let to_client = to_client(&mut from_upstream, &mut client, recording, start.server, &stop, &sent);
         pin!(to_server, to_client);
         let mut first = None;
-        let cutting = loop {
+        let mut cutting = loop {
             select! {
                 over = &mut to_server, if first != Some(Side::Client) => match over {
                     Over::Failed(error) => break Cutting::by_failure(&error, false),
-                    Over::Eof | Over::ClientGone | Over::Stopped => first = Some(Side::Client),
+                    Over::Eof | Over::ClientGone | Over::Stopped | Over::Withheld => first = Some(Side::Client),
                 },
                 over = &mut to_client => match over {
                     Over::Failed(error) => break Cutting::by_failure(&error, true),
-                    Over::Eof | Over::Stopped => {
+                    Over::Eof | Over::Stopped | Over::Withheld => {
                         if first.is_none() {
                             let _ = timeout(DRAIN, &mut to_server).await;
                         }
@@ -114,8 +116,11 @@ where
         };
         stop.cancel();
         // Between two writes: what the client has is whole reads, each of them recorded.
-        let stopped = async { matches!(to_client.await, Over::Stopped | Over::Failed(_)) };
-        let whole = cutting.ended || timeout(STOP, stopped).await.unwrap_or(false);
+        let whole = cutting.ended || {
+            let over = timeout(STOP, to_client).await;
+            cutting.failed |= matches!(over, Ok(Over::Withheld | Over::Failed(_)));
+            matches!(over, Ok(Over::Stopped | Over::Withheld | Over::Failed(_)))
+        };
         (cutting, whole)
     };
     let spoken = !start.silent_start || sent.load(Ordering::Relaxed) > 0;
@@ -206,7 +211,12 @@ async fn to_client(
             read = buffer.read(upstream) => read,
         };
         let Ok(bytes @ [_, ..]) = read else { break };
-        if let Err(error) = recording.accept(Side::Server, bytes).await {
+        let accepted = select! {
+            biased;
+            accepted = recording.accept(Side::Server, bytes) => accepted,
+            () = &mut stopped => return Over::Withheld,
+        };
+        if let Err(error) = accepted {
             return Over::Failed(error);
         }
         sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -17,6 +17,16 @@ use crate::{
 /// Longest rest of a frame that is filled up where the server's own bytes cannot be recorded any more.
 const FILL: u64 = 64 << 10;
 
+/// Where the server's bytes stand when they are brought to a frame border.
+enum Border {
+    /// There.
+    Reached,
+    /// In a frame, of which the next bytes cannot be recorded.
+    Within,
+    /// The client takes no more, or the server sends no more.
+    Never,
+}
+
 /// Brings the server's bytes to a frame border and writes the end of the session there: a failure Status, then
 /// the transport's own close. Where no border comes in time, nothing is written.
 pub(crate) async fn visibly(
@@ -26,8 +36,13 @@ pub(crate) async fn visibly(
     why: &Termination,
     failed: bool,
 ) {
-    let at_border = if failed { fill(client, recording).await } else { forward(upstream, client, recording).await };
-    if at_border {
+    let border = if failed { Border::Within } else { forward(upstream, client, recording).await };
+    let reached = match border {
+        Border::Reached => true,
+        Border::Within => fill(client, recording).await,
+        Border::Never => false,
+    };
+    if reached {
         let bytes = recording.termination(&why.message, why.reason, why.code);
         let _ = timeout(STOP, write(client, &bytes)).await;
     }
@@ -38,21 +53,28 @@ async fn forward(
     upstream: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
     recording: &Recording,
-) -> bool {
+) -> Border {
     let rest = async {
         let mut buffer = [0; 4096];
         loop {
             let want = match recording.to_border() {
-                Some(0) => return Some(()),
+                Some(0) => return Border::Reached,
                 Some(rest) => usize::try_from(rest).unwrap_or(buffer.len()).min(buffer.len()),
                 None => 1,
             };
-            let read = upstream.read(&mut buffer[..want]).await.ok().filter(|read| *read > 0)?;
-            recording.accept(Side::Server, &buffer[..read]).await.ok()?;
-            write(client, &buffer[..read]).await.ok()?;
+            let Ok(read @ 1..) = upstream.read(&mut buffer[..want]).await else { return Border::Never };
+            let bytes = &buffer[..read];
+            // No waiting for room: it may take longer than the person is to be there.
+            match timeout(Duration::ZERO, recording.accept(Side::Server, bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Border::Within,
+            }
+            if write(client, bytes).await.is_err() {
+                return Border::Never;
+            }
         }
     };
-    matches!(timeout(STOP, rest).await, Ok(Some(())))
+    timeout(STOP, rest).await.unwrap_or(Border::Never)
 }
 
 /// Completes the frame with zero bytes: nothing of the server's may be forwarded unrecorded.

@@ -86,8 +86,13 @@ pub(crate) async fn establish(
     head: Head,
 ) -> Result<Session, Refused> {
     let (request, token) = admitted.session.take().ok_or_else(|| Status::bad_request("Upgrade request required"))?;
-    let slot = shared.slots.take(&admitted.permit.principal().name);
-    let slot = slot.map_err(|full| Status::new(StatusCode::TOO_MANY_REQUESTS, full.to_string()))?;
+    let slot = match shared.slots.take(&admitted.permit.principal().name) {
+        Ok(slot) => slot,
+        Err(full) => {
+            let status = Status::new(StatusCode::TOO_MANY_REQUESTS, full.to_string());
+            return Err(admitted.refused(peer, &head, status).noted(shared).await.into());
+        }
+    };
     let key = key(&admitted, &head);
     let parked = if token == Token::Spdy { key.as_ref().and_then(|key| shared.fallback.take(key)) } else { None };
     let opened = match parked {
@@ -346,7 +351,8 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
             }
         }
     };
-    tracing::info!(%session, user, ?outcome, "session ended");
+    // Its kind only: the rest may quote the session, as a Status does that names the command it did not find.
+    tracing::info!(%session, user, outcome = outcome.name(), "session ended");
     told(shared, user, session, outcome).await;
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use storage::{
     Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId, Recordings, Store, StoreError,
-    cast::{Header, Imported, Session},
+    cast::{Header, IMPORTED, Imported, Session},
     chunk,
     signing::Signer,
 };
@@ -277,7 +277,7 @@ impl Source<'_> {
             id: id(started_micros, &self.sha256),
             kind,
             started_micros,
-            gateway: "import".to_owned(),
+            gateway: IMPORTED.to_owned(),
             principal: access::Principal {
                 name: said(&claims.user, ours.map(|session| &session.principal.name), &tailscale.user),
                 groups: if claims.groups.is_empty() {

@@ -198,10 +198,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 #[command(after_help = "\
 Keys:
   space     pause and go on        left right   5 seconds back, forward
-  + - < >   faster, slower         .            next output (while paused)
-  i         skip idle time or not  home         from the start
+  + - < >   faster, slower         pgup pgdn    a minute back, forward
+  i         skip idle time or not  home end     to the start, to the end
   , ;       command before, after  /            find a text; n N go from place to place
-  ?         these keys             q            quit
+  .         next output (paused)   ?            these keys
+  q         quit
+
+The last row says where it is and which command was entered last. At the end it stands there: go back, or quit.
+Where the session had no terminal, its stderr is red, unless NO_COLOR is set.
 
 --follow begins at the end of what is stored and shows more as the gateway stores it, every five seconds unless it is
 configured otherwise. The session's page in the browser is quicker.
@@ -228,6 +232,9 @@ pub struct Play {
     /// Wait for what comes, until the session ends
     #[arg(long)]
     pub follow: bool,
+    /// With keys: quit at the end instead of standing there
+    #[arg(long)]
+    pub quit_at_end: bool,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -242,11 +249,12 @@ fn speed(text: &str) -> Result<f64, String> {
 #[command(after_help = "\
 What to write (put it in single quotes where the shell would take it apart):
   kubectl delete        all words must be there, in any order and case
+  'rm -rf'              options are words; quoted, for they would be taken for those of this command
   10.0.3.7 /etc/passwd  tokens with punctuation are found as they are; so are their parts
   '\"rm -rf\"'            a phrase, in this order
   'nginx-*' '*.conf'    stars stand for any characters of a word or token
   're:web-[0-9]+'       a regular expression that a whole word or token must fit
-  -nginx                not this (also NOT)
+  'NOT nginx -ns:prod'  without this: - only before a filter, a phrase or a group
   '(curl OR wget) sh'   either of these
   user:ann ns:prod      a filter; stars and lists too: 'pod:web-*' 'user:(ann OR bob)'
   when:today            also yesterday 14:00, last 2h, monday, 2026-11-20..2026-11-22
@@ -310,7 +318,7 @@ Examples:
   kubetape export 0198f2 --format cast2 -o session.cast && asciinema play session.cast
   kubetape export 0198f2 --format text | less
   kubetape export 0198f2 --format raw --stream stderr      the exact bytes
-  kubetape export 0198f2 --format bundle -o evidence && kubetape verify evidence --key kubetape.pub
+  kubetape export 0198f2 --format bundle -o evidence && kubetape verify evidence --bundle --key kubetape.pub
 
 stdin can be exported where the policy had it recorded (`record_input`).")]
 pub struct Export {

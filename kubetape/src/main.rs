@@ -12,6 +12,7 @@ mod descriptors;
 mod leases;
 mod log;
 mod lookup;
+mod metrics;
 mod output;
 mod recorded;
 mod running;

@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Web},
     control::{self, Control},
     leases::Leases,
-    signing, spool_watch, timelines, wiring,
+    metrics, signing, spool_watch, timelines, wiring,
 };
 
 /// At the end of the process, how long the store has to take the last sessions.
@@ -27,6 +27,7 @@ const LAST_UPLOADS: Duration = Duration::from_secs(10);
 pub struct Listeners {
     gateway: TcpListener,
     web: Option<TcpListener>,
+    metrics: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -37,12 +38,16 @@ impl Listeners {
             Some(web) => Some(wiring::listen(web.listen, "web.listen").await?),
             None => None,
         };
-        Ok(Self { gateway, web })
+        let metrics = match config.metrics {
+            Some(address) => Some(wiring::listen(address, "metrics.listen").await?),
+            None => None,
+        };
+        Ok(Self { gateway, web, metrics })
     }
 
     /// Takes bound ones.
     pub fn new(gateway: TcpListener, web: TcpListener) -> Self {
-        Self { gateway, web: Some(web) }
+        Self { gateway, web: Some(web), metrics: None }
     }
 
     /// Where kubectl comes in: the port is the one that was taken.
@@ -97,8 +102,10 @@ impl Service {
         }
         changes.keep()?;
 
-        let recorder =
-            Arc::new(Recorder::start(wiring::spool(config)?, store.clone(), recorder_settings(config, &signer)));
+        let spool = wiring::spool(config)?;
+        // Before the recorder stores what an earlier process left.
+        let ended = timelines::Ended::of(&spool);
+        let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings(config, &signer)));
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
             clusters,
@@ -121,11 +128,16 @@ impl Service {
         if let (Some(settings), Some(listener), Some(index)) = (&config.web, listeners.web, &index) {
             let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
             let recordings = Recordings::new(store.clone());
-            others.spawn(timelines::run(gateway.clone(), recordings, player.clone(), late.clone()));
+            others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
             let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
             let web = web::Web::new(of_web);
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
+        }
+        if let Some(listener) = listeners.metrics {
+            let sources =
+                metrics::Sources { gateway: gateway.clone(), recorder: recorder.clone(), journal: journal.clone() };
+            others.spawn(web::serve_metrics(listener, metrics::exposition(sources), late.clone()));
         }
         others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
         others.spawn(leases.keep(signer, journal.clone(), late.clone()));

@@ -1,4 +1,4 @@
-use std::io;
+use std::{io, sync::Arc};
 
 use storage::RecordingError;
 use thiserror::Error;
@@ -27,6 +27,9 @@ pub enum PlayerError {
     /// The gateway's spool, where a session is that goes on, cannot be read.
     #[error("cannot read the spool")]
     Spool(#[source] Box<storage::spool::SpoolError>),
+    /// The recording could not be gone through; all who waited for it are told the same.
+    #[error(transparent)]
+    Reading(Arc<PlayerError>),
     /// The process ends and the work with it.
     #[error("the work was cut off")]
     Stopped,
@@ -37,6 +40,7 @@ impl PlayerError {
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Recording(error) => error.is_not_found(),
+            Self::Reading(error) => error.is_not_found(),
             Self::NoSegment(_) => true,
             Self::NotRecorded { .. } | Self::Incomplete(_) | Self::Write(_) | Self::Spool(_) | Self::Stopped => false,
         }

@@ -9,11 +9,13 @@ mod cache;
 mod error;
 pub mod export;
 mod find;
+mod here;
 mod kept;
 mod live;
 mod lossy;
 mod playback;
 mod projector;
+mod readings;
 mod segments;
 mod timeline;
 
@@ -23,13 +25,15 @@ use cache::Cache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
 pub use find::{Found, FoundLine};
+pub use here::SoFar;
 use kept::Kept;
 pub use live::{LiveFrame, Viewer};
 use playback::Reel;
 pub use playback::{Pace, Playback, Step, Timed};
+use readings::{Readings, Seat};
 use segments::Gathering;
 pub use segments::{Bars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
-use storage::{RecordingError, RecordingId, Recordings, cast::Header, spool::Spool};
+use storage::{RecordingId, Recordings, spool::Spool};
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
 
@@ -56,6 +60,7 @@ pub struct Player {
     recordings: Recordings,
     settings: PlayerSettings,
     cache: Arc<Cache>,
+    readings: Arc<Readings>,
     stages: Arc<live::Stages>,
     spool: Option<Spool>,
     kept: Option<Kept>,
@@ -65,7 +70,8 @@ impl Player {
     /// Plays `recordings`.
     pub fn new(recordings: Recordings, settings: PlayerSettings) -> Self {
         let cache = Arc::new(Cache::new(settings.cache_bytes));
-        Self { recordings, settings, cache, stages: Arc::default(), spool: None, kept: None }
+        let (readings, stages) = (Arc::default(), Arc::default());
+        Self { recordings, settings, cache, readings, stages, spool: None, kept: None }
     }
 
     /// Watches the sessions that this process records where they are first: without it what is live is some seconds old.
@@ -83,7 +89,9 @@ impl Player {
     /// The index of asciinema-player's `segmented` source, of what is stored by now. Its URLs are relative:
     /// `<number>.json?end=<microseconds>`; pass both on to [`Self::segment`].
     ///
-    /// The first call for a recording goes through all of it; later ones read what has come since.
+    /// The first call for a recording goes through all of it; later ones read what has come since. Dropping the future
+    /// leaves that going on, for the next call: see [`PlayerError::Reading`] for its failure. A few long recordings are gone
+    /// through at once; others wait for their turn.
     ///
     /// # Errors
     /// [`PlayerError`]; see [`PlayerError::is_not_found`].
@@ -163,31 +171,63 @@ impl Player {
         export::write(&self.recordings, id, format, out).await
     }
 
+    /// How the recording is cut, as far as it is stored by now.
     async fn timeline(&self, id: RecordingId) -> Result<Arc<Timeline>, PlayerError> {
-        let slot = self.cache.slot(id);
-        let mut held = slot.lock().await;
-        let known = match held.as_ref() {
-            Some(known) if known.complete || !self.has_more(id, known.chunk).await? => return Ok(Arc::clone(known)),
-            Some(known) => (**known).clone(),
+        let mut known = self.cache.known(id);
+        loop {
+            if let Some(known) = &known
+                && !self.has_more(id, known).await?
+            {
+                return Ok(Arc::clone(known));
+            }
+            let reading = self.readings.join(id, |seat| self.clone().read(seat, id, known));
+            let new = reading.new;
+            let timeline = reading.outcome().await?;
+            if new {
+                return Ok(timeline);
+            }
+            // It began earlier, and may not have what was stored since.
+            known = Some(timeline);
+        }
+    }
+
+    /// Goes through what is not known yet. None where everybody who waited went away before it began.
+    async fn read(
+        self,
+        seat: Arc<Seat>,
+        id: RecordingId,
+        known: Option<Arc<Timeline>>,
+    ) -> Result<Option<Arc<Timeline>>, PlayerError> {
+        let Some(short) = seat.turn(false).await else { return Ok(None) };
+        // Another reading may have ended between the look and this one's beginning.
+        let known = match self.cache.known(id).or(known) {
+            Some(known) if known.complete => return Ok(Some(known)),
+            Some(known) => (*known).clone(),
             None => match self.load(id).await? {
                 Some(timeline) => {
-                    self.cache.weigh(id, timeline.bytes());
-                    *held = Some(Arc::clone(&timeline));
-                    return Ok(timeline);
+                    self.cache.keep(id, &timeline);
+                    return Ok(Some(timeline));
                 }
                 None => Timeline::new(&self.header(id).await?),
             },
         };
         let from = known.marks.last().map_or(0, |mark| mark.place.chunk.saturating_sub(1));
+        let length = self.recordings.chunk_numbers_after(id, Some(from)).await?.len();
+        let _turn = if length > readings::LONG {
+            drop(short);
+            let Some(long) = seat.turn(true).await else { return Ok(None) };
+            long
+        } else {
+            short
+        };
         let chunks = self.recordings.chunks_after(id, from).await?;
         let timeline = Arc::new(known.extend(chunks, &self.settings).await?);
-        self.cache.weigh(id, timeline.bytes());
-        *held = Some(Arc::clone(&timeline));
+        self.cache.keep(id, &timeline);
         if let Some(kept) = self.kept.clone() {
             let timeline = Arc::clone(&timeline);
             off(move || kept.store(id, &timeline)).await?;
         }
-        Ok(timeline)
+        Ok(Some(timeline))
     }
 
     /// What the folder has of a recording.
@@ -196,21 +236,11 @@ impl Player {
         Ok(off(move || kept.load(id)).await?.map(Arc::new))
     }
 
-    /// The header: from the spool where a session began a moment ago and the store does not have it yet.
-    ///
-    /// # Errors
-    /// [`RecordingError::NotFound`] where neither has it.
-    pub async fn header(&self, id: RecordingId) -> Result<Header, RecordingError> {
-        match (self.recordings.header(id).await, &self.spool) {
-            (Err(RecordingError::NotFound(id)), Some(spool)) => {
-                spool.header(id).ok().flatten().ok_or(RecordingError::NotFound(id))
-            }
-            (header, _) => header,
+    async fn has_more(&self, id: RecordingId, known: &Timeline) -> Result<bool, PlayerError> {
+        if known.complete {
+            return Ok(false);
         }
-    }
-
-    async fn has_more(&self, id: RecordingId, chunk: u32) -> Result<bool, PlayerError> {
-        let newer = self.recordings.chunk_numbers_after(id, Some(chunk)).await?;
+        let newer = self.recordings.chunk_numbers_after(id, Some(known.chunk)).await?;
         Ok(!newer.is_empty() || self.recordings.manifest(id).await?.is_some())
     }
 }

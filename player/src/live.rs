@@ -103,10 +103,9 @@ impl Player {
 
     /// A new stage. Two who come at the same time may make two: both are right, and one is found by later viewers.
     async fn stage(&self, id: RecordingId) -> Result<Arc<Stage>, PlayerError> {
-        let timeline = self.timeline(id).await?;
-        let mark = timeline.marks.last().ok_or(PlayerError::Stopped)?;
+        let mark = self.opening(id).await?;
         let terminal = timeline::terminal(&mark.snapshot).ok_or(PlayerError::Stopped)?;
-        let mut feed = Feed::open(self.recordings.clone(), self.spool.as_ref(), id, mark);
+        let mut feed = Feed::open(self.recordings.clone(), self.spool.as_ref(), id, &mark);
         let scene = Scene { terminal, micros: mark.start, over: false, ring: broadcast::channel(RING).0 };
         let (here, mut gone) = watch::channel(());
         let stage = Arc::new(Stage { scene: Mutex::new(scene), _here: here });

@@ -80,6 +80,11 @@ impl Projector {
         self.note(&format!("chunk {number} of the recording cannot be read"))
     }
 
+    /// What chunks show that the store does not give at this moment.
+    pub(crate) fn away(&mut self, from: u32, to: u32) -> Shown {
+        self.note(&format!("what came before cannot be read from storage now: chunks {from} to {to}"))
+    }
+
     fn event(&mut self, event: &Event) -> Option<Shown> {
         match event.code {
             Code::Output | Code::Stderr | Code::Bytes => self.bytes(event),
@@ -90,7 +95,7 @@ impl Projector {
             }
             Code::Marker => Some(Shown::Marker(label(&event.data))),
             // Not on the screen: the recorder's remarks are about the bytes around them, which are all there.
-            Code::Gap => Some(Shown::Marker(label(&format!("kubetape: {}", event.data)))),
+            Code::Gap => Some(Shown::Marker(remark(&event.data))),
             Code::Port => {
                 let connection: PortConnection = serde_json::from_str(&event.data).ok()?;
                 Some(self.line(&port(&connection)))
@@ -157,6 +162,11 @@ pub(crate) fn label(text: &str) -> String {
         label.push('…');
     }
     label
+}
+
+/// A remark of the recorder, among the markers.
+pub(crate) fn remark(text: &str) -> String {
+    label(&format!("kubetape: {text}"))
 }
 
 fn port(connection: &PortConnection) -> String {

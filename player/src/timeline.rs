@@ -23,7 +23,7 @@ const DOUBLE_EVERY: usize = 256;
 const DOUBLINGS: usize = 6;
 
 /// Markers beyond this many are left out of the index.
-const MARKERS: usize = 10_000;
+pub(crate) const MARKERS: usize = 10_000;
 
 /// Where a segment starts, with all that is needed to play from there.
 #[derive(Clone, Debug, Serialize, Deserialize)]

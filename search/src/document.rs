@@ -10,12 +10,18 @@ use tantivy::{
 };
 
 use crate::{
-    Kind, OutcomeFilter, SearchError, SessionRow, origin::Origin, query::session_kind, row::RowJson, run::Run,
-    schema::Fields,
+    Kind, OutcomeFilter, SearchError, SessionRow, mask::goes_on, origin::Origin, output::LINE_BYTES,
+    query::session_kind, row::RowJson, run::Run, schema::Fields,
 };
 
-/// Bytes of a text that are searched; more of it is shown with the recording only.
-const LONGEST_TEXT: usize = 64 * 1024;
+/// Bytes of a text that are searched; more of it is shown with the recording only. A passage of one long line has 256 KiB.
+const LONGEST_TEXT: usize = 320 << 10;
+
+/// Bytes of a line that may have been cut: a terminal's are cut before the row that would make them longer than
+/// [`LINE_BYTES`], and few terminals have rows of more than 512 bytes.
+const CUT: usize = LINE_BYTES - 512;
+/// Bytes of a token that are searched on each side of a cut. As many count of any token: see `token.rs`.
+const SEAM: usize = 200;
 
 /// A document, as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,10 +115,35 @@ impl Output {
         lines.join("\n")
     }
 
+    /// What is searched: the lines, and where one may have been cut off in a token and goes on in the next, that token.
+    fn searched(&self) -> String {
+        let mut text = self.text();
+        for pair in self.lines.windows(2) {
+            if let Some(seam) = seam(&pair[0].1, &pair[1].1) {
+                text.push('\n');
+                text.push_str(&seam);
+            }
+        }
+        text
+    }
+
     /// When the first line appeared.
     pub(crate) fn offset(&self) -> u64 {
         self.lines.first().map_or(0, |(offset, _)| *offset)
     }
+}
+
+/// What stands over the end of a line that is so long that it may have been cut there: from the last blank of the one to the
+/// first of the other, [`SEAM`] bytes of each at most.
+fn seam(line: &str, next: &str) -> Option<String> {
+    if line.len() < CUT || !goes_on(line, next) {
+        return None;
+    }
+    let before = &line[line.ceil_char_boundary(line.len() - SEAM)..];
+    let after = &next[..next.floor_char_boundary(SEAM)];
+    let start = before.rfind(char::is_whitespace).unwrap_or(0);
+    let end = after.find(char::is_whitespace).unwrap_or(after.len());
+    Some(format!("{}{}", before[start..].trim_start(), &after[..end]))
 }
 
 impl Request {
@@ -227,7 +258,7 @@ impl Document<'_> {
         let key = output_key_text(of.session, output.stage);
         self.common(Kind::Output, &key, output.number.into(), of.at(output.offset()));
         self.origin(of);
-        self.text(&output.text());
+        self.text(&output.searched());
     }
 
     fn run(&mut self, run: &Run) {

@@ -111,10 +111,6 @@ pub(crate) enum Problem {
     NothingBefore(&'static str),
     #[error("after {0} there is nothing: write a word, a phrase, a filter or a group")]
     NothingAfter(&'static str),
-    #[error(
-        "the search only excludes ({0}): add a word or filter to find, or put \"{0}\" in quotes to find it as it is"
-    )]
-    OnlyExcludes(String),
     #[error("{0:?} has nothing to search for")]
     Empty(String),
     #[error("the filter {0}: needs a value, as in {0}:name")]

@@ -172,6 +172,7 @@ impl Follower {
 
     /// Starts over after an error that is not the store's.
     fn unless_failed<T>(&mut self, done: Result<T>) -> Result<T> {
+        let done = self.index.watched(done);
         if let Err(error) = &done
             && !matches!(error, SearchError::Store(_))
         {

@@ -13,7 +13,8 @@ pub struct Hit {
     pub kind: Kind,
     /// The recording it is of, or that came of it; none for requests that opened no session.
     pub session: Option<RecordingId>,
-    /// Where in the recording, microseconds from its start: for output the line that was found. None outside of one.
+    /// Where in the recording, microseconds from its start: for output the line that has most of what
+    /// was looked for. None outside of one.
     pub micros_in_session: Option<u64>,
     /// When.
     pub at: Timestamp,
@@ -33,7 +34,7 @@ pub struct Hit {
     pub text: String,
     /// The API requests of a rebuilt command, such as `get pods web-0 -n default: 200`; empty for everything else.
     pub requests: Vec<String>,
-    /// The part of the text around the first match.
+    /// The part of the text that has most of what was looked for.
     pub snippet: Snippet,
 }
 

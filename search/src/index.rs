@@ -39,6 +39,8 @@ pub struct Index {
     current: Arc<RwLock<Arc<Inner>>>,
     /// Whether it must be made anew: it is damaged, of an earlier version, or made with other masks.
     stale: Arc<AtomicBool>,
+    /// Whether reading or writing it failed since it was examined.
+    doubted: Arc<AtomicBool>,
 }
 
 struct Inner {
@@ -99,6 +101,7 @@ impl Index {
             masks: Arc::new(masks),
             current: Arc::new(RwLock::new(Arc::new(inner))),
             stale: Arc::new(AtomicBool::new(stale)),
+            doubted: Arc::default(),
         }
     }
 
@@ -111,6 +114,10 @@ impl Index {
     /// # Errors
     /// [`SearchError::Query`] says what is wrong with the text or the page.
     pub fn search(&self, query: &Query) -> Result<Hits> {
+        self.watched(self.find(query))
+    }
+
+    fn find(&self, query: &Query) -> Result<Hits> {
         let expression = parse(&query.text, &query.now())?;
         let (limit, offset) = page(query)?;
         let inner = self.inner();
@@ -157,6 +164,10 @@ impl Index {
     /// # Errors
     /// The index's.
     pub fn session(&self, id: RecordingId) -> Result<Option<SessionRow>> {
+        self.watched(self.find_session(id))
+    }
+
+    fn find_session(&self, id: RecordingId) -> Result<Option<SessionRow>> {
         let searcher = self.searcher();
         let query = TermQuery::new(session_key(&self.fields, id), IndexRecordOption::Basic);
         // A session's own document has `high`, its commands have not: it comes first.

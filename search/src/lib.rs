@@ -23,6 +23,7 @@ mod line;
 #[doc(hidden)]
 pub mod load;
 mod mask;
+mod matches;
 mod origin;
 mod output;
 mod progress;

@@ -16,6 +16,8 @@ use rules::{RULES, Rule};
 const MOST_PATTERNS: usize = 64;
 /// Bytes that a compiled pattern may take.
 const SIZE: usize = 4 << 20;
+/// Bytes that a secret has at least, to be looked for where it does not look like one.
+const KNOWN_AGAIN: usize = 3;
 /// Bytes of a line after which the next may go on with it: terminals are at least this wide.
 const WRAPPED: usize = 20;
 
@@ -112,20 +114,46 @@ impl Masks {
 
     /// An argv without its secrets: also what follows an option that takes one.
     pub(crate) fn masked_argv(&self, argv: &[String]) -> Vec<String> {
-        let mut masked = Vec::with_capacity(argv.len());
-        for (at, element) in argv.iter().enumerate() {
-            let before = at.checked_sub(1).map(|before| argv[before].as_str()).filter(|before| before.starts_with('-'));
-            let joined = before.map(|before| format!("{before} {element}"));
-            let hidden = joined.as_deref().and_then(|joined| {
-                let start = joined.len() - element.len();
-                self.find(joined).into_iter().find(|(range, _)| range.start >= start && range.end == joined.len())
-            });
-            masked.push(match hidden {
-                Some((_, name)) => mask(name),
-                None => self.masked(element),
-            });
+        let masked = |(at, element): (usize, &String)| match self.of_option(argv, at) {
+            Some(name) => mask(name),
+            None => self.masked(element),
+        };
+        argv.iter().enumerate().map(masked).collect()
+    }
+
+    /// A message that may quote an argv, as that of a command that does not exist does: without the argv's secrets, whatever
+    /// stands around them there, and without its own.
+    pub(crate) fn masked_message(&self, message: &str, argv: &[String]) -> String {
+        let mut masked = message.to_owned();
+        for (secret, name) in self.secrets(argv) {
+            // Go escapes these two when it quotes (`%q`).
+            let escaped = secret.replace('\\', r"\\").replace('"', "\\\"");
+            masked = masked.replace(secret, &mask(name)).replace(&escaped, &mask(name));
         }
-        masked
+        self.masked(&masked)
+    }
+
+    /// What is masked of an argv, long enough to be known again, and what it is.
+    fn secrets<'a>(&'a self, argv: &'a [String]) -> Vec<(&'a str, &'a str)> {
+        let of_element = |(at, element): (usize, &'a String)| match self.of_option(argv, at) {
+            Some(name) => vec![(element.as_str(), name)],
+            None => self.find(element).into_iter().map(|(range, name)| (&element[range], name)).collect(),
+        };
+        let found = argv.iter().enumerate().flat_map(of_element);
+        let bare = found.map(|(secret, name)| (secret.trim_matches(['"', '\'']), name));
+        bare.filter(|(secret, _)| secret.len() >= KNOWN_AGAIN).collect()
+    }
+
+    /// What an element of an argv is, where it follows an option that takes a secret. All of it is: quotes and blanks in it
+    /// are no shell's.
+    fn of_option(&self, argv: &[String], at: usize) -> Option<&str> {
+        let before = argv[at.checked_sub(1)?].as_str();
+        if !before.starts_with('-') {
+            return None;
+        }
+        let joined = format!("{before} {}", argv[at]);
+        let start = joined.len() - argv[at].len();
+        self.find(&joined).into_iter().find(|(range, _)| range.start == start).map(|(_, name)| name)
     }
 
     /// Lines that follow each other, without their secrets: also such as go on over the end of a line, as a terminal

@@ -27,8 +27,10 @@ const MOST_LINES: usize = 64;
 /// Microseconds for which a line that may go on is not told of a live recording.
 const HELD_BACK: u64 = 1_000_000;
 
+/// Bytes of a line; longer ones are several.
+pub(crate) const LINE_BYTES: usize = 4096;
 /// What is made of a flood: longer lines are several, and of more lines a last one says how many were left out.
-const BOUNDS: Bounds = Bounds { line_bytes: 4096, per_second: 50_000, lines: 1_000_000 };
+const BOUNDS: Bounds = Bounds { line_bytes: LINE_BYTES, per_second: 50_000, lines: 1_000_000 };
 
 /// What a live session's output says of a flood, which is not read twice.
 const LATER: &str = "more output came at once: it can be searched when the session is over";

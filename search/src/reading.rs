@@ -22,7 +22,10 @@ const LONGEST_COMMAND: usize = 16 * 1024;
 /// What the header says of a session, and the manifest where there is one, without secrets.
 pub(crate) fn row(session: &Session, manifest: Option<&Manifest>, masks: &Masks) -> SessionRow {
     let mut row = SessionRow::new(session, manifest);
-    row.argv = masks.masked_argv(&row.argv);
+    if let Some(message) = row.message_mut() {
+        *message = masks.masked_message(message, &session.argv);
+    }
+    row.argv = masks.masked_argv(&session.argv);
     row.command = quoted(&row.argv);
     row
 }

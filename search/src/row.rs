@@ -60,6 +60,14 @@ impl SessionRow {
         }
     }
 
+    /// The same, to be masked.
+    pub(crate) fn message_mut(&mut self) -> Option<&mut String> {
+        match &mut self.outcome {
+            Some(Outcome::FailedToStart { message: text } | Outcome::EndedByGateway { reason: text, .. }) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether no end is known.
     pub fn is_live(&self) -> bool {
         self.outcome.is_none()

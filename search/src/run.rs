@@ -19,7 +19,7 @@ pub(crate) struct Run {
     pub(crate) cluster: String,
     /// `Kubectl-Session`
     pub(crate) id: String,
-    /// `Kubectl-Command`
+    /// `Kubectl-Command`, without secrets: a client may say anything.
     pub(crate) command: String,
     /// Time of the first request, microseconds since 1970.
     pub(crate) micros: i64,
@@ -33,12 +33,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// A run of which nothing is known but whose it is.
-    pub(crate) fn new(user: &str, request: &Request, micros: i64) -> Self {
+    pub(crate) fn new(user: &str, request: &Request, micros: i64, masks: &Masks) -> Self {
         Self {
             user: user.to_owned(),
             cluster: request.target.cluster.clone(),
             id: request.kubectl_session.clone(),
-            command: request.kubectl_command.clone(),
+            command: masks.masked(&request.kubectl_command),
             micros,
             session: None,
             lines: Vec::new(),
@@ -66,7 +66,7 @@ impl Run {
             changed = true;
         }
         if self.command.is_empty() && !request.kubectl_command.is_empty() {
-            self.command.clone_from(&request.kubectl_command);
+            self.command = masks.masked(&request.kubectl_command);
             changed = true;
         }
         is_of_interest(request) && self.add_line(Line::new(request, micros, masks)) || changed
@@ -134,7 +134,7 @@ mod tests {
     fn a_run_reads_like_what_was_done() {
         let masks = Masks::default();
         let get = request("get", "deployments", "web", 404);
-        let mut run = Run::new("ada", &get, 10);
+        let mut run = Run::new("ada", &get, 10, &masks);
         run.add(&get, 10, None, &masks);
         run.add(&request("create", "deployments", "web", 201), 11, None, &masks);
         assert_eq!(run.text(), "kubectl apply deployments web -n default");
@@ -145,8 +145,9 @@ mod tests {
     #[test]
     fn discovery_is_left_out() {
         let discovery = Request { verb: "get".to_owned(), code: 200, ..Request::default() };
-        let mut run = Run::new("ada", &discovery, 10);
-        assert!(!run.add(&discovery, 10, None, &Masks::default()));
+        let masks = Masks::default();
+        let mut run = Run::new("ada", &discovery, 10, &masks);
+        assert!(!run.add(&discovery, 10, None, &masks));
         assert_eq!(run.text(), "");
     }
 
@@ -154,8 +155,8 @@ mod tests {
     fn the_order_of_reading_does_not_matter() {
         let masks = Masks::default();
         let requests: Vec<_> = (0..40).map(|n| request("get", "pods", &format!("p{n}"), 200)).collect();
-        let mut forwards = Run::new("ada", &requests[0], 0);
-        let mut backwards = Run::new("ada", &requests[0], 39);
+        let mut forwards = Run::new("ada", &requests[0], 0, &masks);
+        let mut backwards = Run::new("ada", &requests[0], 39, &masks);
         for at in 0..40 {
             forwards.add(&requests[at], at as i64, None, &masks);
             backwards.add(&requests[39 - at], 39 - at as i64, None, &masks);

@@ -13,8 +13,9 @@ use crate::{
 
 /// Version of schema and documents. An index of another version is made anew.
 ///
-/// 5: documents have the image, and are counted by it and by pod.
-pub(crate) const VERSION: u32 = 5;
+/// 5: documents have the image, and are counted by it and by pod. 6: every part of a long token is found; messages and what
+/// kubectl says it is are without secrets; words over the cut of a long line are found.
+pub(crate) const VERSION: u32 = 6;
 
 /// The oldest version whose index can be searched, and added to, until one of this version is made: it has the same
 /// fields in the same order (an open index goes on with its handles), and documents that can be read.

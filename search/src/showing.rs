@@ -10,7 +10,7 @@ use crate::{
     query::Needle,
     row::time,
     run::{Line, Run},
-    snippet::{first_match, snippet},
+    snippet::{place, snippet},
 };
 
 impl Stored {
@@ -68,11 +68,10 @@ fn command(command: Command) -> Hit {
     Hit { source, ..of_session(Kind::Command, command.of, command.offset, command.text) }
 }
 
-/// The moment is that of the line in which the first match begins.
+/// The moment is that of the line that the snippet is about.
 fn output(output: &Output, needles: &[&Needle]) -> Hit {
     let text = output.text();
-    let first = first_match(&text, needles);
-    let line = text[..first].matches('\n').count();
+    let line = text[..place(&text, needles)].matches('\n').count();
     let offset = output.lines.get(line).map_or(0, |(offset, _)| *offset);
     of_session(Kind::Output, output.of.clone(), offset, text)
 }

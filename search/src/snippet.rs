@@ -1,27 +1,22 @@
-//! The part of a text around the first match, and what to mark in it.
+//! The part of a text around what was found, and what to mark in it.
 
 use std::ops::Range;
 
-use crate::{
-    Snippet,
-    query::Needle,
-    token::{Piece, pieces},
-};
+use crate::{Snippet, matches::Matches, query::Needle};
 
 /// Bytes of a snippet, about.
 const LENGTH: usize = 240;
-/// Bytes shown before the first match.
+/// Bytes shown before the match that it is about.
 const BEFORE: usize = 60;
 /// Ranges marked in one snippet.
 const MOST_RANGES: usize = 64;
 
 /// Cuts a snippet out of `text` and marks where `needles` are in it.
 pub(crate) fn snippet(text: &str, needles: &[&Needle]) -> Snippet {
-    let matches = joined(matches(text, needles));
-    let first = matches.first().map_or(0, |range| range.start);
-    let window = window(text, first);
+    let matches = Matches::of(text, needles);
+    let window = window(text, place_of(text, &matches));
     let (lead, tail) = (if window.start > 0 { "…" } else { "" }, if window.end < text.len() { "…" } else { "" });
-    let within = matches.into_iter().filter(|range| range.start < window.end && range.end > window.start);
+    let within = matches.ranges().into_iter().filter(|range| range.start < window.end && range.end > window.start);
     let moved = within.map(|range| {
         let place = |at: usize| at.clamp(window.start, window.end) - window.start + lead.len();
         place(range.start)..place(range.end)
@@ -30,72 +25,24 @@ pub(crate) fn snippet(text: &str, needles: &[&Needle]) -> Snippet {
     Snippet { text: format!("{lead}{}{tail}", &text[window]), ranges }
 }
 
-/// Where the first match begins; 0 where there is none.
-pub(crate) fn first_match(text: &str, needles: &[&Needle]) -> usize {
-    matches(text, needles).into_iter().map(|range| range.start).min().unwrap_or(0)
+/// Where the match begins that a snippet is about; 0 where there is none.
+pub(crate) fn place(text: &str, needles: &[&Needle]) -> usize {
+    place_of(text, &Matches::of(text, needles))
+}
+
+fn place_of(text: &str, matches: &Matches) -> usize {
+    matches.place(text, |at| window(text, at))
 }
 
 /// A window of [`LENGTH`] on character borders; all of a text that is not longer. It begins with a line where one
 /// begins shortly before the match.
-fn window(text: &str, first: usize) -> Range<usize> {
+fn window(text: &str, place: usize) -> Range<usize> {
     if text.len() <= LENGTH {
         return 0..text.len();
     }
-    let start = text.floor_char_boundary(first.saturating_sub(BEFORE).min(text.len() - LENGTH));
-    let start = text[start..first.max(start)].find('\n').map_or(start, |end| start + end + 1);
+    let start = text.floor_char_boundary(place.saturating_sub(BEFORE).min(text.len() - LENGTH));
+    let start = text[start..place.max(start)].find('\n').map_or(start, |end| start + end + 1);
     start..text.floor_char_boundary((start + LENGTH).min(text.len()))
-}
-
-fn matches(text: &str, needles: &[&Needle]) -> Vec<Range<usize>> {
-    if needles.is_empty() {
-        return Vec::new();
-    }
-    let pieces = pieces(text);
-    needles.iter().flat_map(|needle| needle.find(&pieces)).collect()
-}
-
-/// In order, with those that touch or overlap made one.
-fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    ranges.sort_unstable_by_key(|range| (range.start, range.end));
-    let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match joined.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => joined.push(range),
-        }
-    }
-    joined
-}
-
-impl Needle {
-    /// Where it is among the pieces of a text.
-    fn find(&self, pieces: &[Piece]) -> Vec<Range<usize>> {
-        let those = |fits: &dyn Fn(&Piece) -> bool| {
-            pieces.iter().filter(|piece| fits(piece)).map(|piece| piece.range.clone()).collect()
-        };
-        match self {
-            Self::Exact(text) => those(&|piece| piece.text == *text),
-            Self::Pattern(pattern) => those(&|piece| pattern.fits(&piece.text)),
-            Self::Phrase(phrase) => {
-                let starts = pieces.iter().filter(|piece| phrase.first().is_some_and(|(_, text)| piece.text == *text));
-                starts.filter_map(|start| phrase_at(pieces, start, phrase)).collect()
-            }
-            Self::Either(all) => all.iter().flat_map(|needle| needle.find(pieces)).collect(),
-        }
-    }
-}
-
-/// The phrase's range where it begins with `start`.
-fn phrase_at(pieces: &[Piece], start: &Piece, phrase: &[(usize, String)]) -> Option<Range<usize>> {
-    let mut end = start.range.end;
-    for (distance, text) in phrase.iter().skip(1) {
-        let position = start.position + distance;
-        // Pieces are in order of position.
-        let first = pieces.partition_point(|piece| piece.position < position);
-        let here = pieces[first..].iter().take_while(|piece| piece.position == position);
-        end = here.filter(|piece| piece.text == *text).map(|piece| piece.range.end).next()?;
-    }
-    Some(start.range.start..end)
 }
 
 #[cfg(test)]
@@ -133,6 +80,28 @@ mod tests {
         let shown = marked(&text, "needle");
         assert!(shown.starts_with('…') && shown.ends_with('…') && shown.contains(" [needle] "), "{shown}");
         assert!(shown.len() < LENGTH + 20);
+    }
+
+    #[test]
+    fn the_line_that_has_the_most_is_shown() {
+        let about = |text: &str, query: &str| {
+            let parsed = parse(query, &"2026-11-24T13:04:56Z[UTC]".parse().unwrap()).unwrap();
+            text[place(text, &parsed.needles())..].lines().next().unwrap().to_owned()
+        };
+        let text = "the end\nof the\nwas refused by the peer\nthe peer refused\n";
+        assert_eq!(about(text, "the refused"), "refused by the peer");
+        assert_eq!(about(text, "peer the refused"), "refused by the peer");
+        assert_eq!(about(text, "\"the peer\" of"), "of the", "a phrase is one");
+        assert_eq!(about("a\na\na\nb\na", "a b"), "b", "the rarest, where no line has more");
+        assert_eq!(about("a\nb\n", "a b"), "a");
+        assert_eq!(about("x", "a"), "x");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_where_it_has_the_most() {
+        let text = format!("the {} connection was refused by the peer {}", "x ".repeat(300), "y ".repeat(300));
+        let shown = marked(&text, "the refused");
+        assert!(shown.contains("was [refused] by [the] peer"), "{shown}");
     }
 
     #[test]

@@ -22,8 +22,9 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 /// Bytes of a piece that are looked at; what follows is not told apart.
 const LONGEST: usize = 200;
-/// Parts of one token that are found by themselves.
-const MOST_PARTS: usize = 32;
+/// Parts of one token that are found by themselves. No line of output has more, as its 4 KiB hold four parts in five
+/// bytes at most (`a/a.,`); a command without blanks may.
+const MOST_PARTS: usize = 4096;
 
 /// The tokenizer's name in the schema.
 pub(crate) const NAME: &str = "pieces";
@@ -44,23 +45,24 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     for token in split(text, 0, char::is_whitespace) {
         words.clear();
         find_words(text, token.clone(), &mut words);
-        let first = pieces.len();
+        let mut found: Vec<(usize, Range<usize>)> = Vec::with_capacity(words.len() + 1);
         for part in parts(text, token) {
-            let before = words.partition_point(|word| word.start < part.start);
-            push(&mut pieces, first, text, part, position + before);
+            found.push((words.partition_point(|word| word.start < part.start), part));
         }
-        for (at, word) in words.iter().enumerate() {
-            push(&mut pieces, first, text, word.clone(), position + at);
+        found.extend(words.iter().cloned().enumerate());
+        found.sort_by_key(|(at, _)| *at);
+        for (at, range) in found {
+            push(&mut pieces, text, range, position + at);
         }
-        pieces[first..].sort_by_key(|piece| piece.position);
         position += words.len().max(1);
     }
     pieces
 }
 
-fn push(pieces: &mut Vec<Piece>, first: usize, text: &str, range: Range<usize>, position: usize) {
+/// Adds a piece behind those of earlier positions, if it is not there at its own.
+fn push(pieces: &mut Vec<Piece>, text: &str, range: Range<usize>, position: usize) {
     let folded = fold(&text[range.clone()]);
-    let known = pieces[first..].iter().any(|piece| piece.position == position && piece.text == folded);
+    let known = pieces.iter().rev().take_while(|piece| piece.position == position).any(|piece| piece.text == folded);
     if !known {
         pieces.push(Piece { text: folded, range, position });
     }
@@ -153,14 +155,16 @@ fn find_words(text: &str, token: Range<usize>, words: &mut Vec<Range<usize>>) {
     words.extend(open.map(|start| start..token.end));
 }
 
-/// The token itself and what it is made of.
+/// The token itself and what it is made of, each once, [`MOST_PARTS`] at most.
 fn parts(text: &str, token: Range<usize>) -> Vec<Range<usize>> {
     let mut found = vec![trimmed(text, token.clone(), is_quote)];
     for part in split_range(text, token, is_separator) {
-        found.push(part.clone());
-        found.push(trimmed(text, part.clone(), |c| matches!(c, '.' | '!' | '?')));
-        found.extend(split_range(text, part, |c| c == '/'));
-        if found.len() > MOST_PARTS {
+        let sentence = trimmed(text, part.clone(), |c| matches!(c, '.' | '!' | '?'));
+        let names = split_range(text, part.clone(), |c| c == '/').filter(|name| *name != part && *name != sentence);
+        let shorter = (sentence != part).then(|| sentence.clone());
+        let whole = (part != found[0]).then(|| part.clone());
+        found.extend(whole.into_iter().chain(shorter).chain(names));
+        if found.len() >= MOST_PARTS {
             break;
         }
     }
@@ -279,6 +283,26 @@ mod tests {
                 assert!(text.is_char_boundary(piece.range.start) && text.is_char_boundary(piece.range.end));
                 assert_eq!(fold(&text[piece.range.clone()]), piece.text);
             }
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_long_token_is_found() {
+        let fields: Vec<String> = (0..500).map(|field| format!("f{field}=10.0.{field}.7")).collect();
+        let text = fields.join("&");
+        let found = pieces(&text);
+        for field in 0..500 {
+            let part = format!("10.0.{field}.7");
+            assert!(found.iter().any(|piece| piece.text == part && text[piece.range.clone()] == part), "{part}");
+        }
+        assert!(found.is_sorted_by_key(|piece| piece.position));
+    }
+
+    #[test]
+    fn a_line_of_output_has_no_more_parts_than_are_found() {
+        for dense in ["a/a.,", "a,", "a/a,", "a.,", "-,", "a/"] {
+            let text = dense.repeat(4096 / dense.len());
+            assert!(parts(&text, 0..text.len()).len() < MOST_PARTS, "{dense}");
         }
     }
 

@@ -146,6 +146,9 @@ pub struct Session {
     pub imported: Option<Box<Imported>>,
 }
 
+/// The `gateway` of imported recordings. No gateway may have the name.
+pub const IMPORTED: &str = "import";
+
 /// Where an imported recording came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {

@@ -134,6 +134,28 @@ pub enum What {
     },
 }
 
+impl What {
+    /// The event's name, as the entry has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Configured { .. } => "configured",
+            Self::Stopped => "stopped",
+            Self::Login { .. } => "login",
+            Self::Refused(_) => "refused",
+            Self::SessionOpened { .. } => "session_opened",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::Terminated { .. } => "terminated",
+            Self::Copied { .. } => "copied",
+            Self::Forwarded { .. } => "forwarded",
+            Self::Spool { .. } => "spool",
+            Self::Request(_) => "request",
+            Self::Viewed { .. } => "viewed",
+            Self::Imported { .. } => "imported",
+        }
+    }
+}
+
 /// What joins an entry to the requests of one kubectl run. `kubectl_session` is the client's claim: it joins entries of one
 /// person (`user`) only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,6 +44,22 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// As manifests and journal name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Exited { .. } => "exited",
+            Self::Ended => "ended",
+            Self::FailedToStart { .. } => "failed_to_start",
+            Self::EndedByGateway { .. } => "ended_by_gateway",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamGone => "upstream_gone",
+            Self::Interrupted => "interrupted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Bytes that crossed, by stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamTotals {

@@ -46,7 +46,11 @@
       });
       made.addEventListener("playing", () => (playing = true));
       made.addEventListener("pause", () => (playing = false));
-      made.addEventListener("ended", () => (playing = false));
+      made.addEventListener("ended", () => {
+        // Of a session that goes on, what was stored is over: what is on the screen now is next.
+        if (playing && place.dataset.after) location.assign(place.dataset.after);
+        playing = false;
+      });
       return made;
     }
 

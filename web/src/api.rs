@@ -88,9 +88,9 @@ async fn list_commands(
     Path(id): Path<String>,
 ) -> Answer<Vec<OneCommand>> {
     let id = recording(&id)?;
-    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
+    let summary = shared.player.summary(id).await.map_err(unreadable)?;
     shared.viewing(&login, id).await?;
-    let commands = commands::of(&shared, id, summary.manifest.as_ref()).await?;
+    let (commands, _) = commands::of(&shared, id, summary.manifest.as_ref()).await?;
     let one = |command: storage::Command| OneCommand {
         offset: command.micros as f64 / 1e6,
         source: command.source,

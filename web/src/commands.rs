@@ -5,13 +5,18 @@ use crate::{
     state::{State, unplayable},
 };
 
-/// The commands of a session: the manifest's, or while there is none, what the player finds in what is stored.
-pub(crate) async fn of(state: &State, id: RecordingId, manifest: Option<&Manifest>) -> Result<Vec<Command>, Failure> {
+/// The commands of a session: the manifest's, or while there is none, what the player finds; and whether these are all so far:
+/// of a session that goes on while the store is away, earlier ones may be out of reach.
+pub(crate) async fn of(
+    state: &State,
+    id: RecordingId,
+    manifest: Option<&Manifest>,
+) -> Result<(Vec<Command>, bool), Failure> {
     match manifest {
-        Some(manifest) => Ok(manifest.commands.clone()),
+        Some(manifest) => Ok((manifest.commands.clone(), true)),
         None => {
-            let index = state.player.index(id).await.map_err(unplayable)?;
-            Ok(index.markers.into_iter().map(command).collect())
+            let so_far = state.player.markers(id).await.map_err(unplayable)?;
+            Ok((so_far.markers.into_iter().map(command).collect(), so_far.whole))
         }
     }
 }

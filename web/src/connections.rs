@@ -35,9 +35,18 @@ pub(crate) async fn of(state: &State, session: &Session) -> Result<Vec<Connectio
     if session.kind != SessionKind::PortForward {
         return Ok(Vec::new());
     }
-    let mut chunks = state.recordings.chunks(session.id).await.map_err(unreadable)?;
+    // Of a session that goes on the store may have nothing yet, or be away: the page is there all the same.
+    let live = state.player.is_live(session.id);
+    let mut chunks = match state.recordings.chunks(session.id).await {
+        Err(_) if live => return Ok(Vec::new()),
+        chunks => chunks.map_err(unreadable)?,
+    };
     for _ in 0..CHUNKS {
-        let Some(piece) = chunks.next().await.map_err(unreadable)? else { break };
+        let piece = match chunks.next().await {
+            Err(_) if live => break,
+            piece => piece.map_err(unreadable)?,
+        };
+        let Some(piece) = piece else { break };
         let Piece::Lines { lines, .. } = piece else { continue };
         for event in cast::events(&lines).flatten().filter(|event| event.code == Code::Port) {
             if let Ok(port) = serde_json::from_str::<PortConnection>(&event.data)

@@ -22,6 +22,7 @@ mod links;
 mod live;
 mod login;
 mod logins;
+mod metrics;
 mod moment;
 mod page;
 mod pages;
@@ -36,6 +37,7 @@ mod views;
 mod web;
 
 pub use links::Links;
+pub use metrics::{Exposition, serve_metrics};
 pub use private_file::FileError;
 pub use state::{EndSession, Settings};
 pub use users::{UserError, Users};

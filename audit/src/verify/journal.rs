@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -19,20 +19,32 @@ const AHEAD: usize = 4;
 /// Largest object that is read. Lines of 64 MiB that do not compress, and the seal, stay below.
 const LARGEST: u64 = 80 << 20;
 
+/// What the header of a recording that was imported has as its gateway.
+const IMPORT: &str = "import";
+
 /// What the journals say of one session.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Session {
-    /// That it was opened.
-    pub(super) opened: bool,
-    /// That it ended, or was completed later.
+    /// That it ended, or was completed later; by whichever gateway.
     pub(super) ended: bool,
     /// When it was last spoken of.
     pub(super) micros: i64,
+    /// Gateways whose own journals have its opening or its end.
+    told_by: Vec<Arc<str>>,
     /// A recording of it was seen.
     recorded: bool,
 }
 
-/// What the journals say of sessions: some 60 bytes for each.
+impl Session {
+    /// Whether it may be a recording of `gateway`, as its header says. That gateway's own journal must have the opening, or
+    /// the end: one that was killed between header and opening tells only the end, at its next start. Another one that
+    /// completes a recording vouches for what it found in the store, which is not that somebody recorded it.
+    pub(super) fn is_of(&self, gateway: &str) -> bool {
+        self.told_by.iter().any(|teller| **teller == *gateway)
+    }
+}
+
+/// What the journals say of sessions: some 100 bytes for each.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(HashMap<RecordingId, Session>);
 
@@ -41,7 +53,7 @@ impl Sessions {
     pub(super) fn seen(&mut self, id: RecordingId) -> Option<Session> {
         let session = self.0.entry(id).or_default();
         session.recorded = true;
-        (session.opened || session.ended).then_some(*session)
+        (!session.told_by.is_empty()).then(|| session.clone())
     }
 
     /// Finds sessions of which nothing is recorded.
@@ -61,15 +73,17 @@ impl Sessions {
         }
     }
 
-    fn hear(&mut self, what: &What, micros: i64) {
-        let (id, opened, ended) = match what {
-            What::SessionOpened { session, .. } => (*session, true, false),
-            What::SessionEnded { session, .. } => (*session, false, true),
-            What::Imported { session, .. } => (*session, true, true),
+    fn hear(&mut self, journal: &Arc<str>, what: &What, micros: i64) {
+        let (id, teller, ended) = match what {
+            What::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
+            What::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
+            What::Imported { session, .. } => (*session, IMPORT.into(), true),
             _ => return,
         };
         let session = self.0.entry(id).or_default();
-        session.opened |= opened;
+        if !session.is_of(&teller) {
+            session.told_by.push(teller);
+        }
         session.ended |= ended;
         session.micros = session.micros.max(micros);
     }
@@ -86,7 +100,7 @@ pub(super) struct Heard<'a> {
 
 /// A gateway's journal on its way through the check.
 pub(super) struct Chain {
-    gateway: String,
+    gateway: Arc<str>,
     /// The last object that was listed.
     after: Option<Key>,
     /// After the object before.
@@ -118,7 +132,7 @@ fn own_seq(key: &Key, gateway: &str) -> Option<u64> {
 impl Chain {
     /// A gateway's, before its first object.
     pub(super) fn of(gateway: String) -> Self {
-        Self { gateway, after: None, tail: Tail::default(), last: None, intact: true, stopped: false }
+        Self { gateway: gateway.into(), after: None, tail: Tail::default(), last: None, intact: true, stopped: false }
     }
 
     /// The gateway.
@@ -243,7 +257,7 @@ impl Chain {
             if previous.is_some_and(|previous| previous != linked.prev) {
                 return wrong(Problem::Altered, "it was not written behind the line before it");
             }
-            if linked.gateway != self.gateway {
+            if *linked.gateway != *self.gateway {
                 return wrong(Problem::Foreign, "it is another gateway's");
             }
             previous = Some(chunk::hex(Sha256::digest(line).into()));
@@ -261,14 +275,14 @@ impl Chain {
         report.journal_entries += entries.len() as u64;
         self.stopped = entries.last().is_some_and(|entry| entry.what == What::Stopped);
         for entry in entries {
-            sessions.hear(&entry.what, entry.micros);
+            sessions.hear(&self.gateway, &entry.what, entry.micros);
         }
     }
 
     /// Tells where the journal ends.
     pub(super) fn end(&self, question: &Question, witnesses: &mut Witnesses, report: &mut Report) {
         let Some(seq) = self.last else { return };
-        witnesses.end(JournalHead { gateway: self.gateway.clone(), seq, sha256: chunk::hex(self.tail.object) });
+        witnesses.end(JournalHead { gateway: self.gateway.to_string(), seq, sha256: chunk::hex(self.tail.object) });
         if !self.stopped && !question.excerpt {
             report.note(format!(
                 "journal/{}/ does not end with `stopped`: the gateway runs, died, or what came last was removed",

@@ -95,20 +95,32 @@ pub(super) struct Checked {
     findings: Vec<Finding>,
     notes: Vec<String>,
     signature: Option<Signature>,
-    /// The journal has not said that it was opened.
-    doubtful: bool,
+    /// The gateway that its header names, where that one's journal has not spoken of it.
+    doubtful: Option<String>,
+}
+
+/// A recording of which the journal of the gateway that its header names has yet to speak.
+pub(super) struct Doubtful {
+    pub(super) id: RecordingId,
+    pub(super) gateway: String,
 }
 
 impl Checked {
-    /// Tells what was found. Returns the recording where the journal has yet to say that it was opened.
-    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<RecordingId> {
+    /// Tells what was found. Returns the recording where its gateway's journal has yet to speak of it.
+    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<Doubtful> {
         *(if self.finished { &mut report.recordings } else { &mut report.unfinished }) += 1;
         self.findings.into_iter().for_each(|finding| report.add(finding));
         self.notes.into_iter().for_each(|note| report.note(note));
         if let Some(signature) = self.signature {
             witnesses.signature(&signature, Key::manifest(self.id).as_str());
         }
-        self.doubtful.then_some(self.id)
+        self.doubtful.map(|gateway| Doubtful { id: self.id, gateway })
+    }
+
+    fn doubt(&mut self, session: Option<&Session>, gateway: &str) {
+        if !session.is_some_and(|session| session.is_of(gateway)) {
+            self.doubtful = Some(gateway.to_owned());
+        }
     }
 
     fn found(&mut self, object: impl ToString, problem: Problem, detail: impl Into<String>) {
@@ -129,13 +141,13 @@ pub(super) async fn check(
         findings: Vec::new(),
         notes: Vec::new(),
         signature: None,
-        doubtful: false,
+        doubtful: None,
     };
     match listed.manifest {
         Some(size) => {
             if let Some(manifest) = manifest(context, &listed, size, &mut checked).await? {
                 chunks(context, &listed, &manifest, &mut checked).await?;
-                checked.doubtful = !session.is_some_and(|session| session.opened);
+                checked.doubt(session.as_ref(), &manifest.session.gateway);
             }
         }
         None => unfinished(context, &listed, session, &mut checked).await?,
@@ -271,8 +283,12 @@ fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, Bytes)], ch
 /// Whose header it is, where it is another recording's.
 fn foreign(id: RecordingId, object: &[u8]) -> Option<RecordingId> {
     let lines = chunk::decompress(object, MAX_UNCOMPRESSED).ok()?;
-    let header = Header::parse(lines.split(|&byte| byte == b'\n').next()?).ok()?;
-    (header.kubetape.id != id).then_some(header.kubetape.id)
+    first_header(&lines).map(|header| header.kubetape.id).filter(|other| *other != id)
+}
+
+/// The header in the first of these lines.
+fn first_header(lines: &[u8]) -> Option<Header> {
+    Header::parse(lines.split(|&byte| byte == b'\n').next()?).ok()
 }
 
 /// The header says what the manifest says.
@@ -281,8 +297,7 @@ fn header(listed: &Listed, chunk: &Chunk, object: &[u8], manifest: &Manifest, ch
         return;
     }
     let lines = chunk::decompress(object, MAX_UNCOMPRESSED).unwrap_or_default();
-    let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    if !Header::parse(line).is_ok_and(|header| header.kubetape == manifest.session) {
+    if !first_header(&lines).is_some_and(|header| header.kubetape == manifest.session) {
         let detail = "its header is not what the manifest says of the session";
         checked.found(Key::chunk(listed.id, 0), Problem::Foreign, detail);
     }
@@ -297,19 +312,18 @@ async fn unfinished(
 ) -> Result<(), StoreError> {
     let folder = Key::recording_prefix(listed.id);
     let settled = |session: &Session| session.micros <= context.question.settled_micros;
-    match session {
-        Some(session) if session.ended && settled(&session) => {
+    // The header is stored before the journal is written: a gateway that dies in between leaves just it.
+    let unspoken = session.is_none() && listed.chunks.len() == 1;
+    match &session {
+        Some(session) if session.ended && settled(session) => {
             checked.found(Key::manifest(listed.id), Problem::Missing, "the journal says that the session ended");
         }
         Some(_) => checked.notes.push(format!(
             "{folder} has no manifest: the session is live, or its gateway died; nothing vouches for its {} chunks",
             listed.chunks.len()
         )),
-        // The header is stored before the journal is written: a gateway that dies in between leaves just it.
-        None if listed.chunks.len() == 1 => {
-            checked.notes.push(format!("{folder} has a header only, and no journal knows of it"));
-        }
-        None => checked.doubtful = true,
+        None if unspoken => checked.notes.push(format!("{folder} has a header only, and no journal knows of it")),
+        None => {}
     }
     for (place, (number, size)) in listed.chunks.iter().enumerate() {
         let key = Key::chunk(listed.id, *number);
@@ -323,12 +337,18 @@ async fn unfinished(
         }
         let Some(object) = read(context.store, &key).await? else { continue };
         checked.bytes += object.len() as u64;
-        if let Err(error) = chunk::decompress(&object, MAX_UNCOMPRESSED) {
-            checked.found(key, Problem::Altered, error.to_string());
-        } else if *number == 0
-            && let Some(other) = foreign(listed.id, &object)
-        {
-            checked.found(key, Problem::Foreign, format!("it is the header of recording {other}"));
+        match chunk::decompress(&object, MAX_UNCOMPRESSED) {
+            Err(error) => checked.found(key, Problem::Altered, error.to_string()),
+            Ok(lines) if *number == 0 => {
+                let header = first_header(&lines).map(|header| header.kubetape);
+                if !unspoken {
+                    checked.doubt(session.as_ref(), header.as_ref().map_or("", |header| &header.gateway));
+                }
+                if let Some(other) = header.filter(|header| header.id != listed.id) {
+                    checked.found(key, Problem::Foreign, format!("it is the header of recording {}", other.id));
+                }
+            }
+            Ok(_) => {}
         }
     }
     Ok(())

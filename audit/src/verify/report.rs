@@ -70,6 +70,8 @@ pub enum Verdict {
 pub struct Report {
     /// Whether trusted keys were given.
     pub vouched: bool,
+    /// Whether it was checked as an excerpt, which cannot show that anything is missing beside what it has.
+    pub excerpt: bool,
     /// Public keys that are kept beside the data.
     pub keys: u64,
     /// Journal objects read.

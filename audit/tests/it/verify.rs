@@ -201,6 +201,72 @@ async fn a_recording_that_is_gone_is_missed_by_the_journal_and_the_other_way_rou
 }
 
 #[tokio::test]
+async fn a_recording_is_known_by_the_journal_of_the_gateway_that_its_header_names() {
+    let (opened, ended) = ("session_opened", "session_ended");
+    let world = World::new().await;
+    for (gateway, told) in [
+        ("gone", &[("gone", opened), ("gone", ended)][..]),
+        // Another gateway completed it.
+        ("gone", &[("gone", opened), ("gw", ended)]),
+        // It was killed between header and entry, and told the end at its next start.
+        ("gone", &[("gone", ended)]),
+        ("import", &[("gw-import", "imported")]),
+    ] {
+        let (objects, _) = world.and_one_of(gateway, told).await;
+        let found = report(&objects, &world.question()).await;
+        assert_eq!((found.verdict(), &*found.findings), (Verdict::Proven, &[][..]), "{gateway}, {told:?}");
+    }
+    for (gateway, told) in [
+        ("gone", &[][..]),
+        // Somebody put header and chunks there, and had them completed.
+        ("gone", &[("gw", ended)]),
+        ("gone", &[("gw", opened), ("gw", ended)]),
+        ("gone", &[("gw-import", "imported")]),
+        ("import", &[("gw", opened), ("gw", ended)]),
+    ] {
+        let (objects, id) = world.and_one_of(gateway, told).await;
+        let found = report(&objects, &world.question()).await;
+        assert_eq!(problems(&found, Key::recording_prefix(id)), [Problem::Foreign], "{gateway}, {told:?}");
+        assert_eq!(found.findings.len(), 1, "{:?}", found.findings);
+    }
+}
+
+#[tokio::test]
+async fn without_a_manifest_a_recording_is_known_by_the_same_journal() {
+    let world = World::new().await;
+    for (told, foreign) in
+        [(&[("gone", "session_opened")][..], false), (&[("gw", "session_opened")], true), (&[], true)]
+    {
+        let (mut objects, id) = world.and_one_of("gone", told).await;
+        objects.remove(&Key::manifest(id));
+        let found = report(&objects, &world.question()).await;
+        assert_eq!(problems(&found, Key::recording_prefix(id)), vec![Problem::Foreign; foreign.into()], "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_calls_itself_an_export_is_no_excerpt() {
+    let world = World::new().await;
+    let id = world.recordings[1].to_string();
+    let about = Key::new("bundle.json").unwrap();
+    // The second life's recording, and all that the journal has of that life.
+    let removed = |objects: &mut Objects| {
+        objects.retain(|key, _| !key.as_str().contains(&id) && key.journal_seq().is_none_or(|seq| seq < 2));
+        objects
+            .insert(about.clone(), Bytes::from(format!(r#"{{"format":1,"recordings":["{}"]}}"#, world.recordings[0])));
+    };
+    let found = after(&world, removed).await;
+    assert_eq!(problems(&found, &about), [Problem::Foreign]);
+    assert_eq!(problems(&found, "journal/gw/"), [Problem::Missing]);
+
+    // Only who asks for it gets an excerpt's answer, and it is said to be one.
+    let mut objects = world.objects.clone();
+    removed(&mut objects);
+    let found = report(&objects, &Question { excerpt: true, ..world.question() }).await;
+    assert_eq!((found.verdict(), found.excerpt), (Verdict::Proven, true));
+}
+
+#[tokio::test]
 async fn a_journal_whose_end_is_cut_off_is_missed_by_what_was_signed_later() {
     let world = World::new().await;
     let last = world.heads[0].seq;

@@ -57,6 +57,23 @@ impl World {
         }
     }
 
+    /// The same objects, and a recording of which its header says that `gateway` made it; with what journals have of it, by
+    /// journal and event.
+    pub async fn and_one_of(&self, gateway: &str, told: &[(&str, &str)]) -> (Objects, RecordingId) {
+        let store: Arc<dyn Store> = Arc::new(memory(&self.objects).await);
+        // A process of its own, which knows nothing of how far other stores' journals had come.
+        let signer = Arc::new(Signer::from_pem(&self.new.to_pem().unwrap()).unwrap());
+        let id = id(3);
+        for (teller, event) in told {
+            let journal = journal(&store, &signer, teller).await;
+            journal.note("ann", entry(event, id)).await;
+            journal.note("", What::Stopped).await;
+            journal.close().await.unwrap();
+        }
+        record(&store, &signer, gateway, id).await;
+        (objects(&store).await, id)
+    }
+
     pub fn chunk(&self, recording: usize, number: u32) -> Key {
         Key::chunk(self.recordings[recording], number)
     }
@@ -72,11 +89,16 @@ impl World {
 }
 
 pub async fn report(objects: &Objects, question: &verify::Question) -> verify::Report {
+    let store: Arc<dyn Store> = Arc::new(memory(objects).await);
+    verify::verify(&store, question, &mut |_| {}).await.unwrap()
+}
+
+async fn memory(objects: &Objects) -> Memory {
     let memory = Memory::new();
     for (key, object) in objects {
         memory.put_new(key, object.clone()).await.unwrap();
     }
-    verify::verify(&(Arc::new(memory) as Arc<dyn Store>), question, &mut |_| {}).await.unwrap()
+    memory
 }
 
 async fn objects(store: &Arc<dyn Store>) -> Objects {
@@ -90,22 +112,37 @@ async fn objects(store: &Arc<dyn Store>) -> Objects {
 
 /// Start, one session, stop.
 async fn life(store: &Arc<dyn Store>, signer: &Arc<Signer>, number: u64) -> RecordingId {
-    let settings = JournalSettings { signer: Arc::clone(signer), ..JournalSettings::default() };
-    let journal = Journal::open(Arc::clone(store), "gw", settings).await.unwrap();
+    let journal = journal(store, signer, "gw").await;
     journal.note("", What::Started { version: "1".to_owned(), config: String::new() }).await;
-    let id = RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)));
-    let opened = What::SessionOpened { session: id, request: Request::default() };
-    journal.note_durably("ann", opened).await.unwrap();
-    record(store, signer, id).await;
-    let ended = json!({ "event": "session_ended", "session": id, "outcome": "exited", "exit_code": 42 });
-    journal.note("ann", serde_json::from_value(ended).unwrap()).await;
+    let id = id(number);
+    journal.note_durably("ann", entry("session_opened", id)).await.unwrap();
+    record(store, signer, "gw", id).await;
+    journal.note("ann", entry("session_ended", id)).await;
     journal.note("", What::Stopped).await;
     journal.close().await.unwrap();
     id
 }
 
-async fn record(store: &Arc<dyn Store>, signer: &Signer, id: RecordingId) {
-    let header = header(id);
+async fn journal(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str) -> Journal {
+    let settings = JournalSettings { signer: Arc::clone(signer), ..JournalSettings::default() };
+    Journal::open(Arc::clone(store), gateway, settings).await.unwrap()
+}
+
+fn id(number: u64) -> RecordingId {
+    RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)))
+}
+
+fn entry(event: &str, session: RecordingId) -> What {
+    match event {
+        "session_opened" => What::SessionOpened { session, request: Request::default() },
+        "session_ended" => What::SessionEnded { session, outcome: Outcome::Exited { exit_code: 42 } },
+        "imported" => What::Imported { session, file: "a.cast".to_owned(), sha256: String::new() },
+        other => panic!("{other}"),
+    }
+}
+
+async fn record(store: &Arc<dyn Store>, signer: &Signer, gateway: &str, id: RecordingId) {
+    let header = header(gateway, id);
     let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
     write_event(&mut lines[1], 100, Code::Output, "one\r\n");
     write_event(&mut lines[2], 200, Code::Output, "two\r\n");
@@ -128,11 +165,11 @@ async fn record(store: &Arc<dyn Store>, signer: &Signer, id: RecordingId) {
     store.put_new(&Key::manifest(id), manifest).await.unwrap();
 }
 
-fn header(id: RecordingId) -> Header {
+fn header(gateway: &str, id: RecordingId) -> Header {
     let header = json!({
         "version": 2, "width": 80, "height": 24, "timestamp": 1_795_348_800, "command": "sh", "title": "a pod",
         "kubetape": {
-            "id": id, "kind": "exec", "started_micros": 1_795_348_800_000_000_i64, "gateway": "gw",
+            "id": id, "kind": "exec", "started_micros": 1_795_348_800_000_000_i64, "gateway": gateway,
             "principal": { "name": "ann", "groups": [], "credential": "token", "credential_id": "1" },
             "target": { "cluster": "c" }, "impersonation": { "user": "ann", "groups": [] },
             "rule": "all", "input": "never", "argv": ["sh"], "tty": true, "stdin": true,

@@ -177,9 +177,54 @@ async fn malformed_upgrades() {
     let h2c = get("/clusters/c/api", &jane)
         .replace("\r\n\r\n", "\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
     refused(&mut world, h2c, 400).await;
+    let lengths = get("/clusters/c/api", &jane)
+        .replace("\r\n\r\n", "\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert!(refused(&mut world, lengths, 400).await.contains("read in two ways"));
     let plain = get(EXEC, &jane);
     assert_eq!(refused(&mut world, plain, 400).await, "Upgrade request required");
     refused(&mut world, good.replacen("GET", "PUT", 1), 405).await;
+    let stored = world.stop().await;
+    // All that could be read, with whom and what is known of it.
+    let (of_jane, of_nobody) = (stored.refusals_of("jane"), stored.refusals_of(""));
+    assert_eq!((of_jane.len(), of_nobody.len()), (19, 1));
+    assert!(of_nobody[0].reason.contains("more than one Authorization"), "{of_nobody:?}");
+    let of_exec = of_jane.iter().filter(|request| (request.verb.as_str(), &*request.target.name) == ("exec", "web"));
+    assert_eq!(of_exec.count(), 17);
+    assert!(of_jane.iter().any(|request| request.reason.contains("only websocket and SPDY/3.1")));
+    assert!(stored.headers.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_journalled_where_a_certificate_says_whose_it_is() {
+    let mut world = World::new().await;
+    let (certificate, key) = world.authority.issue_client("ann", &[], Duration::from_secs(3600)).unwrap();
+    for request in ["GET / HTTP/1.1\r\nUpgrade : websocket\r\n\r\n", "no HTTP at all\r\n\r\n"] {
+        let mut client = world.client_with(&certificate, &key).await;
+        client.send(request).await;
+        client.answer().await.status(400);
+        refused(&mut world, request, 400).await;
+    }
+    let stored = world.stop().await;
+    let codes: Vec<u16> = stored.refusals_of("ann").iter().map(|request| request.code).collect();
+    assert_eq!((codes, stored.refusals().len()), (vec![400, 400], 2));
+}
+
+#[tokio::test]
+async fn more_strangers_than_are_told_one_by_one_are_summed_up() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    // All at once, so that they take less than the six seconds in which all could be told.
+    client.send(get("/clusters/c/api", "kt_0_x").repeat(300)).await;
+    for _ in 0..300 {
+        client.answer().await.status(401);
+    }
+    drop(client);
+    let stored = world.stop().await;
+    let more = |reason: &str| reason.split_once(" more without a good credential")?.0.parse::<usize>().ok();
+    let (sums, told): (Vec<_>, Vec<_>) =
+        stored.refusals_of("").into_iter().map(|request| more(&request.reason)).partition(Option::is_some);
+    assert!(!sums.is_empty() && told.len() < 300, "{}", told.len());
+    assert_eq!(told.len() + sums.into_iter().flatten().sum::<usize>(), 300);
 }
 
 #[tokio::test]
@@ -191,6 +236,9 @@ async fn heads_without_an_end() {
     refused(&mut world, lines, 431).await;
     let long = get(&format!("/clusters/c/api/v1/pods?labelSelector={}", "x".repeat(70_000)), &world.jane);
     refused(&mut world, long, 414).await;
+    let stored = world.stop().await;
+    let [request] = stored.refusals_of("jane")[..] else { panic!("{:?}", stored.journal) };
+    assert_eq!((request.code, &*request.verb, &*request.target.resource), (414, "list", "pods"));
 }
 
 #[tokio::test]
@@ -229,7 +277,7 @@ async fn a_store_that_cannot_be_written() {
 
 #[tokio::test]
 async fn strangers_do_not_hold_h2_connections() {
-    let world = World::with(|settings| settings.limits.head = Duration::from_millis(300)).await;
+    let world = World::with(|settings| settings.limits.head = Duration::from_secs(3)).await;
     let mut client = world.client().await;
     // The preface and empty SETTINGS, and nothing after them.
     client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;

@@ -270,6 +270,10 @@ async fn more_sessions_than_a_person_may_have_are_refused_until_one_ends() {
     drop((first, upstream));
     world.gateway.left(live).await;
     session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    let stored = world.stop().await;
+    let [request] = stored.refusals_of("jane")[..] else { panic!("{:?}", stored.journal) };
+    assert_eq!((request.code, &*request.verb, &*request.target.name), (429, "exec", "web"));
+    assert_eq!((&request.reason, &*request.kubectl_session), (&refused, "s-1"));
 }
 
 #[tokio::test]

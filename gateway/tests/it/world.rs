@@ -49,6 +49,15 @@ impl World {
     }
 
     pub async fn bounded(bounds: storage::spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::waiting(Duration::from_millis(500), bounds, change).await
+    }
+
+    /// Sessions wait so long for room in the spool.
+    pub async fn waiting(
+        patience: Duration,
+        bounds: storage::spool::Bounds,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let store = Fallible::new();
@@ -65,7 +74,7 @@ impl World {
         let recorder_settings = recorder::Settings {
             gateway: "gw".to_owned(),
             chunk_age: Duration::from_millis(50),
-            patience: Duration::from_millis(500),
+            patience,
             ..Default::default()
         };
         let spool = storage::Spool::open(folder.path().join("spool"), bounds).unwrap();
@@ -79,7 +88,8 @@ impl World {
             recorder: recorder.clone(),
             journal: journal.clone(),
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
-            limits: Limits { fallback: Duration::from_millis(300), image: Duration::ZERO, ..Limits::default() },
+            // A retry may come late on a busy machine; `stop` waits for none.
+            limits: Limits { fallback: Duration::from_secs(3600), image: Duration::ZERO, ..Limits::default() },
         };
         change(&mut settings);
         let gateway = Gateway::new(settings).unwrap();
@@ -121,7 +131,7 @@ impl World {
         self.shutdown.cancel();
         self.served.await.unwrap();
         let _ = self.journal.close().await;
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.recorder.drained()).await;
+        tokio::time::timeout(Duration::from_secs(120), self.recorder.drained()).await.expect("all is stored");
         Stored::read(&*self.store, &self.store).await
     }
 }
@@ -168,12 +178,17 @@ impl Stored {
     }
 
     pub fn refusals(&self) -> Vec<&storage::journal::Request> {
-        let refused = |entry: &'_ Entry| matches!(entry.what, What::Refused(_));
-        let refused = self.journal.iter().filter(|entry| refused(entry));
-        refused
-            .filter_map(|entry| if let What::Refused(request) = &entry.what { Some(request) } else { None })
-            .collect()
+        self.journal.iter().filter_map(refused).collect()
     }
+
+    /// Those of one person; of nobody, where the name is empty.
+    pub fn refusals_of(&self, user: &str) -> Vec<&storage::journal::Request> {
+        self.journal.iter().filter(|entry| entry.user == user).filter_map(refused).collect()
+    }
+}
+
+fn refused(entry: &Entry) -> Option<&storage::journal::Request> {
+    if let What::Refused(request) = &entry.what { Some(request) } else { None }
 }
 
 fn stream(lines: &[u8], code: Code) -> String {

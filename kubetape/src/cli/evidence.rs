@@ -19,12 +19,15 @@ were given (`kubetape key show` prints it). In the configured store the gateway'
 Where the end of a journal is cut off with all that was signed after it, only what you know from elsewhere shows it: \
 keep what --save-heads writes, and give it to --heads the next time.
 
+An export is a part of a store, with a part of its journal. That it is one you say (--bundle): in a store the same parts \
+would be missing. It is checked for what it has; that nothing was left out of it only the store can show.
+
 Examples:
   kubetape verify                                   the configured store
   kubetape verify 0198f2                            one recording of it, and the journal
   kubetape verify recordings/2026/11                those of a month
   kubetape verify ./copy-of-the-bucket --key kubetape.pub
-  kubetape verify ./bundle --key kubetape.pub --json
+  kubetape verify ./bundle --bundle --key kubetape.pub --json
 
 Exit status: 0 everything is proven; 1 something is wrong; 2 it could not be checked; 3 nothing is wrong, but no key \
 was given and nothing vouches for those in the store.")]
@@ -36,6 +39,9 @@ pub struct Verify {
     /// A public key that you trust: a file (PEM, or keys/ID.json), or a key's id; may be repeated
     #[arg(long = "key", value_name = "FILE|ID")]
     pub keys: Vec<String>,
+    /// PLACE is an export: not a whole store, nor whole journals
+    #[arg(long)]
+    pub bundle: bool,
     /// How far the journals had come once, as --save-heads wrote it
     #[arg(long, value_name = "FILE")]
     pub heads: Option<PathBuf>,

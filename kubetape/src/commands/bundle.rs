@@ -24,34 +24,58 @@ const FORMAT: &str = include_str!("../../../docs/format.md");
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
 
-/// Writes the folder; it must not be there, or be empty.
-pub async fn write(store: &Arc<dyn Store>, id: RecordingId, folder: &Path) -> Result<()> {
-    let failed = || format!("cannot write {}", folder.display());
-    make(folder).with_context(failed)?;
-    let empty = std::fs::read_dir(folder).with_context(failed)?.next().is_none();
-    ensure!(empty, "{} is there and not empty: name a new folder (--output)", folder.display());
-    let mut objects = listed(store, &Key::recording_prefix(id)).await?;
-    ensure!(!objects.is_empty(), "there is no recording {id}: see `kubetape ls`");
-    objects.extend(listed(store, "keys/").await?);
-    let spoken_of = journal(store, id).await?;
-    let told = spoken_of.len();
-    objects.extend(spoken_of);
-    for key in &objects {
-        let object = store.read(key).await.with_context(|| format!("cannot read {key}"))?;
-        put(&folder.join(key.as_str()), &object)?;
+/// What will be in the folder.
+pub struct Bundle<'a> {
+    store: &'a Arc<dyn Store>,
+    id: RecordingId,
+    folder: &'a Path,
+    objects: Vec<Key>,
+    /// How many of them are of the journal.
+    told: usize,
+}
+
+impl<'a> Bundle<'a> {
+    /// Lists the objects, and makes the folder; it must not be there, or be empty. Nothing of the recording is in it yet.
+    ///
+    /// # Errors
+    /// There is no such recording, the folder is in use, or the store or the folder fails.
+    pub async fn gather(store: &'a Arc<dyn Store>, id: RecordingId, folder: &'a Path) -> Result<Self> {
+        let failed = || format!("cannot write {}", folder.display());
+        make(folder).with_context(failed)?;
+        let empty = std::fs::read_dir(folder).with_context(failed)?.next().is_none();
+        ensure!(empty, "{} is there and not empty: name a new folder (--output)", folder.display());
+        let mut objects = listed(store, &Key::recording_prefix(id)).await?;
+        ensure!(!objects.is_empty(), "there is no recording {id}: see `kubetape ls`");
+        objects.extend(listed(store, "keys/").await?);
+        let spoken_of = journal(store, id).await?;
+        let told = spoken_of.len();
+        objects.extend(spoken_of);
+        Ok(Self { store, id, folder, objects, told })
     }
-    let about = serde_json::json!({
-        "format": 1,
-        "recordings": [id],
-        "written_micros": Timestamp::now().as_microsecond(),
-        "written_by": concat!("kubetape ", env!("CARGO_PKG_VERSION")),
-    });
-    put(&folder.join(BUNDLE), format!("{about:#}\n").as_bytes())?;
-    put(&folder.join("README.txt"), readme(id).as_bytes())?;
-    put(&folder.join("format.md"), FORMAT.as_bytes())?;
-    put(&folder.join("verify.py"), VERIFIER.as_bytes())?;
-    eprintln!("{}: {} objects, of them {told} of the journal", folder.display(), objects.len());
-    Ok(())
+
+    /// Writes the folder.
+    ///
+    /// # Errors
+    /// An object cannot be read, or a file not be written.
+    pub async fn write(&self) -> Result<()> {
+        let Self { store, id, folder, objects, told } = self;
+        for key in objects {
+            let object = store.read(key).await.with_context(|| format!("cannot read {key}"))?;
+            put(&folder.join(key.as_str()), &object)?;
+        }
+        let about = serde_json::json!({
+            "format": 1,
+            "recordings": [id],
+            "written_micros": Timestamp::now().as_microsecond(),
+            "written_by": concat!("kubetape ", env!("CARGO_PKG_VERSION")),
+        });
+        put(&folder.join(BUNDLE), format!("{about:#}\n").as_bytes())?;
+        put(&folder.join("README.txt"), readme(*id).as_bytes())?;
+        put(&folder.join("format.md"), FORMAT.as_bytes())?;
+        put(&folder.join("verify.py"), VERIFIER.as_bytes())?;
+        eprintln!("{}: {} objects, of them {told} of the journal", folder.display(), objects.len());
+        Ok(())
+    }
 }
 
 async fn listed(store: &Arc<dyn Store>, prefix: &str) -> Result<Vec<Key>> {
@@ -133,9 +157,10 @@ fn readme(id: RecordingId) -> String {
          keys/         the public keys that it may be signed with, and who introduced them\n\
          format.md     what all of it means\n\n\
          Check it with the public key that you were given apart from this folder (the keys in it came with the data, \
-         and prove nothing by themselves):\n\n\
-         \x20   kubetape verify . --key kubetape.pub\n\
-         \x20   python3 verify.py . --key kubetape.pub          # needs the packages cryptography and zstandard\n\n\
+         and prove nothing by themselves), as the excerpt of a store that it is:\n\n\
+         \x20   kubetape verify . --bundle --key kubetape.pub\n\
+         \x20   python3 verify.py . --bundle --key kubetape.pub    # needs the packages cryptography and zstandard\n\n\
+         \"proven\" is said of what is here. Whether anything was left out only the whole store can show.\n\n\
          Watch it:\n\n\
          \x20   zstdcat {folder}0*.cast.zst | asciinema play -\n",
         folder = Key::recording_prefix(id)

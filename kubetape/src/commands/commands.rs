@@ -6,6 +6,7 @@ use serde::Serialize;
 use storage::{Command, CommandSource, Evidence, RecordingId, Recordings, Summary};
 use transcript::Commands;
 
+use super::viewing::{self, How};
 use crate::{
     cli,
     config::Config,
@@ -18,6 +19,7 @@ pub async fn run(config: &Config, wanted: &cli::Commands) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
     let summary = recorded::summary(&recordings, id).await?;
+    viewing::note(config, id, How::Play).await?;
     let started = summary.header.kubetape.started_micros;
     let commands = commands(&recordings, id, summary).await?;
     let rows: Vec<Row> = commands.into_iter().map(|command| Row::new(started, command)).collect();

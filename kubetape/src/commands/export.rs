@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use player::{Player, PlayerError, PlayerSettings};
-use storage::Recordings;
+use storage::{RecordingId, Recordings};
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use super::viewing::{self, How};
 use crate::{
     cli::{self, Format, StreamName},
-    commands::bundle,
+    commands::bundle::Bundle,
     config::Config,
     lookup, wiring,
 };
@@ -39,7 +39,9 @@ async fn to_folder(config: &Config, wanted: &cli::Export) -> Result<()> {
     let folder = wanted.output.as_deref().context("--format bundle is a folder: name it with --output")?;
     let store = wiring::store_to_read(config).await?;
     let id = lookup::recording(&Recordings::new(store.clone()), &wanted.id).await?;
-    bundle::write(&store, id, folder).await
+    let bundle = Bundle::gather(&store, id, folder).await?;
+    viewing::note(config, id, How::Export).await?;
+    bundle.write().await
 }
 
 /// None for what is not one file.
@@ -59,7 +61,7 @@ fn format(wanted: &cli::Export) -> Result<Option<player::Format>> {
 }
 
 /// The file is there when it is whole. A device or a pipe, such as `/dev/null`, is written to and not replaced.
-async fn to_file(player: &Player, id: storage::RecordingId, format: player::Format, file: &Path) -> Result<()> {
+async fn to_file(player: &Player, id: RecordingId, format: player::Format, file: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", file.display());
     if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
         let out = tokio::fs::OpenOptions::new().write(true).open(file).await.with_context(failed)?;
@@ -74,7 +76,7 @@ async fn to_file(player: &Player, id: storage::RecordingId, format: player::Form
 
 async fn write(
     player: &Player,
-    id: storage::RecordingId,
+    id: RecordingId,
     format: player::Format,
     out: impl AsyncWrite + Unpin + Send,
 ) -> Result<()> {

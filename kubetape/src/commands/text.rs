@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use transcript::{Bounds, Line, Lines, Stream};
 
+use super::viewing::{self, How};
 use crate::{cli, config::Config, lookup, output::plain, recorded, time, wiring};
 
 pub async fn run(config: &Config, wanted: &cli::Text) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
     let session = recorded::summary(&recordings, id).await?.header.kubetape;
+    viewing::note(config, id, How::Play).await?;
     let mut out = Out { out: BufWriter::new(io::stdout()), started: session.started_micros, json: wanted.json };
     let mut lines = Lines::new(session.tty, Bounds::NONE);
     recorded::each_event(&recordings, id, &mut |event| {

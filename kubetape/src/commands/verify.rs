@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use audit::verify::{Progress, Question, Report, Trust, Verdict, verify};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -50,6 +50,7 @@ pub async fn run(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> R
 }
 
 async fn check(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<u8> {
+    agree(wanted)?;
     let trusted = wanted.keys.iter().map(|key| trust(key)).collect::<Result<Vec<_>>>()?;
     let heads = wanted.heads.as_deref().map(heads).transpose()?.unwrap_or_default();
     let grace = i64::try_from(wanted.grace.0.as_micros()).unwrap_or(i64::MAX);
@@ -80,6 +81,15 @@ async fn check(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> Res
         output::json(&reports)?;
     }
     Ok([0, 3, 1][usize::from(status)])
+}
+
+/// What is asked of a bundle can be answered from one.
+fn agree(wanted: &cli::Verify) -> Result<()> {
+    let whole = "is of whole journals, and a bundle has parts of them only (--bundle): check the store with it";
+    ensure!(!wanted.bundle || wanted.heads.is_none(), "--heads {whole}");
+    ensure!(!wanted.bundle || wanted.save_heads.is_none(), "--save-heads {whole}");
+    ensure!(!wanted.bundle || !wanted.places.is_empty(), "--bundle is of exported folders: name one");
+    Ok(())
 }
 
 /// Of two verdicts the graver counts.
@@ -125,7 +135,9 @@ async fn places(wanted: &cli::Verify, trusted: &[Trust], config: impl Fn() -> Re
     let mut places = Vec::new();
     for name in &wanted.places {
         places.push(if Path::new(name).is_dir() {
-            folder(name, trusted).await?
+            folder(name, trusted, wanted.bundle).await?
+        } else if wanted.bundle {
+            bail!("{name} is no folder: --bundle is of folders that `kubetape export --format bundle` wrote");
         } else {
             configured(&config()?, Some(name), trusted).await?
         });
@@ -136,7 +148,9 @@ async fn places(wanted: &cli::Verify, trusted: &[Trust], config: impl Fn() -> Re
     Ok(places)
 }
 
-async fn folder(name: &str, trusted: &[Trust]) -> Result<Place> {
+/// A folder, which is an excerpt where the asker says so: a file in it that said so could be put there by whoever removed
+/// the rest.
+async fn folder(name: &str, trusted: &[Trust], excerpt: bool) -> Result<Place> {
     let path = Path::new(name);
     if !["recordings", "journal", "keys"].iter().any(|part| path.join(part).is_dir()) {
         bail!("{name} is no store and no export: it has none of the folders recordings, journal and keys");
@@ -146,7 +160,7 @@ async fn folder(name: &str, trusted: &[Trust]) -> Result<Place> {
         name: name.to_owned(),
         store: Arc::new(store),
         within: String::new(),
-        excerpt: path.join(BUNDLE).exists(),
+        excerpt,
         trusted: trusted.to_vec(),
         head: None,
         whose: "given",
@@ -218,6 +232,11 @@ fn tell(place: &Place, report: &Report) -> Result<()> {
             line(format_args!("… and {} more", report.more_findings))?;
         }
         line("")?;
+        if report.findings.iter().any(|finding| finding.object == BUNDLE) {
+            line(format_args!(
+                "{BUNDLE} lies at the top of exports: what you know to be one is checked with --bundle"
+            ))?;
+        }
     }
     Ok(line(verdict(report))?)
 }
@@ -225,6 +244,15 @@ fn tell(place: &Place, report: &Report) -> Result<()> {
 fn verdict(report: &Report) -> String {
     let wrong = report.findings.len() as u64 + report.more_findings;
     match report.verdict() {
+        Verdict::Proven if report.excerpt => {
+            "proven, as an excerpt: what is here is as it was written by holders of keys \
+                                              that you trust; whether anything was left out of it cannot be told"
+                .to_owned()
+        }
+        Verdict::NotVouched if report.excerpt => "not vouched for, and an excerpt: the signatures are right, but the \
+                                                  keys come from the data itself, and whether anything was left out of \
+                                                  it cannot be told. Give a key that you trust: --key"
+            .to_owned(),
         Verdict::Proven => "proven: everything is as it was written by holders of keys that you trust".to_owned(),
         Verdict::NotVouched => "not vouched for: the signatures are right, but the keys come from the data itself: \
                                 nothing vouches for them. Give a key that you trust: --key"

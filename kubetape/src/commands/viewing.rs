@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use audit::{Journal, JournalSettings};
 use storage::{RecordingId, journal::What};
 
@@ -15,7 +15,7 @@ use crate::{
 /// What is done with a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It is played.
+    /// It is played, or what it says is read.
     Play,
     /// It is watched while it goes on.
     Live,
@@ -41,7 +41,9 @@ impl How {
 /// A gateway runs here and does not take it. Then the recording is not to be shown.
 pub async fn note(config: &Config, session: RecordingId, how: How) -> Result<()> {
     let request = Request::Viewed { session, how: how.word().to_owned() };
-    match control::ask_if_there(config, &request).await.context("what cannot be journalled is not shown")? {
+    let answer = control::ask_if_there(config, &request).await;
+    // In words alone: a gateway that hangs up is a broken pipe too, and would pass for a reader of stdout who has seen enough.
+    match answer.map_err(|error| anyhow!("what cannot be journalled is not shown: {error:#}"))? {
         Some(Answer::Noted) => {}
         Some(_) => bail!("the gateway gave another answer"),
         None => {

@@ -33,6 +33,8 @@ pub struct File {
     pub search: Search,
     /// The pages for auditors.
     pub web: Web,
+    /// Numbers for a monitoring system.
+    pub metrics: Metrics,
     /// What a gateway needs to keep besides recordings.
     pub state: State,
     /// What the program says about itself on stderr.
@@ -260,6 +262,14 @@ pub struct Web {
     pub certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub key: Option<PathBuf>,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Address to listen on; none is served where it is left out.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[state]`

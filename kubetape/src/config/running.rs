@@ -41,6 +41,8 @@ pub struct Config {
     pub masks: search::Masks,
     /// The pages; none where they are switched off.
     pub web: Option<Web>,
+    /// Where numbers for a monitoring system are served.
+    pub metrics: Option<SocketAddr>,
     /// The CA, tokens, users.
     pub state: PathBuf,
     /// What the program says about itself.
@@ -246,6 +248,7 @@ impl Config {
             masks: search::Masks::new(&raw.search.mask.unwrap_or_default())
                 .with_context(|| format!("{}: search.mask", file.display()))?,
             web,
+            metrics: raw.metrics.listen,
             state,
             log: raw.log,
             written,
@@ -295,6 +298,11 @@ impl Reader<'_> {
         ensure!(
             is_name(&name),
             "{}: {name:?} is part of keys in storage: use letters, digits, `-`, `_` and `.`",
+            self.at("gateway.name")
+        );
+        ensure!(
+            name != storage::cast::IMPORTED,
+            "{}: {name:?} stands for recordings that were made of files: choose another name",
             self.at("gateway.name")
         );
         let listen = raw.listen.unwrap_or(GATEWAY_LISTEN);

@@ -56,6 +56,7 @@ async fn whatever_is_done_to_a_store_is_found() {
     assert_eq!((found.verdict(), found.findings), (Verdict::Proven, Vec::new()));
     assert!(found.recordings >= 1 && found.journal_objects >= 4 && found.keys == 2, "{whole:?}");
 
+    what_calls_itself_an_export(&whole, &question).await;
     let mut objects = whole.clone();
     for (key, object) in &whole {
         let wrong = async |objects: &Objects, what: &str| {
@@ -85,4 +86,24 @@ async fn whatever_is_done_to_a_store_is_found() {
         wrong(&objects, "copied").await;
         objects.remove(&beside);
     }
+}
+
+/// A recording is removed with all journal objects that speak of it, and a file is added that says that this is an export.
+async fn what_calls_itself_an_export(whole: &Objects, question: &Question) {
+    let manifest = whole.keys().find(|key| key.file_name() == "manifest.json").unwrap();
+    let id = manifest.as_str().split('/').nth(4).unwrap();
+    let mut objects = whole.clone();
+    objects.retain(|key, object| !key.as_str().contains(id) && !speaks_of(key, object, id));
+    let left = |of: &str| objects.keys().filter(|key| key.as_str().starts_with(of)).count();
+    assert!(left("journal/") > 0 && whole.len() > left(""), "{objects:?}");
+    objects.insert(Key::new("bundle.json").unwrap(), (&b"{}"[..]).into());
+    for heads in [question.heads.clone(), Vec::new()] {
+        let found = report(&objects, &Question { heads, ..question.clone() }).await;
+        assert_eq!(found.verdict(), Verdict::Wrong, "{:?}", found.findings);
+    }
+}
+
+fn speaks_of(key: &Key, object: &[u8], id: &str) -> bool {
+    let entries = key.journal_seq().map(|_| storage::journal::decode(key, object).unwrap());
+    entries.is_some_and(|entries| serde_json::to_string(&entries).unwrap().contains(id))
 }

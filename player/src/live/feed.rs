@@ -5,9 +5,11 @@ use storage::{
     cast::events,
     spool::{Follow, News, Spool, SpoolError},
 };
+use tokio::time::timeout;
 
 use crate::{
     PlayerError,
+    here::PATIENCE,
     projector::{Place, Projector, Shown},
     timeline::{Mark, Next, next},
 };
@@ -82,20 +84,27 @@ impl Feed {
     ) -> Result<Option<Vec<(u64, Shown)>>, PlayerError> {
         match news.map_err(|error| PlayerError::Spool(Box::new(error)))? {
             Some(News::Lines { number, lines }) => Ok(Some(self.lines(number, &lines))),
-            Some(News::Stored { from, to }) => {
-                let mut frames = Vec::new();
-                for number in from..=to {
-                    match self.recordings.chunk(self.id, number).await {
-                        Ok(lines) => frames.append(&mut self.lines(number, &lines)),
-                        Err(RecordingError::Chunk { .. }) => frames.push(self.told(|p| p.unreadable(number))),
-                        Err(RecordingError::Gap { .. }) => frames.push(self.told(|p| p.gap(number, number))),
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                Ok(Some(frames))
-            }
+            Some(News::Stored { from, to }) => Ok(Some(self.left(from, to).await)),
             None => Ok(None),
         }
+    }
+
+    /// Chunks that have left the spool for the store. One that the store does not give is told, with those behind it: what is
+    /// said now is not held up by it.
+    async fn left(&mut self, from: u32, to: u32) -> Vec<(u64, Shown)> {
+        let mut frames = Vec::new();
+        for number in from..=to {
+            match timeout(PATIENCE, self.recordings.chunk(self.id, number)).await {
+                Ok(Ok(lines)) => frames.append(&mut self.lines(number, &lines)),
+                Ok(Err(RecordingError::Chunk { .. })) => frames.push(self.told(|p| p.unreadable(number))),
+                Ok(Err(RecordingError::Gap { .. })) => frames.push(self.told(|p| p.gap(number, number))),
+                Ok(Err(_)) | Err(_) => {
+                    frames.push(self.told(|p| p.away(number, to)));
+                    break;
+                }
+            }
+        }
+        frames
     }
 
     /// Chunks that came into the store since the last look; none where there are no new ones.

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use player::{LiveFrame, Player, PlayerSettings, Viewer};
 use storage::{
@@ -8,7 +8,10 @@ use storage::{
     spool::{Bounds, Mark, Session, Spool},
 };
 
-use crate::tape::{Kind, Tape};
+use crate::{
+    slow::Slow,
+    tape::{Kind, Tape},
+};
 
 const SECOND: u64 = 1_000_000;
 
@@ -125,4 +128,73 @@ async fn another_gateways_session_is_followed_in_the_store() {
     assert_eq!(shown(&mut viewer, |text| text.ends_with("two")).await, " two");
     tape.finish(3 * SECOND).await;
     assert_eq!(to_end(&mut viewer).await, "[over][none]");
+}
+
+/// A session in a spool, and a player whose store can be away. Nothing of the session is stored.
+struct Away {
+    bench: Bench,
+    store: Arc<Slow>,
+}
+
+impl Away {
+    async fn new() -> Self {
+        let mut bench = Bench::new().await;
+        let store = Arc::new(Slow::new(bench.tape.store.clone()));
+        store.let_go(1000);
+        store.go_away(true);
+        let recordings = Recordings::new(store.clone());
+        bench.player = Player::new(recordings, PlayerSettings::default()).with_spool(bench.spool.clone());
+        Self { bench, store }
+    }
+
+    async fn labels(&self) -> (Vec<String>, bool) {
+        let so_far = self.bench.player.markers(self.bench.tape.id).await.unwrap();
+        (so_far.markers.into_iter().map(|(_, label)| label).collect(), so_far.whole)
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_this_process_is_told_and_watched_while_the_store_is_away() {
+    let mut away = Away::new().await;
+    let id = away.bench.tape.id;
+    away.bench.say(SECOND, Output, "some");
+    away.bench.session.roll();
+    away.bench.say(2 * SECOND, Marker, "ls");
+    away.bench.say(3 * SECOND, Gap, "odd bytes");
+    let summary = away.bench.player.summary(id).await.unwrap();
+    assert_eq!((summary.header.kubetape.id, summary.manifest), (id, None));
+    let expected = ["sh -c 'a b'", "ls", "kubetape: odd bytes"].map(str::to_owned).to_vec();
+    assert_eq!(away.labels().await, (expected, true));
+    let mut viewer = away.bench.player.watch(id).await.unwrap();
+    away.bench.say(4 * SECOND, Output, " more");
+    let text = shown(&mut viewer, |text| text.ends_with("more")).await;
+    assert!(text.contains("some"), "{text:?}");
+    away.bench.session.end();
+    // Whether it has a manifest is the store's to say.
+    assert!(away.bench.player.summary(id).await.is_err());
+}
+
+#[tokio::test]
+async fn what_only_the_store_has_is_told_as_missing_while_it_is_away() {
+    let mut away = Away::new().await;
+    let id = away.bench.tape.id;
+    away.bench.say(SECOND, Marker, "ls");
+    away.bench.session.roll();
+    let mut lines = Vec::new();
+    write_event(&mut lines, SECOND, Marker, "ls");
+    away.bench.tape.chunk_of(&lines).await;
+    away.bench.spool.stored(id, 1).unwrap();
+    away.bench.say(2 * SECOND, Marker, "id");
+    away.bench.say(3 * SECOND, Output, "now");
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(away.labels().await, (words(&["sh -c 'a b'", "id"]), false));
+    let mut viewer = away.bench.player.watch(id).await.unwrap();
+    let text = shown(&mut viewer, |text| text.contains("now")).await;
+    assert!(text.contains("cannot be read from storage now: chunks 1 to 1"), "{text:?}");
+
+    away.store.go_away(false);
+    assert_eq!(away.labels().await, (words(&["sh -c 'a b'", "ls", "id"]), true));
+    // What was read is known, and the rest is here.
+    away.store.go_away(true);
+    assert_eq!(away.labels().await, (words(&["sh -c 'a b'", "ls", "id"]), true));
 }

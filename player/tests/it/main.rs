@@ -3,5 +3,7 @@
 mod export;
 mod live;
 mod playback;
+mod readings;
 mod segments;
+mod slow;
 mod tape;

@@ -25,6 +25,11 @@ pub enum Kind {
 impl Tape {
     /// With its header stored, as a recorder leaves it before the upstream is dialled.
     pub async fn start(kind: Kind, input: &str) -> Self {
+        Self::start_in(Arc::new(Memory::new()), kind, input).await
+    }
+
+    /// The same, in a store that has others.
+    pub async fn start_in(store: Arc<Memory>, kind: Kind, input: &str) -> Self {
         let id = RecordingId(Uuid::now_v7());
         let tty = matches!(kind, Kind::Tty);
         let header = json!({
@@ -37,7 +42,7 @@ impl Tape {
             },
         });
         let header = Header::parse(header.to_string().as_bytes()).unwrap();
-        let mut tape = Self { store: Arc::new(Memory::new()), id, header, chunks: 0 };
+        let mut tape = Self { store, id, header, chunks: 0 };
         let line = tape.header.to_line();
         tape.chunk_of(&line).await;
         tape

@@ -99,7 +99,7 @@ impl Follower {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
                 let known = self.index.run(&key)?;
-                free.insert(known.unwrap_or_else(|| Run::new(user, request, *micros)))
+                free.insert(known.unwrap_or_else(|| Run::new(user, request, *micros, &self.masks)))
             }
         };
         Ok(run.add(request, *micros, *session, &self.masks).then_some(key))

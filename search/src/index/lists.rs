@@ -21,6 +21,10 @@ impl Index {
     /// # Errors
     /// The index's.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        self.watched(self.list(filter))
+    }
+
+    fn list(&self, filter: &SessionFilter) -> Result<SessionPage> {
         let (all, page, limit) = sessions(&self.fields, filter);
         let searcher = self.searcher();
         let by_id = (

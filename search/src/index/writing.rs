@@ -170,6 +170,19 @@ impl Index {
         self.stale.load(Ordering::Relaxed)
     }
 
+    /// Remembers where a step failed as it does with a damaged index. Gives back what the step gave.
+    pub(crate) fn watched<T>(&self, done: Result<T>) -> Result<T> {
+        if matches!(done, Err(SearchError::Index(_) | SearchError::Document(_))) {
+            self.doubted.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Whether such a step failed since this was asked last.
+    pub(crate) fn was_doubted(&self) -> bool {
+        self.doubted.swap(false, Ordering::Relaxed)
+    }
+
     /// Reads all of the index and compares it with its checksums. Takes as long as reading it.
     pub(crate) fn examine(&self) {
         let why: Box<dyn std::error::Error> = match self.inner().index.validate_checksum() {
@@ -188,13 +201,16 @@ impl Index {
 
     /// Puts the index that was made beside it, and closed, in its place. Searches go on with the old one until then.
     pub(crate) fn switch(&self) -> Result<()> {
-        // The lock goes with the folder: nobody else may write to it between.
-        self.inner().close()?;
+        // The lock goes with the folder: nobody else may write to it between. What fails with the old one is lost with it.
+        if let Err(error) = self.inner().close() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the old index could not be closed in good order");
+        }
         swap(&self.dir).map_err(|source| failed(&self.dir, source))?;
         let (inner, _, stale) = Inner::open(&self.dir, self.masks.fingerprint(), Effort::BESIDE)?;
         inner.blocks.prepare(&inner.reader.searcher())?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inner);
         self.stale.store(stale, Ordering::Relaxed);
+        self.doubted.store(false, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -185,3 +185,19 @@ fn patterns_of_the_configuration_are_masked_too() {
     assert!(Masks::new(&vec!["x".to_owned(); 65]).unwrap_err().to_string().contains("too many"));
     assert_ne!(Masks::default().fingerprint(), masks.fingerprint());
 }
+
+#[test]
+fn a_message_is_without_the_secrets_of_the_argv_that_it_quotes() {
+    let masked = |message: &str, argv: &[&str]| {
+        let argv: Vec<String> = argv.iter().map(|&element| element.to_owned()).collect();
+        Masks::default().masked_message(message, &argv)
+    };
+    let message = "exec: \"mysql -pS3cret\": executable file not found in $PATH";
+    let expected = "exec: \"mysql -p[masked:option]\": executable file not found in $PATH";
+    assert_eq!(masked(message, &["mysql -pS3cret"]), expected);
+    assert!(!masked(message, &[]).contains("S3cret"));
+    let message = r#"exec: "db --password=\"x y\"": no such file: x y"#;
+    assert!(!masked(message, &["db --password=\"x y\""]).contains("x y"));
+    assert_eq!(masked(r#"exec: "a\"bc""#, &["--password", "a\"bc"]), r#"exec: "[masked:option]""#);
+    assert_eq!(masked("a b is not there", &["mysql", "-pb"]), "a b is not there", "too short to be known again");
+}

@@ -66,6 +66,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// Whether it ends before or when it begins.
+    pub(crate) fn is_reversed(self) -> bool {
+        self.from.zip(self.until).is_some_and(|(from, until)| from >= until)
+    }
+
     /// What is in both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {

@@ -38,18 +38,23 @@ const CODE: &str = "an HTTP status, as 403, >=400 or 500..599";
 
 /// The filter; a star in a value of text that was not quoted stands for anything.
 pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Result<Filter, Problem> {
-    let text =
-        |field| Ok(Filter::Text(field, if quoted { Pattern::Exact(value.to_owned()) } else { Pattern::glob(value) }));
+    let text = |field, value: &str| {
+        let pattern = if quoted { Pattern::Exact(value.to_owned()) } else { Pattern::glob(value) };
+        Ok(Filter::Text(field, pattern))
+    };
+    // Names that Kubernetes has in lower case only (RFC 1123), and those of people and clusters, which may have any.
+    let lower = |field| text(field, &value.to_lowercase());
+    let any_case = |field| Ok(Filter::Text(field, Pattern::in_any_case(value, !quoted)));
     let bad = |filter, expected| Problem::BadValue { filter, value: value.to_owned(), expected };
     match name {
-        "user" => text(TextField::User),
-        "cluster" => text(TextField::Cluster),
-        "namespace" | "ns" => text(TextField::Namespace),
-        "pod" => text(TextField::Pod),
-        "container" => text(TextField::Container),
-        "image" => text(TextField::Image),
-        "verb" => text(TextField::Verb),
-        "resource" => text(TextField::Resource),
+        "user" => any_case(TextField::User),
+        "cluster" => any_case(TextField::Cluster),
+        "namespace" | "ns" => lower(TextField::Namespace),
+        "pod" => lower(TextField::Pod),
+        "container" => lower(TextField::Container),
+        "image" => text(TextField::Image, value),
+        "verb" => lower(TextField::Verb),
+        "resource" => lower(TextField::Resource),
         "session" => {
             let id = value.to_ascii_lowercase();
             let pattern =
@@ -71,7 +76,10 @@ pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Resu
             "no" | "false" => Ok(Filter::Tty(false)),
             _ => Err(bad("tty", "yes or no")),
         },
-        "when" => when::parse(value, now).map(Filter::When).ok_or_else(|| bad("when", when::EXPECTED)),
+        "when" => {
+            let span = when::parse(value, now).filter(|span| !span.is_reversed());
+            span.map(Filter::When).ok_or_else(|| bad("when", when::EXPECTED))
+        }
         "code" => numbers(value).map(Filter::Code).ok_or_else(|| bad("code", CODE)),
         _ => numbers(value).map(Filter::Exit).ok_or_else(|| bad("exit", EXIT)),
     }

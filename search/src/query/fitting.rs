@@ -12,7 +12,9 @@ use tantivy::{
     BitSet, DocId, Score, SegmentReader, Term,
     index::SegmentId,
     postings::TermInfo,
-    query::{BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight},
+    query::{
+        BitSetDocSet, BooleanQuery, ConstScorer, EnableScoring, Explanation, Occur, Query, Scorer, TermQuery, Weight,
+    },
     schema::{Field, IndexRecordOption},
 };
 
@@ -20,6 +22,8 @@ use super::{pattern::Pattern, plan::following};
 
 /// Terms of a segment that are tried.
 const MOST_TRIED: usize = 4_000_000;
+/// Terms that are not read through.
+const FEW: usize = 8;
 /// Terms of a segment that may fit.
 const MOST_FITTING: usize = 500_000;
 
@@ -32,7 +36,16 @@ pub(super) struct Fitting {
     too_broad: Arc<AtomicBool>,
 }
 
-type Found = Arc<Mutex<HashMap<SegmentId, Arc<BitSet>>>>;
+type Found = Arc<Mutex<HashMap<SegmentId, Documents>>>;
+
+/// What fits in a segment.
+#[derive(Clone, Debug)]
+enum Documents {
+    /// Few terms, which are asked as any term is: a page does not cost all documents of a person.
+    Of(Vec<Term>),
+    /// The documents of many.
+    These(Arc<BitSet>),
+}
 
 impl Fitting {
     /// `too_broad` is set when more terms fit than are read: then what is found is not all.
@@ -40,21 +53,25 @@ impl Fitting {
         Self { field, pattern, found: Arc::default(), too_broad }
     }
 
-    fn documents(&self, reader: &SegmentReader) -> tantivy::Result<Arc<BitSet>> {
+    fn documents(&self, reader: &SegmentReader) -> tantivy::Result<Documents> {
         let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&reader.segment_id()).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let documents = Arc::new(self.find(reader)?);
+        let documents = self.find(reader)?;
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.insert(reader.segment_id(), Arc::clone(&documents));
+        found.insert(reader.segment_id(), documents.clone());
         Ok(documents)
     }
 
-    fn find(&self, reader: &SegmentReader) -> tantivy::Result<BitSet> {
+    fn find(&self, reader: &SegmentReader) -> tantivy::Result<Documents> {
+        let (first, terms) = self.terms(reader)?;
+        if terms.len() <= FEW {
+            return Ok(Documents::Of(first));
+        }
         let mut documents = BitSet::with_max_value(reader.max_doc());
         let index = reader.inverted_index(self.field)?;
-        for info in self.terms(reader)? {
+        for info in terms {
             let mut postings = index.read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
             while !postings.docs().is_empty() {
                 for &document in postings.docs() {
@@ -63,10 +80,11 @@ impl Fitting {
                 postings.advance();
             }
         }
-        Ok(documents)
+        Ok(Documents::These(Arc::new(documents)))
     }
 
-    fn terms(&self, reader: &SegmentReader) -> tantivy::Result<Vec<TermInfo>> {
+    /// The first [`FEW`] terms that fit, and where all of them are.
+    fn terms(&self, reader: &SegmentReader) -> tantivy::Result<(Vec<Term>, Vec<TermInfo>)> {
         let index = reader.inverted_index(self.field)?;
         let prefix = self.pattern.prefix();
         let mut range = index.terms().range().ge(prefix);
@@ -74,7 +92,7 @@ impl Fitting {
             range = range.lt(end);
         }
         let mut terms = range.into_stream()?;
-        let mut fitting = Vec::new();
+        let (mut first, mut fitting) = (Vec::new(), Vec::new());
         let mut tried = 0;
         while terms.advance() {
             tried += 1;
@@ -82,12 +100,20 @@ impl Fitting {
                 self.too_broad.store(true, Ordering::Relaxed);
                 break;
             }
-            if std::str::from_utf8(terms.key()).is_ok_and(|term| self.pattern.fits(term)) {
+            if let Some(term) = std::str::from_utf8(terms.key()).ok().filter(|term| self.pattern.fits(term)) {
+                if first.len() < FEW {
+                    first.push(Term::from_field_text(self.field, term));
+                }
                 fitting.push(terms.value().clone());
             }
         }
-        Ok(fitting)
+        Ok((first, fitting))
     }
+}
+
+fn one_of(terms: Vec<Term>) -> BooleanQuery {
+    let query = |term| (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::Basic)) as Box<dyn Query>);
+    BooleanQuery::new(terms.into_iter().map(query).collect())
 }
 
 impl Query for Fitting {
@@ -100,11 +126,15 @@ impl Query for Fitting {
 
 impl Weight for Fitting {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let documents = self.documents(reader)?;
-        if documents.len() == 0 {
-            return Ok(Box::new(EmptyScorer));
+        match self.documents(reader)? {
+            Documents::Of(terms) => {
+                let weight = one_of(terms).weight(EnableScoring::disabled_from_schema(reader.schema()))?;
+                Ok(Box::new(ConstScorer::new(weight.scorer(reader, boost)?, boost)))
+            }
+            Documents::These(documents) => {
+                Ok(Box::new(ConstScorer::new(BitSetDocSet::from(BitSet::clone(&documents)), boost)))
+            }
         }
-        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(BitSet::clone(&documents)), boost)))
     }
 
     fn explain(&self, _reader: &SegmentReader, _document: DocId) -> tantivy::Result<Explanation> {

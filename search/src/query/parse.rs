@@ -3,7 +3,8 @@
 //! ```text
 //! either   = all { "OR" all }
 //! all      = one { [ "AND" ] one }
-//! one      = "NOT" one | "-" one | "(" either ")" | FIELD ":" value | "re:" EXPRESSION | PHRASE | WORD
+//! one      = "NOT" one | "-" excluded | excluded | WORD
+//! excluded = "(" either ")" | FIELD ":" value | "re:" EXPRESSION | PHRASE
 //! value    = WORD | PHRASE | "(" WORD { [ "OR" ] WORD } ")"
 //! ```
 
@@ -37,16 +38,11 @@ pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Expression, QueryError> {
     if text.len() > LONGEST {
         return Err(Problem::TooLong(LONGEST).anywhere());
     }
-    let mut reader = Reader { text, at: 0, depth: 0, pieces: 0, only_excludes: true, now };
+    let mut reader = Reader { text, at: 0, depth: 0, pieces: 0, now };
     let expression = reader.either()?;
     reader.skip_space();
     if let Some(')') = reader.peek() {
         return Err(reader.wrong(Problem::ClosesNothing, reader.at..reader.at + 1));
-    }
-    let empty = matches!(&expression, Expression::All(parts) if parts.is_empty());
-    if reader.only_excludes && !empty {
-        let start = text.len() - text.trim_start().len();
-        return Err(reader.wrong(Problem::OnlyExcludes(text.trim().to_owned()), start..text.trim_end().len()));
     }
     Ok(expression)
 }
@@ -56,7 +52,6 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     pieces: usize,
-    only_excludes: bool,
     now: &'a Zoned,
 }
 
@@ -108,23 +103,17 @@ impl<'a> Reader<'a> {
                 return Err(self.wrong(Problem::NothingAfter("NOT"), operator));
             }
             self.nested(operator)?;
-            self.only_excludes = false;
             let inner = self.one()?;
             self.depth -= 1;
             return Ok(Expression::Not(Box::new(inner)));
         }
         let start = self.at;
-        let mut ahead = self.rest().chars();
-        match (ahead.next(), ahead.next()) {
-            (Some('-'), Some(next)) if next.is_alphanumeric() || next == '"' || next == '(' => {
+        match self.peek() {
+            Some('-') if self.excludes() => {
                 self.at += 1;
-                let wanted = std::mem::replace(&mut self.only_excludes, true);
-                let inner = self.one()?;
-                // A filter that excludes is enough of a search.
-                self.only_excludes = wanted && !matches!(inner, Expression::Field(_));
-                Ok(Expression::Not(Box::new(inner)))
+                Ok(Expression::Not(Box::new(self.one()?)))
             }
-            (Some('('), _) => {
+            Some('(') => {
                 self.nested(start..start + 1)?;
                 self.at += 1;
                 let inner = self.either()?;
@@ -133,6 +122,12 @@ impl<'a> Reader<'a> {
             }
             _ => self.term(),
         }
+    }
+
+    /// Whether the `-` that stands here excludes. Before a word it is an option's: `rm -rf`, `delete -n prod`.
+    fn excludes(&self) -> bool {
+        let rest = &self.rest()[1..];
+        rest.starts_with(['"', '(']) || field_name(rest).is_some()
     }
 
     /// Goes one deeper, if it may.
@@ -160,8 +155,7 @@ impl<'a> Reader<'a> {
     /// A filter, an expression, a phrase or a word.
     fn term(&mut self) -> Result<Expression, QueryError> {
         let start = self.at;
-        let name = self.rest().split_once(':').map(|(name, _)| name).filter(|name| NAMES.contains(name));
-        let expression = match name {
+        let expression = match field_name(self.rest()) {
             Some("re") => {
                 self.at += "re:".len();
                 let written = self.written(start)?;
@@ -182,7 +176,6 @@ impl<'a> Reader<'a> {
             }
         };
         self.count(&expression, start)?;
-        self.only_excludes = false;
         Ok(expression)
     }
 
@@ -255,9 +248,11 @@ impl<'a> Reader<'a> {
             ends.push(self.at);
         }
         for end in ends.iter().rev() {
-            if let Some(span) = when::parse(&self.text[began..*end], self.now) {
+            let text = &self.text[began..*end];
+            // As many words as are a time, which may still be reversed.
+            if when::parse(text, self.now).is_some() {
                 self.at = *end;
-                return Ok(Expression::Field(super::expression::Filter::When(span)));
+                return self.one_value("when", &Written { text, range: began..*end, quoted: false });
             }
         }
         self.one_value("when", &first)
@@ -328,6 +323,11 @@ impl<'a> Reader<'a> {
     fn wrong(&self, problem: Problem, place: Range<usize>) -> QueryError {
         QueryError::at(problem, self.text, place)
     }
+}
+
+/// The name of the filter that a text begins with.
+fn field_name(text: &str) -> Option<&str> {
+    text.split_once(':').map(|(name, _)| name).filter(|name| NAMES.contains(name))
 }
 
 fn is_empty(expression: &Expression) -> bool {
@@ -429,6 +429,14 @@ mod tests {
             ("get and pods", "(get & and & pods)"),
             ("10.0.3.7", "10.0.3.7"),
             ("--force", "--force"),
+            ("rm -rf", "(rm & -rf)"),
+            ("ls -la -1", "(ls & -la & -1)"),
+            ("delete -n prod --all-namespaces", "(delete & -n & prod & --all-namespaces)"),
+            ("-o=yaml", "-o=yaml~0:-o+1:yaml"),
+            ("-u:root", "-u:root~0:-u+1:root"),
+            ("-l*", "-l*"),
+            ("--user:ada", "--user:ada~0:--user+1:ada"),
+            ("- --", "(- & --)"),
             ("'nginx-7d4b9'", "nginx-7d4b9"),
             ("/etc/passwd", "/etc/passwd~0:etc+1:passwd"),
             ("http://x:80", "http://x:80~0:http+1:x+2:80"),
@@ -441,11 +449,22 @@ mod tests {
             ("re:WEB-\\D+", "web-/^(?:web-\\D+)$/"),
             ("a OR b c", "(a | (b & c))"),
             ("(a OR b) c", "((a | b) & c)"),
-            ("(a OR (b -c)) NOT d", "((a | (b & !c)) & !d)"),
-            ("-user:ada", "!User=ada"),
-            ("NOT user:ada", "!User=ada"),
-            ("user:(ada OR bob) ns:\"kube-system\"", "((User=ada | User=bob) & Namespace=kube-system)"),
-            ("(user:ada)", "User=ada"),
+            ("(a OR (b NOT c)) NOT d", "((a | (b & !c)) & !d)"),
+            ("a -\"b c\"", "(a & !0:b+1:c)"),
+            ("a -(b OR -rf)", "(a & !(b | -rf))"),
+            ("a -re:b+", "(a & !b/^(?:b+)$/)"),
+            ("NOT -rf", "!-rf"),
+            ("-user:ada", "!User=/^(?:(?i:ada))$/"),
+            ("NOT user:ada", "!User=/^(?:(?i:ada))$/"),
+            ("-user:(ada OR bob)", "!(User=/^(?:(?i:ada))$/ | User=/^(?:(?i:bob))$/)"),
+            ("-\"rm -rf\"", "!0:rm+1:-rf"),
+            ("-(a OR b)", "!(a | b)"),
+            ("-ns:a -pod:(b c)", "(!Namespace=a & !(Pod=b | Pod=c))"),
+            (
+                "user:(ada OR bob) ns:\"kube-system\"",
+                "((User=/^(?:(?i:ada))$/ | User=/^(?:(?i:bob))$/) & Namespace=kube-system)",
+            ),
+            ("(user:ada)", "User=/^(?:(?i:ada))$/"),
             ("pod:web-*", "Pod=web-*"),
             ("pod:\"web-*\"", "Pod=web-*"),
             ("$(ls) (x)", "($(ls)~0:$+0:ls & x)"),
@@ -475,6 +494,8 @@ mod tests {
             ("when:\"last 2h\" passwd", "passwd"),
             ("when:today passwd", "passwd"),
             ("(when:last 3 days) passwd", "passwd"),
+            ("when:last 1 week passwd", "passwd"),
+            ("when:monday..friday passwd", "passwd"),
         ] {
             let Expression::All(parts) = read(text).unwrap() else { panic!("{text}") };
             assert!(matches!(parts[0], Expression::Field(Filter::When(_))), "{text}");
@@ -504,13 +525,18 @@ mod tests {
                 7..11,
                 "\"256x\" is not a value of the filter exit: it takes an exit code, as 1, >0 or 1..127 (character 8)",
             ),
+            (
+                "a when:today 14:00..today 9:00 b",
+                7..30,
+                "\"today 14:00..today 9:00\" is not a value of the filter when: it takes a time: today, yesterday 14:00, last 2h, \
+                 monday, this week, 2026-11-22, 2026-11-22T14:00, or two with .. between them, the earlier first (character 8)",
+            ),
             ("re:a(", 3..5, "the expression cannot be read: unclosed group (character 4)"),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!((error.place(), error.to_string().as_str()), (Some(place), message), "{text}");
         }
         let message = |text: &str| read(text).unwrap_err().to_string();
-        assert!(message("-rf").contains("only excludes (-rf)"));
         assert!(message("outcome:good").starts_with("\"good\" is not a value of the filter outcome: it takes live,"));
         assert!(message("when:soon").contains("yesterday 14:00"));
         assert!(message(&"x ".repeat(65)).contains("too many words"));

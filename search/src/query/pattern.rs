@@ -45,6 +45,14 @@ impl Pattern {
         }
     }
 
+    /// The same text, or what fits its stars, in any case.
+    pub(crate) fn in_any_case(text: &str, stars: bool) -> Self {
+        let literal = regex::escape(text);
+        let text = if stars { literal.replace(r"\*", ".*") } else { literal };
+        let regex = build(&format!("(?i:{text})")).unwrap_or_else(|_| never());
+        Self::Regex { prefix: String::new(), regex }
+    }
+
     /// A regular expression that all of a term must fit.
     ///
     /// # Errors
@@ -112,6 +120,16 @@ mod tests {
         assert!(fits("a*b*c", "a1b2c") && !fits("a*b*c", "a1c2b"));
         assert!(fits("web", "web") && !fits("web", "web0"));
         assert_eq!(Pattern::glob("web-*-x").prefix(), "web-");
+    }
+
+    #[test]
+    fn case_may_be_any() {
+        let fits = |text: &str, stars, term: &str| Pattern::in_any_case(text, stars).fits(term);
+        assert!(fits("Ada", true, "ada") && fits("ada", true, "ADA") && !fits("ada", true, "adam"));
+        assert!(
+            fits("a*@Example.com", true, "Ada@example.com") && !fits("a*", false, "ada") && fits("A*", false, "a*")
+        );
+        assert!(fits("ärger", true, "Ärger") && !fits("a.a", true, "ada"));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! today  yesterday  monday  this week  last month  2026  2026-11  2026-11-22    all of it
-//! last 2h  2h  last 3 days  last hour                                           from then until now
+//! last 2h  2h  last 3 days  last hour  last 2 months                            from then until now
 //! 14:00  yesterday 14:00  2026-11-22T14:00  monday 9:30                         the hour that begins then
 //! A..B  A..  ..B                                                                from the start of A to the end of B
 //! ```
 //!
-//! A moment as the end of a range is that moment; a day is all of that day.
+//! A moment as the end of a range is that moment; a day is all of that day. A weekday is the latest one that is not after
+//! today; at the start of a range the latest one before the end, so that `monday..friday` is a week on every day.
 
 use jiff::{
     SignedDuration, Span as Distance, Timestamp, ToSpan, Zoned,
@@ -18,7 +19,7 @@ use super::expression::Span;
 
 /// What errors list.
 pub(crate) const EXPECTED: &str = "a time: today, yesterday 14:00, last 2h, monday, this week, 2026-11-22, \
-                                   2026-11-22T14:00, or two with .. between them";
+                                   2026-11-22T14:00, or two with .. between them, the earlier first";
 
 /// What a text stands for.
 struct Stretch {
@@ -29,22 +30,35 @@ struct Stretch {
     end: Timestamp,
 }
 
-/// Reads a time or a range of times, seen from `now` and in its time zone; none for what is no time.
+/// Reads a time or a range of times, seen from `now` and in its time zone; none for what is no time. What is read may be
+/// reversed: see [`Span::is_reversed`].
 pub(crate) fn parse(text: &str, now: &Zoned) -> Option<Span> {
     let text = text.trim();
     let Some((from, until)) = text.split_once("..") else {
         let stretch = stretch(text, now)?;
         return Some(Span { from: Some(stretch.from), until: stretch.until });
     };
-    let side = |text: &str| match text.trim() {
+    let until = side(until, |text| stretch(text, now))?.map(|stretch| stretch.end);
+    let from = side(from, |text| start(text, until, now))?.map(|stretch| stretch.from);
+    (from.is_some() || until.is_some()).then_some(Span { from, until })
+}
+
+/// A side of a range, which may be open; the outer none for what is no time.
+fn side(text: &str, read: impl Fn(&str) -> Option<Stretch>) -> Option<Option<Stretch>> {
+    match text.trim() {
         "" => Some(None),
-        text => stretch(text, now).map(Some),
-    };
-    let (from, until) = (side(from)?, side(until)?);
-    if from.is_none() && until.is_none() {
-        return None;
+        text => read(text).map(Some),
     }
-    Some(Span { from: from.map(|stretch| stretch.from), until: until.map(|stretch| stretch.end) })
+}
+
+/// The start of a range. A weekday is the latest one that begins before the end.
+fn start(text: &str, until: Option<Timestamp>, now: &Zoned) -> Option<Stretch> {
+    let named = stretch(text, now)?;
+    let is_weekday = text.split_whitespace().next().is_some_and(|day| weekday(&day.to_ascii_lowercase()).is_some());
+    let Some(until) = until.filter(|until| is_weekday && named.from >= *until) else { return Some(named) };
+    let end = until.to_zoned(now.time_zone().clone());
+    let latest = stretch(text, &end)?;
+    if latest.from < until { Some(latest) } else { stretch(text, &end.checked_sub(1.week()).ok()?) }
 }
 
 fn stretch(text: &str, now: &Zoned) -> Option<Stretch> {
@@ -59,25 +73,33 @@ fn stretch(text: &str, now: &Zoned) -> Option<Stretch> {
     ago(&text, now).or_else(|| calendar(&text, now)).or_else(|| moment(&text, now))
 }
 
-/// `2h`, `last 3 days`, `last hour`: until now.
+/// `2h`, `last 3 days`, `last hour`: until now. `last week` and the like are the calendar's.
 fn ago(text: &str, now: &Zoned) -> Option<Stretch> {
     let text = text.strip_prefix("last").map_or(text, str::trim_start);
     let text = text.strip_suffix("ago").map_or(text, str::trim_end);
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let number: i64 = if number.is_empty() { 1 } else { number.parse().ok()? };
-    let day = SignedDuration::from_hours(24);
-    let unit = match unit.trim() {
-        "s" | "sec" | "second" | "seconds" => SignedDuration::from_secs(1),
-        "m" | "min" | "minute" | "minutes" => SignedDuration::from_mins(1),
-        "h" | "hour" | "hours" => SignedDuration::from_hours(1),
-        "d" | "days" => day,
-        "w" | "weeks" => day * 7,
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let one = number.is_empty() && text.len() > 1;
+    let number: i64 = if one { 1 } else { i64::from(number.parse::<i32>().ok()?) };
+    let from = match unit.trim() {
+        "month" | "months" if !one => months_before(now, number)?,
+        "year" | "years" if !one => months_before(now, number.checked_mul(12)?)?,
+        "w" | "week" | "weeks" if !one => before(now, SignedDuration::from_hours(7 * 24), number)?,
+        "d" | "day" | "days" => before(now, SignedDuration::from_hours(24), number)?,
+        "h" | "hr" | "hrs" | "hour" | "hours" => before(now, SignedDuration::from_hours(1), number)?,
+        "m" | "min" | "mins" | "minute" | "minutes" => before(now, SignedDuration::from_mins(1), number)?,
+        "s" | "sec" | "secs" | "second" | "seconds" => before(now, SignedDuration::from_secs(1), number)?,
         _ => return None,
     };
-    let number = i32::try_from(number).ok().filter(|_| digits > 0 || text.len() > 1)?;
-    let from = now.timestamp().checked_sub(unit.checked_mul(number)?).ok()?;
     Some(Stretch { from, until: None, end: from })
+}
+
+fn before(now: &Zoned, unit: SignedDuration, number: i64) -> Option<Timestamp> {
+    now.timestamp().checked_sub(unit.checked_mul(i32::try_from(number).ok()?)?).ok()
+}
+
+fn months_before(now: &Zoned, number: i64) -> Option<Timestamp> {
+    let distance = Distance::new().try_months(number).ok()?;
+    Some(now.checked_sub(distance).ok()?.timestamp())
 }
 
 /// Days, weeks, months and years.
@@ -113,20 +135,27 @@ fn month_or_year(text: &str) -> Option<(Date, Distance)> {
 /// `today`, `yesterday`, a weekday (the last one, today if it is that), a date.
 fn day(text: &str, now: &Zoned) -> Option<Date> {
     let today = now.date();
-    let weekday = match text {
-        "today" => return Some(today),
-        "yesterday" => return today.yesterday().ok(),
-        "monday" | "mon" => Weekday::Monday,
-        "tuesday" | "tue" => Weekday::Tuesday,
-        "wednesday" | "wed" => Weekday::Wednesday,
-        "thursday" | "thu" => Weekday::Thursday,
-        "friday" | "fri" => Weekday::Friday,
-        "saturday" | "sat" => Weekday::Saturday,
-        "sunday" | "sun" => Weekday::Sunday,
-        _ if text.len() == 10 => return text.parse().ok(),
-        _ => return None,
-    };
-    today.checked_sub(i64::from(weekday.until(today.weekday())).days()).ok()
+    match text {
+        "today" => Some(today),
+        "yesterday" => today.yesterday().ok(),
+        _ => match weekday(text) {
+            Some(weekday) => today.checked_sub(i64::from(weekday.until(today.weekday())).days()).ok(),
+            None => text.parse().ok().filter(|_| text.len() == 10),
+        },
+    }
+}
+
+fn weekday(text: &str) -> Option<Weekday> {
+    match text {
+        "monday" | "mon" => Some(Weekday::Monday),
+        "tuesday" | "tue" => Some(Weekday::Tuesday),
+        "wednesday" | "wed" => Some(Weekday::Wednesday),
+        "thursday" | "thu" => Some(Weekday::Thursday),
+        "friday" | "fri" => Some(Weekday::Friday),
+        "saturday" | "sat" => Some(Weekday::Saturday),
+        "sunday" | "sun" => Some(Weekday::Sunday),
+        _ => None,
+    }
 }
 
 /// A time of a day, with or without the day.
@@ -184,6 +213,24 @@ mod tests {
             ("last hour", "2026-11-24T11:04:56Z "),
             ("30m", "2026-11-24T11:34:56Z "),
             ("7d", "2026-11-17T12:04:56Z "),
+            ("last 1 day", "2026-11-23T12:04:56Z "),
+            ("last day", "2026-11-23T12:04:56Z "),
+            ("last 1 week", "2026-11-17T12:04:56Z "),
+            ("last 2 weeks", "2026-11-10T12:04:56Z "),
+            ("last 1 hours", "2026-11-24T11:04:56Z "),
+            ("5 mins ago", "2026-11-24T11:59:56Z "),
+            ("last 1 month", "2026-10-24T11:04:56Z "),
+            ("last 3 years", "2023-11-24T12:04:56Z "),
+            ("last week", "2026-11-15T23:00:00Z 2026-11-22T23:00:00Z"),
+            // Said on a Tuesday: the end is the last such day, the start the one before it.
+            ("monday..friday", "2026-11-15T23:00:00Z 2026-11-20T23:00:00Z"),
+            ("monday..tuesday", "2026-11-22T23:00:00Z 2026-11-24T23:00:00Z"),
+            ("Wed..mon", "2026-11-17T23:00:00Z 2026-11-23T23:00:00Z"),
+            ("sat..friday", "2026-11-13T23:00:00Z 2026-11-20T23:00:00Z"),
+            ("tuesday 12:00..tuesday 9:00", "2026-11-17T11:00:00Z 2026-11-24T08:00:00Z"),
+            ("friday..2026-11-10", "2026-11-05T23:00:00Z 2026-11-10T23:00:00Z"),
+            ("monday..", "2026-11-22T23:00:00Z "),
+            ("monday..now", "2026-11-22T23:00:00Z 2026-11-24T12:04:56Z"),
             ("2h..1h", "2026-11-24T10:04:56Z 2026-11-24T11:04:56Z"),
             ("2h ago..now", "2026-11-24T10:04:56Z 2026-11-24T12:04:56Z"),
             ("monday", "2026-11-22T23:00:00Z 2026-11-23T23:00:00Z"),
@@ -205,6 +252,16 @@ mod tests {
     }
 
     #[test]
+    fn a_range_that_holds_nothing_is_reversed() {
+        let now: Zoned = "2026-11-24T13:04:56+01:00[Europe/Berlin]".parse().unwrap();
+        for text in ["2026-11-22..2026-11-20", "1h..2h", "today..yesterday", "14:00..9:00", "9:00..9:00", "now..monday"]
+        {
+            assert!(parse(text, &now).unwrap().is_reversed(), "{text}");
+        }
+        assert!(!parse("yesterday..today", &now).unwrap().is_reversed());
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
         for text in [
             "",
@@ -215,6 +272,8 @@ mod tests {
             "last",
             "h",
             "99999999999h",
+            "week",
+            "last 99999999 years",
             "2026-11-22..soon",
             "1:2:3:4",
             "a\u{0}b",

@@ -24,7 +24,7 @@ const TYPED: [&str; 10] = [
 #[tokio::test]
 async fn each_kind_of_word_is_found() {
     let bench = Bench::typed(&TYPED).await;
-    let cases: [(&str, &[usize]); 32] = [
+    let cases: [(&str, &[usize]); 40] = [
         ("10.0.3.7", &[0]),
         ("10.0.3.7:8080", &[0]),
         ("http://10.0.3.7:8080/health", &[0]),
@@ -53,7 +53,15 @@ async fn each_kind_of_word_is_found() {
         ("grüße", &[6]),
         ("\"kubectl get pod\"", &[7]),
         ("\"get kubectl\"", &[]),
-        ("(curl OR wget) -health", &[5]),
+        ("rm -rf", &[8]),
+        ("-rf", &[8]),
+        ("-rf rm", &[8]),
+        ("rm -r", &[]),
+        ("curl -s", &[0]),
+        ("NOT -rf re:rm|ls", &[9]),
+        ("kubectl -\"get pod\" -(set OR nothing)", &[2]),
+        ("(curl OR wget) NOT health", &[5]),
+        ("-source:request re:wget", &[5]),
         ("kubectl NOT (get OR set)", &[2]),
         ("curl OR wget OR cat", &[0, 3, 5]),
         ("\"cd /srv\"", &[9]),

@@ -42,7 +42,7 @@ async fn words_and_tokens_are_found_as_such() {
         ("\"rf rm\"", &[]),
         ("grüße", &[6]),
         ("GRÜSSE", &[]),
-        ("kubectl -nginx-7d4b9", &[4]),
+        ("kubectl NOT nginx-7d4b9", &[4]),
     ];
     for (query, expected) in cases {
         let mut expected: Vec<&str> = expected.iter().map(|at| TYPED[*at]).collect();
@@ -89,6 +89,14 @@ async fn filters_narrow() {
     assert_eq!(count("/etc/passwd"), 2);
     assert_eq!(count("/etc/passwd user:bob"), 1);
     assert_eq!(count("/etc/passwd -user:bob"), 1);
+    assert_eq!(count("/etc/passwd -user:(bob OR eve)"), 1);
+    assert_eq!(count("-user:(bob OR ada)"), 0);
+    assert_eq!(count("-user:(bob)"), count("user:ada"));
+    assert_eq!(count("-\"cat /etc/passwd\""), count("") - 2);
+    assert_eq!(count("/etc/passwd user:Bob"), 1);
+    assert_eq!(count("/etc/passwd user:\"BOB\" cluster:Prod"), 1);
+    assert_eq!(count("/etc/passwd user:B* ns:Kube-System pod:DNS-1 cluster:PROD"), 1);
+    assert_eq!(count("-user:ADA user:ada"), 0);
     assert_eq!(count("/etc/passwd ns:kube-system pod:dns-1 cluster:prod"), 1);
     assert_eq!(count("/etc/passwd user:eve"), 0);
     assert_eq!(count("source:argv"), 2);

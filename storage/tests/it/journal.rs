@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::json;
 use storage::{
-    Key, Memory, Store, chunk,
+    Key, Memory, Outcome, Store, chunk,
     journal::{Entry, JournalError, JournalReader, What, decode, encode},
 };
+
+use crate::sample::id_at;
 
 const NOON: i64 = 1_795_348_800;
 
@@ -78,5 +81,49 @@ async fn a_reader_goes_on_where_it_stopped() {
         [(0, 9, vec![0, 1, 2, 3, 4, 5]), (3, 9, vec![3, 4, 5]), (3, 2, vec![3, 4]), (6, 9, vec![])]
     {
         assert_eq!(seqs(reader.list_from("gw-1", from, limit).await.unwrap()), expected, "from {from}");
+    }
+}
+
+#[test]
+fn events_and_outcomes_are_called_what_they_are_written_as() {
+    let id = id_at(0);
+    let at = json!({ "target": { "cluster": "c" }, "verb": "get", "code": 200 });
+    let of = |event: &str, more: serde_json::Value| {
+        let mut object = at.clone();
+        for part in [more, json!({ "event": event, "session": id })] {
+            object.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        }
+        serde_json::from_value::<What>(object).unwrap_or_else(|error| panic!("{event}: {error}"))
+    };
+    for (event, more) in [
+        ("started", json!({ "version": "1" })),
+        ("configured", json!({ "changed": [] })),
+        ("stopped", json!({})),
+        ("login", json!({ "ok": true, "method": "link" })),
+        ("refused", json!({})),
+        ("session_opened", json!({})),
+        ("session_ended", json!({ "outcome": "ended" })),
+        ("terminated", json!({ "reason": "r" })),
+        ("copied", json!({ "direction": "to_pod", "files": [], "bytes": 0, "complete": true })),
+        ("forwarded", json!({ "ports": [] })),
+        ("spool", json!({ "bound": "disk", "reached": true, "bytes": 1, "sessions": 1 })),
+        ("request", json!({})),
+        ("viewed", json!({ "how": "play" })),
+        ("imported", json!({ "file": "f", "sha256": "s" })),
+    ] {
+        assert_eq!(of(event, more).name(), event);
+    }
+    for outcome in [
+        json!({ "outcome": "exited", "exit_code": 3 }),
+        json!({ "outcome": "ended" }),
+        json!({ "outcome": "failed_to_start", "message": "m" }),
+        json!({ "outcome": "ended_by_gateway", "reason": "r" }),
+        json!({ "outcome": "client_gone" }),
+        json!({ "outcome": "upstream_gone" }),
+        json!({ "outcome": "interrupted" }),
+        json!({ "outcome": "unknown" }),
+    ] {
+        let read: Outcome = serde_json::from_value(outcome.clone()).unwrap();
+        assert_eq!(read.name(), outcome["outcome"]);
     }
 }

@@ -37,10 +37,9 @@ struct SearchPage {
     narrowings: Vec<Narrowing>,
     hits: Vec<Line>,
     total: String,
-    /// What leads to the page before, and to the one after.
-    turns: (&'static str, &'static str),
-    previous: Option<String>,
-    next: Option<String>,
+    /// The page before, and what it is called; the name and address of the one after.
+    previous: Option<(&'static str, String)>,
+    next: Option<(&'static str, String)>,
 }
 
 /// A search that is not one.
@@ -65,10 +64,18 @@ struct Line {
     /// Where it leads: the session at that second.
     address: Option<String>,
     position: Option<String>,
+    /// What a rebuilt command was rebuilt from.
+    requests: Vec<Shown>,
     user: Shown,
     target: Target,
     at: Moment,
 }
+
+/// Requests of one run that are shown; a watch or a large apply has many.
+const REQUESTS: usize = 100;
+
+/// How deep pages are counted; further ones are found by where the page before ended.
+const COUNTED: usize = 10_000;
 
 /// A stretch of a snippet.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,7 +111,6 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
     let asked = requests || !query.text.is_empty() || filters.any() || query.source.is_some();
     let (found, trouble) = if asked { ask(shared, query).await? } else { Default::default() };
     let now = Timestamp::now();
-    let to = |offset: usize| filters.address(action, &[("offset", &offset.to_string())]);
     let title = match filters.q.trim() {
         "" if requests => "Requests".to_owned(),
         "" => "Search".to_owned(),
@@ -116,7 +122,6 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
         requests,
         orders: orders(&filters, action, order),
         narrowings: narrowings(&found.facets, &filters, action),
-        turns: turns(order),
         chips: if requests { Vec::new() } else { chips(&filters) },
         known: Known::of(shared).await?,
         outcomes: OutcomeFilter::ALL,
@@ -124,11 +129,31 @@ async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> R
         trouble,
         hits: found.hits.iter().map(|hit| Line::new(hit, now)).collect(),
         total: if found.more { format!("{}+", found.total) } else { found.total.to_string() },
-        previous: (offset > 0).then(|| to(offset.saturating_sub(limit))),
-        next: ((found.more || offset + found.hits.len() < found.total) && !found.hits.is_empty())
-            .then(|| to(offset + limit)),
+        previous: previous(&filters, action, offset, limit)
+            .map(|(first, to)| (if first { "First page" } else { turns(order).0 }, to)),
+        next: next(&filters, action, &found, offset + limit, limit).map(|to| (turns(order).1, to)),
         filters,
     }))
+}
+
+/// The page before; of a page beyond those that are counted it is the first one, and that is said.
+fn previous(filters: &Filters, action: &str, offset: usize, limit: usize) -> Option<(bool, String)> {
+    if !filters.after.trim().is_empty() {
+        return Some((true, filters.address(action, &[])));
+    }
+    let to = offset.saturating_sub(limit).to_string();
+    (offset > 0).then(|| (false, filters.address(action, &[("offset", &to)])))
+}
+
+/// The page behind `end` hits, `limit` to a page; none where this is the last, or where only counting would lead further.
+fn next(filters: &Filters, action: &str, found: &Hits, end: usize, limit: usize) -> Option<String> {
+    let deep = !filters.after.trim().is_empty() || end + limit > COUNTED;
+    if deep {
+        let cursor = found.next.as_ref()?.to_string();
+        return Some(filters.address(action, &[("after", &cursor)]));
+    }
+    ((found.more || end < found.total) && !found.hits.is_empty())
+        .then(|| filters.address(action, &[("offset", &end.to_string())]))
 }
 
 /// A query that is not one is told beside the box, with what was written still in it.
@@ -201,6 +226,7 @@ impl Line {
                 None => format!("/sessions/{id}"),
             }),
             position: hit.session.and(hit.micros_in_session).map(moment::position),
+            requests: hit.requests.iter().take(REQUESTS).map(|request| Shown::clipped(request, 400)).collect(),
             user: Shown::clipped(&hit.user, 120),
             target: Target::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),
             at: Moment::new(hit.at, now),
@@ -212,7 +238,8 @@ fn label(hit: &Hit) -> &'static str {
     match (hit.kind, hit.source) {
         (_, Some(CommandSource::Argv)) => "argv",
         (_, Some(CommandSource::Typed)) => "typed",
-        (_, Some(CommandSource::Request)) | (Kind::Request, None) => "request",
+        (_, Some(CommandSource::Request)) => "request, rebuilt",
+        (Kind::Request, None) => "request",
         (Kind::Session, None) => "session",
         (Kind::Output, None) => "output",
         (Kind::Command, None) => "command",
@@ -257,6 +284,52 @@ mod tests {
             [piece("cat", true), piece(" ", false), piece("/etc/passwd", true)]
         );
         assert_eq!(cut("plain", &[]), [piece("plain", false)]);
+    }
+
+    fn turned(filters: &Filters, total: usize, more: bool) -> (Option<(bool, String)>, Option<String>) {
+        let (offset, limit) = (filters.offset().unwrap(), filters.limit().unwrap());
+        let next_hit = "1795348800000000.1f".parse().ok();
+        let found = Hits { hits: vec![hit()], total, more, next: next_hit, ..Hits::default() };
+        (previous(filters, "/search", offset, limit), next(filters, "/search", &found, offset + limit, limit))
+    }
+
+    fn hit() -> Hit {
+        Hit {
+            kind: Kind::Output,
+            session: None,
+            micros_in_session: None,
+            at: Timestamp::UNIX_EPOCH,
+            user: String::new(),
+            cluster: String::new(),
+            namespace: String::new(),
+            pod: String::new(),
+            container: String::new(),
+            source: None,
+            text: String::new(),
+            requests: Vec::new(),
+            snippet: Snippet::default(),
+        }
+    }
+
+    #[test]
+    fn pages_are_turned_by_number_as_far_as_hits_are_counted_and_by_place_beyond() {
+        let at = |offset: &str, after: &str| Filters {
+            q: "ls".to_owned(),
+            offset: offset.to_owned(),
+            after: after.to_owned(),
+            ..Filters::default()
+        };
+        let (first, second) = (Some((false, "/search?q=ls".to_owned())), Some("/search?q=ls&offset=50".to_owned()));
+        assert_eq!(turned(&at("", ""), 60, false), (None, second));
+        assert_eq!(turned(&at("50", ""), 60, false).1, None);
+        assert_eq!(turned(&at("50", ""), 60, false).0, first.map(|(is, to)| (is, format!("{to}&offset=0"))));
+        let last_counted = turned(&at("9950", ""), 10_000, true);
+        let deep = Some("/search?q=ls&after=1795348800000000.1f".to_owned());
+        assert_eq!(last_counted, (Some((false, "/search?q=ls&offset=9900".to_owned())), deep.clone()));
+        assert_eq!(
+            turned(&at("", "1795348900000000.2a"), 10_000, true),
+            (Some((true, "/search?q=ls".to_owned())), deep)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use storage::{
     CommandSource, Manifest, Outcome, RecordingId, Summary,
-    cast::{Session, SessionKind},
+    cast::{Imported, Session, SessionKind},
 };
 
 use crate::{
@@ -50,6 +50,8 @@ struct SessionPage {
     lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
     plays: bool,
+    /// Where it came from, of a recording that no gateway made.
+    imported: Option<Origin>,
     /// Why nothing ran or why it was ended, where somebody said so.
     reason: Option<Shown>,
     connections: Vec<Connection>,
@@ -61,6 +63,8 @@ struct SessionPage {
     ended: Option<Moment>,
     length: Option<String>,
     steps: Vec<Step>,
+    /// False where earlier ones are out of reach at the moment.
+    all_steps: bool,
     more_steps: usize,
     anomalies: Vec<Shown>,
     facts: Vec<Fact>,
@@ -80,6 +84,13 @@ struct Fact {
     name: &'static str,
     value: Shown,
     claimed: bool,
+}
+
+/// The file that a recording was made of.
+struct Origin {
+    file: Shown,
+    by: Shown,
+    when: Moment,
 }
 
 /// What the address may ask for.
@@ -120,9 +131,9 @@ async fn view(
     at: &At,
     trouble: Option<(String, String)>,
 ) -> Result<Response, Failure> {
-    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
+    let summary = shared.player.summary(id).await.map_err(unreadable)?;
     shared.viewing(login, id).await?;
-    let steps = commands::of(shared, id, summary.manifest.as_ref()).await?;
+    let (steps, all_steps) = commands::of(shared, id, summary.manifest.as_ref()).await?;
     let session = &summary.header.kubetape;
     let command = command(session.kind, &crate::shown::quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), Shown::clipped(&session.principal.name, 60));
@@ -147,6 +158,7 @@ async fn view(
         trouble,
         lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
+        imported: session.imported.as_deref().map(|from| Origin::new(from, now)),
         reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
         connections: connections::of(shared, session).await?,
         terminal: session.tty,
@@ -156,6 +168,7 @@ async fn view(
         started: Moment::new(began, now),
         ended: manifest.map(|manifest| Moment::new(moment::from_micros(manifest.ended_micros), now)),
         length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
+        all_steps,
         more_steps: steps.len().saturating_sub(STEPS),
         steps: steps.iter().take(STEPS).map(Step::new).collect(),
         anomalies: manifest.iter().flat_map(|m| &m.anomalies).take(50).map(|text| Shown::clipped(text, 400)).collect(),
@@ -199,6 +212,16 @@ fn poster(session: &Session, manifest: Option<&Manifest>, steps: &[storage::Comm
     moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
 }
 
+impl Origin {
+    fn new(from: &Imported, now: Timestamp) -> Self {
+        Self {
+            file: Shown::clipped(&from.file, 200),
+            by: Shown::clipped(&from.by, 120),
+            when: Moment::new(moment::from_micros(from.at_micros), now),
+        }
+    }
+}
+
 impl Step {
     fn new(command: &storage::Command) -> Self {
         Self {
@@ -223,8 +246,14 @@ fn facts(summary: &Summary) -> Vec<Fact> {
         }
     };
     add("As", impersonated(session), false);
-    add("Allowed by", format!("rule {}", session.rule), false);
-    add("Credential", credential(session), false);
+    if let Some(from) = &session.imported {
+        add("Imported from", format!("{}, {}, {}", from.file, from.format, size(from.size)), false);
+        add("Its SHA-256", from.sha256.clone(), false);
+        add("Imported by", from.by.clone(), false);
+    } else {
+        add("Allowed by", format!("rule {}", session.rule), false);
+        add("Credential", credential(session), false);
+    }
     add("Kind", kind(session).to_owned(), false);
     add("Input", input(session).to_owned(), false);
     if let Some(manifest) = &summary.manifest {
@@ -237,7 +266,9 @@ fn facts(summary: &Summary) -> Vec<Fact> {
         add("Stored as", format!("{} chunks", manifest.chunks.len()), false);
     }
     add("Client", session.client.clone(), false);
-    add("Gateway", session.gateway.clone(), false);
+    if session.imported.is_none() {
+        add("Gateway", session.gateway.clone(), false);
+    }
     add("User agent", session.user_agent.clone(), true);
     add("kubectl says", session.kubectl_command.clone(), true);
     add("kubectl run", session.kubectl_session.clone(), true);

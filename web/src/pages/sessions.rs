@@ -6,7 +6,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use search::{OutcomeFilter, SessionRow};
-use storage::cast::SessionKind;
+use storage::cast::{IMPORTED, SessionKind};
 
 use crate::{
     badge::Badge,
@@ -51,6 +51,8 @@ struct Chip {
 struct Row {
     id: String,
     badge: Badge,
+    /// No gateway saw it.
+    imported: bool,
     user: Shown,
     command: Shown,
     tty: bool,
@@ -105,6 +107,7 @@ impl Row {
         Self {
             id: row.id.to_string(),
             badge: shared.badge(row.outcome.as_ref(), &row.gateway, row.started),
+            imported: row.gateway == IMPORTED,
             user: Shown::clipped(&row.user, 120),
             command: command(row.kind, &row.command),
             tty: row.tty,

@@ -42,7 +42,7 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let id = recording(&id)?;
-    let header = shared.recordings.header(id).await.map_err(unreadable)?;
+    let header = shared.player.header(id).await.map_err(unreadable)?;
     shared.viewing(&login, id).await?;
     let mut start = Start::default();
     match shared.player.export(id, Format::Text, &mut start).await {

@@ -14,12 +14,11 @@ use super::{
     clock::Clock,
     keys::{self, Asked, Question, Wish},
     places::Places,
+    progress::{Progress, State, fit},
     reel::{LOOK, Reel, What},
 };
-use crate::{cli, time};
+use crate::cli;
 
-/// How far the arrow keys go, in microseconds.
-const LEAP: u64 = 5_000_000;
 /// How often the progress line is drawn anew.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -28,7 +27,7 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
     let mut keys = keys::listen();
     let _raw = RawTerminal::enter()?;
     let clock = Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
-    let screen = Screen::new(reel.header.kubetape.tty);
+    let screen = Screen::of(reel.header.kubetape.tty);
     let mut playback = Playback {
         recorded: (reel.header.width, reel.header.height),
         reel,
@@ -39,6 +38,8 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
         at: 0,
         paused: false,
         follows: wanted.follow,
+        quits: wanted.quit_at_end,
+        over: false,
         question: None,
         places: Places::default(),
         help: false,
@@ -65,6 +66,10 @@ struct Playback<'a> {
     paused: bool,
     /// At the end of what is stored, more is waited for.
     follows: bool,
+    /// At the end it ends by itself.
+    quits: bool,
+    /// Everything was shown, and no more is waited for.
+    over: bool,
     /// What is being typed to be looked for; meanwhile nothing moves.
     question: Option<Question>,
     places: Places,
@@ -76,34 +81,48 @@ struct Playback<'a> {
 impl Playback<'_> {
     async fn run(&mut self, keys: &mut mpsc::Receiver<KeyEvent>) -> Result<()> {
         loop {
-            self.progress()?;
             let next = self.reel.peek().await?.map(|shown| shown.micros);
-            // At the end of what is there it stands at its last moment.
-            let (wait, next) = match next {
-                Some(next) => (self.clock.pause(self.at, next).min(TICK), next),
-                None if self.follows && self.reel.length().is_none() => (LOOK, self.at),
-                // Whoever made it stand still has not seen the end yet.
-                None if self.stands() => (TICK, self.at),
-                None => return self.end(),
+            let waits = next.is_none() && self.follows && self.reel.length().is_none();
+            self.over = next.is_none() && !waits;
+            // Whoever made it stand still has not seen the end yet.
+            if self.over && !self.stands() {
+                if self.quits {
+                    return self.end();
+                }
+                self.at = self.at.max(self.reel.length().unwrap_or(0));
+            }
+            self.progress()?;
+            let wait = match next {
+                Some(next) => self.clock.pause(self.at, next).min(TICK),
+                None if waits => LOOK,
+                None => TICK,
             };
-            let (more, began) = (self.reel.peek().await?.is_some(), Instant::now());
+            // At the end of what is there it stands at its last moment.
+            let (until, began) = (next.unwrap_or(self.at), Instant::now());
             tokio::select! {
                 biased;
                 key = keys.recv() => {
-                    self.pass(began.elapsed(), next);
+                    self.pass(began.elapsed(), until);
                     let Some(key) = key else { return self.end() };
                     if !self.press(&key).await? {
                         return self.end();
                     }
                 }
-                () = tokio::time::sleep(wait), if !self.stands() => {
-                    match more {
-                        true if self.clock.pause(self.at, next) <= TICK => self.show_next().await?,
-                        true => self.pass(began.elapsed(), next),
-                        false => self.reel.look().await?,
-                    }
-                }
+                () = tokio::time::sleep(wait), if !self.stands() => self.go_on(next, began.elapsed()).await?,
             }
+        }
+    }
+
+    /// The viewer waited for what comes next, at the moment `next`.
+    async fn go_on(&mut self, next: Option<u64>, waited: Duration) -> Result<()> {
+        match next {
+            Some(next) if self.clock.pause(self.at, next) <= TICK => self.show_next().await,
+            Some(next) => {
+                self.pass(waited, next);
+                Ok(())
+            }
+            None if self.over => Ok(()),
+            None => self.reel.look().await,
         }
     }
 
@@ -189,15 +208,20 @@ impl Playback<'_> {
     async fn grant(&mut self, wish: Wish) -> Result<()> {
         match wish {
             Wish::Quit => Ok(()),
+            // As in the browser: after the end it plays from the start.
+            Wish::Pause if self.state() == State::Ended => {
+                self.paused = false;
+                self.seek(0).await
+            }
             Wish::Pause => {
                 self.paused = !self.paused;
                 Ok(())
             }
             Wish::Step if self.paused => self.show_next().await,
             Wish::Step => Ok(()),
-            Wish::Forward => self.seek(self.at.saturating_add(LEAP)).await,
-            Wish::Back => self.seek(self.at.saturating_sub(LEAP)).await,
+            Wish::Go(by) => self.seek(self.at.saturating_add_signed(by)).await,
             Wish::Start => self.seek(0).await,
+            Wish::End => self.seek(u64::MAX).await,
             Wish::Speed(factor) => {
                 self.clock.change_speed(factor);
                 Ok(())
@@ -223,20 +247,37 @@ impl Playback<'_> {
         }
     }
 
-    /// Draws the screen of a moment and goes on from there.
+    /// Draws the screen of a moment, or of the end where that is before it, and goes on from there.
     async fn seek(&mut self, to: u64) -> Result<()> {
-        let to = self.reel.length().map_or(to, |length| to.min(length));
+        let to = to.min(self.length_by_now(to).await?);
         clear()?;
-        self.screen = Screen::new(self.reel.header.kubetape.tty);
+        self.screen = Screen::of(self.reel.header.kubetape.tty);
         if to > 0 {
             let screen = self.player.screen_at(self.id, to).await?;
             self.recorded = (screen.cols, screen.rows);
-            // The emulator's own dump is a terminal's output: its lines end in both.
-            let mut drawn = Screen::new(true);
-            drawn.write(screen.init.as_bytes())?;
+            self.screen.draw(&screen.init)?;
         }
         self.at = to;
         if to == 0 { self.reel.rewind().await } else { self.reel.seek(to).await }
+    }
+
+    /// Of a session that goes on, what is stored of it: for its start nothing is asked.
+    async fn length_by_now(&self, to: u64) -> Result<u64> {
+        match self.reel.length() {
+            Some(length) => Ok(length),
+            None if to == 0 => Ok(0),
+            None => Ok(self.player.duration(self.id).await?),
+        }
+    }
+
+    fn state(&self) -> State {
+        let left = self.reel.length().is_some_and(|length| self.at < length);
+        match self.paused {
+            true if self.over && !left => State::Ended,
+            true => State::Stands,
+            false if self.over => State::Ended,
+            false => State::Plays,
+        }
     }
 
     /// The last row of this terminal, where the recording does not need it or stands still, or something is to be said.
@@ -248,24 +289,26 @@ impl Playback<'_> {
         if self.help {
             return self.line(&format!(" {}", keys::HELP));
         }
-        if rows <= self.recorded.1 && !self.paused {
+        let state = self.state();
+        if rows <= self.recorded.1 && state == State::Plays {
             return Ok(());
         }
-        let length = self.reel.length().map_or_else(|| "live".to_owned(), time::length);
-        let state = if self.paused { "paused" } else { "playing" };
-        let idle = if self.clock.skips() { ", idle time skipped" } else { "" };
-        let small = if columns < self.recorded.0 || rows < self.recorded.1 {
-            format!(" (recorded at {}x{}: this terminal is smaller)", self.recorded.0, self.recorded.1)
-        } else {
-            String::new()
+        let smaller = columns < self.recorded.0 || rows < self.recorded.1;
+        let progress = Progress {
+            state,
+            at: self.at,
+            length: self.reel.length(),
+            clock: &self.clock,
+            places: &self.places,
+            larger: smaller.then_some(self.recorded),
+            command: self.reel.command_at(self.at),
         };
-        let (at, speed) = (time::length(self.at), self.clock.speed());
-        self.line(&format!(" {state} {at} / {length}  {speed}x{idle}{}{small}  ? keys, q quit", self.places))
+        self.line(&progress.line(columns))
     }
 
     fn line(&self, text: &str) -> io::Result<()> {
         let (columns, rows) = terminal::size()?;
-        let text: String = crate::output::plain(text).chars().take(columns.into()).collect();
+        let text = fit(text, columns);
         let mut out = io::stdout().lock();
         write!(out, "\x1b7\x1b[{rows};1H\x1b[0;7m\x1b[2K{text}\x1b[0m\x1b8")?;
         out.flush()

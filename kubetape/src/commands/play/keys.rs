@@ -5,8 +5,11 @@ use tokio::sync::mpsc;
 const LONGEST: usize = 200;
 
 /// The keys, in a line.
-pub const HELP: &str =
-    "space pause  left right 5 s  , ; command  / find, n N next  +- speed  i idle  . step  home start  q quit";
+pub const HELP: &str = "space pause  left right 5 s  page up down 1 min  home end  , ; command  / find n N  +- speed  i idle  . step  q quit";
+
+/// How far the arrow keys go and the page keys, in microseconds: as far as in the browser.
+const STEP: i64 = 5_000_000;
+const LEAP: i64 = 60_000_000;
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,9 +17,10 @@ pub enum Wish {
     Quit,
     Pause,
     Step,
-    Forward,
-    Back,
+    /// So many microseconds on, or back.
+    Go(i64),
     Start,
+    End,
     Speed(f64),
     Idle,
     NextCommand,
@@ -59,9 +63,12 @@ pub fn wish(key: &KeyEvent) -> Option<Wish> {
         KeyCode::Char('n') => Some(Wish::NextPlace),
         KeyCode::Char('N') => Some(Wish::PreviousPlace),
         KeyCode::Char('?' | 'h') => Some(Wish::Help),
-        KeyCode::Right => Some(Wish::Forward),
-        KeyCode::Left => Some(Wish::Back),
+        KeyCode::Right => Some(Wish::Go(STEP)),
+        KeyCode::Left => Some(Wish::Go(-STEP)),
+        KeyCode::PageDown => Some(Wish::Go(LEAP)),
+        KeyCode::PageUp => Some(Wish::Go(-LEAP)),
         KeyCode::Home | KeyCode::Char('0') => Some(Wish::Start),
+        KeyCode::End => Some(Wish::End),
         _ => None,
     }
 }
@@ -122,7 +129,7 @@ mod tests {
     #[test]
     fn the_help_has_every_key() {
         assert!(HELP.len() < 120);
-        for part in ["space", "left", ", ;", "/", "n N", "+-", "i ", ".", "home", "q"] {
+        for part in ["space", "left", "page", "home end", ", ;", "/", "n N", "+-", "i ", ".", "q"] {
             assert!(HELP.contains(part), "{part}");
         }
     }

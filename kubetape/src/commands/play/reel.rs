@@ -7,6 +7,8 @@ use storage::{
     recordings::{Chunks, Piece},
 };
 
+use super::commands::Commands;
+
 /// Between two looks for what has been stored of a session that goes on.
 pub const LOOK: Duration = Duration::from_millis(500);
 
@@ -20,6 +22,7 @@ pub struct Reel {
     /// The last chunk that was read.
     last: u32,
     ready: VecDeque<Shown>,
+    commands: Commands,
 }
 
 /// Something to show at a time.
@@ -36,6 +39,8 @@ pub struct Shown {
 pub enum What {
     /// Bytes for the terminal.
     Output(Vec<u8>),
+    /// Bytes of stderr.
+    Errors(Vec<u8>),
     /// The recorded terminal's new size.
     Size(u16, u16),
     /// A gap.
@@ -45,9 +50,11 @@ pub enum What {
 impl Reel {
     /// Opens a recording at its beginning.
     pub async fn open(recordings: &Recordings, id: RecordingId) -> Result<Self> {
+        let (header, manifest) = (recordings.header(id).await?, recordings.manifest(id).await?);
         Ok(Self {
-            header: recordings.header(id).await?,
-            manifest: recordings.manifest(id).await?,
+            commands: Commands::new(&header, manifest.as_ref()),
+            header,
+            manifest,
             chunks: recordings.chunks(id).await?,
             last: 0,
             ready: VecDeque::new(),
@@ -68,7 +75,7 @@ impl Reel {
                 Ok(None) => return Ok(None),
                 Ok(Some(Piece::Lines { number, lines })) => {
                     self.last = number;
-                    self.ready.extend(events(&lines).filter_map(shown));
+                    self.take(&lines);
                 }
                 Ok(Some(Piece::Gap { from, to })) => {
                     self.last = to;
@@ -81,6 +88,11 @@ impl Reel {
             }
         }
         Ok(self.ready.front())
+    }
+
+    /// The command that was entered last at a moment, as far as the recording was read.
+    pub fn command_at(&self, micros: u64) -> Option<&str> {
+        self.commands.at(micros)
     }
 
     /// Takes it.
@@ -115,8 +127,20 @@ impl Reel {
     /// will come after what it lists.
     pub async fn look(&mut self) -> Result<()> {
         self.manifest = self.recordings.manifest(self.id).await?;
+        if self.manifest.is_some() {
+            self.commands = Commands::new(&self.header, self.manifest.as_ref());
+        }
         self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         Ok(())
+    }
+
+    fn take(&mut self, lines: &[u8]) {
+        for event in events(lines) {
+            if let Ok(Event { code: Code::Marker, micros, data }) = &event {
+                self.commands.learn(*micros, data);
+            }
+            self.ready.extend(shown(event));
+        }
     }
 
     fn note(&mut self, text: String) {
@@ -132,7 +156,8 @@ fn shown(event: Result<Event, storage::cast::CastError>) -> Option<Shown> {
     };
     let what = match event.code {
         Code::Output | Code::Stderr | Code::Bytes => match event.bytes()? {
-            (Code::Output | Code::Stderr, bytes) => What::Output(bytes.into_owned()),
+            (Code::Output, bytes) => What::Output(bytes.into_owned()),
+            (Code::Stderr, bytes) => What::Errors(bytes.into_owned()),
             _ => return None,
         },
         Code::Resize => event.size().map(|(width, height)| What::Size(width, height))?,

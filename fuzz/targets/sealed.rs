@@ -1,0 +1,76 @@
+//! Sealed documents, statements of keys, and the seal behind a journal object: what a verifier reads of those who may
+//! have altered it.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Map, Value};
+use storage::{
+    Key,
+    journal::{self, Parts, Tail},
+    signing::{KeyStatement, Kind, Sealed, Signer},
+};
+
+const KINDS: [Kind; 3] = [Kind::Manifest, Kind::Journal, Kind::Key];
+
+/// A key that no input knows.
+static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::generate().expect("random numbers"));
+
+fuzz_target!(|input: &[u8]| {
+    taken_apart(input);
+    statement(input);
+    sealed(input);
+    object(input);
+});
+
+/// What can be opened is not signed by us.
+fn taken_apart(input: &[u8]) {
+    for kind in KINDS {
+        if let Ok(sealed) = Sealed::open(kind, input) {
+            assert!(!sealed.is_by(&SIGNER.public()));
+        }
+    }
+}
+
+/// A statement that is believed is one of its own key, and of no other kind.
+fn statement(input: &[u8]) {
+    let Ok(statement) = KeyStatement::parse(input) else { return };
+    assert_eq!(statement.key, statement.public.id());
+    assert!(!statement.is_introduced_by(&SIGNER.public()));
+    for kind in KINDS {
+        let sealed = Sealed::open(kind, input).expect("it was opened as a statement");
+        assert_eq!(sealed.is_by(&statement.public), kind == Kind::Key);
+    }
+}
+
+/// An object that is sealed can be opened and is right, as what it was sealed as and as nothing else.
+fn sealed(input: &[u8]) {
+    let Ok(object) = serde_json::from_slice::<Map<String, Value>>(input) else { return };
+    if object.is_empty() || object.contains_key("signature") {
+        return;
+    }
+    let document = SIGNER.seal(Kind::Manifest, serde_json::to_vec(&object).expect("JSON"), 7);
+    for kind in KINDS {
+        let sealed = Sealed::open(kind, &document).expect("a document of ours");
+        assert_eq!(sealed.signature.micros, 7);
+        assert_eq!(sealed.is_by(&SIGNER.public()), kind == Kind::Manifest);
+    }
+}
+
+/// The parts of an object are all of it, and whatever a journal goes on behind, it can.
+fn object(input: &[u8]) {
+    let parts = Parts::of(input);
+    assert!(input.starts_with(parts.frame));
+    match parts.seal {
+        Some(seal) => assert!(input.ends_with(seal) && parts.frame.len() + 8 + seal.len() == input.len()),
+        None => assert_eq!(parts.frame, input),
+    }
+    let key = Key::new("journal/gw/2026/11/28/000000000001.jsonl.zst").expect("a name");
+    let (next, tail) = journal::seal(&SIGNER, &key, Tail::after(input), input, 7).expect("memory");
+    let parts = Parts::of(&next);
+    let sealed = Sealed::open(Kind::Journal, parts.seal.expect("a seal of ours")).expect("a document of ours");
+    assert!(sealed.is_by(&SIGNER.public()));
+    assert_eq!(Tail::after(&next), tail);
+}
