@@ -402,7 +402,7 @@ impl Drain {
         let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
         let known = told.or_else(|| self.facts.said.clone());
         let outcome = known.or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
-        tracing::warn!(session = %self.id, ?outcome, "completed a session that had no end");
+        tracing::warn!(session = %self.id, outcome = outcome.name(), "completed a session that had no end");
         let digests = mark.and_then(|mark| gist.digests(&mark));
         let mut manifest = gist.manifest(header.kubetape, outcome, self.facts.transport.clone());
         if let Some(mark) = mark {
