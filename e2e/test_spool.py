@@ -277,6 +277,9 @@ def test_a_gateway_that_never_comes_back_is_completed_by_another(tmp_path, clust
         return None
 
     not_stored = until(rest, 30, "a spool with what is not stored")
+    # What the lost one's journal does not have nobody completes.
+    opened = lambda: [entry for entry in lost.journal(tmp_path / "store") if entry["event"] == "session_opened"]  # noqa: E731
+    until(opened, 30, "the session in the stored journal")
     lost.kill()
     client.join(30)
     [lease] = (tmp_path / "store" / "leases" / "lost").rglob("*.json")
