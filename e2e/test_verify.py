@@ -373,7 +373,9 @@ def test_the_report_is_for_scripts_too(evidence, tmp_path):
     (report,) = json.loads(evidence.demo.run("verify", "--json", "--grace", "0s").stdout)
     assert (report["verdict"], report["findings"], report["unfinished"]) == ("proven", [], 0)
     assert (report["recordings"], report["excerpt"]) == (len(evidence.demo.ls()), False)
-    assert report["heads"] == json.loads(evidence.heads.read_text())
+    # Exports since then are in a journal of the program's own.
+    gateways = [head for head in report["heads"] if not head["gateway"].endswith("-cli")]
+    assert gateways == json.loads(evidence.heads.read_text())
     missing = evidence.demo.run("verify", "no-such-place", check=False)
     assert missing.returncode == 2
     assert b"no folder, and no recording" in missing.stderr
