@@ -125,9 +125,15 @@ impl Found {
     fn take(&mut self, lines: &[u8], missing: &mut Option<u64>) {
         if let Some(from) = missing.take() {
             let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(from);
-            write_event(&mut self.begun, from, Code::Gap, &gap(from, to));
+            write_event(&mut self.segment.lines, from, Code::Gap, &gap(from, to));
         }
         self.begun.extend_from_slice(lines);
+    }
+
+    /// A damaged place: what stands before it may have ended there, and been forwarded.
+    fn damaged(&mut self) {
+        self.segment.lines.append(&mut self.begun);
+        self.segment.damaged += 1;
     }
 
     fn last_micros(&self) -> Option<u64> {
@@ -152,7 +158,7 @@ pub(super) fn segment_of(bytes: &[u8]) -> Found {
             }
             Part::Frame(_) => {}
             Part::Damaged(_) => {
-                found.segment.damaged += 1;
+                found.damaged();
                 missing = missing.or_else(|| Some(found.last_micros().unwrap_or(0)));
             }
             Part::Torn(range) => found.segment.torn = range.len() as u64,
@@ -223,4 +229,38 @@ pub(super) fn facts(folder: &Path) -> Result<Option<Facts>, SpoolError> {
         }
     }
     Ok((!facts.header.is_empty()).then_some(facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = b"[1.000000, \"o\", \"a\"]\n";
+
+    fn begun() -> Vec<u8> {
+        [&frame::begun_head(LINE)[..], LINE].concat()
+    }
+
+    fn ended() -> Vec<u8> {
+        let mark = Mark { micros: 1_000_000, ..Mark::default() };
+        [&frame::lines_head(&mark, LINE)[..], LINE].concat()
+    }
+
+    #[test]
+    fn damage_before_an_append_that_never_ended_is_told() {
+        let bytes = [ended(), vec![0xff; 20], begun()].concat();
+        let segment = segment_of(&bytes).unforwarded();
+        assert_eq!(segment.torn, LINE.len() as u64, "bytes of the file, and none of the remark's");
+        assert_eq!(segment.damaged, 1);
+        let remark = "[1.000000, \"g\", \"missing: what was said from 1.000000 s to 1.000000 s was damaged on the gateway's disk\"]\n";
+        assert_eq!(String::from_utf8(segment.lines).unwrap(), String::from_utf8(LINE.to_vec()).unwrap() + remark);
+    }
+
+    #[test]
+    fn what_stands_before_damage_may_have_been_forwarded_and_stays() {
+        let bytes = [begun(), vec![0xff; 20], begun()].concat();
+        let segment = segment_of(&bytes).unforwarded();
+        assert!(segment.lines.starts_with(LINE) && segment.lines.len() > LINE.len());
+        assert_eq!((segment.torn, segment.damaged), (LINE.len() as u64, 1));
+    }
 }
