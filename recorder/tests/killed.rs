@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use access::InputRecording;
 use recorder::{Ending, Keep, Recorder, Settings};
@@ -13,32 +13,6 @@ use storage::{
     chunk::hex,
 };
 use support::*;
-
-/// What `kill -9` leaves: the folder as it is at this moment, in another place.
-fn killed(folder: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().expect("a folder");
-    for session in std::fs::read_dir(folder).expect("the spool") {
-        let session = session.expect("an entry");
-        if session.file_type().expect("a type").is_dir() {
-            let to = copy.path().join(session.file_name());
-            std::fs::create_dir(&to).expect("a folder");
-            for file in std::fs::read_dir(session.path()).into_iter().flatten() {
-                let file = file.expect("a file");
-                match std::fs::copy(file.path(), to.join(file.file_name())) {
-                    // Stored and removed at this moment.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    other => _ = other.expect("a copy"),
-                }
-            }
-        }
-    }
-    copy
-}
-
-async fn recovered(folder: &Path, store: Arc<dyn Store>) {
-    Recorder::start(spool(folder), store, settings()).drained().await;
-    assert_eq!(spool(folder).sessions(), []);
-}
 
 #[tokio::test]
 async fn everything_accepted_is_in_the_recording_after_kill_9_and_nothing_twice() {
@@ -188,9 +162,7 @@ async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lea
     assert!(complete(&mut journals, later).await.is_none());
     // It comes back and has nothing more: its spool lets go, the manifest stays, and no second end is told. What is stored is let
     // go of a moment after it is in the store.
-    while stage.folder.path().join(id.to_string()).join("000001").exists() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    gone(&[stage.folder.path().join(id.to_string()).join("000001")]).await;
     let folder = killed(stage.folder.path());
     let back = Recorder::start(spool(folder.path()), store.clone(), settings());
     let mut told = back.untold().expect("its listener");
@@ -241,12 +213,7 @@ async fn chunks_that_were_exchanged_while_a_gateway_was_away_are_not_signed() {
     }
     has(&store, 3).await;
     let segments = stage.folder.path().join(id.to_string());
-    let gone = async {
-        while (1..3).any(|number| segments.join(format!("{number:06}")).exists()) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("stored segments are removed");
+    gone(&[1, 2].map(|number| segments.join(format!("{number:06}")))).await;
     let more = storage::chunk::compress(b"[0.000001, \"o\", \"forged\"]\n").expect("a chunk");
     for (number, object) in [(0, None), (1, Some(&more)), (2, Some(&more)), (1, None), (2, None)] {
         let elsewhere = Moody::new(1_000);
@@ -335,100 +302,6 @@ async fn damage_at_the_end_of_a_segment_is_told() {
         assert!(told[1].contains(" bytes of stdout, which passed before"), "{told:?}");
         assert_eq!(manifest.anomalies, told);
     }
-}
-
-/// As under a journal.
-fn journalled() -> Settings {
-    Settings { journalled: true, ..slow() }
-}
-
-/// A next process on that folder, and the one end that it tells.
-async fn next(folder: &Path) -> (Recorder, recorder::Untold) {
-    let recorder = Recorder::start(spool(folder), Moody::new(1_000), journalled());
-    let mut untold = recorder.untold().expect("its listener");
-    let end = untold.recv().await.expect("an end");
-    (recorder, end)
-}
-
-#[tokio::test]
-async fn an_end_that_the_journal_may_not_have_is_told_until_it_has_it() {
-    let stage = stage(&Moody::new(1_000), journalled()).await;
-    let id = stage.recording.id();
-    stage.server(ERROR, &exit_code(7)).await;
-    stage.recording.accept(Server, &close(Server)).await.expect("accepted");
-    let open = killed(stage.folder.path());
-    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
-    let ended = killed(stage.folder.path());
-    stage.recorder.told(id, &said.outcome);
-    let told = stage.folder.path().join(id.to_string()).join("000000");
-    let bytes = std::fs::read(&told);
-    stage.recorder.drained().await;
-    for folder in [open, ended] {
-        if let Ok(bytes) = &bytes {
-            // As where it was killed right after.
-            let after = killed(folder.path());
-            std::fs::write(after.path().join(id.to_string()).join("000000"), bytes).expect("written");
-            let recorder = Recorder::start(spool(after.path()), Moody::new(1_000), journalled());
-            recorder.drained().await;
-            assert!(recorder.untold().expect("its listener").try_recv().is_err(), "the journal has it");
-        }
-        let (dies, end) = next(folder.path()).await;
-        assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &said.outcome));
-        // It dies before the journal has it.
-        let again = killed(folder.path());
-        drop((end, dies));
-        let (recorder, end) = next(again.path()).await;
-        assert_eq!(recorder.spool().sessions(), [id], "it is kept until then");
-        end.noted();
-        recorder.drained().await;
-    }
-}
-
-#[tokio::test]
-async fn an_end_that_the_journal_does_not_take_is_told_again() {
-    let stage = stage(&Moody::new(1_000), slow()).await;
-    stage.server(STDOUT, b"said").await;
-    let folder = killed(stage.folder.path());
-    let recorder = Recorder::start(spool(folder.path()), Moody::new(1_000), journalled());
-    let mut untold = recorder.untold().expect("its listener");
-    drop(untold.recv().await.expect("an end"));
-    let again = untold.recv().await.expect("the same");
-    assert_eq!((again.session, &again.outcome), (stage.recording.id(), &Outcome::Interrupted));
-    again.noted();
-    recorder.drained().await;
-}
-
-#[tokio::test]
-async fn an_end_is_told_of_a_session_that_the_store_has_no_place_for() {
-    let stage = stage(&Moody::new(0), slow()).await;
-    stage.server(STDOUT, b"said").await;
-    let (id, folder, store) = (stage.recording.id(), killed(stage.folder.path()), Moody::new(1_000));
-    store.put_new(&Key::chunk(id, 1), bytes::Bytes::from_static(b"forged")).await.expect("written");
-    let recorder = Recorder::start(spool(folder.path()), store, journalled());
-    let end = recorder.untold().expect("its listener").recv().await.expect("an end");
-    assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &Outcome::Interrupted));
-    end.noted();
-    recorder.drained().await;
-    assert!(folder.path().join("aside").join(id.to_string()).exists());
-}
-
-#[tokio::test]
-async fn an_end_that_the_disk_did_not_take_has_the_journals_outcome() {
-    let store = Moody::new(1_000);
-    let stage = stage(&store, journalled()).await;
-    stage.server(STDOUT, b"said").await;
-    let facts = stage.folder.path().join(stage.recording.id().to_string()).join("000000");
-    let elsewhere = facts.with_extension("moved");
-    std::fs::rename(&facts, &elsewhere).expect("moved");
-    let id = stage.recording.id();
-    let Stage { recording, recorder, folder: _folder, .. } = stage;
-    recording.finish(Ending::Closed(Server)).await.expect_err("there is nowhere to write it");
-    std::fs::rename(&elsewhere, &facts).expect("moved");
-    let outcome = Outcome::EndedByGateway { reason: "it cannot be recorded".to_owned(), by: String::new() };
-    recorder.told(id, &outcome);
-    recorder.drained().await;
-    assert_eq!(read(&store, id).await.0.outcome, outcome);
-    assert!(recorder.untold().expect("its listener").try_recv().is_err(), "no second end");
 }
 
 #[tokio::test]
@@ -553,12 +426,7 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
         store.written.notified().await;
     }
     let segment = stage.folder.path().join(stage.recording.id().to_string()).join("000001");
-    let gone = async {
-        while segment.exists() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("a stored segment is removed");
+    gone(&[segment]).await;
     // A spool as it was before there were marks: what the lines tell, and no digest.
     let (folder, before) = (killed(stage.folder.path()), Moody::new(1_000));
     std::fs::remove_file(folder.path().join(stage.recording.id().to_string()).join("marks")).expect("marks");

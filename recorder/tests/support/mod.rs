@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -291,4 +292,40 @@ pub async fn stage(store: &Arc<Moody>, settings: Settings) -> Stage {
 /// Chunks close by size alone.
 pub fn slow() -> Settings {
     Settings { chunk_age: Duration::from_secs(3600), ..settings() }
+}
+
+/// What `kill -9` leaves: the folder as it is at this moment, in another place.
+pub fn killed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for session in std::fs::read_dir(folder).expect("the spool") {
+        let session = session.expect("an entry");
+        if session.file_type().expect("a type").is_dir() {
+            let to = copy.path().join(session.file_name());
+            std::fs::create_dir(&to).expect("a folder");
+            for file in std::fs::read_dir(session.path()).into_iter().flatten() {
+                let file = file.expect("a file");
+                match std::fs::copy(file.path(), to.join(file.file_name())) {
+                    // Stored and removed at this moment.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    other => _ = other.expect("a copy"),
+                }
+            }
+        }
+    }
+    copy
+}
+
+pub async fn recovered(folder: &Path, store: Arc<dyn Store>) {
+    Recorder::start(spool(folder), store, settings()).drained().await;
+    assert_eq!(spool(folder).sessions(), []);
+}
+
+/// Waits until files of the spool were removed, a moment after what they have is in the store.
+pub async fn gone(files: &[PathBuf]) {
+    let removed = async {
+        while files.iter().any(|file| file.exists()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), removed).await.expect("what is stored is removed");
 }

@@ -1,0 +1,103 @@
+//! Who tells the journal of a session's end: exactly one, whoever dies when.
+
+mod support;
+
+use std::path::Path;
+
+use recorder::{Ending, Recorder, Settings};
+use storage::{Key, Outcome, Store};
+use support::*;
+
+/// As under a journal.
+fn journalled() -> Settings {
+    Settings { journalled: true, ..slow() }
+}
+
+/// A next process on that folder, and the one end that it tells.
+async fn next(folder: &Path) -> (Recorder, recorder::Untold) {
+    let recorder = Recorder::start(spool(folder), Moody::new(1_000), journalled());
+    let mut untold = recorder.untold().expect("its listener");
+    let end = untold.recv().await.expect("an end");
+    (recorder, end)
+}
+
+#[tokio::test]
+async fn an_end_that_the_journal_may_not_have_is_told_until_it_has_it() {
+    let store = Moody::new(0);
+    let stage = stage(&store, journalled()).await;
+    let id = stage.recording.id();
+    stage.server(ERROR, &exit_code(7)).await;
+    stage.recording.accept(Server, &close(Server)).await.expect("accepted");
+    let open = killed(stage.folder.path());
+    let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    let ended = killed(stage.folder.path());
+    stage.recorder.told(id, &said.outcome);
+    let told = stage.folder.path().join(id.to_string()).join("000000");
+    let bytes = std::fs::read(&told).expect("what is noted, of a session that the store does not take yet");
+    store.gate.add_permits(1_000);
+    stage.recorder.drained().await;
+    for folder in [open, ended] {
+        // As where it was killed right after.
+        let after = killed(folder.path());
+        std::fs::write(after.path().join(id.to_string()).join("000000"), &bytes).expect("written");
+        let recorder = Recorder::start(spool(after.path()), Moody::new(1_000), journalled());
+        recorder.drained().await;
+        assert!(recorder.untold().expect("its listener").try_recv().is_err(), "the journal has it");
+        let (dies, end) = next(folder.path()).await;
+        assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &said.outcome));
+        // It dies before the journal has it.
+        let again = killed(folder.path());
+        drop((end, dies));
+        let (recorder, end) = next(again.path()).await;
+        assert_eq!(recorder.spool().sessions(), [id], "it is kept until then");
+        end.noted();
+        recorder.drained().await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_the_journal_does_not_take_is_told_again() {
+    let stage = stage(&Moody::new(1_000), slow()).await;
+    stage.server(STDOUT, b"said").await;
+    let folder = killed(stage.folder.path());
+    let recorder = Recorder::start(spool(folder.path()), Moody::new(1_000), journalled());
+    let mut untold = recorder.untold().expect("its listener");
+    drop(untold.recv().await.expect("an end"));
+    let again = untold.recv().await.expect("the same");
+    assert_eq!((again.session, &again.outcome), (stage.recording.id(), &Outcome::Interrupted));
+    again.noted();
+    recorder.drained().await;
+}
+
+#[tokio::test]
+async fn an_end_is_told_of_a_session_that_the_store_has_no_place_for() {
+    let stage = stage(&Moody::new(0), slow()).await;
+    stage.server(STDOUT, b"said").await;
+    let (id, folder, store) = (stage.recording.id(), killed(stage.folder.path()), Moody::new(1_000));
+    store.put_new(&Key::chunk(id, 1), bytes::Bytes::from_static(b"forged")).await.expect("written");
+    let recorder = Recorder::start(spool(folder.path()), store, journalled());
+    let end = recorder.untold().expect("its listener").recv().await.expect("an end");
+    assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &Outcome::Interrupted));
+    end.noted();
+    recorder.drained().await;
+    assert!(folder.path().join("aside").join(id.to_string()).exists());
+}
+
+#[tokio::test]
+async fn an_end_that_the_disk_did_not_take_has_the_journals_outcome() {
+    let store = Moody::new(1_000);
+    let stage = stage(&store, journalled()).await;
+    stage.server(STDOUT, b"said").await;
+    let facts = stage.folder.path().join(stage.recording.id().to_string()).join("000000");
+    let elsewhere = facts.with_extension("moved");
+    std::fs::rename(&facts, &elsewhere).expect("moved");
+    let id = stage.recording.id();
+    let Stage { recording, recorder, folder: _folder, .. } = stage;
+    recording.finish(Ending::Closed(Server)).await.expect_err("there is nowhere to write it");
+    std::fs::rename(&elsewhere, &facts).expect("moved");
+    let outcome = Outcome::EndedByGateway { reason: "it cannot be recorded".to_owned(), by: String::new() };
+    recorder.told(id, &outcome);
+    recorder.drained().await;
+    assert_eq!(read(&store, id).await.0.outcome, outcome);
+    assert!(recorder.untold().expect("its listener").try_recv().is_err(), "no second end");
+}
