@@ -173,6 +173,9 @@ def test_what_the_program_cannot_journal_it_does_not_show(tmp_path):
             done = demo.run(words[0], first["id"], *words[1:], check=False)
             assert (done.returncode, done.stdout) == (1, b""), words
             assert b"what cannot be journalled is not shown" in done.stderr, words
+        # Asked to end a session, it breaks off as well: that is no success.
+        done = demo.run("end", first["id"], "--reason", "a test", check=False)
+        assert done.returncode == 1 and b"the gateway broke off" in done.stderr, done.stderr
         assert list(bundle.iterdir()) == []
 
 

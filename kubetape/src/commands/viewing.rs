@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use audit::{Journal, JournalSettings};
 use storage::{RecordingId, journal::What};
 
@@ -42,8 +42,7 @@ impl How {
 pub async fn note(config: &Config, session: RecordingId, how: How) -> Result<()> {
     let request = Request::Viewed { session, how: how.word().to_owned() };
     let answer = control::ask_if_there(config, &request).await;
-    // In words alone: a gateway that hangs up is a broken pipe too, and would pass for a reader of stdout who has seen enough.
-    match answer.map_err(|error| anyhow!("what cannot be journalled is not shown: {error:#}"))? {
+    match answer.context("what cannot be journalled is not shown")? {
         Some(Answer::Noted) => {}
         Some(_) => bail!("the gateway gave another answer"),
         None => {

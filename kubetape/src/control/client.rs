@@ -1,6 +1,6 @@
 use std::{io, path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -49,7 +49,8 @@ async fn exchange(mut stream: UnixStream, request: &Request) -> Result<Answer> {
     };
     let answer = timeout(PATIENCE, exchange).await;
     let answer = answer.with_context(|| format!("the gateway did not answer within {} s", PATIENCE.as_secs()))?;
-    let answer = answer.context("the gateway broke off")?;
+    // In words alone: that it hung up is a broken pipe too, and would pass for a reader of stdout who has seen enough.
+    let answer = answer.map_err(|error| anyhow!("the gateway broke off: {error:#}"))?;
     match serde_json::from_slice(&answer).context("the gateway broke off, or is of another version")? {
         Answer::Refused { message } => bail!("{message}"),
         done @ (Answer::Ended { .. } | Answer::Noted) => Ok(done),
