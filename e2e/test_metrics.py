@@ -6,7 +6,7 @@ import urllib.request
 from kubectl import Kubectl
 from program import free_port, until
 from test_s3 import cluster  # noqa: F401 (a fixture)
-from test_spool import POD, Faults, Gateway, bucket, disk, s3  # noqa: F401 (a fixture)
+from test_spool import POD, Faults, Gateway, bucket, disk, s3, stored_journal  # noqa: F401 (a fixture)
 
 
 class Watched:
@@ -81,3 +81,30 @@ def test_a_store_that_is_away_and_a_spool_that_fills_are_seen(tmp_path, cluster,
         numbers = watched.numbers()
         assert (numbers['spool_full{bound="total"}'], numbers["spool_used_bytes"]) == (0, 0)
         assert done().returncode == 0
+
+
+def test_a_spool_with_as_many_sessions_as_may_wait_takes_no_more_until_storage_is_back(tmp_path, cluster, bucket):
+    faults = Faults(bucket.port)
+    few = "[spool]\nsessions = 3\n[limits]\nsessions = 3"
+    with Watched(tmp_path, cluster, s3(faults, "crowd", few)) as watched:
+        faults.mode = "away"
+        short = lambda: watched.kubectl.run("exec", *POD, "--", "sh", "-c", "exit 9")  # noqa: E731
+        assert [short().returncode for _ in range(3)] == [9, 9, 9]
+        refused = short()
+        assert refused.returncode == 1
+        assert b"no session without a recording" in refused.stderr and b"(spool.sessions)" in refused.stderr, refused.stderr
+        until(lambda: watched.numbers()['spool_full{bound="sessions"}'] == 1, what="the bound in the metrics")
+        numbers = watched.numbers()
+        assert (numbers["spool_sessions"], numbers["spool_sessions_limit"]) == (3, 3)
+        # The bounds are looked at once a second; the journal's entry is stored later.
+        watched.gateway.process.wait_for(r"bound=\W*sessions\W.*reached=\W*true")
+        faults.mode = "fair"
+        until(lambda: watched.numbers()["spool_sessions"] == 0, 120, "all is stored")
+        watched.gateway.process.wait_for(r"bound=\W*sessions\W.*reached=\W*false")
+        assert short().returncode == 9
+        until(lambda: watched.numbers()["spool_sessions"] == 0, 120, "the last is stored")
+        assert [row["exit_code"] for row in watched.gateway.sessions("exit 9")] == [9, 9, 9, 9]
+        entries = lambda: [entry for entry in stored_journal(bucket, "crowd") if entry["event"] == "spool"]  # noqa: E731
+        spoken = lambda: [entry["reached"] for entry in entries() if entry["bound"] == "sessions"]  # noqa: E731
+        until(lambda: len(spoken()) == 2, what="the bound in the journal, reached and left")
+        assert spoken() == [True, False]

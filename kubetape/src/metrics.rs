@@ -69,13 +69,15 @@ impl Numbers {
         let spool = self.0.recorder.spool();
         let (gauge, bounds) = (spool.gauge(), spool.bounds());
         sheet.gauge("spool_sessions", "Sessions of which something is not stored yet", gauge.sessions as u64)?;
+        sheet.gauge("spool_sessions_limit", "Where new ones are refused: spool.sessions", bounds.sessions as u64)?;
         sheet.bytes("spool_used", "Bytes of them on the gateway's disk", gauge.bytes)?;
         sheet.bytes("spool_limit", "Where new sessions are refused: spool.total_bytes", bounds.total_bytes)?;
         sheet.bytes("spool_disk_free", "Free on that disk", gauge.free)?;
         sheet.bytes("spool_disk_floor", "Below it new sessions are refused: spool.disk_floor", bounds.disk_floor)?;
         let full = spool.check().err();
         let reached = |bound: Bound| u64::from(matches!(&full, Some(SpoolError::Full(full)) if *full == bound));
-        let reached = [("total", reached(Bound::Total)), ("disk", reached(Bound::Disk))];
+        let reached = [("total", Bound::Total), ("sessions", Bound::Sessions), ("disk", Bound::Disk)]
+            .map(|(name, bound)| (name, reached(bound)));
         sheet.by("spool_full", "1 while that bound is reached", "bound", MetricType::Gauge, reached)?;
         let away = *self.0.recorder.weather().borrow() != Weather::Fair;
         sheet.gauge("store_away", "1 while the store does not take what is written", u64::from(away))

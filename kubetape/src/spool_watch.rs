@@ -49,6 +49,7 @@ pub async fn note_end(journal: &Journal, session: RecordingId, user: &str, outco
 struct Seen {
     store: bool,
     total: bool,
+    sessions: bool,
     disk: bool,
 }
 
@@ -57,10 +58,14 @@ impl Seen {
         let away = *recorder.weather().borrow() != Weather::Fair;
         let full = recorder.spool().check().err();
         let is = |bound: Bound| matches!(&full, Some(SpoolError::Full(full)) if *full == bound);
-        let now = Self { store: away, total: is(Bound::Total), disk: is(Bound::Disk) };
-        for (name, before, now) in
-            [("store", self.store, now.store), ("total", self.total, now.total), ("disk", self.disk, now.disk)]
-        {
+        let (total, sessions, disk) = (is(Bound::Total), is(Bound::Sessions), is(Bound::Disk));
+        let now = Self { store: away, total, sessions, disk };
+        for (name, before, now) in [
+            ("store", self.store, now.store),
+            ("total", self.total, now.total),
+            ("sessions", self.sessions, now.sessions),
+            ("disk", self.disk, now.disk),
+        ] {
             if before != now {
                 note_bound(recorder, journal, name, now).await;
             }

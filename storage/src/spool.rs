@@ -113,7 +113,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Full`] at the bounds for all sessions; the disk's error.
     pub async fn begin(&self, id: RecordingId, header: &Header) -> Result<Session, SpoolError> {
-        self.inner.open()?;
+        self.inner.may_begin()?;
         let folder = self.inner.folder.join(id.to_string());
         let made = DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|error| self.inner.failed("make", &folder, error))?;
@@ -137,7 +137,7 @@ impl Spool {
     /// # Errors
     /// Why not.
     pub fn check(&self) -> Result<(), SpoolError> {
-        self.inner.open()
+        self.inner.may_begin()
     }
 
     /// The sessions that this process is recording now.
@@ -156,6 +156,11 @@ impl Spool {
     pub fn left(&self) -> Vec<RecordingId> {
         let sessions = self.inner.sessions();
         sessions.values().filter(|live| !live.recorded_here).map(|live| live.id).collect()
+    }
+
+    /// Whether it is one that an earlier process left.
+    pub fn is_left(&self, id: RecordingId) -> bool {
+        self.find(id).is_some_and(|live| !live.recorded_here)
     }
 
     /// Whether something of the session is not in the store yet.

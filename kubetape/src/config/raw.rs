@@ -184,6 +184,8 @@ pub struct Spool {
     pub session_bytes: Option<Size>,
     /// Bytes of all sessions that may wait.
     pub total_bytes: Option<Size>,
+    /// Number of sessions that may wait.
+    pub sessions: Option<usize>,
     /// Free bytes to leave on the disk.
     pub disk_floor: Option<Size>,
 }

@@ -229,18 +229,19 @@ impl Config {
             "{}: the pages need the index: set web.enabled = false as well, or keep the index",
             reader.at("search.enabled")
         );
+        let limits = reader.limits(&raw.limits)?;
         Ok(Self {
             gateway: reader.gateway(raw.gateway)?,
             clusters,
             policy: reader.policy(raw.policy)?,
             storage: reader.storage(raw.storage)?,
             recorder: reader.recorder(&raw.recorder)?,
-            spool: reader.spool(raw.spool, raw.recorder.sync, &state)?,
+            spool: reader.spool(raw.spool, raw.recorder.sync, &state, limits.sessions)?,
             journal: Journal {
                 object_bytes: raw.journal.object_bytes.map_or(256 << 10, |size| size.0),
                 object_age: raw.journal.object_age.map_or(Duration::from_secs(2), |span| span.0),
             },
-            limits: reader.limits(&raw.limits)?,
+            limits,
             signing: reader.signing(raw.signing)?,
             indexed,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
@@ -476,11 +477,19 @@ impl Reader<'_> {
         })
     }
 
-    fn spool(&self, raw: raw::Spool, sync: Option<super::quantity::Span>, state: &Path) -> Result<Spool> {
+    /// `at_once`: how many sessions are let in.
+    fn spool(
+        &self,
+        raw: raw::Spool,
+        sync: Option<super::quantity::Span>,
+        state: &Path,
+        at_once: usize,
+    ) -> Result<Spool> {
         let usual = storage::spool::Bounds::default();
         let bounds = storage::spool::Bounds {
             session_bytes: raw.session_bytes.map_or(usual.session_bytes, |size| size.0),
             total_bytes: raw.total_bytes.map_or(usual.total_bytes, |size| size.0),
+            sessions: raw.sessions.unwrap_or(usual.sessions.max(at_once)),
             disk_floor: raw.disk_floor.map_or(usual.disk_floor, |size| size.0),
             sync: sync.map_or(usual.sync, |span| span.0),
         };
@@ -495,6 +504,11 @@ impl Reader<'_> {
             "{}: must hold at least one session ({})",
             self.at("spool.total_bytes"),
             super::quantity::Size(bounds.session_bytes)
+        );
+        ensure!(
+            bounds.sessions >= at_once,
+            "{}: those under way count as well, and limits.sessions is {at_once}",
+            self.at("spool.sessions")
         );
         Ok(Spool { dir: raw.dir.map_or_else(|| state.join("spool"), |dir| self.path(dir)), bounds })
     }
@@ -571,6 +585,16 @@ mod tests {
         assert_eq!(read("32MiB").unwrap().recorder.chunk_bytes, 32 << 20);
         let error = read("33MiB").unwrap_err().to_string();
         assert!(error.contains("k.toml, line 2") && error.contains("4KiB to 32MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_spool_has_room_for_the_sessions_that_are_let_in() {
+        let read = |text: &str| Config::new(Path::new("/d/k.toml"), text, toml::from_str(text).unwrap());
+        let error = read("[spool]\nsessions = 5\n").unwrap_err().to_string();
+        assert!(error.contains("k.toml, line 2") && error.contains("limits.sessions is 4000"), "{error}");
+        assert_eq!(read("[spool]\nsessions = 5\n[limits]\nsessions = 5\n").unwrap().spool.bounds.sessions, 5);
+        let many = "[limits]\nsessions = 50000\nconnections = 50000\n";
+        assert_eq!(read(many).unwrap().spool.bounds.sessions, 50_000);
     }
 
     #[test]

@@ -7,6 +7,9 @@ pub struct Bounds {
     pub session_bytes: u64,
     /// Most bytes of all sessions.
     pub total_bytes: u64,
+    /// Most sessions, those under way included: each takes memory for as long as it is here. Sessions that begin at one moment
+    /// may be some more.
+    pub sessions: usize,
     /// Free bytes on the disk below which nothing more is taken.
     pub disk_floor: u64,
     /// Longest time between writing and syncing to the disk.
@@ -15,7 +18,13 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { session_bytes: 256 << 20, total_bytes: 8 << 30, disk_floor: 512 << 20, sync: Duration::from_secs(1) }
+        Self {
+            session_bytes: 256 << 20,
+            total_bytes: 8 << 30,
+            sessions: 20_000,
+            disk_floor: 512 << 20,
+            sync: Duration::from_secs(1),
+        }
     }
 }
 

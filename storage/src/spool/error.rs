@@ -9,6 +9,8 @@ pub enum Bound {
     Session,
     /// Bytes of all sessions together.
     Total,
+    /// Number of sessions.
+    Sessions,
     /// Free bytes that the spool leaves on its disk, or a disk that has none.
     Disk,
 }
@@ -20,6 +22,7 @@ pub enum SpoolError {
     #[error("{}", match .0 {
         Bound::Session => "this session has as much on the gateway's disk as it may (spool.session_bytes)",
         Bound::Total => "the gateway's spool is full (spool.total_bytes)",
+        Bound::Sessions => "too many sessions wait on the gateway's disk for storage (spool.sessions)",
         Bound::Disk => "the gateway's disk is full (spool.disk_floor)",
     })]
     Full(Bound),

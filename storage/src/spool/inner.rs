@@ -81,6 +81,15 @@ impl Inner {
         Ok(())
     }
 
+    /// Whether a session may begin.
+    pub(super) fn may_begin(&self) -> Result<(), SpoolError> {
+        self.open()?;
+        if self.sessions().len() >= self.bounds.sessions {
+            return Err(SpoolError::Full(Bound::Sessions));
+        }
+        Ok(())
+    }
+
     /// Whether anything may be written at all.
     pub(super) fn open(&self) -> Result<(), SpoolError> {
         if let Some(failure) = self.failure.get() {

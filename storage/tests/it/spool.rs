@@ -537,6 +537,22 @@ async fn bounds_refuse_and_let_in_again() {
 }
 
 #[tokio::test]
+async fn no_more_sessions_begin_than_may_wait_and_those_that_have_begun_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), Bounds { sessions: 2, disk_floor: 0, ..Bounds::default() }).unwrap();
+    let (mut first, second) = (begin(&spool).await, begin(&spool).await);
+    let id = RecordingId(uuid::Uuid::now_v7());
+    let error = spool.begin(id, &header(id)).await.expect_err("two are here");
+    assert_eq!(error.to_string(), "too many sessions wait on the gateway's disk for storage (spool.sessions)");
+    assert!(error.is_full() && !folder.path().join(id.to_string()).exists());
+    assert!(matches!(spool.check(), Err(SpoolError::Full(Bound::Sessions))));
+    first.append(&mark(1), &line(1, "goes on")).unwrap();
+    spool.finished(second.id()).unwrap();
+    spool.check().unwrap();
+    begin(&spool).await;
+}
+
+#[tokio::test]
 async fn a_disk_below_its_floor_takes_no_session() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), Bounds { disk_floor: u64::MAX, ..Bounds::default() }).unwrap();
