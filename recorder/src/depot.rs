@@ -53,6 +53,8 @@ pub(crate) struct Depot {
     untold: mpsc::UnboundedSender<Untold>,
     /// The store works again.
     works: Notify,
+    /// Whose pause it is while the store is away: however many sessions wait, one after another tries.
+    turn: Semaphore,
 }
 
 /// Why an object cannot be stored, ever.
@@ -90,6 +92,7 @@ impl Depot {
             ends,
             untold,
             works: Notify::new(),
+            turn: Semaphore::new(1),
         }
     }
 
@@ -137,10 +140,15 @@ impl Depot {
                 Err(error) => Err(error),
             }
         };
-        self.observed(put).await
+        let put = self.observed(put).await;
+        if put.is_ok() {
+            self.fair();
+        }
+        put
     }
 
-    /// Runs something on the store, in time, and learns the weather from it.
+    /// Runs something on the store, in time, and learns from it that the store fails. That it works only [`Self::put`] knows: one
+    /// that is full, or that takes nothing from this gateway any more, is read all the same.
     pub(crate) async fn observed<T>(
         &self,
         asked: impl Future<Output = Result<T, StoreError>>,
@@ -149,7 +157,7 @@ impl Depot {
             Err(StoreError::Failed { action: "reach", key: "the store".to_owned(), source: Box::new(late) })
         });
         match &answer {
-            Ok(_) | Err(StoreError::Exists(_) | StoreError::NotFound(_)) => self.fair(),
+            Ok(_) | Err(StoreError::Exists(_) | StoreError::NotFound(_)) => {}
             Err(error) => self.away(error),
         }
         answer
@@ -176,11 +184,21 @@ impl Depot {
         });
     }
 
-    /// Waits for the next attempt: longer each time, never for all sessions at the same moment, and no longer than until
-    /// the store is seen to work.
+    /// Waits for the next attempt: longer each time, while the store is away one session after another, and no longer than
+    /// until the store is seen to work.
     pub(crate) async fn pause(&self, attempts: &mut Attempts) {
+        // Made before the look, so that a store that works in between is not missed.
         let works = self.works.notified();
-        let _ = timeout(jittered(attempts.pause), works).await;
+        let pause = jittered(attempts.pause);
+        let next = async {
+            let away = *self.weather.borrow() != Weather::Fair;
+            let _turn = if away { self.turn.acquire().await.ok() } else { None };
+            tokio::time::sleep(pause).await;
+        };
+        tokio::select! {
+            () = works => {}
+            () = next => {}
+        }
         attempts.failed += 1;
         attempts.pause = (attempts.pause * 2).min(LONGEST_PAUSE);
     }

@@ -84,7 +84,7 @@ struct Packed {
 
 impl Drain {
     pub(crate) fn new(depot: Arc<Depot>, id: RecordingId) -> Self {
-        let doubtful = depot.spool.left().contains(&id);
+        let doubtful = depot.spool.is_left(id);
         Self {
             depot,
             id,
@@ -119,6 +119,7 @@ impl Drain {
                 Err(Trouble::Later(why)) => {
                     tracing::debug!(session = %self.id, why, "not stored yet");
                     self.doubtful = true;
+                    self.shed();
                     self.depot.pause(&mut attempts).await;
                 }
             }
@@ -128,6 +129,8 @@ impl Drain {
 
     async fn go_on(&mut self, attempts: &mut Attempts) -> Result<(), Trouble> {
         if self.chunks.is_empty() {
+            // However many sessions go on at once, when the store is back or a process starts: few are read.
+            let _place = self.depot.place().await;
             let (spool, id) = (self.depot.spool.clone(), self.id);
             let Some(facts) = blocking(move || spool.facts(id)).await? else {
                 return self.without_header();
@@ -151,6 +154,13 @@ impl Drain {
         }
     }
 
+    /// Forgets what is read again by the next attempt: thousands may wait for a store that is away.
+    fn shed(&mut self) {
+        if self.chunks.is_empty() {
+            self.facts = Facts::default();
+        }
+    }
+
     /// Nothing was dialled, and nobody was told of it, where the header was never whole.
     fn without_header(&self) -> Result<(), Trouble> {
         match self.depot.spool.is_unopened(self.id)? {
@@ -160,7 +170,6 @@ impl Drain {
     }
 
     async fn put_header(&mut self) -> Result<(), Trouble> {
-        let _place = self.depot.place().await;
         let lines = self.facts.header.clone();
         let object = chunk::compress(&lines)?;
         let uncompressed = lines.len() as u64;
@@ -195,7 +204,7 @@ impl Drain {
     /// the chunks up to it were: the next process has only the store to learn them from.
     async fn let_go(&self, number: u32) -> Result<(), Trouble> {
         let (spool, id, of_lines) = (self.depot.spool.clone(), self.id, self.mark);
-        if self.facts.ended.is_none() && spool.left().contains(&id) {
+        if self.facts.ended.is_none() && spool.is_left(id) {
             blocking(move || spool.mark(id, of_lines)?.map_or(Ok(()), |mark| spool.keep(id, &mark))).await?;
         }
         if self.facts.stored.as_ref().is_some_and(|(known, _)| *known <= self.last_number()) {
@@ -359,7 +368,7 @@ impl Drain {
 
     /// Only the header is known: an earlier process may have stored and removed all segments.
     fn doubtful_end(&self) -> bool {
-        self.chunks.len() == 1 && self.depot.spool.left().contains(&self.id)
+        self.chunks.len() == 1 && self.depot.spool.is_left(self.id)
     }
 
     /// Whether the store still has what an earlier process put there: the digest of the last chunk vouches for those before it.

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     sync::{Arc, atomic::Ordering},
     task::{Context, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use access::InputRecording;
@@ -75,6 +75,35 @@ async fn a_store_that_is_away_costs_a_session_nothing() {
     let manifest = Recordings::new(store).manifest(stage.recording.id()).await.expect("readable");
     assert_eq!(manifest.expect("stored").outcome, Outcome::Exited { exit_code: 0 });
     assert_eq!(stage.recorder.spool().gauge().bytes, 0);
+}
+
+#[tokio::test]
+async fn of_many_sessions_that_wait_for_a_store_one_after_another_tries() {
+    let store = Moody::new(1_000);
+    store.failing.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    let first = stage(&store, slow()).await;
+    let mut ids = vec![first.recording.id()];
+    first.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
+    for _ in 1..100 {
+        let (ls, (negotiated, request)) =
+            (opening(SessionKind::Exec, &["ls"], false), negotiated(SessionKind::Exec, false));
+        let opened = first.recorder.open(&permit(InputRecording::Never), ls).await.expect("opened");
+        let recording = Arc::new(opened.begin(negotiated, &request));
+        ids.push(recording.id());
+        recording.finish(Ending::Closed(Server)).await.expect("an end");
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let refused = store.refused.load(Ordering::SeqCst);
+    // Each once at its beginning, and then a tenth of a second between any two at least. Each by itself would try three times
+    // in two seconds.
+    let turns = began.elapsed().as_millis() as usize / 100;
+    assert!(refused > 100 && refused <= 100 + 1 + turns, "{refused} attempts in {turns} tenths of a second");
+    store.failing.store(false, Ordering::SeqCst);
+    first.recorder.drained().await;
+    for id in ids {
+        assert!(Recordings::new(store.clone()).manifest(id).await.expect("readable").is_some(), "{id}");
+    }
 }
 
 /// A session that may have 50,000 bytes here, and a store that takes nothing.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -228,6 +228,8 @@ pub fn restored(events: &[Event], stream: Code) -> Vec<u8> {
 pub struct Moody {
     inner: Memory,
     pub failing: AtomicBool,
+    /// How many writes it was asked for while it failed.
+    pub refused: AtomicUsize,
     /// One permit is taken by each write.
     pub gate: Semaphore,
     /// Notified after each write.
@@ -240,6 +242,7 @@ impl Moody {
         Arc::new(Self {
             inner: Memory::new(),
             failing: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
             gate: Semaphore::new(writes),
             written: Notify::new(),
         })
@@ -250,6 +253,7 @@ impl Moody {
 impl Store for Moody {
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
         if self.failing.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
             let source = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left on device");
             return Err(StoreError::Failed { action: "write", key: key.to_string(), source: Box::new(source) });
         }
