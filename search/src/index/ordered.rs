@@ -161,6 +161,8 @@ struct Search<'a> {
     more: bool,
     columns: HashMap<usize, [Option<StrColumn>; FIELDS]>,
     facets: HashMap<(usize, usize, u64), u64>,
+    /// A document's values, while it is counted.
+    values: Vec<u64>,
     days: Days,
 }
 
@@ -177,6 +179,7 @@ impl<'a> Search<'a> {
             more: false,
             columns: HashMap::new(),
             facets: HashMap::new(),
+            values: Vec::new(),
             days: Days::default(),
         };
         search.below = wanted.after.map(|cursor| search.key(cursor.at, cursor.tie));
@@ -275,7 +278,12 @@ impl<'a> Search<'a> {
             free.insert(counted(self.searcher.segment_reader(segment as u32))?);
         }
         for (at, column) in self.columns[&segment].iter().enumerate() {
-            for value in column.iter().flat_map(|column| column.ords().values_for_doc(document)) {
+            // Of several requests in one entry each may have named the same pod.
+            self.values.clear();
+            self.values.extend(column.iter().flat_map(|column| column.ords().values_for_doc(document)));
+            self.values.sort_unstable();
+            self.values.dedup();
+            for &value in &self.values {
                 *self.facets.entry((segment, at, value)).or_default() += 1;
             }
         }

@@ -1,6 +1,6 @@
 //! Requests of one kubectl run become one command.
 
-use search::Kind;
+use search::{Kind, Query};
 use storage::{
     CommandSource,
     journal::{Request, What},
@@ -29,6 +29,9 @@ async fn requests_of_one_run_are_one_command() {
     assert_eq!((hit.kind, hit.source), (Kind::Command, Some(CommandSource::Request)));
     assert_eq!((hit.namespace.as_str(), hit.pod.as_str()), ("default", "web-0"));
     assert_eq!(find(&bench.index, "pod:web-1").len(), 1, "every pod of the run is filtered by");
+    let facets = bench.index.search(&Query { facets: true, ..Query::default() }).unwrap().facets;
+    let pods: Vec<_> = facets.pods.iter().map(|pod| (pod.value.as_str(), pod.count)).collect();
+    assert_eq!(pods, [("web-0", 1), ("web-1", 1)], "a count is of hits, however often one names a pod");
 }
 
 #[tokio::test]
