@@ -147,8 +147,13 @@ impl Session {
 
     /// Nothing more will be written, and the last fact says how the session ended. It is synced soon.
     pub fn end(mut self) {
-        self.file = None;
         self.tell(true);
+        self.let_go();
+    }
+
+    /// Has everything synced and closed. What is still open when that is done would be until the session is in the store.
+    fn let_go(&mut self) {
+        (self.file, self.marks, self.held) = (None, None, [const { None }; 3]);
         self.inner.sync_soon(&self.live);
     }
 
@@ -268,13 +273,17 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.live.extent.borrow().ended {
+            return;
+        }
         // What is known stays, as for one whose process died.
         let last = self.last;
-        if !self.live.extent.borrow().ended && self.is_news(&last) {
+        if self.is_news(&last) {
             let _ = self.write_mark(&last);
         }
         // Readers and uploader must not wait for more.
-        self.live.extent.send_if_modified(|extent| !std::mem::replace(&mut extent.ended, true));
+        self.live.extent.send_modify(|extent| extent.ended = true);
+        self.let_go();
     }
 }
 

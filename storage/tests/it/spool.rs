@@ -536,6 +536,33 @@ async fn bounds_refuse_and_let_in_again() {
     begin(&spool).await;
 }
 
+/// Files in the folder that this process has open.
+fn open_files(folder: &std::path::Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok());
+    open.filter(|file| file.starts_with(folder) && !file.ends_with("lock")).count()
+}
+
+#[tokio::test]
+async fn a_session_that_waits_has_no_file_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut last = None;
+    for number in 0..300 {
+        let mut session = begin(&spool).await;
+        say(&mut session, 1, "it ends");
+        // A mark by itself is a file of its own.
+        session.append(&mark(2), &[]).unwrap();
+        last = Some(session.id());
+        // Every third was given up.
+        match number % 3 {
+            0 => drop(session),
+            _ => session.end(),
+        }
+    }
+    spool.sync(last.unwrap()).await.unwrap();
+    assert_eq!((spool.sessions().len(), open_files(folder.path())), (300, 0));
+}
+
 #[tokio::test]
 async fn no_more_sessions_begin_than_may_wait_and_those_that_have_begun_go_on() {
     let folder = tempfile::tempdir().unwrap();
