@@ -7,6 +7,7 @@
 //!                         …        removed once the chunk is in the store; the folder, once the manifest is
 //!                         marks    counts and digests that no line has
 //!                         stdout.0 the end of a stream that a flood policy holds back, see `held`
+//! <folder>/<recording id>.stored/  is being removed: whoever finds it goes on with that
 //! <folder>/aside/<id>/             sessions that cannot be stored: for a person
 //! ```
 //!
@@ -62,6 +63,8 @@ use tokio::sync::watch;
 
 use crate::{RecordingId, cast::Header};
 
+/// What the name of a session's folder ends with while it is removed, file by file.
+const STORED: &str = ".stored";
 /// Sessions that cannot be stored are moved here.
 const ASIDE: &str = "aside";
 
@@ -303,12 +306,16 @@ impl Spool {
     pub fn finished(&self, id: RecordingId) -> Result<(), SpoolError> {
         let Some(live) = self.find(id) else { return Ok(()) };
         live.leave();
-        match fs::remove_dir_all(&live.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(SpoolError::failed("remove", &live.folder, error));
-            }
-            _ => self.inner.forget(&live),
+        // Half a folder would be taken for a session of which the disk has lost something, and told of.
+        let stored = self.inner.folder.join(format!("{id}{STORED}"));
+        if let Err(error) = fs::rename(&live.folder, &stored)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(SpoolError::failed("move", &live.folder, error));
         }
+        // What is left goes at the next start.
+        let _ = fs::remove_dir_all(&stored);
+        self.inner.forget(&live);
         Ok(())
     }
 
@@ -389,7 +396,12 @@ fn state(extent: &Extent) -> (bool, u32) {
 fn adopt(inner: &Arc<Inner>) -> io::Result<()> {
     for entry in fs::read_dir(&inner.folder)? {
         let entry = entry?;
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<RecordingId>().ok()) else { continue };
+        let name = entry.file_name();
+        let name = name.to_str().unwrap_or_default();
+        if name.ends_with(STORED) {
+            fs::remove_dir_all(entry.path())?;
+        }
+        let Ok(id) = name.parse::<RecordingId>() else { continue };
         let (folder, mut used) = (entry.path(), 0);
         for file in fs::read_dir(&folder)? {
             used += file?.metadata()?.len();

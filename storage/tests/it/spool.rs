@@ -589,6 +589,24 @@ async fn a_disk_below_its_floor_takes_no_session() {
 }
 
 #[tokio::test]
+async fn a_session_whose_removal_was_cut_short_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut session = begin(&spool).await;
+    let id = session.id();
+    say(&mut session, 1, "stored");
+    session.append(&mark(2), &[]).unwrap();
+    session.end();
+    drop(spool);
+    // As a process leaves it that is killed between two files.
+    let half = folder.path().join(format!("{id}.stored"));
+    std::fs::rename(folder.path().join(id.to_string()), &half).unwrap();
+    std::fs::remove_file(half.join("000000")).unwrap();
+    let spool = open(folder.path());
+    assert_eq!((spool.sessions(), half.exists()), (vec![], false));
+}
+
+#[tokio::test]
 async fn two_processes_do_not_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let _spool = open(folder.path());
