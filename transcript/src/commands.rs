@@ -6,6 +6,7 @@ mod expansion;
 mod keys;
 mod learned;
 mod line;
+mod panes;
 mod prompt;
 mod resolve;
 mod scan;
@@ -27,6 +28,7 @@ use crate::{decoder::Decoder, emulator::Emulator};
 use entry::{Entry, Prompt};
 use keys::Keys;
 use line::Waiting;
+use panes::Panes;
 use scan::{Scanner, Stop};
 use shot::{Shot, View};
 
@@ -99,6 +101,14 @@ pub struct Commands {
     drawn: bool,
     /// A line editor's line was entered, and the cursor is still on it: zsh's.
     leaving: bool,
+    /// Panes of tmux, if there were any.
+    panes: Option<Box<Panes>>,
+    /// Something was printed on the alternate screen since it was looked at.
+    unseen_in_panes: bool,
+    /// Bracketed paste is on.
+    pasting: bool,
+    /// The alternate screen is in use: whether a line started tmux before.
+    full_screen: Option<bool>,
 }
 
 enum State {
@@ -155,6 +165,10 @@ impl Commands {
             beside: false,
             drawn: false,
             leaving: false,
+            panes: None,
+            unseen_in_panes: false,
+            pasting: false,
+            full_screen: None,
         }
     }
 
@@ -193,6 +207,7 @@ impl Commands {
     /// Keys, as they came from the client; they are not kept.
     pub fn typed(&mut self, micros: u64, bytes: &[u8]) {
         self.passed(micros, true);
+        self.typed_in_panes(bytes);
         self.keys.feed(bytes);
         self.entered_at_edge(micros);
     }
@@ -219,6 +234,7 @@ impl Commands {
             }
         }
         self.unseen = true;
+        self.printed_in_panes(micros);
         self.keys.printed();
     }
 
@@ -233,6 +249,10 @@ impl Commands {
         (self.floor, self.start) = (0, None);
         (self.unseen, self.beside, self.leaving) = (false, false, false);
         self.recent.clear();
+        self.unseen_in_panes = false;
+        if let Some(panes) = &mut self.panes {
+            panes.skipped();
+        }
         if let Some(entry) = self.entries.last_mut().filter(|entry| entry.ended.is_none()) {
             entry.first_output.get_or_insert(micros);
             entry.last_output = Some(micros);
@@ -279,6 +299,7 @@ impl Commands {
     /// All commands.
     pub fn finish(mut self) -> Vec<Command> {
         self.emulator.wake();
+        self.look_at_panes(u64::MAX, true);
         if let State::Editing(Editing { done: Some(micros), .. }) = self.state {
             self.enter(micros);
         }
@@ -371,16 +392,7 @@ impl Commands {
         if answered {
             self.keys.taken();
         }
-        let mut kept = 0;
-        let enough = shot.lines.iter().rposition(|line| {
-            kept += line.text.len();
-            kept > TEXT_BYTES
-        });
-        shot.lines.drain(..enough.map_or(0, |at| (at + 1).min(shot.lines.len().saturating_sub(1))));
-        if let Some(last) = shot.lines.last_mut() {
-            last.text.truncate(last.text.floor_char_boundary(TEXT_BYTES));
-            shot.cursor = shot.cursor.min(last.text.len());
-        }
+        entry::bound(&mut shot.lines, &mut shot.cursor);
         let mut entry = Entry {
             evidence,
             ready,
@@ -402,6 +414,10 @@ impl Commands {
         }
         // The row that the cursor gets to.
         self.floor = shot.row + 1;
+        self.add(entry);
+    }
+
+    fn add(&mut self, entry: Entry) {
         // Nothing behind one that had no room: what is listed is all up to some time.
         self.bytes += entry.bytes();
         self.full |= self.entries.len() >= ENTRIES || self.bytes > ENTRIES_BYTES;

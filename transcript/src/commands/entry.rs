@@ -1,6 +1,6 @@
 use storage::Evidence;
 
-use super::shot::Logical;
+use super::{TEXT_BYTES, shot::Logical};
 
 /// Most bytes of what was typed before its prompt came, and of that prompt, where the line is known by having it twice.
 const ECHO: usize = 32;
@@ -39,6 +39,8 @@ pub(super) struct Entry {
     pub(super) status: Option<u8>,
     /// A line editor that waits before its prompt is printed: readline, as bash has it.
     pub(super) readline: bool,
+    /// In a pane of tmux, whose signs are not worth more: a line editor was at work.
+    pub(super) edited: bool,
 }
 
 impl Entry {
@@ -104,6 +106,20 @@ impl Entry {
             text.push_str(rest.trim_end());
         }
         (text, drawn_in)
+    }
+}
+
+/// Leaves out lines, and the end of one, where there is more than is kept for a command.
+pub(super) fn bound(lines: &mut Vec<Logical>, cursor: &mut usize) {
+    let mut kept = 0;
+    let enough = lines.iter().rposition(|line| {
+        kept += line.text.len();
+        kept > TEXT_BYTES
+    });
+    lines.drain(..enough.map_or(0, |at| (at + 1).min(lines.len().saturating_sub(1))));
+    if let Some(last) = lines.last_mut() {
+        last.text.truncate(last.text.floor_char_boundary(TEXT_BYTES));
+        *cursor = (*cursor).min(last.text.len());
     }
 }
 

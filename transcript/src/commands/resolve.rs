@@ -63,7 +63,7 @@ fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
         text.drain(..known.len());
         prompt.text.push_str(known);
     }
-    if entry.evidence == Evidence::Prompt && !is_trusted(&prompt.text, learned) {
+    if entry.evidence == Evidence::Prompt && !entry.edited && !is_trusted(&prompt.text, learned) {
         // Typed before its prompt came, and shown by the terminal, which looked like a prompt.
         (at, prompt) = entry.behind_echo(|text| learned.has(text))?;
         (text, drawn_in) = entry.behind(at, &prompt);
@@ -81,7 +81,7 @@ fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(Place, Prompt)> {
     let own = entry.prompt.as_ref()?;
     let shorter = learned.prefix(&own.text).filter(|_| !entry.sure || learned.count(&own.text) < 2);
     let prompt = Prompt { text: shorter.unwrap_or(&own.text).to_owned(), right: own.right.clone() };
-    let unsure = !entry.sure && shorter.is_none() && !prompt::ends_like_one(&own.text);
+    let unsure = !entry.sure && !entry.edited && shorter.is_none() && !prompt::ends_like_one(&own.text);
     let at = entry.prompted(&prompt.text)?;
     (!unsure).then_some((at, prompt))
 }

@@ -14,6 +14,8 @@ pub(super) enum Stop {
     PasteOn,
     /// DECRST 2004: the line editor is done with a line.
     PasteOff,
+    /// DECTCEM off: tmux is about to draw.
+    CursorOff,
     /// Everything below the cursor is erased: zsh does so before its prompt.
     Erase,
     /// OSC 133: `A` prompt, `B` input, `C` output begins.
@@ -121,6 +123,7 @@ fn control(parameters: &[u8], last: u8) -> Option<Stop> {
     match last {
         b'h' if paste => Some(Stop::PasteOn),
         b'l' if paste => Some(Stop::PasteOff),
+        b'l' if modes == b"25" => Some(Stop::CursorOff),
         _ => None,
     }
 }
@@ -160,10 +163,11 @@ mod tests {
 
     #[test]
     fn every_cut_stops_at_the_same_moments() {
-        let text = "ls\r\n\x1b[?2004l\r\x1b]133;C\x07out\x1b[1;31mé\n\x1b]133;D;3\x1b\\\x1b]133;A;k=s\x07\x1b[?1;2004h$ \x1b]133;B\x07";
+        let text = "ls\r\n\x1b[?2004l\r\x1b[?25l\x1b[?25h\x1b]133;C\x07out\x1b[1;31mé\n\x1b]133;D;3\x1b\\\x1b]133;A;k=s\x07\x1b[?1;2004h$ \x1b]133;B\x07";
         let expected = [
             Stop::LineFeed,
             Stop::PasteOff,
+            Stop::CursorOff,
             Stop::Output,
             Stop::LineFeed,
             Stop::Ended(Some(3)),

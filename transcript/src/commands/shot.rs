@@ -158,7 +158,7 @@ fn is_ghost(rows: &[&avt::Line], column: usize) -> bool {
     shown.peek().is_some() && shown.all(|cell| is_dim(cell.pen()))
 }
 
-fn is_dim(pen: &avt::Pen) -> bool {
+pub(super) fn is_dim(pen: &avt::Pen) -> bool {
     let grey = match pen.foreground() {
         Some(Color::Indexed(index)) => index == 8 || (235..=248).contains(&index),
         Some(Color::RGB(rgb)) => rgb.r == rgb.g && rgb.g == rgb.b && rgb.r < 180,

@@ -11,8 +11,9 @@ const BEHIND: &[&str] = &["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h
 
 impl Commands {
     pub(super) fn stop(&mut self, micros: u64, stop: Stop) {
+        self.look_before(micros, stop);
         match stop {
-            Stop::LineFeed => {}
+            Stop::LineFeed | Stop::CursorOff => {}
             Stop::Erase => self.line_begins(),
             Stop::PasteOn => self.paste_on(micros),
             Stop::PasteOff => self.paste_off(micros),
@@ -139,6 +140,7 @@ impl Commands {
 
     /// A prompt is about to wait: the command before it has ended.
     pub(super) fn ready(&mut self, micros: u64) {
+        self.tmux_ended(micros);
         if let Some(entry) = self.entries.last_mut() {
             entry.ended.get_or_insert(micros);
         }

@@ -1,6 +1,7 @@
 mod ahead;
 mod drawn;
 mod edges;
+mod panes;
 mod steps;
 
 use proptest::prelude::*;

@@ -14,6 +14,7 @@ impl Commands {
     /// Time passed since the last event, until a key (`key`) or output came: did the cursor wait?
     pub(super) fn passed(&mut self, micros: u64, key: bool) {
         self.emulator.wake();
+        self.look_at_panes(micros, key);
         let pause = micros.saturating_sub(self.last_micros);
         let since = self.last_micros;
         self.last_micros = since.max(micros);
@@ -213,6 +214,7 @@ impl Commands {
 
     fn waiting_entered(&mut self, micros: u64, waiting: Waiting, shot: Shot) {
         let Waiting { prompt, sure, ready, .. } = waiting;
+        self.tmux_ended(ready);
         if let Some(entry) = self.entries.last_mut() {
             entry.ended.get_or_insert(ready);
         }

@@ -1,0 +1,104 @@
+//! Keys that go to a pane.
+
+use super::super::keys::Keys;
+
+const PASTE: &[u8] = b"\x1b[200~";
+const PASTED: &[u8] = b"\x1b[201~";
+
+/// What keys say about the moment. A paste between its signs enters nothing by itself, where a line editor knows them.
+#[derive(Debug, Default)]
+pub(super) struct Typing {
+    keys: Keys,
+    pasting: bool,
+    /// The end of the keys before, where a sign may begin in it.
+    tail: Vec<u8>,
+    /// Line ends that were pasted since a line was taken.
+    pasted: bool,
+    seen: bool,
+}
+
+impl Typing {
+    pub(super) fn new(seen: bool) -> Self {
+        Self { seen, ..Self::default() }
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.seen = true;
+        let (mut plain, mut held) = (Vec::new(), std::mem::take(&mut self.tail));
+        held.extend_from_slice(bytes);
+        let mut at = 0;
+        while at < held.len() {
+            let rest = &held[at..];
+            let sign = if self.pasting { PASTED } else { PASTE };
+            if rest.starts_with(sign) {
+                self.pasting = !self.pasting;
+                at += sign.len();
+            } else if sign.starts_with(rest) {
+                self.tail = rest.to_vec();
+                break;
+            } else {
+                match (self.pasting, rest[0]) {
+                    (true, byte) => self.pasted |= matches!(byte, b'\r' | b'\n'),
+                    (false, byte) => plain.push(byte),
+                }
+                at += 1;
+            }
+        }
+        if !plain.is_empty() {
+            self.keys.feed(&plain);
+        }
+    }
+
+    /// Whether this recording has keys at all.
+    pub(super) fn seen(&self) -> bool {
+        self.seen
+    }
+
+    /// Enter was pressed and no line was taken for it.
+    pub(super) fn entered(&self) -> bool {
+        self.keys.entered()
+    }
+
+    /// The same, or a line end was pasted.
+    pub(super) fn pasted(&self) -> bool {
+        self.entered() || self.pasted
+    }
+
+    pub(super) fn interrupted(&self) -> bool {
+        self.keys.interrupted()
+    }
+
+    /// Output came.
+    pub(super) fn printed(&mut self) {
+        self.keys.printed();
+    }
+
+    /// A line was taken.
+    pub(super) fn taken(&mut self) {
+        self.keys.taken();
+    }
+
+    /// A prompt waits: Enters until now were for something else.
+    pub(super) fn waits(&mut self) {
+        self.keys.waits();
+        self.pasted = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_enters_nothing_however_it_is_cut() {
+        let keys = b"a\x1b[200~b\rc\x1b[201~";
+        for cut in 0..=keys.len() {
+            let mut typing = Typing::new(false);
+            typing.feed(&keys[..cut]);
+            typing.feed(&keys[cut..]);
+            assert!(typing.pasted() && !typing.entered(), "cut at {cut}");
+            typing.feed(b"\r");
+            assert!(typing.entered());
+        }
+    }
+}
