@@ -16,7 +16,7 @@ pub struct Session {
     /// The program's log leaves out a line that equals the one before.
     pub once: bool,
     pub commands: Vec<String>,
-    /// What need not be found: it was typed on an alternate screen.
+    /// What may be found beside that: it was typed where no log has it.
     pub may: Vec<String>,
     pub secrets: Vec<String>,
     events: Vec<(f64, String, String)>,
