@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import time
 import uuid
 
 from terminal import Terminal
@@ -110,6 +111,35 @@ def test_terminal_with_resize(client, demo):
     assert sizes[0][0] < sizes[1][0]
     manifest = demo.manifest(row["id"])
     assert (manifest["width"], manifest["height"]) == (80, 24)
+
+
+def test_what_is_typed_in_tmux_is_found_like_any_other_command(client, demo):
+    tag = mark()
+    terminal = Terminal(client.argv("exec", "-it", *POD, "--", "sh", "-c", "PS1='ready> ' TERM=xterm exec sh", tag), client.env)
+    prompt(terminal)
+    # The prompt does not stand in what is echoed of this.
+    start = f"tmux -u -L {tag} -f /dev/null new \"PS1=in'side> ' sh\""
+    terminal.type(f"{start}\r")
+    terminal.expect("inside> ")
+    # tmux' screen is read while it rests, as it does before a person types.
+    time.sleep(0.1)
+    terminal.type("echo in-$((6*7))-tmux\r")
+    at = terminal.expect("in-42-tmux")
+    at = terminal.expect("inside> ", after=at)
+    time.sleep(0.1)
+    # With its pane tmux is gone, and may not have drawn what was typed last.
+    terminal.type("exit")
+    terminal.expect("exit", after=at)
+    time.sleep(0.1)
+    terminal.type("\r")
+    terminal.at = terminal.expect("[exited]")
+    prompt(terminal)
+    terminal.type("exit 4\r")
+    assert terminal.end() == 4
+    row = demo.session(tag)
+    found = json.loads(demo.run("commands", row["id"], "--json").stdout)
+    typed = [command["text"] for command in found if command["source"] == "typed"]
+    assert typed == [start, "echo in-$((6*7))-tmux", "exit", "exit 4"]
 
 
 def test_a_command_that_is_not_there(client, demo):
