@@ -8,6 +8,7 @@ pub mod quantity;
 pub mod raw;
 mod running;
 mod sample;
+mod spool;
 
 pub use environment::of_process as environment_of_process;
 pub use file::{load, policy_rules};

@@ -208,8 +208,6 @@ pub struct Web {
 const GATEWAY_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const STORAGE: &str = "/var/lib/kubetape/storage";
-/// Room for a header with the longest URL, and what is read at once.
-const SMALLEST_SPOOL: u64 = 4 << 20;
 /// Half of what readers unpack.
 const LARGEST_CHUNK: u64 = storage::chunk::MAX_UNCOMPRESSED as u64 / 2;
 const STATE: &str = "/var/lib/kubetape/state";
@@ -290,7 +288,7 @@ impl Reader<'_> {
         place::of(self.file, self.text, key)
     }
 
-    fn path(&self, path: PathBuf) -> PathBuf {
+    pub(super) fn path(&self, path: PathBuf) -> PathBuf {
         self.folder.join(path)
     }
 
@@ -477,42 +475,6 @@ impl Reader<'_> {
         })
     }
 
-    /// `at_once`: how many sessions are let in.
-    fn spool(
-        &self,
-        raw: raw::Spool,
-        sync: Option<super::quantity::Span>,
-        state: &Path,
-        at_once: usize,
-    ) -> Result<Spool> {
-        let usual = storage::spool::Bounds::default();
-        let bounds = storage::spool::Bounds {
-            session_bytes: raw.session_bytes.map_or(usual.session_bytes, |size| size.0),
-            total_bytes: raw.total_bytes.map_or(usual.total_bytes, |size| size.0),
-            sessions: raw.sessions.unwrap_or(usual.sessions.max(at_once)),
-            disk_floor: raw.disk_floor.map_or(usual.disk_floor, |size| size.0),
-            sync: sync.map_or(usual.sync, |span| span.0),
-        };
-        ensure!(
-            bounds.session_bytes >= SMALLEST_SPOOL,
-            "{}: a session needs room for {} at least",
-            self.at("spool.session_bytes"),
-            super::quantity::Size(SMALLEST_SPOOL)
-        );
-        ensure!(
-            bounds.total_bytes >= bounds.session_bytes,
-            "{}: must hold at least one session ({})",
-            self.at("spool.total_bytes"),
-            super::quantity::Size(bounds.session_bytes)
-        );
-        ensure!(
-            bounds.sessions >= at_once,
-            "{}: those under way count as well, and limits.sessions is {at_once}",
-            self.at("spool.sessions")
-        );
-        Ok(Spool { dir: raw.dir.map_or_else(|| state.join("spool"), |dir| self.path(dir)), bounds })
-    }
-
     fn web(&self, raw: raw::Web) -> Result<Option<Web>> {
         let listen = raw.listen.unwrap_or(WEB_LISTEN);
         let certificate = self.certificate("web", raw.certificate, raw.key)?;
@@ -585,16 +547,6 @@ mod tests {
         assert_eq!(read("32MiB").unwrap().recorder.chunk_bytes, 32 << 20);
         let error = read("33MiB").unwrap_err().to_string();
         assert!(error.contains("k.toml, line 2") && error.contains("4KiB to 32MiB"), "{error}");
-    }
-
-    #[test]
-    fn a_spool_has_room_for_the_sessions_that_are_let_in() {
-        let read = |text: &str| Config::new(Path::new("/d/k.toml"), text, toml::from_str(text).unwrap());
-        let error = read("[spool]\nsessions = 5\n").unwrap_err().to_string();
-        assert!(error.contains("k.toml, line 2") && error.contains("limits.sessions is 4000"), "{error}");
-        assert_eq!(read("[spool]\nsessions = 5\n[limits]\nsessions = 5\n").unwrap().spool.bounds.sessions, 5);
-        let many = "[limits]\nsessions = 50000\nconnections = 50000\n";
-        assert_eq!(read(many).unwrap().spool.bounds.sessions, 50_000);
     }
 
     #[test]
