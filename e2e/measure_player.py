@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A ten-hour, 1 GB recording in a real browser: the first frame, twenty seeks, memory of both sides. For docs/figures.md.
 
-    cargo build --release -p kubetape -p fixtures && cargo build --release -p player --example long
+    cargo build --release -p kubetape -p demo && cargo build --release -p player --example long
     e2e/.cache/venv/bin/python e2e/measure_player.py [--hours 10] [--megabytes 1000] [--seeks 20]
 
 Makes the recording (`player/examples/long.rs`), imports it into a demo, waits until the demo rests, and opens the page in

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 def binary(name):
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     path = pathlib.Path(os.environ.get(f"{name.upper().replace('-', '_')}_BIN", target / "debug" / name))
-    assert path.exists(), f"{path} is missing: cargo build -p kubetape -p fixtures"
+    assert path.exists(), f"{path} is missing: cargo build -p kubetape -p demo"
     return path
 
 

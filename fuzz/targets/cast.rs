@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use storage::cast::{Event, Header, events, write_event};
+use recording::cast::{Event, Header, events, write_event};
 
 fuzz_target!(|input: &[u8]| {
     for line in input.split(|&byte| byte == b'\n') {

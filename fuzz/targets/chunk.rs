@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use storage::{Key, chunk, journal};
+use recording::Key;
+use storage::{chunk, journal};
 
 /// A bomb must not get further than this.
 const BOUND: usize = 1 << 20;
@@ -11,13 +12,13 @@ const BOUND: usize = 1 << 20;
 fuzz_target!(|input: &[u8]| {
     if let Ok(lines) = chunk::decompress(input, BOUND) {
         assert!(lines.len() <= BOUND);
-        let key = Key::chunk(storage::RecordingId(uuid::Uuid::nil()), 0);
+        let key = Key::chunk(recording::RecordingId(uuid::Uuid::nil()), 0);
         let _ = journal::decode(&key, input);
     }
     // The lines themselves, without having to guess a frame's checksum.
     if let Ok(frame) = chunk::compress(&input[..input.len().min(BOUND)]) {
         assert_eq!(chunk::decompress(&frame, BOUND).expect("a frame of ours"), &input[..input.len().min(BOUND)]);
-        let key = Key::chunk(storage::RecordingId(uuid::Uuid::nil()), 0);
+        let key = Key::chunk(recording::RecordingId(uuid::Uuid::nil()), 0);
         let _ = journal::decode(&key, &frame);
     }
 });

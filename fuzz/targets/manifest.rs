@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use storage::{Manifest, journal::Entry};
+use recording::{Manifest, journal::Entry};
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(manifest) = serde_json::from_slice::<Manifest>(input) {

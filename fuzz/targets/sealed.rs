@@ -6,9 +6,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use recording::Key;
 use serde_json::{Map, Value};
 use storage::{
-    Key,
     journal::{self, Parts, Tail},
     signing::{KeyStatement, Kind, Sealed, Signer},
 };

@@ -9,4 +9,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| storage::spool::fuzzing::spool(input));
+fuzz_target!(|input: &[u8]| spool::fuzzing::spool(input));

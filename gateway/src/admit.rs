@@ -8,7 +8,7 @@ use std::{
 use access::{Action, Permit, Principal, Side, Target};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use storage::journal::{self, What};
+use recording::journal::{self, What};
 use wire::Subresource;
 
 use crate::{

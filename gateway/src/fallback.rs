@@ -53,7 +53,7 @@ impl Fallback {
     }
 
     /// Takes it only if it is still that recording.
-    pub(crate) fn expire(&self, key: &Key, id: storage::RecordingId) -> Option<Box<Waiting>> {
+    pub(crate) fn expire(&self, key: &Key, id: recording::RecordingId) -> Option<Box<Waiting>> {
         let mut map = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if map.get(key).is_some_and(|waiting| waiting.opened.id() == id) { map.remove(key) } else { None }
     }

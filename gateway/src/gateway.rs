@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use storage::{RecordingId, journal::What};
+use recording::{RecordingId, journal::What};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     pub(crate) authority: Arc<Authority>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) recorder: Arc<recorder::Recorder>,
-    pub(crate) journal: audit::Journal,
+    pub(crate) journal: journal::Journal,
     pub(crate) limits: Limits,
     pub(crate) acceptor: TlsAcceptor,
     pub(crate) live: Arc<Live>,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use storage::RecordingId;
+use recording::RecordingId;
 use tokio_util::sync::CancellationToken;
 
 /// Why the gateway ends a session: what the person sees, and Kubernetes' reason and code for programs.

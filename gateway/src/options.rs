@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderMap, header};
-use storage::journal::OPTIONS;
+use recording::journal::OPTIONS;
 
 use crate::admit::Head;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use storage::journal::{self, What};
+use recording::journal::{self, What};
 
 use crate::{
     admit::{self, Admitted, Head},

@@ -17,7 +17,7 @@ pub struct Settings {
     /// Opens recordings.
     pub recorder: Arc<recorder::Recorder>,
     /// Hears of every request.
-    pub journal: audit::Journal,
+    pub journal: journal::Journal,
     /// The gateway's own certificate.
     pub tls: TlsSettings,
     /// Bounds.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::StatusCode;
-use storage::journal::{Request, What};
+use recording::journal::{Request, What};
 
 /// Refusals that are told one by one, in a second.
 const A_SECOND: u32 = 50;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use recorder::{Ending, Opened, Opening, Recording};
-use storage::{
+use recording::{
     Manifest, Outcome, RecordingId,
     cast::SessionKind,
     journal::{Joined, What},

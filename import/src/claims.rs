@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use storage::cast::SessionKind;
+use recording::cast::SessionKind;
 
 /// What who imports says about a recording; it goes before what the file says.
 #[derive(Clone, Debug, Default)]

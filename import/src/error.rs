@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
-use storage::{Key, RecordingError, StoreError};
+use recording::Key;
+use storage::{RecordingError, StoreError};
 use thiserror::Error;
 
 /// Why a file was not imported. Nothing of it is in the store, unless the store failed on the way: the same import

@@ -1,5 +1,5 @@
+use recording::cast::{Session, SessionKind};
 use serde_json::Value;
-use storage::cast::{Session, SessionKind};
 
 /// What a file's header says, by whichever program wrote it. Nothing of it is believed; it is what the recording will
 /// say that the file says.

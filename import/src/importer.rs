@@ -2,14 +2,13 @@ use std::{fs::File, io, io::Read, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use recording::{
+    Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId,
+    cast::{Header, IMPORTED, Imported, Session},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use storage::{
-    Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId, Recordings, Store, StoreError,
-    cast::{Header, IMPORTED, Imported, Session},
-    chunk,
-    signing::Signer,
-};
+use storage::{Recordings, Store, StoreError, chunk, signing::Signer};
 
 use crate::{
     Claims, ImportError, Limits,
@@ -146,7 +145,7 @@ impl Importer {
             return Err(ImportError::Changed);
         }
         let manifest = manifest(header.kubetape, survey, chain.chunks);
-        let object = manifest.seal(&self.signer, Timestamp::now().as_microsecond());
+        let object = self.signer.seal_manifest(&manifest, Timestamp::now().as_microsecond());
         match self.put(&Key::manifest(id), object).await {
             // A signature has its time in it: the same manifest of an earlier try has other bytes.
             Err(ImportError::Conflict(_)) if self.recordings.manifest(id).await?.as_ref() == Some(&manifest) => Ok(()),
@@ -218,7 +217,7 @@ impl Chain {
             number: self.chunks.len() as u32,
             size: object.len() as u64,
             uncompressed: lines.len() as u64,
-            digest: chunk::hex(self.digest),
+            digest: recording::hex(self.digest),
             first_micros,
             last_micros,
         });
@@ -272,7 +271,7 @@ impl Source<'_> {
         };
         let target = ours.map(|session| &session.target);
         let pod = said(&claims.pod, target.map(|t| &t.name), &tailscale.pod);
-        let kind = kind.unwrap_or(storage::cast::SessionKind::Exec);
+        let kind = kind.unwrap_or(recording::cast::SessionKind::Exec);
         Ok(Session {
             id: id(started_micros, &self.sha256),
             kind,
@@ -293,7 +292,7 @@ impl Source<'_> {
                 namespace: said(&claims.namespace, target.map(|t| &t.namespace), &tailscale.namespace),
                 resource: if pod.is_empty() { String::new() } else { "pods".to_owned() },
                 name: pod,
-                subresource: if kind == storage::cast::SessionKind::Attach { "attach" } else { "exec" }.to_owned(),
+                subresource: if kind == recording::cast::SessionKind::Attach { "attach" } else { "exec" }.to_owned(),
                 container: said(&claims.container, target.map(|t| &t.container), &tailscale.container),
             },
             impersonation: access::Impersonation { user: String::new(), groups: Vec::new() },
@@ -363,7 +362,7 @@ fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
         width,
         height,
         totals: survey.totals,
-        contents: storage::Contents::default(),
+        contents: recording::Contents::default(),
         chunks,
         commands: first.into_iter().chain(survey.typed.iter().cloned()).collect(),
         anomalies: remarks(survey),
@@ -411,7 +410,7 @@ fn digest(mut file: File, tick: &impl Fn(u64)) -> io::Result<String> {
     let mut buffer = vec![0; BUFFER];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(chunk::hex(sum.finalize().into())),
+            Ok(0) => return Ok(recording::hex(sum.finalize().into())),
             Ok(read) => {
                 sum.update(&buffer[..read]);
                 tick(read as u64);

@@ -1,8 +1,8 @@
 use std::{borrow::Cow, fs::File, io, vec};
 
+use recording::cast::{Code, Event};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
-use storage::cast::{Code, Event};
 
 use crate::{ImportError, Limits, header::ForeignHeader, lines::Lines};
 

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use storage::cast::{Code, Event, PortConnection, write_bytes, write_event};
+use recording::cast::{Code, Event, PortConnection, write_bytes, write_event};
 
 /// Bytes of lines after which a chunk is closed, as the recorder has it.
 const CHUNK_BYTES: usize = 1 << 20;

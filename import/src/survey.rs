@@ -1,4 +1,4 @@
-use storage::{
+use recording::{
     Command, CommandSource, StreamTotals,
     cast::{Code, Event},
 };

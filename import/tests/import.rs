@@ -10,11 +10,11 @@ use std::{
 };
 
 use import::{Claims, Done, ImportError, Importer, Limits};
-use storage::{
-    Memory, Outcome, Recordings, Store, Summary,
+use recording::{
+    Outcome,
     cast::{Code, Event, SessionKind},
-    signing::Signer,
 };
+use storage::{Memory, Recordings, Store, Summary, signing::Signer};
 
 const V2: &str = r#"{"version": 2, "width": 100, "height": 30, "timestamp": 1700000000, "command": "sh -c 'ls -l'", "title": "a title"}
 [0.25, "o", "$ ls\r\n"]

@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use recording::hex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use storage::chunk::hex;
 
 use crate::config::Config;
 

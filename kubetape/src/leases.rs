@@ -9,10 +9,11 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use audit::Journal;
+use journal::Journal;
 use recorder::{Completer, Completion, LeftAlone, Witness};
+use recording::{Manifest, RecordingId};
 use storage::{
-    Manifest, RecordingId, Recordings, Store, StoreError,
+    Recordings, Store, StoreError,
     lease::{self, Lease},
     signing::Signer,
 };

@@ -1,7 +1,8 @@
 //! Recordings by the beginning of their id.
 
 use anyhow::{Context, Result, bail, ensure};
-use storage::{RecordingId, Recordings};
+use recording::RecordingId;
+use storage::Recordings;
 
 /// The recording that is meant.
 pub async fn recording(recordings: &Recordings, text: &str) -> Result<RecordingId> {

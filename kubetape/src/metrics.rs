@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use audit::Journal;
 use gateway::Gateway;
+use journal::Journal;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use recorder::{Recorder, Weather};
-use storage::spool::{Bound, SpoolError};
+use spool::{Bound, SpoolError};
 
 /// Where the numbers come from.
 #[derive(Clone)]

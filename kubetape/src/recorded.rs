@@ -1,11 +1,11 @@
 //! What is in a recording, for commands that read all of it.
 
 use anyhow::{Context, Result, bail};
-use storage::{
-    RecordingError, RecordingId, Recordings, Summary,
+use recording::{
+    RecordingId,
     cast::{Event, events},
-    recordings::Piece,
 };
+use storage::{RecordingError, Recordings, Summary, recordings::Piece};
 
 /// Header and manifest.
 pub async fn summary(recordings: &Recordings, id: RecordingId) -> Result<Summary> {

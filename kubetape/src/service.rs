@@ -3,12 +3,13 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use audit::{Journal, JournalSettings};
 use gateway::{Gateway, TlsSettings};
+use journal::{Journal, JournalSettings};
 use player::Player;
 use recorder::Recorder;
+use recording::journal::What;
 use search::{Follower, Index};
-use storage::{Recordings, Store, journal::What, signing::Signer};
+use storage::{Recordings, Store, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 

@@ -9,9 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
+use recording::JournalHead;
 use storage::{
     Store,
-    signing::{JournalHead, PublicKey, Signer, publish},
+    signing::{PublicKey, Signer, publish},
 };
 
 use crate::config::{Config, Signing};
@@ -142,7 +143,8 @@ fn create(path: &PathBuf, signer: &Signer) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use storage::{Key, Memory, signing::KeyStatement};
+    use recording::Key;
+    use storage::{Memory, signing::KeyStatement};
 
     use super::*;
     use crate::config::raw;

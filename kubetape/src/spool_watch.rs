@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use audit::Journal;
+use journal::Journal;
 use recorder::{Recorder, Weather};
-use storage::{Outcome, RecordingId, journal::What, spool::Bound, spool::SpoolError};
+use recording::{Outcome, RecordingId, journal::What};
+use spool::{Bound, SpoolError};
 
 /// How often the bounds are looked at.
 const LOOK: Duration = Duration::from_secs(1);

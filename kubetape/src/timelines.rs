@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use player::Player;
-use storage::{Manifest, RecordingId, Recordings, spool::Spool};
+use recording::{Manifest, RecordingId};
+use spool::Spool;
+use storage::Recordings;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -81,8 +83,10 @@ mod tests {
 
     use async_trait::async_trait;
     use player::PlayerSettings;
+    use recording::{Key, cast::Header};
     use serde_json::json;
-    use storage::{Capabilities, Entry, Key, Memory, Store, StoreError, cast::Header, chunk, spool::Bounds};
+    use spool::Bounds;
+    use storage::{Capabilities, Entry, Memory, Store, StoreError, chunk};
     use tokio::sync::Notify;
     use tokio_util::bytes::Bytes;
 

@@ -5,7 +5,8 @@ use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 use anyhow::{Context, Result, bail, ensure};
 use gateway::{Authority, Tokens, clusters};
 use player::{Player, PlayerSettings};
-use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Spool, Store};
+use spool::Spool;
+use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
 
 use crate::config::{Certificate, ClusterSource, Config, Credential, Policy, Storage, raw};
 

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use storage::RecordingId;
+use recording::RecordingId;
 
 use crate::timeline::Timeline;
 
@@ -73,7 +73,7 @@ impl Known {
 mod tests {
     use std::sync::Arc;
 
-    use storage::{RecordingId, cast::Header};
+    use recording::{RecordingId, cast::Header};
     use uuid::Uuid;
 
     use super::Cache;

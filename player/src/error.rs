@@ -26,7 +26,7 @@ pub enum PlayerError {
     Write(#[source] io::Error),
     /// The gateway's spool, where a session is that goes on, cannot be read.
     #[error("cannot read the spool")]
-    Spool(#[source] Box<storage::spool::SpoolError>),
+    Spool(#[source] Box<spool::SpoolError>),
     /// The recording could not be gone through; all who waited for it are told the same.
     #[error(transparent)]
     Reading(Arc<PlayerError>),

@@ -5,7 +5,8 @@ mod cast3;
 mod raw;
 mod text;
 
-use storage::{RecordingId, Recordings, cast::Header, recordings::Chunks};
+use recording::{RecordingId, cast::Header};
+use storage::{Recordings, recordings::Chunks};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::PlayerError;

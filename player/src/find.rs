@@ -1,8 +1,9 @@
-use serde::Serialize;
-use storage::{
-    RecordingId, Recordings,
+use recording::{
+    RecordingId,
     cast::{Header, events},
 };
+use serde::Serialize;
+use storage::Recordings;
 use transcript::{Bounds, Line, Lines};
 
 use crate::{

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use storage::{
-    RecordingError, RecordingId, Summary,
+use recording::{
+    RecordingId,
     cast::{Code, Header, events},
-    spool::{News, Spool},
 };
+use spool::{News, Spool};
+use storage::{RecordingError, Summary};
 use tokio::time::timeout;
 
 use crate::{
@@ -127,7 +128,7 @@ async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<SoFa
 }
 
 fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {
-    let marker = |event: storage::cast::Event| match event.code {
+    let marker = |event: recording::cast::Event| match event.code {
         Code::Marker => Some((event.micros, label(&event.data))),
         Code::Gap => Some((event.micros, remark(&event.data))),
         Code::Output | Code::Stderr | Code::Bytes | Code::Resize | Code::Input | Code::Exit | Code::Port => None,

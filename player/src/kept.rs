@@ -5,7 +5,8 @@ use std::{
     time::SystemTime,
 };
 
-use storage::{RecordingId, chunk};
+use recording::RecordingId;
+use storage::chunk;
 
 use crate::timeline::Timeline;
 

@@ -31,9 +31,11 @@ pub use live::{LiveFrame, Viewer};
 use playback::Reel;
 pub use playback::{Pace, Playback, Step, Timed};
 use readings::{Readings, Seat};
+use recording::RecordingId;
 use segments::Gathering;
 pub use segments::{Bars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
-use storage::{RecordingId, Recordings, spool::Spool};
+use spool::Spool;
+use storage::Recordings;
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
 

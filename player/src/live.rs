@@ -17,7 +17,7 @@ use std::{
 };
 
 use avt::Terminal;
-use storage::RecordingId;
+use recording::RecordingId;
 use tokio::sync::{broadcast, watch};
 
 use crate::{

@@ -1,7 +1,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use avt::Terminal;
-use storage::{RecordingId, Recordings, recordings::Chunks};
+use recording::RecordingId;
+use storage::{Recordings, recordings::Chunks};
 
 use crate::{
     PlayerError, off,

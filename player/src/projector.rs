@@ -1,5 +1,5 @@
+use recording::cast::{CastError, Code, Event, Header, PortConnection, PortState, events};
 use serde::{Deserialize, Serialize};
-use storage::cast::{CastError, Code, Event, Header, PortConnection, PortState, events};
 
 use crate::{lossy::Lossy, segments::TerminalSize};
 

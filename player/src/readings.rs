@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use storage::RecordingId;
+use recording::RecordingId;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{PlayerError, timeline::Timeline};

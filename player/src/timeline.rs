@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
 use avt::Terminal;
+use recording::cast::Header;
 use serde::{Deserialize, Serialize};
 use storage::{
     RecordingError,
-    cast::Header,
     recordings::{Chunks, Piece},
 };
 

@@ -12,12 +12,13 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use recorder::{Ending, Opening, Recorder, Recording, Settings};
-use sha2::{Digest, Sha256};
-use storage::{
-    Memory, RecordingId, Spool,
+use recording::{
+    RecordingId,
     cast::{Header, SessionKind},
-    spool::{Bounds, Mark},
 };
+use sha2::{Digest, Sha256};
+use spool::{Bounds, Mark, Spool};
+use storage::Memory;
 use wire::{Negotiated, Request, Side, Subresource};
 
 const TOTAL: usize = 16 << 20;

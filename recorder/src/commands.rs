@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use memchr::memchr;
-use storage::{Command, CommandSource};
+use recording::{Command, CommandSource};
 
 use crate::switches::last_switch;
 
@@ -220,7 +220,7 @@ fn cut(mut command: Command) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use storage::cast::{Code, Event};
+    use recording::cast::{Code, Event};
 
     use super::*;
 

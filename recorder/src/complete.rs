@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, fmt, time::SystemTime};
 
+use recording::{Chunk, Key, Manifest, Outcome, RecordingId, cast::Session};
+use spool::Segment;
 use storage::{
-    Chunk, Key, Manifest, Objects, Outcome, RecordingError, RecordingId, Recordings, Store, StoreError,
-    cast::Session,
+    Objects, RecordingError, Recordings, Store, StoreError,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
     lease,
     signing::Signer,
-    spool::Segment,
 };
 
 use crate::{gist::Gist, opening::unix_micros};
@@ -108,7 +108,7 @@ impl<'a, W: Witness> Completer<'a, W> {
             self.by, manifest.session.gateway
         ));
         self.witness.ended(&manifest).await;
-        match self.store.put_new(&Key::manifest(id), manifest.seal(self.signer, now)).await {
+        match self.store.put_new(&Key::manifest(id), self.signer.seal_manifest(&manifest, now)).await {
             Ok(()) => Ok(Some(Completion::Completed(Box::new(manifest)))),
             Err(StoreError::Exists(_)) => Ok(Some(Completion::Taken)),
             Err(error) => Err(error.into()),
@@ -162,7 +162,7 @@ impl<'a, W: Witness> Completer<'a, W> {
                 number,
                 size: object.len() as u64,
                 uncompressed: segment.lines.len() as u64,
-                digest: chunk::hex(digest),
+                digest: recording::hex(digest),
                 first_micros: segment.first_micros().unwrap_or(0),
                 last_micros: segment.last_micros().unwrap_or(0),
             });

@@ -1,6 +1,6 @@
 //! Whether lines have all that passed.
 
-use storage::{
+use recording::{
     Omission, Remark, StreamTotals,
     cast::{Code, Event, Session, SessionKind, events, write_event},
     seconds,

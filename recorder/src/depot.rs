@@ -6,7 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage::{Key, Outcome, RecordingId, Spool, Store, StoreError, signing::Signer};
+use recording::{Key, Outcome, RecordingId};
+use spool::Spool;
+use storage::{Store, StoreError, signing::Signer};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::timeout,

@@ -1,5 +1,5 @@
+use recording::{StreamDigests, hex};
 use sha2::{Digest, Sha256};
-use storage::{StreamDigests, chunk::hex};
 
 /// SHA-256 of each stream, as it passes.
 #[derive(Clone, Debug, Default)]

@@ -1,11 +1,14 @@
 use std::{io, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use storage::{
-    Chunk, Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingError, RecordingId, Recordings, StoreError,
+use recording::{
+    Chunk, Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId,
     cast::{Header, Session, pieces},
+};
+use spool::{Fact, Facts, Mark, Segment, SpoolError};
+use storage::{
+    RecordingError, Recordings, StoreError,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
-    spool::{Fact, Facts, Mark, Segment, SpoolError},
 };
 use tokio::task::spawn_blocking;
 
@@ -249,7 +252,7 @@ impl Drain {
             number,
             size: object.len() as u64,
             uncompressed,
-            digest: chunk::hex(self.digest),
+            digest: recording::hex(self.digest),
             first_micros,
             last_micros,
         });
@@ -390,7 +393,7 @@ impl Drain {
 
     /// The answer is the manifest that the store has: this one, or one that says the same of the same chunks.
     async fn put_manifest(&mut self, manifest: &Manifest) -> Result<Manifest, Trouble> {
-        let object = manifest.seal(&self.depot.signer, unix_micros(SystemTime::now()));
+        let object = self.depot.signer.seal_manifest(&manifest, unix_micros(SystemTime::now()));
         let ours = |there: &Bytes| {
             serde_json::from_slice::<Manifest>(there).is_ok_and(|there| {
                 (&there.session, &there.outcome, &there.chunks)

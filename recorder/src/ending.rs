@@ -1,4 +1,4 @@
-use storage::{Outcome, cast::SessionKind};
+use recording::{Outcome, cast::SessionKind};
 use wire::{Side, Status};
 
 /// How the gateway saw a session end.

@@ -13,7 +13,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use storage::{Outcome, RecordingId};
+use recording::{Outcome, RecordingId};
 use tokio::sync::{Notify, oneshot};
 
 /// The end of a session that the journal may not have: its process died, or nobody ended it.

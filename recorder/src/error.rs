@@ -1,4 +1,5 @@
-use storage::{RecordingId, spool::SpoolError};
+use recording::RecordingId;
+use spool::SpoolError;
 use thiserror::Error;
 
 /// Why something is not recorded. Each of them means that nothing more may be forwarded.

@@ -13,8 +13,9 @@
 
 use std::collections::VecDeque;
 
+use recording::{Omission, cast::Code, hex};
 use sha2::{Digest, Sha256};
-use storage::{Omission, cast::Code, chunk::hex, spool::Holding};
+use spool::Holding;
 
 use crate::timeline::Timeline;
 
@@ -244,7 +245,7 @@ pub(crate) fn name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use storage::cast::{Event, events};
+    use recording::cast::{Event, events};
 
     use super::*;
 

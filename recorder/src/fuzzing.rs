@@ -1,7 +1,7 @@
 //! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
 
 use access::{Credential, Impersonation, InputRecording, Principal, Target};
-use storage::{
+use recording::{
     Direction, RecordingId,
     cast::{Event, Session, SessionKind, events},
 };
@@ -49,7 +49,7 @@ pub fn session(input: &[u8]) {
     assert_eq!(whole, pieces, "cut by {cut}");
 }
 
-type Seen = (Vec<(storage::cast::Code, String)>, String);
+type Seen = (Vec<(recording::cast::Code, String)>, String);
 
 fn run(shape: usize, mut records: &[u8], cut: usize) -> Seen {
     let (kind, subresource, query, upgrade, protocol) = SHAPES[shape];
@@ -81,9 +81,10 @@ fn run(shape: usize, mut records: &[u8], cut: usize) -> Seen {
 
 /// Streams joined, then markers: where a stream is cut into events depends on how the bytes came, and a marker stands behind
 /// the piece with which its command was complete.
-fn streams(read: &[Event]) -> Vec<(storage::cast::Code, String)> {
-    let mut all: Vec<(storage::cast::Code, String)> = Vec::new();
-    let (markers, others): (Vec<_>, Vec<_>) = read.iter().partition(|event| event.code == storage::cast::Code::Marker);
+fn streams(read: &[Event]) -> Vec<(recording::cast::Code, String)> {
+    let mut all: Vec<(recording::cast::Code, String)> = Vec::new();
+    let (markers, others): (Vec<_>, Vec<_>) =
+        read.iter().partition(|event| event.code == recording::cast::Code::Marker);
     for event in others {
         let (code, text) = match event.bytes() {
             Some((code, bytes)) => (code, bytes.iter().map(|&byte| char::from(byte)).collect()),

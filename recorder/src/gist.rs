@@ -1,11 +1,11 @@
-use sha2::Digest;
-use storage::{
-    Chunk, Command, CommandSource, Contents, Manifest, Omission, Outcome, RecordingError, RecordingId, Recordings,
-    StreamDigests, StreamTotals,
+use recording::{
+    Chunk, Command, CommandSource, Contents, Manifest, Omission, Outcome, RecordingId, StreamDigests, StreamTotals,
     cast::{Code, Event, Session, events},
-    chunk::hex,
-    spool::Mark,
+    hex,
 };
+use sha2::Digest;
+use spool::Mark;
+use storage::{RecordingError, Recordings};
 
 use crate::{digest::Digests, opened::argv_command, ports::Told, rest::bytes_of, tape::STREAMS};
 

@@ -6,7 +6,7 @@
 //!            header on disk    │       at the 101         │
 //!                              └─refused                  │ accept(side, bytes)
 //!                                                         ▼
-//!              wire::Decoder ─▶ Tape ─▶ Timeline ─▶ lines ─▶ storage::Spool ─▶ Depot ─▶ storage::Store
+//!              wire::Decoder ─▶ Tape ─▶ Timeline ─▶ lines ─▶ spool::Spool ─▶ Depot ─▶ storage::Store
 //!                                 └─▶ Commands (transcript)        by itself: a task for each session
 //! ```
 //!
@@ -45,6 +45,7 @@ mod tape;
 mod tar;
 mod timeline;
 
+pub use crate::recording::Recording;
 pub use complete::{Completer, Completion, LeftAlone, Witness};
 pub use depot::Weather;
 pub use ending::Ending;
@@ -54,5 +55,4 @@ pub use flood::Keep;
 pub use opened::Opened;
 pub use opening::Opening;
 pub use recorder::Recorder;
-pub use recording::Recording;
 pub use settings::Settings;

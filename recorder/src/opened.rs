@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Instant};
 
-use storage::{
+use recording::{
     Command, CommandSource, Manifest, Outcome, RecordingId, StreamTotals,
     cast::{Session, SessionKind},
-    spool::{self, Fact},
 };
+use spool::{self, Fact};
 
 use crate::{RecordError, Recording, opening::quoted, recorder::Parts};
 
@@ -45,7 +45,7 @@ impl Opened {
             width: 80,
             height: 24,
             totals: StreamTotals::default(),
-            contents: storage::Contents::default(),
+            contents: recording::Contents::default(),
             chunks: Vec::new(),
             commands: argv_command(&self.session).into_iter().collect(),
             anomalies: Vec::new(),

@@ -1,6 +1,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use storage::{
+use recording::{
     RecordingId,
     cast::{Header, Session, SessionKind},
 };

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use storage::{
+use recording::{
     ForwardedPort,
     cast::{PortConnection, PortState},
 };

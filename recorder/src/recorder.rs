@@ -3,10 +3,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use storage::{
-    Outcome, RecordingId, Spool, Store,
-    spool::{Fact, SpoolError},
-};
+use recording::{Outcome, RecordingId};
+use spool::{Fact, Spool, SpoolError};
+use storage::Store;
 use tokio::sync::{mpsc, watch};
 
 use crate::{

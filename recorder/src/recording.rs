@@ -3,7 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storage::{Manifest, RecordingId, cast::Session, spool::Fact};
+use recording::{Manifest, RecordingId, cast::Session};
+use spool::Fact;
 use wire::{Negotiated, Request, Side};
 
 use crate::{

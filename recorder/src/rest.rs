@@ -1,11 +1,7 @@
 //! What the spool knows of a session without an end beyond its lines: the last bytes of streams, for a chunk of their own.
 
-use storage::{
-    RecordingId, Spool, StreamTotals,
-    cast::Code,
-    seconds,
-    spool::{Facts, Held, Mark, SpoolError, boot_id},
-};
+use recording::{RecordingId, StreamTotals, cast::Code, seconds};
+use spool::{Facts, Held, Mark, Spool, SpoolError, boot_id};
 
 use crate::{
     flood::{name, remark},

@@ -3,10 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storage::{
-    Manifest, Spool,
-    spool::{Fact, Session, SpoolError},
-};
+use recording::Manifest;
+use spool::{Fact, Session, Spool, SpoolError};
 use tokio::sync::Notify;
 
 use crate::{RecordError, Settings, opened::micros_since, tape::Tape};

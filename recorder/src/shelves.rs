@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use storage::RecordingId;
+use recording::RecordingId;
 
 use crate::shelf::Shelf;
 

@@ -1,12 +1,12 @@
 //! A recording without IO: bytes and times in, asciicast lines out.
 
 use access::InputRecording;
-use sha2::Digest;
-use storage::{
+use recording::{
     Command, Contents, Direction, Omission, Outcome, StreamTotals,
     cast::{Code, PortConnection, Session, SessionKind},
-    spool::{Holding, Mark},
 };
+use sha2::Digest;
+use spool::{Holding, Mark};
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
 
 use crate::{

@@ -1,7 +1,5 @@
-use storage::{
-    cast::{Code, write_bytes, write_event},
-    spool::Tail,
-};
+use recording::cast::{Code, write_bytes, write_event};
+use spool::Tail;
 
 /// Most bytes of a stream in one event. A line stays below 64 KiB even where every byte needs six (`\u001b`).
 const PIECE: usize = 10 << 10;
@@ -212,7 +210,7 @@ fn unfinished(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use storage::cast::Event;
+    use recording::cast::Event;
 
     use super::*;
 

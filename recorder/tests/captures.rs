@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use access::InputRecording;
 use recorder::{Ending, Recorder, Settings};
-use storage::{
-    CommandSource, Manifest, Memory, Outcome, Recordings,
+use recording::{
+    CommandSource, Manifest, Outcome,
     cast::{Code, Event, SessionKind},
-    chunk,
 };
+use storage::{Memory, Recordings, chunk};
 use support::*;
 use wire::{Decoder, Negotiated, Request, Side, Stream, Subresource};
 

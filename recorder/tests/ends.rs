@@ -5,7 +5,8 @@ mod support;
 use std::path::Path;
 
 use recorder::{Ending, Recorder, Settings};
-use storage::{Key, Outcome, Store};
+use recording::{Key, Outcome};
+use storage::Store;
 use support::*;
 
 /// As under a journal.

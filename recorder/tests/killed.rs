@@ -6,12 +6,13 @@ use std::{path::Path, time::Duration};
 
 use access::InputRecording;
 use recorder::{Ending, Keep, Recorder, Settings};
-use sha2::{Digest, Sha256};
-use storage::{
-    Key, Manifest, Outcome, RecordingId, Store, StoreError,
+use recording::{
+    Key, Manifest, Outcome, RecordingId,
     cast::{Code, Event, SessionKind},
-    chunk::hex,
+    hex,
 };
+use sha2::{Digest, Sha256};
+use storage::{Store, StoreError};
 use support::*;
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use access::InputRecording;
 use recorder::{Ending, RecordError, Recorder};
-use storage::{
-    CommandSource, Memory, Outcome, Recordings,
+use recording::{
+    CommandSource, Outcome,
     cast::{Code, SessionKind},
-    chunk,
 };
+use storage::{Memory, Recordings, chunk};
 use support::*;
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn the_manifest_chains_the_chunks() {
     assert!(manifest.chunks.len() > 2, "{:?}", manifest.chunks);
     let mut digest = [0; 32];
     for (number, chunk) in manifest.chunks.iter().enumerate() {
-        let key = storage::Key::chunk(stage.recording.id(), chunk.number);
+        let key = recording::Key::chunk(stage.recording.id(), chunk.number);
         let object = stage.store.read(&key).await.expect("the chunk");
         digest = chunk::chain(digest, &object);
         let lines = chunk::decompress(&object, chunk::MAX_UNCOMPRESSED).expect("a chunk");
@@ -59,7 +59,7 @@ async fn the_manifest_chains_the_chunks() {
             (chunk.number as usize, chunk.size, chunk.uncompressed),
             (number, object.len() as u64, lines.len() as u64)
         );
-        assert_eq!(chunk.digest, chunk::hex(digest));
+        assert_eq!(chunk.digest, recording::hex(digest));
         assert!(chunk.first_micros <= chunk.last_micros);
     }
     assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 3_000_000]);
@@ -103,7 +103,7 @@ async fn attachs_fake_size_is_not_in_the_recording() {
     assert_eq!(manifest.outcome, Outcome::Ended, "success says nothing about the process");
     assert_eq!((manifest.width, manifest.height), (100, 30));
     let events = stage.events().await;
-    let sizes: Vec<_> = events.iter().filter_map(storage::cast::Event::size).collect();
+    let sizes: Vec<_> = events.iter().filter_map(recording::cast::Event::size).collect();
     assert_eq!(sizes, [(100, 30)]);
 }
 
@@ -211,7 +211,7 @@ async fn forwarded_connections_are_told_but_not_stored() {
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (5, 11), "sent and received");
     let events = stage.events().await;
     assert!(events.iter().all(|event| event.code == Code::Port), "{events:?}");
-    let last = serde_json::from_str::<storage::cast::PortConnection>(&events.last().expect("an event").data);
+    let last = serde_json::from_str::<recording::cast::PortConnection>(&events.last().expect("an event").data);
     let last = last.expect("a connection");
     assert_eq!((last.port, last.sent, last.received), (8080, 5, 11));
 }

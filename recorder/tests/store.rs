@@ -11,11 +11,12 @@ use std::{
 
 use access::InputRecording;
 use recorder::{Completion, Ending, LeftAlone, RecordError, Recorder, Settings, Weather};
-use storage::{
-    Key, Manifest, Memory, Outcome, RecordingId, Recordings, Spool, Store, StoreError,
+use recording::{
+    Key, Manifest, Outcome, RecordingId,
     cast::{Code, SessionKind},
-    spool::{Bound, Bounds, SpoolError},
 };
+use spool::{Bound, Bounds, Spool, SpoolError};
+use storage::{Memory, Recordings, Store, StoreError};
 use support::*;
 
 fn by_gateway(error: &RecordError) -> Ending {

@@ -13,11 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use search::{Cursor, Index, Masks, Order, OutcomeFilter, Query, SearchError, SessionFilter, load::Said, load::Sample};
-use storage::{
+use recording::{
     RecordingId,
     cast::{Code, events},
 };
+use search::{Cursor, Index, Masks, Order, OutcomeFilter, Query, SearchError, SessionFilter, load::Said, load::Sample};
 use transcript::{Bounds, Lines};
 
 /// 2026-08-26, microseconds since 1970: documents are of the ninety days from then on.

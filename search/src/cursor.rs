@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use storage::RecordingId;
+use recording::RecordingId;
 use uuid::Uuid;
 
 use crate::{QueryError, error::Problem};

@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use recording::{CommandSource, RecordingId};
 use serde::{Deserialize, Serialize};
-use storage::{CommandSource, RecordingId};
 use tantivy::{
     TantivyDocument, Term,
     schema::{Field, Value},

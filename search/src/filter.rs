@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use storage::{Outcome, cast::SessionKind};
+use recording::{Outcome, cast::SessionKind};
 
 use crate::Cursor;
 

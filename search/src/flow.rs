@@ -1,4 +1,4 @@
-use storage::cast::{Code, Event};
+use recording::cast::{Code, Event};
 
 /// Bytes of output that a live session may show at once.
 const BURST: u64 = 4 << 20;

@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storage::{RecordingId, Recordings, Spool, Store, journal::JournalReader};
+use recording::RecordingId;
+use spool::Spool;
+use storage::{Recordings, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Index, Masks, Progress, Result, SearchError, run::Run, state::State};

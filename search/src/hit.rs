@@ -1,8 +1,8 @@
 use std::{fmt, ops::Range, str::FromStr};
 
 use jiff::Timestamp;
+use recording::{CommandSource, RecordingId};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
-use storage::{CommandSource, RecordingId};
 
 use crate::{Kind, QueryError, error::Problem};
 

@@ -13,7 +13,7 @@ use std::{
 
 pub(crate) use folder::{beside, failed, lock, remove, swap};
 use ordered::{Found, KnownBlocks, Wanted, ordered};
-use storage::RecordingId;
+use recording::RecordingId;
 use tantivy::{
     DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, collector::TopDocs,
     query::TermQuery, schema::IndexRecordOption,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry as Slot};
 
-use storage::{
+use recording::{
     Key, RecordingId,
     journal::{Entry, Request, What},
 };

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
+use recording::journal::Request;
 use serde::{Deserialize, Serialize};
-use storage::journal::Request;
 
 use crate::{mask::Masks, rebuilt::rebuilt};
 

@@ -1,6 +1,6 @@
 //! Documents that come from no store: for measuring. Masked, cut and indexed like any other.
 
-use storage::{CommandSource, Outcome, RecordingId, cast::SessionKind};
+use recording::{CommandSource, Outcome, RecordingId, cast::SessionKind};
 use transcript::{Line, Stream};
 
 use crate::{

@@ -1,5 +1,5 @@
+use recording::{RecordingId, cast::SessionKind};
 use serde::{Deserialize, Serialize};
-use storage::{RecordingId, cast::SessionKind};
 
 /// The session that a command or output is of, as far as it is filtered by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

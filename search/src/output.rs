@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use storage::cast::{Code, Event, events};
+use recording::cast::{Code, Event, events};
 use transcript::{Bounds, Line, Lines, Stream};
 
 use crate::{

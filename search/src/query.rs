@@ -15,7 +15,7 @@ pub(crate) use expression::{Needle, Span, TextField};
 pub(crate) use parse::parse;
 pub(crate) use plan::{Plan, page, session_kind, sessions};
 
-use storage::CommandSource;
+use recording::CommandSource;
 
 use crate::{HitCursor, Kind, OutcomeFilter};
 

@@ -1,6 +1,6 @@
 //! Documents of a recording.
 
-use storage::{
+use recording::{
     CommandSource, Manifest,
     cast::{Code, Event, Session},
 };

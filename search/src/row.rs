@@ -1,6 +1,6 @@
 use jiff::Timestamp;
+use recording::{Manifest, Outcome, RecordingId, cast};
 use serde::{Deserialize, Serialize, Serializer};
-use storage::{Manifest, Outcome, RecordingId, cast};
 
 use crate::{Cursor, OutcomeFilter, quote::quoted};
 

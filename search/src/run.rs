@@ -3,8 +3,8 @@
 //! kubectl (from 1.22 on) sends `Kubectl-Session`, a UUID of the run, and `Kubectl-Command` with every request. Both
 //! are the client's claim: a run is of one person on one cluster, whatever UUID another person sends.
 
+use recording::{RecordingId, journal::Request};
 use serde::{Deserialize, Serialize};
-use storage::{RecordingId, journal::Request};
 
 pub(crate) use crate::line::Line;
 use crate::{mask::Masks, rebuilt::rebuilt};

@@ -1,7 +1,7 @@
 //! Documents as hits.
 
 use jiff::Timestamp;
-use storage::CommandSource;
+use recording::CommandSource;
 
 use crate::{
     Hit, Kind, SessionRow, Snippet,

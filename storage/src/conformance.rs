@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Entry, Key, Store, StoreError};
+use crate::{Entry, Store, StoreError};
+use recording::Key;
 
 /// Runs everything.
 ///

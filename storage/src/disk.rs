@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use folder::Folder;
 
-use crate::{Capabilities, Entry, Key, Store, StoreError, store};
+use crate::{Capabilities, Entry, Store, StoreError, store};
+use recording::Key;
 
 /// A folder as a store: the embedded default.
 ///

@@ -8,7 +8,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Key, Store, StoreError};
+use crate::{Store, StoreError};
+use recording::Key;
 
 /// A lease's content, for a person: the name says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

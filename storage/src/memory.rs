@@ -7,7 +7,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Capabilities, Entry, Key, Store, StoreError, store};
+use crate::{Capabilities, Entry, Store, StoreError, store};
+use recording::Key;
 
 /// A store that is gone with the process: for tests.
 #[derive(Debug, Default)]

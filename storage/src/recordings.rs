@@ -8,9 +8,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::{
-    Key, Manifest, RecordingId, Store, StoreError,
-    cast::{CastError, Event, Header, events},
+    Store, StoreError,
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
+};
+use recording::{
+    Key, Manifest, RecordingId,
+    cast::{CastError, Event, Header, events},
 };
 
 pub use chunks::{Chunks, Piece};

@@ -14,7 +14,8 @@ pub use credentials::S3Credentials;
 use retry::{Attempt, Verdict, verdict};
 use serde::Deserialize;
 
-use crate::{Capabilities, Entry, Key, Store, StoreError, store};
+use crate::{Capabilities, Entry, Store, StoreError, store};
+use recording::Key;
 
 /// Where a bucket is and how to reach it.
 #[derive(Clone, Debug, Deserialize)]

@@ -14,6 +14,6 @@ mod document;
 mod key;
 mod statement;
 
-pub use document::{JournalHead, Kind, SealError, Sealed, Signature};
-pub use key::{KeyError, KeyId, PublicKey, Signer};
+pub use document::{Kind, SealError, Sealed, Signature};
+pub use key::{KeyError, PublicKey, Signer};
 pub use statement::{Introduction, KeyStatement, StatementError, publish, statements};

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::Key;
+use recording::Key;
 
 /// An object, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

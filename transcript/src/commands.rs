@@ -19,7 +19,7 @@ mod waiting;
 use std::collections::HashSet;
 
 use avt::{Observation, Observer, ScreenKind};
-use storage::{
+use recording::{
     Command, Evidence,
     cast::{Code, Event},
 };

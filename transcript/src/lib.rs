@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                       ┌─▶ Lines     the lines a person could have read, with times
-//!  storage::cast::Event ┤
+//!  recording::cast::Event ┤
 //!                       └─▶ Commands  the command lines that were entered, with times and the evidence for them
 //! ```
 //!

@@ -8,8 +8,8 @@ mod tests;
 
 use gate::Gate;
 use plain::Plain;
+use recording::cast::{Code, Event};
 use screen::Screen;
-use storage::cast::{Code, Event};
 
 /// Where a line was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

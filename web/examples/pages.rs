@@ -6,11 +6,11 @@ mod sample;
 mod site;
 
 use jiff::{Timestamp, ToSpan};
-use sample::{Recording, target};
-use storage::{
+use recording::{
     Outcome,
     cast::{Code, SessionKind},
 };
+use sample::{Recording, target};
 
 #[tokio::main]
 async fn main() {

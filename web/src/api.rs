@@ -7,9 +7,9 @@ use axum::{
     routing::{get, post},
 };
 use player::{Found, Segment, SegmentIndex};
+use recording::{CommandSource, Manifest, cast::Session};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
-use storage::{CommandSource, Manifest, cast::Session};
 
 use crate::{
     commands,
@@ -91,7 +91,7 @@ async fn list_commands(
     let summary = shared.player.summary(id).await.map_err(unreadable)?;
     shared.viewing(&login, id).await?;
     let (commands, _) = commands::of(&shared, id, summary.manifest.as_ref()).await?;
-    let one = |command: storage::Command| OneCommand {
+    let one = |command: recording::Command| OneCommand {
         offset: command.micros as f64 / 1e6,
         source: command.source,
         text: command.text,

@@ -1,4 +1,4 @@
-use storage::Outcome;
+use recording::Outcome;
 
 use crate::shown::Shown;
 

@@ -1,4 +1,4 @@
-use storage::{Command, CommandSource, Manifest, RecordingId};
+use recording::{Command, CommandSource, Manifest, RecordingId};
 
 use crate::{
     failure::Failure,

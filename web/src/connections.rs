@@ -1,9 +1,7 @@
 use std::collections::BTreeMap;
 
-use storage::{
-    cast::{self, Code, PortConnection, PortState, Session, SessionKind},
-    recordings::Piece,
-};
+use recording::cast::{self, Code, PortConnection, PortState, Session, SessionKind};
+use storage::recordings::Piece;
 
 use crate::{
     bytes::size,

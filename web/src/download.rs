@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use player::{Format, PlayerError, StreamName};
+use recording::cast::Session;
 use serde::Deserialize;
-use storage::cast::Session;
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
     task::JoinHandle,

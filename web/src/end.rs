@@ -11,8 +11,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::StatusCode;
+use recording::RecordingId;
 use serde::{Deserialize, Serialize};
-use storage::RecordingId;
 
 use crate::{
     failure::{ApiFailure, Failure},

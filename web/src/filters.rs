@@ -1,7 +1,7 @@
 use jiff::Timestamp;
+use recording::{CommandSource, cast::SessionKind};
 use search::{Cursor, HitCursor, Kind, Order, OutcomeFilter, Query, SessionFilter};
 use serde::Deserialize;
-use storage::{CommandSource, cast::SessionKind};
 
 use crate::{failure::Failure, moment};
 

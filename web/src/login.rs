@@ -11,8 +11,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, header};
+use recording::journal::What;
 use serde::Deserialize;
-use storage::journal::What;
 
 use crate::{
     cookie,

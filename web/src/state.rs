@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use audit::Journal;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use journal::Journal;
 use player::{Player, PlayerError};
+use recording::{Outcome, RecordingId, journal::What};
 use search::{Index, QueryError, SearchError};
-use storage::{Outcome, RecordingError, RecordingId, Recordings, Store, journal::What};
+use storage::{RecordingError, Recordings, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

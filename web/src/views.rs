@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storage::RecordingId;
+use recording::RecordingId;
 
 /// So long after a viewing was written down, more of it is the same viewing.
 const ONE_VIEWING: Duration = Duration::from_secs(10 * 60);

@@ -1,6 +1,6 @@
 //! Requests that are no upgrades.
 
-use storage::journal::What;
+use recording::journal::What;
 
 use crate::world::World;
 
@@ -52,7 +52,7 @@ async fn reads_that_were_answered_are_left_out_of_the_journal_where_a_rule_says_
         client.answer().await;
     }
     let stored = world.stop().await;
-    let noted = |entry: &storage::journal::Entry| match &entry.what {
+    let noted = |entry: &recording::journal::Entry| match &entry.what {
         What::Request(request) => (request.verb.clone(), request.code),
         other => panic!("{other:?}"),
     };

@@ -1,7 +1,7 @@
 //! Bytes after the 101.
 
 use gateway::Reason;
-use storage::{Outcome, journal::What};
+use recording::{Outcome, journal::What};
 
 use crate::{
     upgrades::{EXEC, SWITCHED, SWITCHED_SPDY, session, spdy, websocket},
@@ -188,7 +188,7 @@ async fn an_exit_code_that_was_seen_outweighs_a_shutdown() {
 
 #[tokio::test]
 async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
-    let bounds = storage::spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
+    let bounds = spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
     let mut world = World::bounded(bounds, |_| {}).await;
     let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
     upstream.write(OUTPUT).await;
@@ -205,7 +205,7 @@ async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
 /// No room, and a long wait for it: whoever ends the session is not to wait as long.
 #[tokio::test]
 async fn a_session_that_waits_for_room_is_ended_visibly_too() {
-    let bounds = storage::spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
+    let bounds = spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
     let mut world = World::waiting(std::time::Duration::from_secs(600), bounds, |_| {}).await;
     let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
     world.store.fail();
@@ -307,8 +307,8 @@ async fn a_client_that_goes_before_the_101_on_a_connection_that_was_used_leaves_
     upstream.write(SWITCHED).await;
     upstream.read_to_end().await;
     let stored = world.stop().await;
-    assert_eq!(stored.only().outcome, storage::Outcome::ClientGone);
-    assert!(stored.journal.iter().any(|entry| matches!(entry.what, storage::journal::What::SessionEnded { .. })));
+    assert_eq!(stored.only().outcome, recording::Outcome::ClientGone);
+    assert!(stored.journal.iter().any(|entry| matches!(entry.what, recording::journal::What::SessionEnded { .. })));
 }
 
 /// The bound on connections without a request has passed: it closed one that came later than the session.

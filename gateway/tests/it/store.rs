@@ -7,7 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storage::{Capabilities, Entry, Key, Memory, Store, StoreError};
+use recording::Key;
+use storage::{Capabilities, Entry, Memory, Store, StoreError};
 
 #[derive(Debug)]
 pub struct Fallible {

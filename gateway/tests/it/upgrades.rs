@@ -1,6 +1,6 @@
 //! The handshake: what the upstream sees of an upgrade request, and the client of its answer.
 
-use storage::Outcome;
+use recording::Outcome;
 
 use crate::{client::Client, upstream::Connection, world::World};
 

@@ -7,12 +7,13 @@ use gateway::{
     Authority, Gateway, Limits, Settings, TlsSettings, Tokens,
     clusters::{ClusterSettings, Credential, Server, Trust},
 };
-use rustls_pki_types::{CertificateDer, pem::PemObject};
-use storage::{
-    Key, Manifest, RecordingId, Recordings, Store,
+use recording::{
+    Key, Manifest, RecordingId,
     cast::Code,
     journal::{Entry, What},
 };
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use storage::{Recordings, Store};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +34,7 @@ pub struct World {
     /// Joe may not exec, attach or add ephemeral containers.
     pub joe: String,
     pub recorder: Arc<recorder::Recorder>,
-    journal: audit::Journal,
+    journal: journal::Journal,
     shutdown: CancellationToken,
     served: JoinHandle<()>,
     _folder: tempfile::TempDir,
@@ -45,19 +46,15 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::bounded(storage::spool::Bounds { disk_floor: 0, ..Default::default() }, change).await
+        Self::bounded(spool::Bounds { disk_floor: 0, ..Default::default() }, change).await
     }
 
-    pub async fn bounded(bounds: storage::spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn bounded(bounds: spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
         Self::waiting(Duration::from_millis(500), bounds, change).await
     }
 
     /// Sessions wait so long for room in the spool.
-    pub async fn waiting(
-        patience: Duration,
-        bounds: storage::spool::Bounds,
-        change: impl FnOnce(&mut Settings),
-    ) -> Self {
+    pub async fn waiting(patience: Duration, bounds: spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let store = Fallible::new();
@@ -65,19 +62,19 @@ impl World {
         let tokens = Arc::new(Tokens::open(&folder.path().join("tokens.json")).unwrap());
         let jane = tokens.create("jane", &["dev".to_owned()], None).unwrap();
         let joe = tokens.create("joe", &[], None).unwrap();
-        let journal_settings = audit::JournalSettings {
+        let journal_settings = journal::JournalSettings {
             object_age: Duration::from_millis(20),
             patience: Duration::from_millis(500),
             ..Default::default()
         };
-        let journal = audit::Journal::open(store.clone(), "gw", journal_settings).await.unwrap();
+        let journal = journal::Journal::open(store.clone(), "gw", journal_settings).await.unwrap();
         let recorder_settings = recorder::Settings {
             gateway: "gw".to_owned(),
             chunk_age: Duration::from_millis(50),
             patience,
             ..Default::default()
         };
-        let spool = storage::Spool::open(folder.path().join("spool"), bounds).unwrap();
+        let spool = spool::Spool::open(folder.path().join("spool"), bounds).unwrap();
         let recorder = Arc::new(recorder::Recorder::start(spool, store.clone(), recorder_settings));
         let mut settings = Settings {
             name: "gw".to_owned(),
@@ -139,7 +136,7 @@ impl World {
 /// What a store has at the end.
 pub struct Stored {
     pub manifests: Vec<Manifest>,
-    pub headers: Vec<storage::cast::Header>,
+    pub headers: Vec<recording::cast::Header>,
     pub journal: Vec<Entry>,
     /// What was printed, and then what was typed.
     pub text: String,
@@ -177,23 +174,23 @@ impl Stored {
         &self.manifests[0]
     }
 
-    pub fn refusals(&self) -> Vec<&storage::journal::Request> {
+    pub fn refusals(&self) -> Vec<&recording::journal::Request> {
         self.journal.iter().filter_map(refused).collect()
     }
 
     /// Those of one person; of nobody, where the name is empty.
-    pub fn refusals_of(&self, user: &str) -> Vec<&storage::journal::Request> {
+    pub fn refusals_of(&self, user: &str) -> Vec<&recording::journal::Request> {
         self.journal.iter().filter(|entry| entry.user == user).filter_map(refused).collect()
     }
 }
 
-fn refused(entry: &Entry) -> Option<&storage::journal::Request> {
+fn refused(entry: &Entry) -> Option<&recording::journal::Request> {
     if let What::Refused(request) = &entry.what { Some(request) } else { None }
 }
 
 fn stream(lines: &[u8], code: Code) -> String {
-    let events: Vec<_> = storage::cast::events(lines).map(Result::unwrap).collect();
-    let pieces = events.iter().filter_map(storage::cast::Event::bytes).filter(|(of, _)| *of == code);
+    let events: Vec<_> = recording::cast::events(lines).map(Result::unwrap).collect();
+    let pieces = events.iter().filter_map(recording::cast::Event::bytes).filter(|(of, _)| *of == code);
     String::from_utf8(pieces.flat_map(|(_, bytes)| bytes.into_owned()).collect()).unwrap()
 }
 

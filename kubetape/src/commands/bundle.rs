@@ -10,10 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use storage::{
-    Key, RecordingId, Store,
-    journal::{JournalReader, What},
-};
+use recording::{Key, RecordingId, journal::What};
+use storage::{Store, journal::JournalReader};
 
 use super::verify::BUNDLE;
 

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
+use recording::{Command, CommandSource, Evidence, RecordingId};
 use serde::Serialize;
-use storage::{Command, CommandSource, Evidence, RecordingId, Recordings, Summary};
+use storage::{Recordings, Summary};
 use transcript::Commands;
 
 use super::viewing::{self, How};

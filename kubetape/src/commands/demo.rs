@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use fixtures::DemoCluster;
+use demo::DemoCluster;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,8 @@
 //! `kubetape end`
 
 use anyhow::{Context, Result, bail, ensure};
-use storage::{Outcome, RecordingId, Recordings};
+use recording::{Outcome, RecordingId};
+use storage::Recordings;
 
 use crate::{
     cli,

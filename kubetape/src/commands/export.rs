@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use player::{Player, PlayerError, PlayerSettings};
-use storage::{RecordingId, Recordings};
+use recording::RecordingId;
+use storage::Recordings;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use super::viewing::{self, How};

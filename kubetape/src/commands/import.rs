@@ -6,11 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use audit::{Journal, JournalSettings};
 use import::{Claims, Done, ImportError, Importer, Limits};
 use indicatif::{ProgressBar, ProgressStyle};
+use journal::{Journal, JournalSettings};
+use recording::journal::What;
 use serde::Serialize;
-use storage::{Recordings, journal::What};
+use storage::Recordings;
 
 use crate::{cli, config::Config, output, signing, time, wiring};
 
@@ -147,7 +148,7 @@ struct Row {
 
 #[derive(Debug, Serialize)]
 struct Shown {
-    id: storage::RecordingId,
+    id: recording::RecordingId,
     sha256: String,
     events: u64,
     duration_seconds: f64,

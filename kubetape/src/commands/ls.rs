@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use recording::{Outcome, RecordingId, cast::SessionKind};
 use search::OutcomeFilter;
 use serde::Serialize;
-use storage::{Outcome, RecordingId, Recordings, Summary, cast::SessionKind};
+use storage::{Recordings, Summary};
 
 use crate::{
     cli::{self, Filter},

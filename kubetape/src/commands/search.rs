@@ -1,8 +1,8 @@
 //! `kubetape search`
 
 use anyhow::{Context, Result};
+use recording::CommandSource;
 use search::{Hit, Hits, Index, Kind, Query, SearchError, Snippet};
-use storage::CommandSource;
 
 use crate::{
     cli::{self, HitKind},

@@ -3,14 +3,16 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use audit::verify::{Progress, Question, Report, Trust, Verdict, verify};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use recording::JournalHead;
+use recording::{Key, RecordingId};
 use serde::Serialize;
 use storage::{
-    Disk, Key, RecordingId, Recordings, Store,
-    signing::{JournalHead, KeyStatement, PublicKey},
+    Disk, Recordings, Store,
+    signing::{KeyStatement, PublicKey},
 };
+use verify::{Progress, Question, Report, Trust, Verdict, verify};
 
 use crate::{
     cli,

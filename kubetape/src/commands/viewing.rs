@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use audit::{Journal, JournalSettings};
-use storage::{RecordingId, journal::What};
+use journal::{Journal, JournalSettings};
+use recording::{RecordingId, journal::What};
 
 use crate::{
     config::Config,

@@ -167,7 +167,7 @@ pub struct Spool {
     /// The folder.
     pub dir: PathBuf,
     /// What it may take, and how often it is synced.
-    pub bounds: storage::spool::Bounds,
+    pub bounds: spool::Bounds,
 }
 
 /// How requests are written down.
@@ -300,7 +300,7 @@ impl Reader<'_> {
             self.at("gateway.name")
         );
         ensure!(
-            name != storage::cast::IMPORTED,
+            name != recording::cast::IMPORTED,
             "{}: {name:?} stands for recordings that were made of files: choose another name",
             self.at("gateway.name")
         );

@@ -12,8 +12,8 @@ pub use caller::this_account;
 pub use client::{ask, ask_if_there};
 pub use server::{Control, end_session};
 
+use recording::RecordingId;
 use serde::{Deserialize, Serialize};
-use storage::RecordingId;
 
 /// The socket's name in `state.dir`.
 pub const NAME: &str = "control.sock";

@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use audit::Journal;
 use gateway::{Gateway, Reason};
-use storage::{RecordingId, journal::What};
+use journal::Journal;
+use recording::{RecordingId, journal::What};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},

@@ -1,11 +1,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
+use recording::{
+    Key, RecordingId,
+    journal::{Entry, What},
+};
 use sha2::{Digest, Sha256};
 use storage::{
-    Key, RecordingId, Store, StoreError,
-    chunk::{self, LARGEST_OBJECT},
-    journal::{self, Entry, Parts, Seal, What},
+    Store, StoreError,
+    chunk::LARGEST_OBJECT,
+    journal::{self, Parts, Seal},
     signing::{KeyStatement, Kind, Sealed, statements},
 };
 
@@ -113,7 +117,7 @@ impl Openings {
         let replaced = self.keys.iter().filter(|next| next.is_introduced_by(&stated.public));
         let in_use = micros >= stated.from_micros && replaced.map(|next| next.from_micros).all(|until| micros <= until);
         let whole = serde_json::from_slice::<Seal>(document).is_ok_and(|seal| {
-            seal.object == key.as_str() && seal.sha256 == chunk::hex(Sha256::digest(parts.frame).into())
+            seal.object == key.as_str() && seal.sha256 == recording::hex(Sha256::digest(parts.frame).into())
         });
         in_use && whole && sealed.is_by(&stated.public)
     }
@@ -128,10 +132,10 @@ fn day(id: RecordingId, seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use audit::{Journal, JournalSettings};
+    use ::journal::{Journal, JournalSettings};
+    use recording::journal::Request;
     use storage::{
         Memory,
-        journal::Request,
         signing::{Signer, publish},
     };
     use uuid::Uuid;

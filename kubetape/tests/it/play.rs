@@ -11,12 +11,12 @@ use pty_process::{
     Size,
     blocking::{Command, Pty, open},
 };
-use serde_json::json;
-use storage::{
-    Disk, Key, RecordingId, Store,
+use recording::{
+    Key, RecordingId,
     cast::{Code, write_event},
-    chunk,
 };
+use serde_json::json;
+use storage::{Disk, Store, chunk};
 
 use crate::program::{GOOD, Installation};
 

@@ -3,8 +3,9 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use audit::verify::{Question, Report, Trust, Verdict, verify};
-use storage::{Disk, Key, Memory, Store, signing::PublicKey};
+use recording::Key;
+use storage::{Disk, Memory, Store, signing::PublicKey};
+use verify::{Question, Report, Trust, Verdict, verify};
 
 use crate::program::{Running, run};
 

@@ -1,4 +1,4 @@
-use storage::cast::{CastError, Code, Event, write_event};
+use recording::cast::{CastError, Code, Event, write_event};
 
 use super::{Out, Source};
 use crate::{

@@ -1,5 +1,5 @@
+use recording::cast::{Code, Header, events, write_event};
 use serde_json::json;
-use storage::cast::{Code, Header, events, write_event};
 
 use super::{
     Out, Source,

@@ -1,4 +1,4 @@
-use storage::{
+use recording::{
     Remark,
     cast::{Code, Header, events},
 };

@@ -1,10 +1,8 @@
 use std::time::Duration;
 
-use storage::{
-    RecordingError, RecordingId, Recordings,
-    cast::events,
-    spool::{Follow, News, Spool, SpoolError},
-};
+use recording::{RecordingId, cast::events};
+use spool::{Follow, News, Spool, SpoolError};
+use storage::{RecordingError, Recordings};
 use tokio::time::timeout;
 
 use crate::{

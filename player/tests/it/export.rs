@@ -1,5 +1,5 @@
 use player::{Format, PlayerError, PlayerSettings, StreamName};
-use storage::cast::Code::*;
+use recording::cast::Code::*;
 
 use crate::tape::{Kind, Tape, bytes_line};
 

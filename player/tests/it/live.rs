@@ -1,12 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
 use player::{LiveFrame, Player, PlayerSettings, Viewer};
-use storage::{
-    Recordings,
-    cast::Code::{self, *},
-    cast::write_event,
-    spool::{Bounds, Mark, Session, Spool},
+use recording::cast::{
+    Code::{self, *},
+    write_event,
 };
+use spool::{Bounds, Mark, Session, Spool};
+use storage::Recordings;
 
 use crate::{
     slow::Slow,

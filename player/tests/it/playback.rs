@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use player::{Pace, PlayerSettings, Step};
-use storage::cast::Code::*;
+use recording::cast::Code::*;
 
 use crate::tape::{Kind, Tape};
 

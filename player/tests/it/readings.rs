@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use player::{Player, PlayerSettings};
-use storage::{Memory, RecordingId, Recordings, cast::Code::*};
+use recording::{RecordingId, cast::Code::*};
+use storage::{Memory, Recordings};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::{

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use player::{Player, PlayerSettings, Segment, SegmentIndex};
-use storage::{RecordingId, cast::Code::*};
+use recording::{RecordingId, cast::Code::*};
 
 use crate::tape::{Kind, Tape, bytes_line};
 

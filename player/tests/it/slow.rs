@@ -8,7 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storage::{Capabilities, Entry, Key, Memory, RecordingId, Store, StoreError};
+use recording::{Key, RecordingId};
+use storage::{Capabilities, Entry, Memory, Store, StoreError};
 use tokio::sync::Semaphore;
 
 /// A store that gives a chunk with events when it is let, and counts.

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use player::{Player, PlayerSettings};
-use serde_json::json;
-use storage::{
-    Key, Memory, RecordingId, Recordings, Store,
+use recording::{
+    Key, RecordingId,
     cast::{Code, Header, write_bytes, write_event},
-    chunk,
 };
+use serde_json::json;
+use storage::{Memory, Recordings, Store, chunk};
 use uuid::Uuid;
 
 /// A recording in the making.

@@ -19,8 +19,8 @@ mod pax;
 
 use header::{BLOCK, Header, Wrong};
 use pax::Pax;
+use recording::{Copied, CopiedFile, Direction, FileKind, hex};
 use sha2::{Digest, Sha256};
-use storage::{Copied, CopiedFile, Direction, FileKind, chunk::hex};
 
 /// Longest pax header, GNU long name or long link. `PATH_MAX` is 4 KiB; pax headers also hold ACLs.
 const NOTE: usize = 64 << 10;

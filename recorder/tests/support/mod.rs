@@ -14,11 +14,12 @@ use access::{Action, Credential, InputRecording, Permit, Policy, Principal, Rule
 use async_trait::async_trait;
 use bytes::Bytes;
 use recorder::{Ending, Opening, Recorder, Recording, Settings};
-use storage::{
-    Capabilities, Entry, Key, Manifest, Memory, RecordingId, Recordings, Spool, Store, StoreError,
+use recording::{
+    Key, Manifest, RecordingId,
     cast::{Code, Event, SessionKind},
-    spool::Bounds,
 };
+use spool::{Bounds, Spool};
+use storage::{Capabilities, Entry, Memory, Recordings, Store, StoreError};
 use tokio::sync::{Notify, Semaphore};
 use wire::{Negotiated, Request, Side, Subresource};
 

@@ -14,11 +14,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use storage::{
-    RecordingError, RecordingId, Recordings, Spool,
-    cast::Session,
-    spool::{Follow, News, SpoolError},
-};
+use recording::{RecordingId, cast::Session};
+use spool::{Follow, News, Spool, SpoolError};
+use storage::{RecordingError, Recordings};
 
 use super::{Follower, Report, recordings::Look};
 use crate::{Index, Masks, Result, document::Stage, origin::Origin, output::Reading, reading};

@@ -2,8 +2,9 @@
 
 use std::collections::hash_map::Entry;
 
+use recording::Key;
 use storage::{
-    Key, StoreError,
+    StoreError,
     journal::{JournalError, JournalObject},
 };
 

@@ -9,7 +9,11 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use storage::{RecordingError, RecordingId, Recordings, recordings::Chunks, recordings::Piece};
+use recording::RecordingId;
+use storage::{
+    RecordingError, Recordings,
+    recordings::{Chunks, Piece},
+};
 
 use super::{Care, Follower, Report};
 use crate::{Index, Result, SearchError, document::Stage, mask::Masks, origin::Origin, output::Reading, reading};

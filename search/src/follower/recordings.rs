@@ -7,7 +7,8 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use storage::{Key, Manifest, RecordingError, RecordingId, cast::Session};
+use recording::{Key, Manifest, RecordingId, cast::Session};
+use storage::RecordingError;
 
 use super::{Care, Follower, Report};
 use crate::{

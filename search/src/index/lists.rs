@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use storage::RecordingId;
+use recording::RecordingId;
 use tantivy::{
     Order,
     collector::{Count, TopDocs, sort_key::SortByStaticFastValue},

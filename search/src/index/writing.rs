@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::Ordering},
 };
 
-use storage::RecordingId;
+use recording::RecordingId;
 use tantivy::{IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use super::{

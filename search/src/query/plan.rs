@@ -243,8 +243,8 @@ fn after(fields: &Fields, (high, low): (u64, u64)) -> Boxed {
 }
 
 /// The name of a session's kind in the index.
-pub(crate) fn session_kind(kind: storage::cast::SessionKind) -> &'static str {
-    use storage::cast::SessionKind::{Attach, Exec, PortForward};
+pub(crate) fn session_kind(kind: recording::cast::SessionKind) -> &'static str {
+    use recording::cast::SessionKind::{Attach, Exec, PortForward};
     match kind {
         Exec => "exec",
         Attach => "attach",

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use recording::Outcome;
 use search::{Index, Query, SearchError};
-use storage::Outcome;
 
 use crate::{Bench, library::Session};
 

@@ -10,11 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use search::{Follower, Index, Masks, OutcomeFilter, SearchError, SessionFilter};
-use storage::{
-    Capabilities, Entry, Key, Outcome, Store, StoreError,
+use recording::{
+    Key, Outcome,
     journal::{Request, What},
 };
+use search::{Follower, Index, Masks, OutcomeFilter, SearchError, SessionFilter};
+use storage::{Capabilities, Entry, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -1,10 +1,10 @@
 //! Requests of one kubectl run become one command.
 
-use search::{Kind, Query};
-use storage::{
+use recording::{
     CommandSource,
     journal::{Request, What},
 };
+use search::{Kind, Query};
 
 use crate::{
     Bench,

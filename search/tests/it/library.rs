@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use recording::{
+    Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId,
+    cast::{Code, Header, write_event},
+    journal::{Entry, Request, What},
+};
 use search::{Hit, Index, Query, SessionFilter};
 use serde_json::json;
-use storage::{
-    Chunk, Command, CommandSource, Disk, Key, Manifest, Memory, Outcome, RecordingId, Store,
-    cast::{Code, Header, write_event},
-    chunk,
-    journal::{self, Entry, Request, What},
-};
+use storage::{Disk, Memory, Store, chunk, journal};
 use uuid::Builder;
 
 /// 2026-11-22 10:00:00 UTC, seconds since 1970.
@@ -170,8 +170,8 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
         outcome,
         width: 80,
         height: 24,
-        totals: storage::StreamTotals::default(),
-        contents: storage::Contents::default(),
+        totals: recording::StreamTotals::default(),
+        contents: recording::Contents::default(),
         chunks: Vec::<Chunk>::new(),
         commands: commands.collect(),
         anomalies: Vec::new(),

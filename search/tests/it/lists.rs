@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use recording::{Outcome, RecordingId, cast::SessionKind};
 use search::{Cursor, OutcomeFilter, SessionFilter};
-use storage::{Outcome, RecordingId, cast::SessionKind};
 
 use crate::{
     Bench,

@@ -38,7 +38,7 @@ impl Bench {
     /// With one session, in which these were typed.
     async fn typed(commands: &[&str]) -> Self {
         let mut bench = Self::new();
-        let exited = storage::Outcome::Exited { exit_code: 0 };
+        let exited = recording::Outcome::Exited { exit_code: 0 };
         bench.library.record(&library::Session::default(), exited, commands).await;
         bench.step().await;
         bench

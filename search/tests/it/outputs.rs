@@ -1,10 +1,10 @@
 //! What sessions showed.
 
-use search::{Kind, Query};
-use storage::{
+use recording::{
     Outcome,
     journal::{Entry, What},
 };
+use search::{Kind, Query};
 
 use crate::{
     Bench,

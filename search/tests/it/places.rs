@@ -2,8 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use recording::Outcome;
 use search::{Follower, Index, Masks, Query, SearchError, SessionFilter, rebuild};
-use storage::Outcome;
 use tokio_util::sync::CancellationToken;
 
 use crate::{

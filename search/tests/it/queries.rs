@@ -1,7 +1,7 @@
 //! The language, over a small library.
 
+use recording::Outcome;
 use search::{HitCursor, Kind, Order, Query};
-use storage::Outcome;
 
 use crate::{
     Bench,

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use search::{Follower, Index};
-use storage::{
-    Key, Outcome, RecordingId, Spool,
+use recording::{
+    Key, Outcome, RecordingId,
     cast::{Code, write_event},
-    chunk,
-    spool::{Bounds, Mark, Session as Spooled},
 };
+use search::{Follower, Index};
+use spool::{Bounds, Mark, Session as Spooled, Spool};
+use storage::chunk;
 
 use crate::{
     Bench,

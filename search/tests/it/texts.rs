@@ -1,7 +1,7 @@
 //! What is found by which words.
 
+use recording::{CommandSource, Outcome};
 use search::{Kind, Query};
-use storage::{CommandSource, Outcome};
 
 use crate::{
     Bench,

@@ -10,7 +10,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::Key;
+use recording::Key;
 
 /// Files being written lie here. `~` is in no legal key, so no object can be named into it.
 const INCOMING: &str = "incoming~";

@@ -4,7 +4,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Entry, Key};
+use crate::Entry;
+use recording::Key;
 
 /// A name in a folder: what it sorts by among full names, and what it is.
 struct Named {

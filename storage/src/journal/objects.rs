@@ -2,11 +2,12 @@ use std::{io, sync::Arc};
 
 use thiserror::Error;
 
-use super::Entry;
 use crate::{
-    Key, Store, StoreError,
+    Store, StoreError,
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
 };
+use recording::Key;
+use recording::journal::Entry;
 
 /// Most objects asked of the store at once.
 const PAGE: usize = 1000;

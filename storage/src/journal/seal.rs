@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Key,
-    chunk::{self, MAX_UNCOMPRESSED, hex},
+    chunk::{self, MAX_UNCOMPRESSED},
     signing::{Kind, Signer},
 };
+use recording::{Key, hex};
 
 /// Begins a skippable frame ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878), section 3.1.2). Of the sixteen such
 /// numbers the first.

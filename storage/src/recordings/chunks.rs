@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::{RecordingError, Recordings};
-use crate::{Manifest, RecordingId};
+use recording::{Manifest, RecordingId};
 
 /// A part of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 use super::{PAGE, RecordingError, Recordings};
-use crate::{Key, RecordingId};
+use recording::{Key, RecordingId};
 
 /// A recording's objects, as they are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

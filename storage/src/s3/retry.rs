@@ -5,7 +5,8 @@ use aws_sdk_s3::{
     operation::RequestId,
 };
 
-use crate::{Key, StoreError};
+use crate::StoreError;
+use recording::Key;
 
 /// Attempts at one request, the first included; then the error is returned.
 const ATTEMPTS: u32 = 4;

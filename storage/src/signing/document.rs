@@ -1,9 +1,9 @@
 use bytes::Bytes;
+use recording::{JournalHead, KeyId, Manifest, hex, unhex};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{KeyId, PublicKey, Signer};
-use crate::chunk::{hex, unhex};
+use super::{PublicKey, Signer};
 
 /// Bytes of a signature's digits and what closes the document behind them.
 const TAIL: usize = DIGITS + CLOSING.len();
@@ -32,17 +32,6 @@ impl Kind {
             Self::Key => b"kubetape key 1\n",
         }
     }
-}
-
-/// How far a gateway's journal has come: its newest object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JournalHead {
-    /// Whose journal.
-    pub gateway: String,
-    /// The object's number.
-    pub seq: u64,
-    /// SHA-256 of its bytes, hexadecimal.
-    pub sha256: String,
 }
 
 /// The last member of a sealed document.
@@ -112,6 +101,12 @@ impl<'a> Sealed<'a> {
 }
 
 impl Signer {
+    /// The object `manifest.json`: the manifest, signed. `micros` is now, since 1970 UTC.
+    pub fn seal_manifest(&self, manifest: &Manifest, micros: i64) -> Bytes {
+        // Strings, numbers and lists: serialising them to memory has no way to fail.
+        self.seal(Kind::Manifest, serde_json::to_vec_pretty(manifest).unwrap_or_default(), micros)
+    }
+
     /// A JSON object's bytes with a signature as its last member. `micros` is now, since 1970 UTC.
     ///
     /// `object` must be a JSON object with at least one member, as a serializer writes it.

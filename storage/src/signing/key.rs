@@ -1,17 +1,13 @@
 use std::{
     fmt,
-    str::FromStr,
     sync::{Mutex, PoisonError},
 };
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use recording::{JournalHead, KeyId, hex, unhex};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
-
-use super::JournalHead;
-use crate::chunk::{hex, unhex};
 
 /// A `SubjectPublicKeyInfo` of Ed25519 is this and the key's 32 bytes ([RFC 8410](https://www.rfc-editor.org/rfc/rfc8410),
 /// section 10.1).
@@ -26,46 +22,9 @@ pub enum KeyError {
     /// Something else is in it.
     #[error("it is not an Ed25519 key (make one with `openssl genpkey -algorithm ed25519`)")]
     NotEd25519,
-    /// Not a key's id.
-    #[error("a key's id has 32 lower-case hexadecimal digits")]
-    NotAnId,
     /// The system has no random numbers.
     #[error("a key cannot be made")]
     NotMade,
-}
-
-/// A key's name: the first 16 bytes of SHA-256 of the public key's 32 bytes, in hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for KeyId {
-    type Error = KeyError;
-
-    fn try_from(text: String) -> Result<Self, KeyError> {
-        unhex::<16>(&text).map(|_| Self(text)).ok_or(KeyError::NotAnId)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        text.to_owned().try_into()
-    }
 }
 
 /// What signatures are checked with.
@@ -101,8 +60,7 @@ impl PublicKey {
 
     /// Its name.
     pub fn id(&self) -> KeyId {
-        let digest: [u8; 32] = Sha256::digest(self.0).into();
-        KeyId(hex(digest)[..32].to_owned())
+        KeyId::of(&self.0)
     }
 
     /// Whether this key made the signature.
@@ -253,13 +211,5 @@ mod tests {
         assert_eq!(Signer::from_pem(secret).unwrap().public(), PublicKey::from_pem(public).unwrap());
         assert!(matches!(Signer::from_pem(public), Err(KeyError::NoPem("PRIVATE KEY"))));
         assert!(matches!(PublicKey::from_pem(&public.replace("MCow", "MCox")), Err(KeyError::NotEd25519)));
-    }
-
-    #[test]
-    fn an_id_is_hexadecimal_and_lower_case() {
-        assert!("0123456789abcdef0123456789abcdef".parse::<KeyId>().is_ok());
-        for text in ["", "0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef", "../3456789abcdef0123456789abcdef"] {
-            assert!(text.parse::<KeyId>().is_err(), "{text:?}");
-        }
     }
 }

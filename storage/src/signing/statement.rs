@@ -3,11 +3,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{KeyId, Kind, PublicKey, SealError, Sealed, Signer};
-use crate::{
-    Entry, Key, Store, StoreError,
-    chunk::{hex, unhex},
-};
+use super::{Kind, PublicKey, SealError, Sealed, Signer};
+use crate::{Entry, Store, StoreError};
+use recording::{Key, KeyId, hex, unhex};
 
 /// Most objects asked of the store at once.
 const PAGE: usize = 1000;

@@ -1,6 +1,7 @@
 use std::process::{Command, Stdio};
 
-use storage::chunk::{ChunkError, MAX_UNCOMPRESSED, chain, compress, decompress, hex};
+use recording::hex;
+use storage::chunk::{ChunkError, MAX_UNCOMPRESSED, chain, compress, decompress};
 
 #[test]
 fn lines_come_back_and_frames_can_be_joined() {

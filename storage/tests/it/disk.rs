@@ -4,7 +4,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use storage::{Disk, Key, Store, StoreError};
+use recording::Key;
+use storage::{Disk, Store, StoreError};
 
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use recording::{
+    Key, Outcome,
+    journal::{Entry, What},
+};
 use serde_json::json;
 use storage::{
-    Key, Memory, Outcome, Store, chunk,
-    journal::{Entry, JournalError, JournalReader, What, decode, encode},
+    Memory, Store, chunk,
+    journal::{JournalError, JournalReader, decode, encode},
 };
 
 use crate::sample::id_at;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use storage::{Key, Memory, RecordingError, Recordings, Store, chunk, recordings::Piece};
+use recording::Key;
+use storage::{Memory, RecordingError, Recordings, Store, chunk, recordings::Piece};
 
 use crate::sample::{header, id_at, manifest, output, put_chunk, put_header, put_manifest};
 

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use storage::{Key, S3, S3Credentials, S3Settings, Store, StoreError};
+use recording::Key;
+use storage::{S3, S3Credentials, S3Settings, Store, StoreError};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},

@@ -1,9 +1,9 @@
-use serde_json::json;
-use storage::{
-    Key, Manifest, RecordingId, Store,
+use recording::{
+    Key, Manifest, RecordingId,
     cast::{Code, Header, write_event},
-    chunk,
 };
+use serde_json::json;
+use storage::{Store, chunk};
 use uuid::{NoContext, Timestamp, Uuid};
 
 /// An id of a given second.

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use storage::{Disk, Key, Memory, S3, S3Credentials, S3Settings, Store, StoreError, conformance};
+use recording::Key;
+use storage::{Disk, Memory, S3, S3Credentials, S3Settings, Store, StoreError, conformance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory_conforms() {
@@ -145,16 +146,16 @@ async fn a_probe_does_not_believe_a_200() {
 
     #[async_trait::async_trait]
     impl Store for Overwrites {
-        async fn put_new(&self, _: &storage::Key, _: bytes::Bytes) -> Result<(), StoreError> {
+        async fn put_new(&self, _: &recording::Key, _: bytes::Bytes) -> Result<(), StoreError> {
             Ok(())
         }
-        async fn read(&self, key: &storage::Key) -> Result<bytes::Bytes, StoreError> {
+        async fn read(&self, key: &recording::Key) -> Result<bytes::Bytes, StoreError> {
             self.0.read(key).await
         }
         async fn list(
             &self,
             prefix: &str,
-            after: Option<&storage::Key>,
+            after: Option<&recording::Key>,
             limit: usize,
         ) -> Result<Vec<storage::Entry>, StoreError> {
             self.0.list(prefix, after, limit).await

@@ -1,4 +1,4 @@
-use storage::Evidence;
+use recording::Evidence;
 
 use super::{TEXT_BYTES, shot::Logical};
 

@@ -1,6 +1,6 @@
 //! From lines that were left to commands: which prompt it was, which line goes on another.
 
-use storage::{Command, CommandSource, Evidence, Typed};
+use recording::{Command, CommandSource, Evidence, Typed};
 
 use super::{
     entry::{Entry, Prompt},

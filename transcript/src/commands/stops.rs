@@ -2,7 +2,7 @@
 
 use avt::ScreenKind;
 
-use storage::Evidence;
+use recording::Evidence;
 
 use super::{Commands, Editing, Evicted, State, resolve, scan::Stop, shot::Shot, waiting::prompt_of};
 

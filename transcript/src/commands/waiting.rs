@@ -1,6 +1,6 @@
 //! Programs without a sign for it: the cursor waits on a line, and the line is entered.
 
-use storage::Evidence;
+use recording::Evidence;
 
 use super::{
     Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,

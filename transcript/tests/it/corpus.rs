@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use recording::cast::{Code, Event};
 use serde::Deserialize;
-use storage::cast::{Code, Event};
 
 #[derive(Debug, Deserialize)]
 pub struct Session {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use storage::cast::Code;
+use recording::cast::Code;
 use transcript::Commands;
 
 use crate::{

@@ -5,11 +5,12 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
+use recording::{Key, RecordingId, journal::Entry};
 use serde::Deserialize;
 use serde_json::Value;
 use storage::{
-    Key, RecordingId, StoreError,
-    journal::{Entry, JournalError, JournalObject, JournalReader},
+    StoreError,
+    journal::{JournalError, JournalObject, JournalReader},
 };
 
 use crate::{

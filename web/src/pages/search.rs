@@ -5,8 +5,8 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
+use recording::CommandSource;
 use search::{Hit, Hits, Kind, Order, OutcomeFilter, QueryError, Snippet};
-use storage::CommandSource;
 
 use crate::{
     facets::{Narrowing, narrowings},

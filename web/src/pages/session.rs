@@ -5,11 +5,12 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
-use storage::{
-    CommandSource, Manifest, Outcome, RecordingId, Summary,
+use recording::{
+    CommandSource, Manifest, Outcome, RecordingId,
     cast::{Imported, Session, SessionKind},
 };
+use serde::Deserialize;
+use storage::Summary;
 
 use crate::{
     badge::Badge,
@@ -206,7 +207,7 @@ fn reason(outcome: &Outcome) -> Option<Shown> {
 }
 
 /// A screen with something on it: the first typed command, or the end where nobody typed.
-fn poster(session: &Session, manifest: Option<&Manifest>, steps: &[storage::Command]) -> String {
+fn poster(session: &Session, manifest: Option<&Manifest>, steps: &[recording::Command]) -> String {
     let typed = steps.iter().find(|step| step.source == CommandSource::Typed).filter(|_| session.tty);
     let end = manifest.map_or(0, |manifest| manifest.duration_micros);
     moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
@@ -223,7 +224,7 @@ impl Origin {
 }
 
 impl Step {
-    fn new(command: &storage::Command) -> Self {
+    fn new(command: &recording::Command) -> Self {
         Self {
             seconds: moment::seconds(command.micros),
             position: moment::position(command.micros),

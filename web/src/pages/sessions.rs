@@ -5,8 +5,8 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
+use recording::cast::{IMPORTED, SessionKind};
 use search::{OutcomeFilter, SessionRow};
-use storage::cast::{IMPORTED, SessionKind};
 
 use crate::{
     badge::Badge,

@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 use player::{Format, PlayerError};
-use storage::RecordingId;
+use recording::RecordingId;
 use tokio::io::AsyncWrite;
 
 use crate::{

@@ -1,8 +1,6 @@
 use http::StatusCode;
-use storage::{
-    cast::Code,
-    journal::{JournalReader, What},
-};
+use recording::{cast::Code, journal::What};
+use storage::journal::JournalReader;
 
 use crate::{
     browser::Browser,

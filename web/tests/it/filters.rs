@@ -1,5 +1,5 @@
 use http::StatusCode;
-use storage::{Outcome, cast::SessionKind};
+use recording::{Outcome, cast::SessionKind};
 
 use crate::{
     browser::Browser,

@@ -1,5 +1,6 @@
 use http::{Request, StatusCode};
-use storage::journal::{JournalReader, What};
+use recording::journal::What;
+use storage::journal::JournalReader;
 
 use crate::{browser::Browser, sample, site::Site};
 

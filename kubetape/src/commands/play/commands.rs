@@ -1,4 +1,4 @@
-use storage::{Manifest, cast::Header};
+use recording::{Manifest, cast::Header};
 
 /// Most of them that are known of a session that goes on.
 const MOST: usize = 10_000;

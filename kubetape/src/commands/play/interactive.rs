@@ -6,7 +6,7 @@ use std::{
 use anyhow::Result;
 use crossterm::{event::KeyEvent, terminal};
 use player::Player;
-use storage::RecordingId;
+use recording::RecordingId;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{

@@ -1,9 +1,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::Result;
-use storage::{
-    Manifest, RecordingId, Recordings,
+use recording::{
+    Manifest, RecordingId,
     cast::{Code, Event, Header, events},
+};
+use storage::{
+    Recordings,
     recordings::{Chunks, Piece},
 };
 
@@ -149,7 +152,7 @@ impl Reel {
 }
 
 /// What of a line is for a terminal; a damaged one is said.
-fn shown(event: Result<Event, storage::cast::CastError>) -> Option<Shown> {
+fn shown(event: Result<Event, recording::cast::CastError>) -> Option<Shown> {
     let event = match event {
         Ok(event) => event,
         Err(error) => return Some(Shown { micros: 0, what: What::Note(error.to_string()) }),

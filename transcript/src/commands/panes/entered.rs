@@ -1,6 +1,6 @@
 //! What was entered: the text of a line that was left, and what tells its shell.
 
-use storage::Evidence;
+use recording::Evidence;
 
 use super::{
     super::{

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use access::{Credential, Impersonation, InputRecording, Principal, Target};
 use bytes::Bytes;
 use jiff::Timestamp;
-use storage::{
-    Chunk, Command, CommandSource, Key, Manifest, Memory, Outcome, RecordingId, Store, StreamTotals,
+use recording::{
+    Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId, StreamTotals,
     cast::{self, Code, Header, Session, SessionKind},
-    chunk,
 };
+use storage::{Memory, Store, chunk};
 use uuid::{NoContext, Timestamp as IdTime, Uuid};
 
 /// A recording to be written. [`Recording::exec`] has the plain one; change what matters.
@@ -154,7 +154,7 @@ impl Recording {
                 number,
                 size: object.len() as u64,
                 uncompressed: *uncompressed,
-                digest: chunk::hex(previous),
+                digest: recording::hex(previous),
                 first_micros: 0,
                 last_micros: if number == 0 { 0 } else { length * 1000 },
             }
@@ -168,7 +168,7 @@ impl Recording {
             width: self.size.0,
             height: self.size.1,
             totals: StreamTotals { stdin: 42, stdout: out.map(|(_, _, data)| data.len() as u64).sum(), stderr: 0 },
-            contents: storage::Contents::default(),
+            contents: recording::Contents::default(),
             chunks: listed.collect(),
             commands: argv.into_iter().chain(typed).collect(),
             anomalies: self.anomalies.clone(),

@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use audit::{Journal, JournalSettings};
 use futures_util::future::BoxFuture;
+use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
 use rustls::ServerConfig;
 use search::{Follower, Index};
@@ -75,7 +75,7 @@ impl Site {
 
 /// A gateway on which one session is under way, whatever its id; it takes the reason `enough`, and `gone` is for one that
 /// is not there.
-fn ending(by: String, _: storage::RecordingId, reason: String) -> BoxFuture<'static, Result<bool, String>> {
+fn ending(by: String, _: recording::RecordingId, reason: String) -> BoxFuture<'static, Result<bool, String>> {
     Box::pin(async move {
         match (by.as_str(), reason.as_str()) {
             ("auditor@example.com", "enough") => Ok(true),

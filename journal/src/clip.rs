@@ -1,0 +1,68 @@
+//! Strings that a client chose are cut before they enter the journal: a header may have 1 MiB.
+
+use recording::journal::{Joined, Request, What};
+
+/// Longest string of a client that is kept whole. The longest legal Kubernetes name has 253 bytes,
+/// kubectl's own headers stay below 100; browsers' user agents below 300.
+const LONGEST: usize = 1024;
+
+/// Cuts every string of `what` that a client chose; a cut one ends in `…`.
+pub(crate) fn clip(what: &mut What) {
+    match what {
+        What::Refused(request) | What::Request(request) | What::SessionOpened { request, .. } => clip_request(request),
+        What::Copied { of, .. } | What::Forwarded { of, .. } => clip_joined(of),
+        _ => {}
+    }
+}
+
+fn clip_joined(of: &mut Joined) {
+    let target = &mut of.target;
+    for text in [
+        &mut target.namespace,
+        &mut target.name,
+        &mut target.container,
+        &mut of.kubectl_command,
+        &mut of.kubectl_session,
+    ] {
+        clip_text(text);
+    }
+}
+
+fn clip_request(request: &mut Request) {
+    let target = &mut request.target;
+    for text in [
+        &mut target.namespace,
+        &mut target.resource,
+        &mut target.name,
+        &mut target.subresource,
+        &mut target.container,
+        &mut request.verb,
+        &mut request.reason,
+        &mut request.kubectl_command,
+        &mut request.kubectl_session,
+        &mut request.user_agent,
+    ] {
+        clip_text(text);
+    }
+    request.options.values_mut().for_each(clip_text);
+}
+
+fn clip_text(text: &mut String) {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_between_characters() {
+        let mut what = What::Request(Request { user_agent: "é".repeat(600) + "x", ..Request::default() });
+        clip(&mut what);
+        let What::Request(request) = what else { unreachable!() };
+        assert_eq!(request.user_agent, "é".repeat(512) + "…");
+    }
+}

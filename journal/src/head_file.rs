@@ -1,0 +1,31 @@
+//! How far a journal has come, beside the gateway: where the store's journal ends earlier, its end was cut off.
+
+use std::{fs, io, path::Path};
+
+use recording::JournalHead;
+
+/// What the file says; none where there is no file, or one that is damaged, which is logged.
+pub(crate) fn read(path: &Path) -> Option<JournalHead> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "cannot read how far the journal had come");
+            return None;
+        }
+    };
+    let head = serde_json::from_slice(&text);
+    head.inspect_err(|error| tracing::error!(path = %path.display(), %error, "not how far the journal had come")).ok()
+}
+
+/// Replaces the file. It need not survive a power cut: an older head shows less and claims nothing wrong.
+pub(crate) fn write(path: &Path, head: &JournalHead) {
+    let beside = path.with_extension("new");
+    let written = serde_json::to_vec(head)
+        .map_err(io::Error::from)
+        .and_then(|text| fs::write(&beside, text))
+        .and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        tracing::warn!(path = %path.display(), %error, "cannot keep how far the journal has come");
+    }
+}

@@ -1,0 +1,129 @@
+//! The place in a journal where the next object goes.
+
+use jiff::{Timestamp, tz::TimeZone};
+use recording::JournalHead;
+use recording::Key;
+use storage::{Store, StoreError, journal::Tail};
+
+/// Objects asked for in one listing.
+const PAGE: usize = 1000;
+
+/// Behind which object the next one goes, and under which name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// `YYYY/MM/DD`, never earlier than that of an object before it, so that names sort as they were written
+    /// even when the clock is set back.
+    day: String,
+    seq: u64,
+    tail: Tail,
+}
+
+impl Place {
+    /// The place after everything that the store holds of this gateway.
+    pub(crate) async fn after_last(store: &dyn Store, gateway: &str) -> Result<Self, StoreError> {
+        let Some(last) = Self::newest(store, gateway).await? else { return Ok(Self::first()) };
+        let day = last.as_str().split('/').skip(2).take(3).collect::<Vec<_>>().join("/");
+        let tail = Tail::after(&store.read(&last).await?);
+        Ok(Self { day, seq: last.journal_seq().map_or(0, |seq| seq + 1), tail })
+    }
+
+    /// The newest object of a gateway's journal.
+    pub(crate) async fn newest(store: &dyn Store, gateway: &str) -> Result<Option<Key>, StoreError> {
+        let mut prefix = format!("journal/{gateway}/");
+        for _ in ["year", "month", "day"] {
+            let Some(last) = store.children(&prefix).await?.pop() else { return Ok(None) };
+            prefix.push_str(&last);
+            prefix.push('/');
+        }
+        let mut last: Option<Key> = None;
+        loop {
+            let page = store.list(&prefix, last.as_ref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            last = page.into_iter().next_back().map(|entry| entry.key).or(last);
+            if !full {
+                return Ok(last);
+            }
+        }
+    }
+
+    /// A gateway's objects since the day of `micros`, in order: those that can have entries of that time.
+    pub(crate) async fn since(store: &dyn Store, gateway: &str, micros: i64) -> Result<Vec<Key>, StoreError> {
+        let prefix = format!("journal/{gateway}/");
+        // `-` sorts before every number.
+        let mut after = Key::new(format!("{prefix}{}/-", day(micros))).ok();
+        let mut keys = Vec::new();
+        loop {
+            let page = store.list(&prefix, after.as_ref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            keys.extend(page.into_iter().map(|entry| entry.key));
+            if !full {
+                return Ok(keys);
+            }
+            after = keys.last().cloned();
+        }
+    }
+
+    fn first() -> Self {
+        Self { day: String::new(), seq: 0, tail: Tail::default() }
+    }
+
+    /// Moves on to the day of `micros`, unless that is in the past.
+    pub(crate) fn on_day_of(&mut self, micros: i64) {
+        let day = day(micros);
+        if day > self.day {
+            self.day = day;
+        }
+    }
+
+    /// Goes on behind the object that is known to have been the newest, where the store ends before it or has another
+    /// one in its place: what was cut off stays missed.
+    pub(crate) fn not_before(self, gateway: &str, known: &JournalHead) -> Self {
+        let Some(object) = recording::unhex(&known.sha256).filter(|_| known.gateway == gateway) else { return self };
+        if self.seq > known.seq {
+            return self;
+        }
+        tracing::error!(
+            gateway,
+            known = known.seq,
+            next = self.seq,
+            "the end of the journal is missing from the store: somebody removed it, or the store was put back"
+        );
+        Self { day: self.day, seq: known.seq + 1, tail: Tail { object, line: [0; 32] } }
+    }
+
+    /// What the next object is chained to.
+    pub(crate) fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// Moves on by one, behind an object that is stored here.
+    pub(crate) fn advance(&mut self, tail: Tail) {
+        self.seq += 1;
+        self.tail = tail;
+    }
+
+    /// The newest object; none before the first.
+    pub(crate) fn head(&self, gateway: &str) -> Option<JournalHead> {
+        let seq = self.seq.checked_sub(1)?;
+        Some(JournalHead { gateway: gateway.to_owned(), seq, sha256: recording::hex(self.tail.object) })
+    }
+
+    /// The object's name. `gateway` was checked by [`legal_name`].
+    pub(crate) fn key(&self, gateway: &str) -> Key {
+        Key::new(format!("journal/{gateway}/{}/{:012}.jsonl.zst", self.day, self.seq))
+            .expect("the gateway's name was checked")
+    }
+}
+
+/// `YYYY/MM/DD`, in UTC.
+fn day(micros: i64) -> String {
+    let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
+}
+
+/// Whether `name` can be a segment of a key, and an unsurprising one.
+pub(crate) fn legal_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}

@@ -1,0 +1,294 @@
+//! Entries on their way to the store: batches in order, bounded in bytes and entries.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+use crate::wal::{Left, Wal, WalFile};
+
+/// Lines that become one object.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Whole JSON lines.
+    pub(crate) lines: Vec<u8>,
+    /// Entries in `lines`.
+    pub(crate) entries: usize,
+    /// Time of the first entry, microseconds since 1970.
+    pub(crate) micros: i64,
+    /// When the first entry came.
+    pub(crate) since: Instant,
+    /// Its entries on the gateway's own disk; none without a spool, or where the disk took not one of them.
+    pub(crate) wal: Option<WalFile>,
+    /// How many are there: the first ones. Once the disk did not take one, none of the batch's later ones follow it.
+    pub(crate) kept: usize,
+    /// Whom to tell that it is stored.
+    pub(crate) waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Batch {
+    /// One without entries.
+    fn new() -> Self {
+        Self {
+            lines: Vec::new(),
+            entries: 0,
+            micros: 0,
+            since: Instant::now(),
+            wal: None,
+            kept: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Whether the spool has all of it.
+    fn is_whole(&self) -> bool {
+        self.kept == self.entries
+    }
+}
+
+/// What the writer has to do next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Write this.
+    Batch(Batch),
+    /// Nothing is due before this moment.
+    Later(Instant),
+    /// Nothing is queued.
+    Nothing,
+    /// Nothing is queued and nothing will be.
+    Over,
+}
+
+/// Limits of a queue; see [`crate::JournalSettings`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) object_bytes: usize,
+    pub(crate) object_age: std::time::Duration,
+    pub(crate) queue_bytes: usize,
+    pub(crate) queue_entries: usize,
+}
+
+/// The queue between notes and the writer.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    limits: Limits,
+    state: Mutex<State>,
+    /// The writer has something to look at.
+    pub(crate) work: Notify,
+    /// There is room again, or the queue was closed.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    batches: VecDeque<Batch>,
+    /// Of queued batches and of the one being written.
+    bytes: usize,
+    entries: usize,
+    closed: bool,
+    wal: Option<Wal>,
+}
+
+/// The queue is closed: nothing more is taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+impl Queue {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, state: Mutex::default(), work: Notify::new(), room: Notify::new() }
+    }
+
+    /// Keeps entries in `wal` from now on, and begins with those that an earlier process left there.
+    pub(crate) fn with_wal(self, wal: Wal, left: Vec<Left>) -> Self {
+        let mut state = self.state();
+        state.wal = Some(wal);
+        for Left { file, lines } in left {
+            let entries = lines.iter().filter(|&&byte| byte == b'\n').count();
+            state.bytes += lines.len();
+            state.entries += entries;
+            let micros = first_micros(&lines);
+            state.batches.push_back(Batch { lines, entries, micros, wal: Some(file), kept: entries, ..Batch::new() });
+        }
+        // What comes now is another batch: those have names of their own.
+        drop(state);
+        self
+    }
+
+    /// Bytes and entries that are queued or being written.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.bytes, state.entries)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an entry; waits while the queue is full. `write` appends the entry's line and returns its time; it
+    /// is called with the queue held, so that times and order agree.
+    pub(crate) async fn push<E>(
+        &self,
+        mut write: impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
+        mut waiting: Option<oneshot::Sender<()>>,
+    ) -> Result<Result<Kept, E>, Closed> {
+        loop {
+            // Listens before it looks, so that room made in between is not missed.
+            let room = self.room.notified();
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return Err(Closed);
+                }
+                if state.bytes < self.limits.queue_bytes && state.entries < self.limits.queue_entries {
+                    let written = state.append(self.limits.object_bytes, &mut write, &mut waiting);
+                    let due = state.is_due(self.limits.object_bytes);
+                    let first = state.batches.len() == 1 && state.batches[0].entries == 1;
+                    drop(state);
+                    if due || first {
+                        self.work.notify_one();
+                    }
+                    return Ok(written);
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// What is due now. A batch that is handed out still counts until [`Queue::done`].
+    pub(crate) fn next(&self, now: Instant) -> Next {
+        let mut state = self.state();
+        let Some(front) = state.batches.front() else {
+            return if state.closed { Next::Over } else { Next::Nothing };
+        };
+        let due_at = front.since + self.limits.object_age;
+        if state.closed || state.is_due(self.limits.object_bytes) || due_at <= now {
+            state.batches.pop_front().map_or(Next::Nothing, Next::Batch)
+        } else {
+            Next::Later(due_at)
+        }
+    }
+
+    /// What the file has may not be on the disk, for a sync of it failed: the next sync would say nothing of that. Later
+    /// entries go to another one.
+    pub(crate) fn distrust(&self, file: &WalFile) {
+        let mut state = self.state();
+        for batch in &mut state.batches {
+            if batch.wal.as_ref().is_some_and(|own| own.is(file)) {
+                batch.kept = 0;
+            }
+        }
+    }
+
+    /// The batch is stored or given up.
+    pub(crate) fn done(&self, batch: &Batch) {
+        let mut state = self.state();
+        state.bytes -= batch.lines.len();
+        state.entries -= batch.entries;
+        drop(state);
+        self.room.notify_waiters();
+    }
+
+    /// Takes nothing more. What is queued becomes due.
+    pub(crate) fn close(&self) {
+        self.state().closed = true;
+        self.work.notify_one();
+        self.room.notify_waiters();
+    }
+
+    /// Whether the queue was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+}
+
+/// The time of the first of these entries; 0 where it is none.
+pub(crate) fn first_micros(lines: &[u8]) -> i64 {
+    let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<recording::journal::Entry>(line).map_or(0, |entry| entry.micros)
+}
+
+/// Where an entry is beside the queue's memory.
+pub(crate) enum Kept {
+    /// Nowhere: there is no spool.
+    InMemory,
+    /// In the spool's file, written and not synced.
+    OnDisk(WalFile),
+    /// There is a spool, and it did not take the entry.
+    NotOnDisk(std::io::Error),
+}
+
+impl State {
+    fn append<E>(
+        &mut self,
+        object_bytes: usize,
+        write: &mut impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
+        waiting: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<Kept, E> {
+        let mut line = Vec::new();
+        let micros = write(&mut line)?;
+        let batch = match self.batches.pop_back() {
+            Some(last) if last.lines.len() < object_bytes => last,
+            full => {
+                self.batches.extend(full);
+                Batch::new()
+            }
+        };
+        let (mut batch, kept) = self.keep(batch, &line);
+        if batch.entries == 0 {
+            batch.micros = micros;
+        }
+        batch.lines.extend_from_slice(&line);
+        batch.entries += 1;
+        batch.waiting.extend(waiting.take());
+        self.entries += 1;
+        self.bytes += line.len();
+        self.batches.push_back(batch);
+        Ok(kept)
+    }
+
+    /// Writes an entry to the spool. Returns the batch that it belongs to: the one that is given, or a new one where the
+    /// disk takes entries again after one that it did not take. So that one is alone in being in memory only.
+    fn keep(&mut self, mut batch: Batch, line: &[u8]) -> (Batch, Kept) {
+        let Some(wal) = &mut self.wal else { return (batch, Kept::InMemory) };
+        let written = match &mut batch.wal {
+            Some(file) if batch.kept == batch.entries => file.append(line).map(|()| file.clone()),
+            _ => wal.begin(line),
+        };
+        match written {
+            Ok(file) => {
+                if !batch.is_whole() {
+                    self.batches.push_back(batch);
+                    batch = Batch::new();
+                }
+                batch.wal = Some(file.clone());
+                batch.kept += 1;
+                (batch, Kept::OnDisk(file))
+            }
+            // What the batch has in its file stays there, and so does the file's name: it is removed once that is stored.
+            Err(error) => {
+                tracing::error!(%error, "the journal's spool takes no entry: until it is stored it is in memory only");
+                (batch, Kept::NotOnDisk(error))
+            }
+        }
+    }
+
+    /// Whether the first batch is to be written whatever its age.
+    fn is_due(&self, object_bytes: usize) -> bool {
+        self.batches.front().is_some_and(|batch| batch.lines.len() >= object_bytes || !batch.waiting.is_empty())
+            || self.batches.len() > 1
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    /// As on a disk that is full: the file of the last batch takes no more.
+    pub(crate) fn fill_last_file(&self) {
+        let mut state = self.state();
+        state.batches.back_mut().unwrap().wal.as_mut().unwrap().fill();
+    }
+}

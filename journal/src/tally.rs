@@ -1,0 +1,27 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use recording::journal::What;
+
+/// How many entries of each kind a process has taken.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(Mutex<BTreeMap<Kind, u64>>);
+
+/// An entry's event, and a session's outcome where it is the end of one.
+type Kind = (&'static str, Option<&'static str>);
+
+impl Tally {
+    pub(crate) fn count(&self, what: &What) {
+        let outcome = match what {
+            What::SessionEnded { outcome, .. } => Some(outcome.name()),
+            _ => None,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((what.name(), outcome)).or_default() += 1;
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<Kind, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,228 @@
+//! The journal: who did what.
+//!
+//! Objects are `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`: one zstd frame of whole JSON lines, `seq` a
+//! twelve-digit decimal that grows by one for each object of a gateway. The day of a gateway's object is never before
+//! that of the object before it, even if the clock was: so names sort like numbers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::RecordingId;
+
+/// How far a gateway's journal has come: its newest object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalHead {
+    /// Whose journal.
+    pub gateway: String,
+    /// The object's number.
+    pub seq: u64,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Microseconds since 1970 UTC.
+    pub micros: i64,
+    /// The gateway or web process that saw it.
+    pub gateway: String,
+    /// Who; empty where nobody was authenticated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// A process started.
+    Started {
+        /// Its version.
+        version: String,
+        /// SHA-256 of its configuration, policy included and secrets left out; lower-case hexadecimal.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        config: String,
+    },
+    /// A process started with another configuration than the time before.
+    Configured {
+        /// Keys whose values are others, or that came or went: names and places only, no values.
+        changed: Vec<String>,
+    },
+    /// A process ended in good order.
+    Stopped,
+    /// Somebody logged in to the web, or failed to.
+    Login {
+        /// Whether it worked.
+        ok: bool,
+        /// How: `password` or `link`.
+        method: String,
+    },
+    /// A request was refused by the gateway.
+    Refused(Request),
+    /// A session was permitted and its recording opened.
+    SessionOpened {
+        /// The recording.
+        session: RecordingId,
+        /// The request that opened it.
+        #[serde(flatten)]
+        request: Request,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// The recording.
+        session: RecordingId,
+        /// How.
+        #[serde(flatten)]
+        outcome: crate::Outcome,
+    },
+    /// Somebody ended a session from outside; the entry's `user` is who. Its end comes as [`What::SessionEnded`].
+    Terminated {
+        /// The recording.
+        session: RecordingId,
+        /// Why, as they wrote it.
+        reason: String,
+    },
+    /// Files went through an exec, as `kubectl cp` sends them; noted when the session ends.
+    Copied {
+        /// The recording.
+        session: RecordingId,
+        /// Where.
+        #[serde(flatten)]
+        of: Joined,
+        /// Which files.
+        #[serde(flatten)]
+        copied: crate::Copied,
+    },
+    /// Connections went through a port-forward; noted when the session ends.
+    Forwarded {
+        /// The recording.
+        session: RecordingId,
+        /// Where.
+        #[serde(flatten)]
+        of: Joined,
+        /// Connections and bytes by port; empty where there was none.
+        ports: Vec<crate::ForwardedPort>,
+    },
+    /// A bound of the gateway's spool was reached, or left; or the store went away, or came back.
+    Spool {
+        /// `store`, `total` or `disk`.
+        bound: String,
+        /// Whether it is reached now.
+        reached: bool,
+        /// Bytes in the spool.
+        bytes: u64,
+        /// Sessions in it.
+        sessions: u64,
+    },
+    /// Any other API request.
+    Request(Request),
+    /// Somebody opened a recording or exported it, in the web or by the program.
+    Viewed {
+        /// The recording.
+        session: RecordingId,
+        /// `play`, `live` or `export`.
+        how: String,
+    },
+    /// A recording was made of a file.
+    Imported {
+        /// The recording.
+        session: RecordingId,
+        /// The file's name.
+        file: String,
+        /// The file's SHA-256, in hexadecimal.
+        sha256: String,
+    },
+}
+
+impl What {
+    /// The event's name, as the entry has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Configured { .. } => "configured",
+            Self::Stopped => "stopped",
+            Self::Login { .. } => "login",
+            Self::Refused(_) => "refused",
+            Self::SessionOpened { .. } => "session_opened",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::Terminated { .. } => "terminated",
+            Self::Copied { .. } => "copied",
+            Self::Forwarded { .. } => "forwarded",
+            Self::Spool { .. } => "spool",
+            Self::Request(_) => "request",
+            Self::Viewed { .. } => "viewed",
+            Self::Imported { .. } => "imported",
+        }
+    }
+}
+
+/// What joins an entry to the requests of one kubectl run. `kubectl_session` is the client's claim: it joins entries of one
+/// person (`user`) only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// What the session was aimed at.
+    pub target: access::Target,
+    /// `Kubectl-Command`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_command: String,
+    /// `Kubectl-Session`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_session: String,
+}
+
+/// An API request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What it was aimed at.
+    pub target: access::Target,
+    /// Kubernetes verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`;
+    /// for streaming subresources `exec`, `attach`, `portforward`.
+    pub verb: String,
+    /// HTTP status that the client got; 499 where it went before there was one.
+    pub code: u16,
+    /// Why the gateway refused, where it did; or what else the code does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// `Kubectl-Command`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_command: String,
+    /// `Kubectl-Session`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kubectl_session: String,
+    /// `User-Agent`, as the client claimed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_agent: String,
+    /// Client's address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client: String,
+    /// What of query and headers says what was asked for, as far as [`OPTIONS`] names it. Never what may be secret: no
+    /// argv, no token.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// Query parameters that are kept as [`Request::options`], by their own names. Beside them: `accept`, `table` or
+/// `object` where a read asks for one; `patch`, the kind of patch (`apply`, `json`, `merge`, `strategic`); `as`, whom
+/// the client asked to be.
+pub const OPTIONS: [&str; 15] = [
+    "container",
+    "dryRun",
+    "fieldManager",
+    "fieldSelector",
+    "follow",
+    "force",
+    "gracePeriodSeconds",
+    "labelSelector",
+    "previous",
+    "propagationPolicy",
+    "sinceSeconds",
+    "sinceTime",
+    "tailLines",
+    "timestamps",
+    "watch",
+];

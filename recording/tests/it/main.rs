@@ -1,0 +1,5 @@
+//! The formats against their description, and asciicast lines against another reader.
+
+mod cast;
+mod described;
+mod sample;

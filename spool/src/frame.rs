@@ -1,0 +1,380 @@
+//! The frames that a spool file is made of.
+//!
+//! ```text
+//!  0        4        8      9                          (little endian)
+//!  | length | crc32  | kind | body …                |  length: of kind and body; the CRC covers the same
+//!
+//!  'H'  the header's line                              first frame of file 000000
+//!  'F'  a fact, as JSON                                the others of file 000000
+//!  'f'  the beginning of a long one, or more of it     before its 'F'
+//!  'L'  a mark (68 bytes), then whole asciicast lines  segments: files 000001 and up
+//!  'l'  lines of a long append, without its end        before its 'L', which may be in a later segment
+//!  'M'  a counter, a mark, three digests               the two slots of file `marks`
+//!  'B'  a counter, then an omission as JSON, or none   first frame of `stdout.0` and the like
+//!  'D'  a time, a place in the stream, bytes           the others of those
+//! ```
+//!
+//! An append is there with its 'L', and a fact with its 'F': what stands before one that never came is none.
+//!
+//! Lines are JSON without control characters, and every length below 16 MiB has a zero byte: so no line can look like a
+//! frame, and the frames behind damaged ones can be found again.
+
+use std::{io, ops::Range};
+
+use recording::StreamTotals;
+
+/// Length and CRC.
+pub(super) const PREFIX: usize = 8;
+/// Bytes of a mark, without its digests.
+pub(super) const MARK: usize = 4 * 8 + 3 * 12;
+/// Bytes of a mark's digests: for each whether there is one, and it.
+const DIGESTS: usize = 3 * 33;
+/// A whole frame of a mark by itself.
+pub(super) const MARK_FRAME: usize = PREFIX + 1 + 8 + MARK + DIGESTS;
+/// In the byte with a tail's length: the stream's end is held.
+const HELD: u8 = 0x80;
+/// Prefix, kind and mark: what is written before lines.
+pub(super) const LINES_HEAD: usize = PREFIX + 1 + MARK;
+/// Longest frame: below it a length has a zero byte.
+const LONGEST: usize = (16 << 20) - 1;
+/// Bytes of lines, or of a fact, from which on a frame of them is several: far below the longest that is read, and no more
+/// than a reader wants at once.
+pub(super) const PIECE: usize = 1 << 20;
+
+/// What a recording knew beside its lines when they were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Time of the last thing that was accepted, microseconds since the recording's start.
+    pub micros: u64,
+    /// Bytes that crossed so far.
+    pub totals: StreamTotals,
+    /// Beginnings of characters at the end of stdout, stderr and stdin, that are in no line yet.
+    pub tails: [Tail; 3],
+    /// Whether the end of stdout, stderr and stdin is what [`super::Session::hold`] has, and in no line.
+    pub held: [bool; 3],
+    /// SHA-256 of stdout, stderr and stdin so far, of those that are not wholly in the lines.
+    pub digests: [Option<[u8; 32]>; 3],
+}
+
+/// Up to three bytes that can still become a character.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The bytes; those from `len` on mean nothing.
+    pub bytes: [u8; 3],
+    /// How many, 0 to 3.
+    pub len: usize,
+    /// When they came.
+    pub micros: u64,
+}
+
+impl Tail {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len.min(3)]
+    }
+}
+
+/// A frame's meaning.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Frame<'a> {
+    Header(&'a [u8]),
+    Fact(&'a [u8]),
+    /// A fact's JSON, which goes on in the next frame.
+    FactBegun(&'a [u8]),
+    /// The mark has no digests.
+    Lines(Mark, &'a [u8]),
+    /// Lines of an append that goes on in the next frame.
+    LinesBegun(&'a [u8]),
+    /// A counter, which is higher in the newer of two, and the mark.
+    Mark(u64, Mark),
+    /// A counter of a stream's files, and the omission's JSON.
+    Begin(u64, &'a [u8]),
+    /// Microseconds since the start, the place in the stream of the first byte, and the bytes.
+    Held(u64, u64, &'a [u8]),
+}
+
+/// A part of a file.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of whoever reads a file")]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    Frame(Frame<'a>),
+    /// Bytes that are no frame, with frames behind them.
+    Damaged(Range<usize>),
+    /// Bytes up to the end that are no frame: one that was being written when the process died.
+    Torn(Range<usize>),
+}
+
+/// The whole frame of a header or a fact.
+pub(super) fn encode(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; PREFIX];
+    frame.push(kind);
+    frame.extend_from_slice(body);
+    let length = (body.len() + 1) as u32;
+    let crc = crc32fast::hash(&frame[PREFIX..]);
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[4..8].copy_from_slice(&crc.to_le_bytes());
+    frame
+}
+
+/// Whether a frame of so many bytes behind its kind can be read again. Nothing longer may be written.
+pub(super) fn fits(length: usize) -> io::Result<()> {
+    if length < LONGEST {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "longer than a frame may be"))
+    }
+}
+
+/// The frames of a fact.
+pub(super) fn encode_fact(json: &[u8]) -> Vec<u8> {
+    let (begun, last) = json.split_at(json.len().saturating_sub(1) / PIECE * PIECE);
+    let mut frames: Vec<u8> = begun.chunks(PIECE).flat_map(|piece| encode(b'f', piece)).collect();
+    frames.extend(encode(b'F', last));
+    frames
+}
+
+/// What is written before `lines` that are not an append's last.
+pub(super) fn begun_head(lines: &[u8]) -> [u8; PREFIX + 1] {
+    let mut head = [0; PREFIX + 1];
+    head[PREFIX] = b'l';
+    seal(&mut head, lines);
+    head
+}
+
+/// What is written before `lines`, so that both together are a frame.
+pub(super) fn lines_head(mark: &Mark, lines: &[u8]) -> [u8; LINES_HEAD] {
+    let mut head = [0; LINES_HEAD];
+    head[PREFIX] = b'L';
+    put_mark(&mut head[PREFIX + 1..], mark);
+    seal(&mut head, lines);
+    head
+}
+
+/// The frame of a mark by itself.
+pub(super) fn mark_alone(counter: u64, mark: &Mark) -> [u8; MARK_FRAME] {
+    let mut frame = [0; MARK_FRAME];
+    frame[PREFIX] = b'M';
+    let (number, rest) = frame[PREFIX + 1..].split_at_mut(8);
+    number.copy_from_slice(&counter.to_le_bytes());
+    let (numbers, digests) = rest.split_at_mut(MARK);
+    put_mark(numbers, mark);
+    for (place, digest) in digests.chunks_exact_mut(33).zip(mark.digests) {
+        if let Some(digest) = digest {
+            place[0] = 1;
+            place[1..].copy_from_slice(&digest);
+        }
+    }
+    seal(&mut frame, &[]);
+    frame
+}
+
+/// Appends the frame of held bytes.
+pub(super) fn push_held(into: &mut Vec<u8>, micros: u64, at: u64, bytes: &[u8]) {
+    let mut head = [0; PREFIX + 17];
+    head[PREFIX] = b'D';
+    head[PREFIX + 1..PREFIX + 9].copy_from_slice(&micros.to_le_bytes());
+    head[PREFIX + 9..].copy_from_slice(&at.to_le_bytes());
+    seal(&mut head, bytes);
+    into.extend_from_slice(&head);
+    into.extend_from_slice(bytes);
+}
+
+/// Fills in the length and CRC of a frame whose end is `rest`.
+fn seal(head: &mut [u8], rest: &[u8]) {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head[PREFIX..]);
+    crc.update(rest);
+    let length = (head.len() - PREFIX + rest.len()) as u32;
+    head[..4].copy_from_slice(&length.to_le_bytes());
+    head[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
+}
+
+/// `into` has at least as many bytes as a mark without digests.
+fn put_mark(into: &mut [u8], mark: &Mark) {
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        into[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    for number in [mark.micros, mark.totals.stdin, mark.totals.stdout, mark.totals.stderr] {
+        put(&number.to_le_bytes());
+    }
+    for (tail, held) in mark.tails.iter().zip(mark.held) {
+        put(&[tail.len as u8 | if held { HELD } else { 0 }]);
+        put(&tail.bytes);
+        put(&tail.micros.to_le_bytes());
+    }
+}
+
+/// The frame at the beginning of `bytes` and its length; none where it is cut off or damaged.
+pub(super) fn first(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (crc, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= LONGEST)?;
+    let content = rest.get(..length)?;
+    let frame = decode(content)?;
+    (crc32fast::hash(content) == u32::from_le_bytes(*crc)).then_some((frame, PREFIX + length))
+}
+
+/// A file's content, part by part, from `at` on. The second number is where the next part begins.
+pub(super) fn part(bytes: &[u8], at: usize) -> Option<(Part<'_>, usize)> {
+    if at >= bytes.len() {
+        return None;
+    }
+    if let Some((frame, length)) = first(&bytes[at..]) {
+        return Some((Part::Frame(frame), at + length));
+    }
+    match (at + 1..bytes.len()).find(|&next| first(&bytes[next..]).is_some()) {
+        Some(next) => Some((Part::Damaged(at..next), next)),
+        None => Some((Part::Torn(at..bytes.len()), bytes.len())),
+    }
+}
+
+fn decode(content: &[u8]) -> Option<Frame<'_>> {
+    let (kind, body) = content.split_first()?;
+    match kind {
+        b'H' => Some(Frame::Header(body)),
+        b'F' => Some(Frame::Fact(body)),
+        b'f' => Some(Frame::FactBegun(body)),
+        b'l' => Some(Frame::LinesBegun(body)),
+        b'L' => {
+            let (mark, lines) = body.split_at_checked(MARK)?;
+            Some(Frame::Lines(mark_of(mark), lines))
+        }
+        b'M' => {
+            let (counter, rest) = number(body)?;
+            let (mark, digests) = rest.split_at_checked(MARK).filter(|(_, digests)| digests.len() == DIGESTS)?;
+            Some(Frame::Mark(counter, Mark { digests: digests_of(digests), ..mark_of(mark) }))
+        }
+        b'B' => number(body).map(|(counter, json)| Frame::Begin(counter, json)),
+        b'D' => {
+            let (micros, rest) = number(body)?;
+            let (at, bytes) = number(rest)?;
+            Some(Frame::Held(micros, at, bytes))
+        }
+        _ => None,
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    bytes.split_first_chunk::<8>().map(|(number, rest)| (u64::from_le_bytes(*number), rest))
+}
+
+fn digests_of(bytes: &[u8]) -> [Option<[u8; 32]>; 3] {
+    let mut digests = [None; 3];
+    for (digest, place) in digests.iter_mut().zip(bytes.chunks_exact(33)) {
+        *digest = place.split_first_chunk::<1>().filter(|(is, _)| is[0] == 1).and_then(|(_, it)| it.try_into().ok());
+    }
+    digests
+}
+
+/// `bytes` are as many as a mark has.
+fn mark_of(bytes: &[u8]) -> Mark {
+    let (numbers, _) = bytes.as_chunks::<8>();
+    let number = |place: usize| u64::from_le_bytes(numbers[place]);
+    let (mut tails, mut held) = ([Tail::default(); 3], [false; 3]);
+    for ((tail, held), bytes) in tails.iter_mut().zip(&mut held).zip(bytes[32..].as_chunks::<12>().0) {
+        let mut micros = [0; 8];
+        micros.copy_from_slice(&bytes[4..]);
+        *held = bytes[0] & HELD != 0;
+        tail.len = usize::from(bytes[0] & !HELD).min(3);
+        tail.bytes.copy_from_slice(&bytes[1..4]);
+        tail.micros = u64::from_le_bytes(micros);
+    }
+    let totals = StreamTotals { stdin: number(1), stdout: number(2), stderr: number(3) };
+    Mark { micros: number(0), totals, tails, held, digests: [None; 3] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark() -> Mark {
+        let totals = StreamTotals { stdin: 1, stdout: 2, stderr: 3 };
+        let tail = Tail { bytes: [0xe2, 0x82, 0], len: 2, micros: 7 };
+        let tails = [tail, Tail::default(), Tail::default()];
+        Mark { micros: 1_000_000, totals, tails, held: [true, false, true], digests: [None; 3] }
+    }
+
+    #[test]
+    fn a_mark_by_itself_has_its_digests() {
+        let mark = Mark { digests: [Some([7; 32]), None, Some([0; 32])], ..mark() };
+        let frame = mark_alone(9, &mark);
+        assert_eq!(first(&frame), Some((Frame::Mark(9, mark), MARK_FRAME)));
+    }
+
+    #[test]
+    fn a_long_fact_comes_back_from_frames_that_can_be_read() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 20 * PIECE + 7] {
+            let json: Vec<u8> = (0..length).map(|at| b' ' + (at % 90) as u8).collect();
+            let frames = encode_fact(&json);
+            let mut read = Vec::new();
+            for part in parts(&frames) {
+                let (Part::Frame(Frame::FactBegun(piece)) | Part::Frame(Frame::Fact(piece))) = part else {
+                    panic!("{length}: no frame")
+                };
+                assert!(piece.len() <= PIECE);
+                read.extend_from_slice(piece);
+            }
+            assert!(read == json, "{length}");
+        }
+        assert!(fits(LONGEST - 1).is_ok() && fits(LONGEST).is_err());
+    }
+
+    #[test]
+    fn held_bytes_come_back_with_time_and_place() {
+        let mut bytes = encode(b'B', &[&3_u64.to_le_bytes()[..], b"null"].concat());
+        push_held(&mut bytes, 5, 1 << 40, b"the end");
+        let expected = [Frame::Begin(3, b"null"), Frame::Held(5, 1 << 40, b"the end")].map(Part::Frame);
+        assert_eq!(parts(&bytes), expected);
+    }
+
+    fn file() -> Vec<u8> {
+        let line = b"[0.000001, \"o\", \"a\"]\n";
+        [encode(b'F', b"{}"), lines_head(&mark(), line).to_vec(), line.to_vec(), encode(b'F', b"end")].concat()
+    }
+
+    fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(|| {
+            let (found, next) = part(bytes, at)?;
+            at = next;
+            Some(found)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn frames_come_back_as_they_were_written() {
+        let bytes = file();
+        let line = b"[0.000001, \"o\", \"a\"]\n";
+        let expected = [Frame::Fact(b"{}"), Frame::Lines(mark(), line), Frame::Fact(b"end")].map(Part::Frame);
+        assert_eq!(parts(&bytes), expected);
+    }
+
+    #[test]
+    fn a_file_that_ends_anywhere_has_its_whole_frames_and_a_torn_one() {
+        let bytes = file();
+        let whole = parts(&bytes);
+        for end in 0..bytes.len() {
+            let found = parts(&bytes[..end]);
+            let frames = found.iter().filter(|part| matches!(part, Part::Frame(_))).count();
+            assert_eq!(found[..frames], whole[..frames], "{end}");
+            assert!(found[frames..].iter().all(|part| matches!(part, Part::Torn(_))), "{end}");
+        }
+    }
+
+    #[test]
+    fn frames_behind_a_damaged_byte_are_found_again() {
+        let bytes = file();
+        let first = encode(b'F', b"{}").len();
+        for place in first..bytes.len() - encode(b'F', b"end").len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 0x40;
+            let found = parts(&damaged);
+            assert_eq!(found[0], Part::Frame(Frame::Fact(b"{}")), "{place}");
+            assert!(matches!(found[1], Part::Damaged(_)), "{place}");
+            assert_eq!(found[2..], [Part::Frame(Frame::Fact(b"end"))], "{place}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use recording::JournalHead;
+use recording::{Key, RecordingId, journal::What};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use storage::{
+    StoreError, chunk,
+    journal::{self, Parts, Seal, Tail},
+    signing::Kind,
+};
+
+use super::{Context, Problem, Question, Report, Witnesses, keyring::Wrong, read};
+
+/// Objects asked of the store at once.
+const PAGE: usize = 1000;
+/// Objects that are read ahead.
+const AHEAD: usize = 4;
+/// Largest object that is read. Lines of 64 MiB that do not compress, and the seal, stay below.
+const LARGEST: u64 = 80 << 20;
+
+/// What the header of a recording that was imported has as its gateway.
+const IMPORT: &str = "import";
+
+/// What the journals say of one session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Session {
+    /// That it ended, or was completed later; by whichever gateway.
+    pub(super) ended: bool,
+    /// When it was last spoken of.
+    pub(super) micros: i64,
+    /// Gateways whose own journals have its opening or its end.
+    told_by: Vec<Arc<str>>,
+    /// A recording of it was seen.
+    recorded: bool,
+}
+
+impl Session {
+    /// Whether it may be a recording of `gateway`, as its header says. That gateway's own journal must have the opening, or
+    /// the end: one that was killed between header and opening tells only the end, at its next start. Another one that
+    /// completes a recording vouches for what it found in the store, which is not that somebody recorded it.
+    pub(super) fn is_of(&self, gateway: &str) -> bool {
+        self.told_by.iter().any(|teller| **teller == *gateway)
+    }
+}
+
+/// What the journals say of sessions: some 100 bytes for each.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(HashMap<RecordingId, Session>);
+
+impl Sessions {
+    /// There is a recording of it: what is known so far.
+    pub(super) fn seen(&mut self, id: RecordingId) -> Option<Session> {
+        let session = self.0.entry(id).or_default();
+        session.recorded = true;
+        (!session.told_by.is_empty()).then(|| session.clone())
+    }
+
+    /// Finds sessions of which nothing is recorded.
+    pub(super) fn without_recording(&self, question: &Question, report: &mut Report) {
+        let mut missing: Vec<_> = self.0.iter().filter(|(_, session)| !session.recorded).collect();
+        missing.sort_unstable_by_key(|(id, _)| **id);
+        for (id, session) in missing {
+            let folder = Key::recording_prefix(*id);
+            if question.excerpt || !folder.starts_with(&question.within) {
+                continue;
+            }
+            if session.micros > question.settled_micros {
+                report.note(format!("{folder}: the journal knows of it, and it is not stored yet"));
+            } else {
+                report.found(folder, Problem::Missing, "the journal knows of this recording");
+            }
+        }
+    }
+
+    fn hear(&mut self, journal: &Arc<str>, what: &What, micros: i64) {
+        let (id, teller, ended) = match what {
+            What::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
+            What::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
+            What::Imported { session, .. } => (*session, IMPORT.into(), true),
+            _ => return,
+        };
+        let session = self.0.entry(id).or_default();
+        if !session.is_of(&teller) {
+            session.told_by.push(teller);
+        }
+        session.ended |= ended;
+        session.micros = session.micros.max(micros);
+    }
+}
+
+/// What a journal's check is told, and tells.
+pub(super) struct Heard<'a> {
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) witnesses: &'a mut Witnesses,
+    pub(super) report: &'a mut Report,
+    /// Objects and bytes that were read.
+    pub(super) told: &'a mut (dyn FnMut(u64, u64) + Send),
+}
+
+/// A gateway's journal on its way through the check.
+pub(super) struct Chain {
+    gateway: Arc<str>,
+    /// The last object that was listed.
+    after: Option<Key>,
+    /// After the object before.
+    tail: Tail,
+    /// Number of the object before.
+    last: Option<u64>,
+    /// Whether the object before is as it was written, so that a break of the chain is this one's.
+    intact: bool,
+    /// The last entry's event is `stopped`.
+    stopped: bool,
+}
+
+/// None for an object that is gone or too large to be read.
+async fn fetch(context: &Context<'_>, entry: storage::Entry) -> Result<(Key, Option<Bytes>), StoreError> {
+    let object = if entry.size > LARGEST { None } else { read(context.store, &entry.key).await? };
+    Ok((entry.key, object))
+}
+
+/// The number of an object whose whole name is such as a writer gives.
+fn own_seq(key: &Key, gateway: &str) -> Option<u64> {
+    let seq = key.journal_seq()?;
+    let rest = key.as_str().strip_prefix("journal/")?.strip_prefix(gateway)?.strip_prefix('/')?;
+    let day = rest.strip_suffix(&format!("/{seq:012}.jsonl.zst"))?;
+    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = day.split('/').collect();
+    matches!(parts.as_slice(), [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2)).then_some(seq)
+}
+
+impl Chain {
+    /// A gateway's, before its first object.
+    pub(super) fn of(gateway: String) -> Self {
+        Self { gateway: gateway.into(), after: None, tail: Tail::default(), last: None, intact: true, stopped: false }
+    }
+
+    /// The gateway.
+    pub(super) fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// Reads the objects that were not read yet.
+    pub(super) async fn read_on(&mut self, context: &Context<'_>, heard: &mut Heard<'_>) -> Result<(), StoreError> {
+        let prefix = format!("journal/{}/", self.gateway);
+        loop {
+            let page = context.store.list(&prefix, self.after.as_ref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            self.after = page.last().map(|entry| entry.key.clone()).or(self.after.take());
+            let mut objects = stream::iter(page).map(|entry| fetch(context, entry)).buffered(AHEAD);
+            while let Some(fetched) = objects.next().await {
+                let (key, object) = fetched?;
+                match own_seq(&key, &self.gateway) {
+                    Some(seq) => self.follow(context, &key, seq, object, heard),
+                    None => {
+                        heard.report.found(key, Problem::Foreign, "nothing of this name belongs to a journal");
+                    }
+                }
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    fn follow(&mut self, context: &Context<'_>, key: &Key, seq: u64, object: Option<Bytes>, heard: &mut Heard<'_>) {
+        (heard.told)(1, object.as_ref().map_or(0, |object| object.len() as u64));
+        let Heard { sessions, witnesses, report, .. } = heard;
+        let follows = self.number(key, seq, context.question.excerpt, report);
+        let Some(object) = object else {
+            report.found(key, Problem::Altered, "it is larger than any journal object, or gone");
+            self.intact = false;
+            return;
+        };
+        report.journal_objects += 1;
+        let found = self.object(context, key, &object, follows, witnesses);
+        let intact = found.is_ok();
+        if let Err((problem, detail)) = found {
+            report.found(key, problem, detail);
+        }
+        self.entries(key, &object, sessions, report);
+        let tail = Tail::after(&object);
+        let sha256 = recording::hex(tail.object);
+        if witnesses.contradicts(&self.gateway, seq, &sha256) {
+            report.found(key, Problem::Altered, "the heads that were given know it by another digest");
+        }
+        (self.tail, self.intact, self.last) = (tail, intact, Some(seq));
+    }
+
+    /// Whether the object before this one in the list is the one before it in the journal.
+    fn number(&self, key: &Key, seq: u64, excerpt: bool, report: &mut Report) -> bool {
+        let expected = self.last.map_or(0, |last| last + 1);
+        if seq < expected {
+            report.found(key, Problem::Foreign, format!("the journal has passed number {seq} already"));
+        } else if seq > expected && !excerpt {
+            let which = if seq - 1 == expected {
+                format!("object {expected}")
+            } else {
+                format!("objects {expected} to {}", seq - 1)
+            };
+            report.found(format!("journal/{}/", self.gateway), Problem::Missing, which);
+        }
+        seq == expected
+    }
+
+    /// The seal, and what it vouches for.
+    fn object(
+        &self,
+        context: &Context<'_>,
+        key: &Key,
+        object: &[u8],
+        follows: bool,
+        witnesses: &mut Witnesses,
+    ) -> Result<(), Wrong> {
+        let parts = Parts::of(object);
+        let Some(document) = parts.seal else {
+            return Err(match chunk::decompress(object, chunk::MAX_UNCOMPRESSED) {
+                Ok(_) => (Problem::Unsigned, "it has no seal".to_owned()),
+                Err(error) => (Problem::Altered, error.to_string()),
+            });
+        };
+        let signature = context.keyring.check(Kind::Journal, document)?;
+        let altered = |detail: &str| Err((Problem::Altered, detail.to_owned()));
+        let Ok(seal) = serde_json::from_slice::<Seal>(document) else { return altered("its seal says too little") };
+        if seal.object != key.as_str() {
+            let mine = seal.object.starts_with(&format!("journal/{}/", self.gateway));
+            let problem = if mine { Problem::Reordered } else { Problem::Foreign };
+            return Err((problem, format!("it was written as {}", seal.object)));
+        }
+        if seal.sha256 != recording::hex(Sha256::digest(parts.frame).into()) {
+            return altered("its bytes are not those that its seal vouches for");
+        }
+        witnesses.signature(&signature, key.as_str());
+        if follows && self.intact && seal.previous != recording::hex(self.tail.object) {
+            return Err((Problem::Reordered, "it was not written behind the object before it".to_owned()));
+        }
+        self.lines(object, &seal, follows)
+    }
+
+    /// The chain through the lines.
+    fn lines(&self, object: &[u8], seal: &Seal, follows: bool) -> Result<(), Wrong> {
+        #[derive(Deserialize)]
+        struct Linked {
+            prev: String,
+            gateway: String,
+        }
+        let lines = chunk::decompress(object, chunk::MAX_UNCOMPRESSED)
+            .map_err(|error| (Problem::Altered, error.to_string()))?;
+        let mut previous = (follows && self.intact).then(|| recording::hex(self.tail.line));
+        let mut count = 0;
+        for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            count += 1;
+            let wrong = |problem, why: &str| Err((problem, format!("line {count}: {why}")));
+            let Ok(linked) = serde_json::from_slice::<Linked>(line) else {
+                return wrong(Problem::Altered, "it is no entry");
+            };
+            if previous.is_some_and(|previous| previous != linked.prev) {
+                return wrong(Problem::Altered, "it was not written behind the line before it");
+            }
+            if *linked.gateway != *self.gateway {
+                return wrong(Problem::Foreign, "it is another gateway's");
+            }
+            previous = Some(recording::hex(Sha256::digest(line).into()));
+        }
+        if count == seal.entries {
+            Ok(())
+        } else {
+            Err((Problem::Altered, "it has not as many lines as it says".to_owned()))
+        }
+    }
+
+    fn entries(&mut self, key: &Key, object: &[u8], sessions: &mut Sessions, report: &mut Report) {
+        // What cannot be read has been told of by its seal or its lack of one.
+        let Ok(entries) = journal::decode(key, object) else { return };
+        report.journal_entries += entries.len() as u64;
+        self.stopped = entries.last().is_some_and(|entry| entry.what == What::Stopped);
+        for entry in entries {
+            sessions.hear(&self.gateway, &entry.what, entry.micros);
+        }
+    }
+
+    /// Tells where the journal ends.
+    pub(super) fn end(&self, question: &Question, witnesses: &mut Witnesses, report: &mut Report) {
+        let Some(seq) = self.last else { return };
+        witnesses.end(JournalHead { gateway: self.gateway.to_string(), seq, sha256: recording::hex(self.tail.object) });
+        if !self.stopped && !question.excerpt {
+            report.note(format!(
+                "journal/{}/ does not end with `stopped`: the gateway runs, died, or what came last was removed",
+                self.gateway
+            ));
+        }
+    }
+}

@@ -1,0 +1,355 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use recording::{Chunk, Key, Manifest, RecordingId, cast::Header};
+use storage::{
+    Entry, Store, StoreError,
+    chunk::{self, MAX_UNCOMPRESSED},
+    signing::{Kind, Signature},
+};
+
+use super::{Context, Finding, Problem, Report, Witnesses, journals::Session, read};
+
+/// Objects asked of the store at once.
+const PAGE: usize = 1000;
+/// Largest manifest that is read: 10,000 commands of 8 KiB each, and the chunks of a month, stay below.
+const LARGEST_MANIFEST: u64 = 128 << 20;
+/// Largest chunk that is read: 64 MiB of lines that do not compress stay below.
+const LARGEST_CHUNK: u64 = 80 << 20;
+/// Chunks that are wrong and are compared with each other's places.
+const COMPARED: usize = 64;
+
+/// A recording's objects, as they are listed.
+pub(super) struct Listed {
+    pub(super) id: RecordingId,
+    /// Number and size, in order.
+    chunks: Vec<(u32, u64)>,
+    manifest: Option<u64>,
+}
+
+/// Goes through all recordings in the order of their names.
+pub(super) struct Walk {
+    store: Arc<dyn Store>,
+    prefix: String,
+    page: VecDeque<Entry>,
+    after: Option<Key>,
+    over: bool,
+    open: Option<Listed>,
+}
+
+impl Walk {
+    /// Through those whose objects' names begin with `within`.
+    pub(super) fn new(store: Arc<dyn Store>, within: &str) -> Self {
+        let all = "recordings/";
+        let prefix = if within.starts_with(all) { within } else { all }.to_owned();
+        Self { store, prefix, page: VecDeque::new(), after: None, over: false, open: None }
+    }
+
+    /// The next recording. What does not belong to any is told to the report.
+    pub(super) async fn next(&mut self, report: &mut Report) -> Result<Option<Listed>, StoreError> {
+        loop {
+            if self.page.is_empty() && !self.over {
+                self.turn().await?;
+            }
+            let Some(entry) = self.page.pop_front() else { return Ok(self.open.take()) };
+            let Some((id, number)) = place(&entry.key) else {
+                report.found(entry.key, Problem::Foreign, "nothing of this name belongs to a recording");
+                continue;
+            };
+            let other = self.open.as_ref().is_some_and(|open| open.id != id);
+            let done = if other { self.open.take() } else { None };
+            let open = self.open.get_or_insert(Listed { id, chunks: Vec::new(), manifest: None });
+            match number {
+                Some(number) => open.chunks.push((number, entry.size)),
+                None => open.manifest = Some(entry.size),
+            }
+            if done.is_some() {
+                return Ok(done);
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), StoreError> {
+        let page = self.store.list(&self.prefix, self.after.as_ref(), PAGE).await?;
+        self.over = page.len() < PAGE;
+        self.after = page.last().map(|entry| entry.key.clone());
+        self.page = page.into();
+        Ok(())
+    }
+}
+
+/// Which recording an object's name belongs to, and which chunk it is; none is the manifest.
+fn place(key: &Key) -> Option<(RecordingId, Option<u32>)> {
+    let id: RecordingId = key.as_str().split('/').nth(4)?.parse().ok()?;
+    match key.chunk_number() {
+        Some(number) => (*key == Key::chunk(id, number)).then_some((id, Some(number))),
+        None => (*key == Key::manifest(id)).then_some((id, None)),
+    }
+}
+
+/// What a recording's check found.
+pub(super) struct Checked {
+    id: RecordingId,
+    finished: bool,
+    pub(super) bytes: u64,
+    findings: Vec<Finding>,
+    notes: Vec<String>,
+    signature: Option<Signature>,
+    /// The gateway that its header names, where that one's journal has not spoken of it.
+    doubtful: Option<String>,
+}
+
+/// A recording of which the journal of the gateway that its header names has yet to speak.
+pub(super) struct Doubtful {
+    pub(super) id: RecordingId,
+    pub(super) gateway: String,
+}
+
+impl Checked {
+    /// Tells what was found. Returns the recording where its gateway's journal has yet to speak of it.
+    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<Doubtful> {
+        *(if self.finished { &mut report.recordings } else { &mut report.unfinished }) += 1;
+        self.findings.into_iter().for_each(|finding| report.add(finding));
+        self.notes.into_iter().for_each(|note| report.note(note));
+        if let Some(signature) = self.signature {
+            witnesses.signature(&signature, Key::manifest(self.id).as_str());
+        }
+        self.doubtful.map(|gateway| Doubtful { id: self.id, gateway })
+    }
+
+    fn doubt(&mut self, session: Option<&Session>, gateway: &str) {
+        if !session.is_some_and(|session| session.is_of(gateway)) {
+            self.doubtful = Some(gateway.to_owned());
+        }
+    }
+
+    fn found(&mut self, object: impl ToString, problem: Problem, detail: impl Into<String>) {
+        self.findings.push(Finding { object: object.to_string(), problem, detail: detail.into() });
+    }
+}
+
+/// Checks one recording. `session` is what the journals say of it.
+pub(super) async fn check(
+    context: &Context<'_>,
+    listed: Listed,
+    session: Option<Session>,
+) -> Result<Checked, StoreError> {
+    let mut checked = Checked {
+        id: listed.id,
+        finished: listed.manifest.is_some(),
+        bytes: 0,
+        findings: Vec::new(),
+        notes: Vec::new(),
+        signature: None,
+        doubtful: None,
+    };
+    match listed.manifest {
+        Some(size) => {
+            if let Some(manifest) = manifest(context, &listed, size, &mut checked).await? {
+                chunks(context, &listed, &manifest, &mut checked).await?;
+                checked.doubt(session.as_ref(), &manifest.session.gateway);
+            }
+        }
+        None => unfinished(context, &listed, session, &mut checked).await?,
+    }
+    Ok(checked)
+}
+
+/// The manifest, where it can be read at all; what its signature is worth is told.
+async fn manifest(
+    context: &Context<'_>,
+    listed: &Listed,
+    size: u64,
+    checked: &mut Checked,
+) -> Result<Option<Manifest>, StoreError> {
+    let key = Key::manifest(listed.id);
+    if size > LARGEST_MANIFEST {
+        checked.found(key, Problem::Altered, "it is larger than any manifest");
+        return Ok(None);
+    }
+    let Some(document) = read(context.store, &key).await? else {
+        checked.found(key, Problem::Missing, "it is gone since it was listed");
+        return Ok(None);
+    };
+    checked.bytes += document.len() as u64;
+    match context.keyring.check(Kind::Manifest, &document) {
+        Ok(signature) => checked.signature = Some(signature),
+        Err((problem, detail)) => checked.found(&key, problem, detail),
+    }
+    match serde_json::from_slice::<Manifest>(&document) {
+        Ok(manifest) if manifest.session.id == listed.id => Ok(Some(manifest)),
+        Ok(manifest) => {
+            checked.found(key, Problem::Foreign, format!("it is the manifest of {}", manifest.session.id));
+            Ok(None)
+        }
+        // That its bytes are not those that were signed is told already.
+        Err(_) if checked.signature.is_none() => Ok(None),
+        Err(error) => {
+            checked.found(key, Problem::Altered, format!("it is no manifest: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The chunks against the manifest's list.
+async fn chunks(
+    context: &Context<'_>,
+    listed: &Listed,
+    manifest: &Manifest,
+    checked: &mut Checked,
+) -> Result<(), StoreError> {
+    let mut wrong: Vec<(usize, Bytes)> = Vec::new();
+    let mut previous = [0; 32];
+    for (place, chunk) in manifest.chunks.iter().enumerate() {
+        let key = Key::chunk(listed.id, chunk.number);
+        let said = recording::unhex(&chunk.digest);
+        if chunk.number as usize != place || said.is_none() {
+            checked.found(
+                Key::manifest(listed.id),
+                Problem::Altered,
+                format!("its list of chunks is wrong at {place}"),
+            );
+            return Ok(());
+        }
+        match object(context, listed, chunk.number, checked).await? {
+            None => {}
+            Some(object) if Some(chunk::chain(previous, &object)) == said => {
+                header(listed, chunk, &object, manifest, checked)
+            }
+            Some(object) if (object.len() as u64) < chunk.size && wrong.len() >= COMPARED => {
+                checked.found(key, Problem::Cut, format!("{} of {} bytes are there", object.len(), chunk.size));
+            }
+            Some(object) if wrong.len() < COMPARED => wrong.push((place, object)),
+            Some(_) => checked.found(key, Problem::Altered, "its bytes are not those of the manifest's digest"),
+        }
+        // Of the manifest, so that one chunk that is wrong does not make those after it wrong.
+        previous = said.unwrap_or_default();
+    }
+    name_wrong(listed, manifest, &wrong, checked);
+    for (number, _) in &listed.chunks {
+        if *number as usize >= manifest.chunks.len() {
+            checked.found(Key::chunk(listed.id, *number), Problem::Foreign, "the manifest does not know it");
+        }
+    }
+    Ok(())
+}
+
+/// A chunk's object. That it is missing, or too large to be read, is told.
+async fn object(
+    context: &Context<'_>,
+    listed: &Listed,
+    number: u32,
+    checked: &mut Checked,
+) -> Result<Option<Bytes>, StoreError> {
+    let key = Key::chunk(listed.id, number);
+    let size = listed.chunks.binary_search_by_key(&number, |(number, _)| *number).ok().map(|at| listed.chunks[at].1);
+    if size.is_some_and(|size| size > LARGEST_CHUNK) {
+        checked.found(key, Problem::Altered, "it is larger than any chunk");
+        return Ok(None);
+    }
+    let object = if size.is_some() { read(context.store, &key).await? } else { None };
+    match &object {
+        Some(object) => checked.bytes += object.len() as u64,
+        None => checked.found(key, Problem::Missing, "the manifest lists it"),
+    }
+    Ok(object)
+}
+
+/// Says of chunks with wrong digests what happened to them: whether they are in each other's places, cut, or altered.
+fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, Bytes)], checked: &mut Checked) {
+    let before = |place: usize| {
+        let digest = place.checked_sub(1).and_then(|before| recording::unhex(&manifest.chunks[before].digest));
+        digest.unwrap_or_default()
+    };
+    for (place, object) in wrong {
+        let key = Key::chunk(listed.id, manifest.chunks[*place].number);
+        let belongs = |other: &Chunk| {
+            other.size == object.len() as u64
+                && recording::unhex(&other.digest) == Some(chunk::chain(before(other.number as usize), object))
+        };
+        let size = manifest.chunks[*place].size;
+        if let Some(other) = manifest.chunks.iter().find(|other| belongs(other)) {
+            checked.found(key, Problem::Reordered, format!("it is chunk {}", other.number));
+        } else if (object.len() as u64) < size {
+            checked.found(key, Problem::Cut, format!("{} of {size} bytes are there", object.len()));
+        } else if let Some(other) = foreign(listed.id, object) {
+            checked.found(key, Problem::Foreign, format!("it is the header of recording {other}"));
+        } else {
+            checked.found(key, Problem::Altered, "its bytes are not those of the manifest's digest");
+        }
+    }
+}
+
+/// Whose header it is, where it is another recording's.
+fn foreign(id: RecordingId, object: &[u8]) -> Option<RecordingId> {
+    let lines = chunk::decompress(object, MAX_UNCOMPRESSED).ok()?;
+    first_header(&lines).map(|header| header.kubetape.id).filter(|other| *other != id)
+}
+
+/// The header in the first of these lines.
+fn first_header(lines: &[u8]) -> Option<Header> {
+    Header::parse(lines.split(|&byte| byte == b'\n').next()?).ok()
+}
+
+/// The header says what the manifest says.
+fn header(listed: &Listed, chunk: &Chunk, object: &[u8], manifest: &Manifest, checked: &mut Checked) {
+    if chunk.number != 0 {
+        return;
+    }
+    let lines = chunk::decompress(object, MAX_UNCOMPRESSED).unwrap_or_default();
+    if !first_header(&lines).is_some_and(|header| header.kubetape == manifest.session) {
+        let detail = "its header is not what the manifest says of the session";
+        checked.found(Key::chunk(listed.id, 0), Problem::Foreign, detail);
+    }
+}
+
+/// A recording without a manifest: live, or one whose gateway died. Its chunks can be read; nothing vouches for them.
+async fn unfinished(
+    context: &Context<'_>,
+    listed: &Listed,
+    session: Option<Session>,
+    checked: &mut Checked,
+) -> Result<(), StoreError> {
+    let folder = Key::recording_prefix(listed.id);
+    let settled = |session: &Session| session.micros <= context.question.settled_micros;
+    // The header is stored before the journal is written: a gateway that dies in between leaves just it.
+    let unspoken = session.is_none() && listed.chunks.len() == 1;
+    match &session {
+        Some(session) if session.ended && settled(session) => {
+            checked.found(Key::manifest(listed.id), Problem::Missing, "the journal says that the session ended");
+        }
+        Some(_) => checked.notes.push(format!(
+            "{folder} has no manifest: the session is live, or its gateway died; nothing vouches for its {} chunks",
+            listed.chunks.len()
+        )),
+        None if unspoken => checked.notes.push(format!("{folder} has a header only, and no journal knows of it")),
+        None => {}
+    }
+    for (place, (number, size)) in listed.chunks.iter().enumerate() {
+        let key = Key::chunk(listed.id, *number);
+        if *number as usize != place {
+            checked.found(Key::chunk(listed.id, place as u32), Problem::Missing, "later chunks are there");
+            return Ok(());
+        }
+        if *size > LARGEST_CHUNK {
+            checked.found(key, Problem::Altered, "it is larger than any chunk");
+            continue;
+        }
+        let Some(object) = read(context.store, &key).await? else { continue };
+        checked.bytes += object.len() as u64;
+        match chunk::decompress(&object, MAX_UNCOMPRESSED) {
+            Err(error) => checked.found(key, Problem::Altered, error.to_string()),
+            Ok(lines) if *number == 0 => {
+                let header = first_header(&lines).map(|header| header.kubetape);
+                if !unspoken {
+                    checked.doubt(session.as_ref(), header.as_ref().map_or("", |header| &header.gateway));
+                }
+                if let Some(other) = header.filter(|header| header.id != listed.id) {
+                    checked.found(key, Problem::Foreign, format!("it is the header of recording {}", other.id));
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! What was done to a store is found, and named.
+
+mod verify;
+mod world;

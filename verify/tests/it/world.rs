@@ -1,0 +1,194 @@
+//! A small store as a gateway leaves it: two recordings, a journal of several objects, a key and the one after it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicI64, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use journal::{Journal, JournalSettings};
+use recording::JournalHead;
+use recording::{
+    Chunk, Key, Manifest, Outcome, RecordingId,
+    cast::{Code, Header, write_event},
+    journal::{Request, What},
+};
+use serde_json::json;
+use storage::{
+    Memory, Store, chunk,
+    signing::{Signer, publish},
+};
+use uuid::{NoContext, Timestamp, Uuid};
+use verify;
+
+pub type Objects = BTreeMap<Key, Bytes>;
+
+pub struct World {
+    pub objects: Objects,
+    pub old: Arc<Signer>,
+    pub new: Arc<Signer>,
+    pub heads: Vec<JournalHead>,
+    pub recordings: [RecordingId; 2],
+}
+
+/// Microseconds since 1970 UTC, later with each call.
+pub fn now() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let clock = jiff::Timestamp::now().as_microsecond();
+    LAST.fetch_max(clock, Ordering::SeqCst).max(clock)
+}
+
+impl World {
+    /// Two lives of a gateway; between them its key is replaced.
+    pub async fn new() -> Self {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let [old, new] = [(); 2].map(|()| Arc::new(Signer::generate().unwrap()));
+        publish(&store, "gw", &old, None, now()).await.unwrap();
+        let first = life(&store, &old, 1).await;
+        publish(&store, "gw", &new, Some(&old), now()).await.unwrap();
+        let second = life(&store, &new, 2).await;
+        let heads = vec![new.head().unwrap()];
+        Self { objects: objects(&store).await, old, new, heads, recordings: [first, second] }
+    }
+
+    /// What somebody asks who has the old key and the heads.
+    pub fn question(&self) -> verify::Question {
+        verify::Question {
+            trusted: vec![verify::Trust::Key(self.old.public())],
+            heads: self.heads.clone(),
+            settled_micros: i64::MAX,
+            ..verify::Question::default()
+        }
+    }
+
+    /// The same objects, and a recording of which its header says that `gateway` made it; with what journals have of it, by
+    /// journal and event.
+    pub async fn and_one_of(&self, gateway: &str, told: &[(&str, &str)]) -> (Objects, RecordingId) {
+        let store: Arc<dyn Store> = Arc::new(memory(&self.objects).await);
+        // A process of its own, which knows nothing of how far other stores' journals had come.
+        let signer = Arc::new(Signer::from_pem(&self.new.to_pem().unwrap()).unwrap());
+        let id = id(3);
+        for (teller, event) in told {
+            let journal = journal(&store, &signer, teller).await;
+            journal.note("ann", entry(event, id)).await;
+            journal.note("", What::Stopped).await;
+            journal.close().await.unwrap();
+        }
+        record(&store, &signer, gateway, id).await;
+        (objects(&store).await, id)
+    }
+
+    pub fn chunk(&self, recording: usize, number: u32) -> Key {
+        Key::chunk(self.recordings[recording], number)
+    }
+
+    pub fn manifest(&self, recording: usize) -> Key {
+        Key::manifest(self.recordings[recording])
+    }
+
+    /// The journal's object of that number.
+    pub fn journal(&self, seq: u64) -> Key {
+        self.objects.keys().find(|key| key.journal_seq() == Some(seq)).unwrap().clone()
+    }
+}
+
+pub async fn report(objects: &Objects, question: &verify::Question) -> verify::Report {
+    let store: Arc<dyn Store> = Arc::new(memory(objects).await);
+    verify::verify(&store, question, &mut |_| {}).await.unwrap()
+}
+
+async fn memory(objects: &Objects) -> Memory {
+    let memory = Memory::new();
+    for (key, object) in objects {
+        memory.put_new(key, object.clone()).await.unwrap();
+    }
+    memory
+}
+
+async fn objects(store: &Arc<dyn Store>) -> Objects {
+    let mut objects = Objects::new();
+    for entry in store.list("", None, 1000).await.unwrap() {
+        let object = store.read(&entry.key).await.unwrap();
+        objects.insert(entry.key, object);
+    }
+    objects
+}
+
+/// Start, one session, stop.
+async fn life(store: &Arc<dyn Store>, signer: &Arc<Signer>, number: u64) -> RecordingId {
+    let journal = journal(store, signer, "gw").await;
+    journal.note("", What::Started { version: "1".to_owned(), config: String::new() }).await;
+    let id = id(number);
+    journal.note_durably("ann", entry("session_opened", id)).await.unwrap();
+    record(store, signer, "gw", id).await;
+    journal.note("ann", entry("session_ended", id)).await;
+    journal.note("", What::Stopped).await;
+    journal.close().await.unwrap();
+    id
+}
+
+async fn journal(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str) -> Journal {
+    let settings = JournalSettings { signer: Arc::clone(signer), ..JournalSettings::default() };
+    Journal::open(Arc::clone(store), gateway, settings).await.unwrap()
+}
+
+fn id(number: u64) -> RecordingId {
+    RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)))
+}
+
+fn entry(event: &str, session: RecordingId) -> What {
+    match event {
+        "session_opened" => What::SessionOpened { session, request: Request::default() },
+        "session_ended" => What::SessionEnded { session, outcome: Outcome::Exited { exit_code: 42 } },
+        "imported" => What::Imported { session, file: "a.cast".to_owned(), sha256: String::new() },
+        other => panic!("{other}"),
+    }
+}
+
+async fn record(store: &Arc<dyn Store>, signer: &Signer, gateway: &str, id: RecordingId) {
+    let header = header(gateway, id);
+    let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
+    write_event(&mut lines[1], 100, Code::Output, "one\r\n");
+    write_event(&mut lines[2], 200, Code::Output, "two\r\n");
+    let mut digest = [0; 32];
+    let mut chunks = Vec::new();
+    for (number, lines) in (0..).zip(&lines) {
+        let object = chunk::compress(lines).unwrap();
+        digest = chunk::chain(digest, &object);
+        chunks.push(Chunk {
+            number,
+            size: object.len() as u64,
+            uncompressed: lines.len() as u64,
+            digest: recording::hex(digest),
+            first_micros: 0,
+            last_micros: 200,
+        });
+        store.put_new(&Key::chunk(id, number), object.into()).await.unwrap();
+    }
+    let manifest = signer.seal_manifest(&manifest(header, chunks), now());
+    store.put_new(&Key::manifest(id), manifest).await.unwrap();
+}
+
+fn header(gateway: &str, id: RecordingId) -> Header {
+    let header = json!({
+        "version": 2, "width": 80, "height": 24, "timestamp": 1_795_348_800, "command": "sh", "title": "a pod",
+        "kubetape": {
+            "id": id, "kind": "exec", "started_micros": 1_795_348_800_000_000_i64, "gateway": gateway,
+            "principal": { "name": "ann", "groups": [], "credential": "token", "credential_id": "1" },
+            "target": { "cluster": "c" }, "impersonation": { "user": "ann", "groups": [] },
+            "rule": "all", "input": "never", "argv": ["sh"], "tty": true, "stdin": true,
+        },
+    });
+    Header::parse(header.to_string().as_bytes()).unwrap()
+}
+
+fn manifest(header: Header, chunks: Vec<Chunk>) -> Manifest {
+    let manifest = json!({
+        "format": 1, "session": header.kubetape, "ended_micros": 1, "duration_micros": 1, "outcome": "exited",
+        "exit_code": 42, "width": 80, "height": 24, "totals": { "stdin": 0, "stdout": 10, "stderr": 0 },
+        "chunks": chunks, "commands": [],
+    });
+    let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 42 });
+    manifest
+}
