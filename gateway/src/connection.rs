@@ -32,7 +32,6 @@ use tokio_rustls::server::TlsStream;
 
 use crate::{
     admit::{self, Admitted, Head},
-    authority,
     gateway::Shared,
     head::{self, HeadError, MAX_HEAD, MAX_HEADERS, RequestHead},
     headers,
@@ -42,6 +41,7 @@ use crate::{
     status::Status,
     upgrade::{self, Refused},
 };
+use identity::authority;
 
 /// Longest URL that hyper takes.
 const MAX_URI: usize = 65_534;

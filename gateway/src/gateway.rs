@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Authority, Limits, Settings, TlsSettings, Tokens, clusters, connection,
+    Limits, Settings, TlsSettings, clusters, connection,
     fallback::Fallback,
     live::{Live, Termination},
     reason::Reason,
@@ -20,6 +20,7 @@ use crate::{
     tls::{self, OwnCertificate, TlsError},
     upstream::Cluster,
 };
+use identity::{Authority, Tokens};
 
 /// How often the own certificate is looked after.
 const REFRESH: Duration = Duration::from_secs(3600);

@@ -6,7 +6,8 @@ use access::Principal;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::{CertificateRefusal, status::Status, tokens::Tokens};
+use crate::status::Status;
+use identity::{CertificateRefusal, Tokens};
 
 /// `base64url.bearer.authorization.k8s.io.<token>`, for browsers, which cannot set headers on a WebSocket.
 const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
@@ -48,7 +49,7 @@ pub(crate) fn authenticate(peer: &Peer, tokens: &Tokens, bearer: Option<&str>) -
     match (peer.certified(SystemTime::now()), bearer) {
         (Some(Ok(principal)), _) => Ok(principal),
         (_, Some(token)) => tokens.verify(token).map(Arc::new).map_err(|refusal| match &refusal {
-            crate::TokenRefusal::Unreadable(cause) => {
+            identity::TokenRefusal::Unreadable(cause) => {
                 tracing::error!(error = cause as &dyn std::error::Error, "tokens cannot be read");
                 Status::unavailable(refusal.to_string())
             }
@@ -131,12 +132,12 @@ mod tests {
     fn a_certificate_that_expires_while_its_connection_lasts_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let tokens = Tokens::open(&folder.path().join("tokens.json")).unwrap();
-        let authority = crate::Authority::load_or_create(&folder.path().join("ca")).unwrap();
+        let authority = identity::Authority::load_or_create(&folder.path().join("ca")).unwrap();
         let (certificate, _) = authority.issue_client("jane", &[], std::time::Duration::from_secs(3600)).unwrap();
         let chain = [CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
         let now = SystemTime::now();
         let principal = Arc::new(authority.identify(&chain, now).unwrap());
-        let mut certified = Certified { principal, until: crate::authority::expiry(&chain) };
+        let mut certified = Certified { principal, until: identity::authority::expiry(&chain) };
         let left = certified.until.duration_since(now).unwrap().as_secs();
         assert!((3590..=3600).contains(&left), "{left}");
         let peer = |certified| Peer { address: ([127, 0, 0, 1], 1).into(), certificate: Some(Ok(certified)) };

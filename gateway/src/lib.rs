@@ -6,7 +6,6 @@
 
 mod admit;
 mod answer;
-pub mod authority;
 mod buffer;
 pub mod clusters;
 mod connection;
@@ -20,11 +19,9 @@ mod identity;
 mod image;
 mod impersonate;
 mod live;
-mod name;
 mod options;
 mod path;
 mod plain;
-mod private_file;
 mod reason;
 mod resource;
 mod session;
@@ -36,14 +33,10 @@ mod status;
 mod strangers;
 mod terminate;
 mod tls;
-pub mod tokens;
 mod upgrade;
 mod upstream;
 
-pub use authority::{Authority, AuthorityError, CertificateRefusal};
 pub use gateway::{Gateway, GatewayError};
-pub use name::NameError;
 pub use reason::{Reason, ReasonError};
 pub use settings::{Limits, Settings};
 pub use tls::{TlsError, TlsSettings};
-pub use tokens::{Token, TokenRefusal, Tokens, TokensError};

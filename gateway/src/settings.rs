@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::{Authority, Tokens, clusters::ClusterSettings, tls::TlsSettings};
+use crate::{clusters::ClusterSettings, tls::TlsSettings};
+use identity::{Authority, Tokens};
 
 /// What a gateway is made of.
 pub struct Settings {

@@ -12,11 +12,8 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
 use thiserror::Error as ThisError;
 
-use crate::{
-    Authority, AuthorityError,
-    authority::AnyCertificate,
-    clusters::{ClusterSettings, Credential, Trust},
-};
+use crate::clusters::{ClusterSettings, Credential, Trust};
+use identity::{Authority, AuthorityError, authority::AnyCertificate};
 
 /// The gateway's own certificate.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
-use gateway::{Authority, Tokens, clusters};
+use gateway::clusters;
+use identity::{Authority, Tokens};
 use player::{Player, PlayerSettings};
 use spool::Spool;
 use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
@@ -197,15 +198,15 @@ pub fn spool(config: &Config) -> Result<Spool> {
 }
 
 /// People with passwords.
-pub fn users(config: &Config) -> Result<web::Users> {
+pub fn users(config: &Config) -> Result<identity::Users> {
     state_folder(config)?;
-    web::Users::open(&config.state_file("users.json")).context("cannot use the users (state.dir)")
+    identity::Users::open(&config.state_file("users.json")).context("cannot use the users (state.dir)")
 }
 
 /// One-time links.
-pub fn links(config: &Config) -> Result<web::Links> {
+pub fn links(config: &Config) -> Result<identity::Links> {
     state_folder(config)?;
-    web::Links::open(&config.state_file("links.json")).context("cannot use the login links (state.dir)")
+    identity::Links::open(&config.state_file("links.json")).context("cannot use the login links (state.dir)")
 }
 
 /// Makes the state folder, for its owner only.

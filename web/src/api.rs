@@ -18,9 +18,9 @@ use crate::{
     failure::{ApiFailure, Failure},
     filters::Filters,
     guard, live,
-    logins::Login,
     state::{Shared, recording, unplayable, unreadable},
 };
+use identity::logins::Login;
 
 type Answer<T> = Result<Json<T>, ApiFailure>;
 

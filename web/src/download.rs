@@ -20,9 +20,9 @@ use tokio_util::io::ReaderStream;
 
 use crate::{
     failure::{ApiFailure, Failure},
-    logins::Login,
     state::{Shared, recording, unplayable, unreadable},
 };
+use identity::logins::Login;
 
 /// Bytes between the export and the connection; when they are full, the export waits.
 const BUFFER: usize = 256 * 1024;

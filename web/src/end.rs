@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{ApiFailure, Failure},
-    logins::Login,
     pages::session,
     state::{Shared, recording, sentence},
 };
+use identity::logins::Login;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

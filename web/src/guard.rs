@@ -5,7 +5,8 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
-use crate::{cookie, logins::Login, state::Shared};
+use crate::{cookie, state::Shared};
+use identity::logins::Login;
 
 /// Scripts and styles come from here and nowhere else, nothing is inline; the player is WebAssembly.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \

@@ -25,9 +25,9 @@ use tokio::{
 use crate::{
     failure::{ApiFailure, Failure},
     guard,
-    logins::Login,
     state::{Shared, recording, unplayable},
 };
+use identity::logins::Login;
 
 /// Between two looks whether the login still stands.
 const LOOK: Duration = Duration::from_secs(10);

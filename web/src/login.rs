@@ -18,10 +18,12 @@ use crate::{
     cookie,
     failure::Failure,
     guard,
-    logins::{Login, Method as How},
     page::{Chrome, render_with},
     shown::Shown,
     state::{Shared, State as Web},
+};
+use identity::{
+    logins::{Login, Method as How},
     users::{MAX_NAME, MAX_PASSWORD},
 };
 

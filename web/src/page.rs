@@ -2,7 +2,8 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 
-use crate::{failure::Failure, logins::Login, shown::Shown, state::State};
+use crate::{failure::Failure, shown::Shown, state::State};
+use identity::logins::Login;
 
 /// What stands around every page.
 pub(crate) struct Chrome {

@@ -10,15 +10,10 @@ use storage::{RecordingError, Recordings, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    badge::Badge,
-    failure::Failure,
-    links::Links,
-    login::HASHING,
+use crate::{badge::Badge, failure::Failure, login::HASHING, throttle::Throttle, views::Views};
+use identity::{
+    Links, Users,
     logins::{Login, Logins, Method},
-    throttle::Throttle,
-    users::Users,
-    views::Views,
 };
 
 /// Questions that the index answers at a time, each on a thread of its own; more wait.

@@ -1,6 +1,5 @@
 //! The gateway between a raw client and an upstream that the test plays by hand: what each saw.
 
-mod authority;
 mod client;
 mod plain;
 mod refusals;

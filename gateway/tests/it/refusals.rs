@@ -41,7 +41,7 @@ async fn certificates_that_are_no_longer_or_never_were_good() {
     let jane = || format!("GET {EXEC} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     let (expired, expired_key) = world.authority.issue_client("jane", &[], Duration::ZERO).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let other = gateway::Authority::load_or_create(&folder.path().join("ca")).unwrap();
+    let other = identity::Authority::load_or_create(&folder.path().join("ca")).unwrap();
     let (foreign, foreign_key) = other.issue_client("jane", &[], Duration::from_secs(3600)).unwrap();
     let (server, server_key) = world.authority.issue_server(&["jane".to_owned()]).unwrap();
     // A certificate ends with a second: let it pass.

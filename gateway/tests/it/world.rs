@@ -4,9 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use access::{Action, InputRecording, Policy, Rule};
 use gateway::{
-    Authority, Gateway, Limits, Settings, TlsSettings, Tokens,
+    Gateway, Limits, Settings, TlsSettings,
     clusters::{ClusterSettings, Credential, Server, Trust},
 };
+use identity::{Authority, Tokens};
 use recording::{
     Key, Manifest, RecordingId,
     cast::Code,

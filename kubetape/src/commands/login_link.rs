@@ -19,7 +19,7 @@ pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
 }
 
 /// A whole URL that logs in once.
-pub fn create(links: &web::Links, web: &Web, user: &str, validity: Span) -> Result<String> {
+pub fn create(links: &identity::Links, web: &Web, user: &str, validity: Span) -> Result<String> {
     let path = links.create(user, validity.0).context("cannot make a login link")?;
     Ok(format!("{}{path}", web.public_url))
 }

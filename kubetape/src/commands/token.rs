@@ -1,7 +1,7 @@
 //! `kubetape token`
 
 use anyhow::{Context, Result};
-use gateway::Tokens;
+use identity::Tokens;
 use jiff::Timestamp;
 use serde::Serialize;
 

@@ -15,12 +15,12 @@ use storage::{
 
 use crate::{
     failure::Failure,
-    logins::Login,
     moment::{self, Moment},
     page::{Chrome, Part, render},
     shown::Shown,
     state::{Shared, State as Running},
 };
+use identity::logins::Login;
 
 /// Entries of a page, about: objects are shown whole.
 const ENTRIES: usize = 100;

@@ -13,13 +13,13 @@ use crate::{
     failure::Failure,
     filters::Filters,
     known::Known,
-    logins::Login,
     moment::{self, Moment},
     page::{Chrome, Part, render},
     shown::Shown,
     state::{Asked, Shared, sentence},
     target::Target,
 };
+use identity::logins::Login;
 
 #[derive(Template)]
 #[template(path = "search.html")]

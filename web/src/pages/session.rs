@@ -18,7 +18,6 @@ use crate::{
     commands,
     connections::{self, Connection},
     failure::Failure,
-    logins::Login,
     moment::{self, Moment},
     page::{Chrome, Part, render},
     pages::sessions::command,
@@ -26,6 +25,7 @@ use crate::{
     state::{Shared, recording, unreadable},
     target::Target,
 };
+use identity::logins::Login;
 
 #[derive(Template)]
 #[template(path = "session.html")]

@@ -13,13 +13,13 @@ use crate::{
     failure::Failure,
     filters::Filters,
     known::Known,
-    logins::Login,
     moment::{self, Moment},
     page::{Chrome, Part, render},
     shown::Shown,
     state::{Shared, State},
     target::Target,
 };
+use identity::logins::Login;
 
 /// Characters of a command in a list.
 const COMMAND: usize = 300;

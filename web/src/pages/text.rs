@@ -16,11 +16,11 @@ use tokio::io::AsyncWrite;
 
 use crate::{
     failure::Failure,
-    logins::Login,
     page::{Chrome, Part, render},
     shown::Shown,
     state::{Shared, recording, unplayable, unreadable},
 };
+use identity::logins::Login;
 
 /// Bytes of text on the page; the download has the rest.
 const MOST: usize = 512 * 1024;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use identity::{Links, Users};
 use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
 use rustls::ServerConfig;
@@ -11,7 +12,7 @@ use storage::{Recordings, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use web::{Links, Settings, Users, Web};
+use web::{Settings, Web};
 
 pub struct Site {
     pub address: SocketAddr,

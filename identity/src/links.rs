@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::private_file::{FileError, PrivateFile};
+use crate::json_file::{FileError, PrivateFile};
 
 /// Links that may wait to be used; making one more forgets the oldest.
 const MAX_LINKS: usize = 1000;
@@ -65,13 +65,13 @@ impl Links {
     }
 
     /// Whom the link would log in, if it is still good.
-    pub(crate) fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
+    pub fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
     }
 
     /// Uses the link up. Of two processes that try, one gets the user.
-    pub(crate) fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
+    pub fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
             let at = listed.links.iter().position(|link| link.is(&digest, now))?;

@@ -87,7 +87,7 @@ fn read(leaf: &CertificateDer<'_>) -> Result<Principal, CertificateRefusal> {
 }
 
 /// When the first of a chain expires; long ago where it cannot be read.
-pub(crate) fn expiry(chain: &[CertificateDer<'_>]) -> SystemTime {
+pub fn expiry(chain: &[CertificateDer<'_>]) -> SystemTime {
     let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
     let seconds = leaf.map_or(0, |(_, cert)| cert.validity().not_after.timestamp());
     let after = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
@@ -110,7 +110,7 @@ pub(super) fn key_matches(cert: &CertificateDer<'_>, key: &KeyPair) -> Result<()
 /// Nobody is authenticated by the handshake. The signatures are verified: a certificate without its key is
 /// worth nothing here either.
 #[derive(Debug)]
-pub(crate) struct AnyCertificate(pub(crate) Arc<dyn ClientCertVerifier>);
+pub struct AnyCertificate(pub Arc<dyn ClientCertVerifier>);
 
 impl ClientCertVerifier for AnyCertificate {
     fn client_auth_mandatory(&self) -> bool {

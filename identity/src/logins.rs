@@ -1,3 +1,5 @@
+//! Web logins: who is logged in with which cookie, until when. In memory.
+
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -10,17 +12,17 @@ use sha2::{Digest, Sha256};
 use crate::users::Fingerprint;
 
 /// A login that nobody used for so long is over.
-pub(crate) const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+pub const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// However much it is used, a login is over after a working day.
-pub(crate) const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+pub const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Logins at a time; one more ends the one that was idle longest.
 const MAX_LOGINS: usize = 10_000;
 
 /// How somebody logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
+pub enum Method {
     /// With the password whose stored hash has this fingerprint.
     Password(Fingerprint),
     /// With a one-time link.
@@ -29,7 +31,7 @@ pub(crate) enum Method {
 
 impl Method {
     /// The journal's word for it.
-    pub(crate) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Method::Password(_) => "password",
             Method::Link => "link",
@@ -39,9 +41,11 @@ impl Method {
 
 /// Who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Login {
-    pub(crate) user: String,
-    pub(crate) method: Method,
+pub struct Login {
+    /// Who.
+    pub user: String,
+    /// How they logged in.
+    pub method: Method,
 }
 
 struct Entry {
@@ -58,13 +62,13 @@ impl Entry {
 
 /// The logins of this process, by SHA-256 of their token. A restart ends them all.
 #[derive(Default)]
-pub(crate) struct Logins {
+pub struct Logins {
     entries: Mutex<HashMap<[u8; 32], Entry>>,
 }
 
 impl Logins {
     /// Starts one. Returns the token: 256 random bits, URL-safe base64.
-    pub(crate) fn start(&self, login: Login, now: Instant) -> String {
+    pub fn start(&self, login: Login, now: Instant) -> String {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_LOGINS {
@@ -75,12 +79,12 @@ impl Logins {
     }
 
     /// Whose token it is; the login is used by that.
-    pub(crate) fn find(&self, token: &str, now: Instant) -> Option<Login> {
+    pub fn find(&self, token: &str, now: Instant) -> Option<Login> {
         self.look(token, now, |entry| entry.used = now)
     }
 
     /// Whose token it is, for a request that a page makes by itself: such a login still goes idle.
-    pub(crate) fn peek(&self, token: &str, now: Instant) -> Option<Login> {
+    pub fn peek(&self, token: &str, now: Instant) -> Option<Login> {
         self.look(token, now, |_| ())
     }
 
@@ -97,7 +101,7 @@ impl Logins {
     }
 
     /// Ends one.
-    pub(crate) fn end(&self, token: &str) {
+    pub fn end(&self, token: &str) {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(token));
     }
 }

@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::{name::NameError, private_file};
 
 pub use verify::CertificateRefusal;
-pub(crate) use verify::{AnyCertificate, expiry};
+pub use verify::{AnyCertificate, expiry};
 
 /// Ten years: replacing the CA means that everybody logs in again.
 const CA_VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -173,7 +173,8 @@ impl Authority {
         verify::identify(self.verifier.as_ref(), chain, now)
     }
 
-    pub(crate) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+    /// Checks a chain against this authority.
+    pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         Arc::clone(&self.verifier)
     }
 }

@@ -1,3 +1,5 @@
+//! People with a password: names and Argon2 hashes in a private file.
+
 use std::path::Path;
 
 use argon2::{
@@ -8,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::private_file::{FileError, PrivateFile};
+use crate::json_file::{FileError, PrivateFile};
 
 /// Bytes of a password at most: a longer one is refused before it is hashed.
-pub(crate) const MAX_PASSWORD: usize = 1024;
+pub const MAX_PASSWORD: usize = 1024;
 
 /// Bytes of a user's name at most.
-pub(crate) const MAX_NAME: usize = 256;
+pub const MAX_NAME: usize = 256;
 
 /// Why a password was not set.
 #[derive(Debug, Error)]
@@ -107,7 +109,7 @@ impl Users {
 
     /// Verifies a password; takes tens of milliseconds of CPU and 19 MiB, whether the user exists or not.
     /// Returns the fingerprint of the credential that was shown; see [`Users::fingerprint`].
-    pub(crate) fn verify(&self, name: &str, password: &str) -> Result<Option<Fingerprint>, UserError> {
+    pub fn verify(&self, name: &str, password: &str) -> Result<Option<Fingerprint>, UserError> {
         let listed = self.file.read()?;
         let known = listed.users.iter().find(|user| user.name == name);
         let stored = known.map_or(self.dummy.as_str(), |user| user.password.as_str());
@@ -118,13 +120,13 @@ impl Users {
     }
 
     /// What identifies the user's password now: a login is over when it has changed or the user is gone.
-    pub(crate) fn fingerprint(&self, name: &str) -> Result<Option<Fingerprint>, UserError> {
+    pub fn fingerprint(&self, name: &str) -> Result<Option<Fingerprint>, UserError> {
         Ok(self.file.read()?.users.iter().find(|user| user.name == name).map(User::fingerprint))
     }
 }
 
 /// SHA-256 of the stored hash.
-pub(crate) type Fingerprint = [u8; 32];
+pub type Fingerprint = [u8; 32];
 
 impl User {
     fn fingerprint(&self) -> Fingerprint {
