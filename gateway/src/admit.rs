@@ -8,7 +8,7 @@ use std::{
 use access::{Action, Permit, Principal, Side, Target};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use recording::journal::{self, What};
+use recording::journal::{self, JournalEvent};
 use wire::Subresource;
 
 use crate::{
@@ -63,7 +63,7 @@ pub(crate) struct Admitted {
 /// A request that may not, and what the journal is to know of it.
 pub(crate) struct Refusal {
     pub(crate) status: Status,
-    pub(crate) note: Option<Box<(String, journal::Request)>>,
+    pub(crate) note: Option<Box<(String, journal::ApiRequest)>>,
 }
 
 impl Refusal {
@@ -71,7 +71,7 @@ impl Refusal {
     pub(crate) async fn noted(self, shared: &Shared) -> Status {
         if let Some(note) = self.note {
             let (user, request) = *note;
-            shared.journal.note(&user, What::Refused(request)).await;
+            shared.journal.note(&user, JournalEvent::Refused(request)).await;
         }
         self.status
     }
@@ -233,14 +233,14 @@ fn elsewhere() -> Status {
 }
 
 /// A request as the journal keeps it.
-pub(crate) fn journalled(peer: &Peer, head: &Head, target: Target, verb: &str, status: &Status) -> journal::Request {
-    journal::Request { reason: status.message.clone(), ..noted(peer, head, target, verb, status.code.as_u16()) }
+pub(crate) fn journalled(peer: &Peer, head: &Head, target: Target, verb: &str, status: &Status) -> journal::ApiRequest {
+    journal::ApiRequest { reason: status.message.clone(), ..noted(peer, head, target, verb, status.code.as_u16()) }
 }
 
 /// The same without a reason: it was not refused.
-pub(crate) fn noted(peer: &Peer, head: &Head, target: Target, verb: &str, code: u16) -> journal::Request {
+pub(crate) fn noted(peer: &Peer, head: &Head, target: Target, verb: &str, code: u16) -> journal::ApiRequest {
     let headers = &head.headers;
-    journal::Request {
+    journal::ApiRequest {
         options: options::asked(head),
         target,
         verb: verb.to_owned(),

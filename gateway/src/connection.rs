@@ -22,7 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use recording::journal::{self, What};
+use recording::journal::{self, JournalEvent};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -104,8 +104,8 @@ async fn unreadable(shared: &Shared, peer: &Peer, tls: TlsStream<TcpStream>, err
     let user = peer.name();
     if !user.is_empty() && status.code != StatusCode::REQUEST_TIMEOUT {
         let (code, reason) = (status.code.as_u16(), status.message.clone());
-        let request = journal::Request { code, reason, client: peer.address.to_string(), ..Default::default() };
-        shared.journal.note(&user, What::Refused(request)).await;
+        let request = journal::ApiRequest { code, reason, client: peer.address.to_string(), ..Default::default() };
+        shared.journal.note(&user, JournalEvent::Refused(request)).await;
     }
     refuse(tls, &status).await;
 }

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use recording::{RecordingId, journal::What};
+use recording::{RecordingId, journal::JournalEvent};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -155,7 +155,7 @@ impl Gateway {
         if ended {
             tracing::info!(session = %id, by, "session is ended from outside");
             let reason = reason.to_string();
-            self.shared.journal.note(by, What::Terminated { session: id, reason }).await;
+            self.shared.journal.note(by, JournalEvent::Terminated { session: id, reason }).await;
         }
         ended
     }

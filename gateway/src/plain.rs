@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use recording::journal::{self, What};
+use recording::journal::{self, JournalEvent};
 
 use crate::{
     admit::{self, Admitted, Head},
@@ -53,7 +53,7 @@ pub(crate) async fn forward(
 struct Unheard<'a> {
     shared: &'a Arc<Shared>,
     user: String,
-    request: Option<journal::Request>,
+    request: Option<journal::ApiRequest>,
     /// What only reads, by a rule that keeps that out of the journal.
     quiet: bool,
 }
@@ -67,7 +67,7 @@ impl Unheard<'_> {
             return;
         }
         // Kept until the queue has it: it may be full, and the client may not wait.
-        self.shared.journal.note(&self.user, What::Request(request.clone())).await;
+        self.shared.journal.note(&self.user, JournalEvent::Request(request.clone())).await;
         self.request = None;
     }
 }
@@ -79,7 +79,7 @@ impl Drop for Unheard<'_> {
             (request.code, request.reason) = (CLIENT_GONE, "the client went before it was answered".to_owned());
         }
         let (shared, user) = (Arc::clone(self.shared), std::mem::take(&mut self.user));
-        self.shared.tasks.spawn(async move { shared.journal.note(&user, What::Request(request)).await });
+        self.shared.tasks.spawn(async move { shared.journal.note(&user, JournalEvent::Request(request)).await });
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::StatusCode;
-use recording::journal::{Request, What};
+use recording::journal::{ApiRequest, JournalEvent};
 
 /// Refusals that are told one by one, in a second.
 const A_SECOND: u32 = 50;
@@ -42,13 +42,13 @@ impl Strangers {
     }
 
     /// One entry for all that were not taken since the last one; none where there were none.
-    pub(crate) fn sum(&self) -> Option<What> {
+    pub(crate) fn sum(&self) -> Option<JournalEvent> {
         let untold = std::mem::take(&mut self.lock().untold);
         (untold > 0).then(|| {
-            What::Refused(Request {
+            JournalEvent::Refused(ApiRequest {
                 code: StatusCode::UNAUTHORIZED.as_u16(),
                 reason: format!("{untold} more without a good credential, beyond {A_SECOND} in a second"),
-                ..Request::default()
+                ..ApiRequest::default()
             })
         })
     }
@@ -62,8 +62,8 @@ impl Strangers {
 mod tests {
     use super::*;
 
-    fn reason(sum: Option<What>) -> Option<String> {
-        sum.map(|what| if let What::Refused(request) = what { request.reason } else { String::new() })
+    fn reason(sum: Option<JournalEvent>) -> Option<String> {
+        sum.map(|what| if let JournalEvent::Refused(request) = what { request.reason } else { String::new() })
     }
 
     #[test]

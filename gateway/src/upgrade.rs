@@ -8,7 +8,7 @@ use recorder::{Ending, Opened, Opening, Recording};
 use recording::{
     Manifest, Outcome, RecordingId,
     cast::SessionKind,
-    journal::{Joined, What},
+    journal::{JournalEvent, RequestContext},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinHandle};
 use tokio_rustls::client::TlsStream;
@@ -152,7 +152,7 @@ async fn open(
     let session = RecordingId(Uuid::now_v7());
     let (opened, noted) = tokio::join!(
         shared.recorder.open_as(session, permit, opening),
-        shared.journal.note_durably(user, What::SessionOpened { session, request: note.clone() }),
+        shared.journal.note_durably(user, JournalEvent::SessionOpened { session, request: note.clone() }),
     );
     let error: Box<dyn std::error::Error + Send + Sync> = match (opened, noted) {
         (Ok(opened), Ok(())) => return Ok(opened),
@@ -163,7 +163,7 @@ async fn open(
         (Err(error), noted) => {
             if noted.is_ok() {
                 let outcome = Outcome::FailedToStart { message: error.to_string() };
-                shared.journal.note(user, What::SessionEnded { session, outcome }).await;
+                shared.journal.note(user, JournalEvent::SessionEnded { session, outcome }).await;
             }
             error.into()
         }
@@ -171,7 +171,7 @@ async fn open(
     tracing::error!(user, %session, error = &*error, "session cannot be opened");
     let status = Status::unavailable(format!("no session without a recording: {error}"));
     (note.code, note.reason) = (status.code.as_u16(), status.message.clone());
-    shared.journal.note(user, What::Refused(note)).await;
+    shared.journal.note(user, JournalEvent::Refused(note)).await;
     Err(status.into())
 }
 
@@ -358,24 +358,24 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
 
 /// Journals a session's end, and only then lets the spool forget it.
 async fn told(shared: &Shared, user: &str, session: RecordingId, outcome: Outcome) {
-    shared.journal.note(user, What::SessionEnded { session, outcome: outcome.clone() }).await;
+    shared.journal.note(user, JournalEvent::SessionEnded { session, outcome: outcome.clone() }).await;
     shared.recorder.told(session, &outcome);
 }
 
 /// Journals what a session carried: files, forwarded connections.
 async fn carried(shared: &Shared, user: &str, manifest: &Manifest) {
     let session = &manifest.session;
-    let of = || Joined {
+    let of = || RequestContext {
         target: session.target.clone(),
         kubectl_command: session.kubectl_command.clone(),
         kubectl_session: session.kubectl_session.clone(),
     };
     if let Some(copied) = &manifest.contents.copied {
-        let what = What::Copied { session: session.id, of: of(), copied: copied.clone() };
+        let what = JournalEvent::Copied { session: session.id, of: of(), copied: copied.clone() };
         shared.journal.note(user, what).await;
     }
     if session.kind == SessionKind::PortForward {
-        let what = What::Forwarded { session: session.id, of: of(), ports: manifest.contents.ports.clone() };
+        let what = JournalEvent::Forwarded { session: session.id, of: of(), ports: manifest.contents.ports.clone() };
         shared.journal.note(user, what).await;
     }
 }

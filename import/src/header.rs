@@ -1,4 +1,4 @@
-use recording::cast::{Session, SessionKind};
+use recording::cast::{SessionKind, SessionMetadata};
 use serde_json::Value;
 
 /// What a file's header says, by whichever program wrote it. Nothing of it is believed; it is what the recording will
@@ -13,7 +13,7 @@ pub(crate) struct ForeignHeader {
     pub(crate) command: String,
     pub(crate) title: String,
     /// Of a recording of ours that was exported.
-    pub(crate) kubetape: Option<Session>,
+    pub(crate) kubetape: Option<SessionMetadata>,
     pub(crate) tailscale: Tailscale,
     /// As it was; of v1 without the output.
     pub(crate) whole: Value,

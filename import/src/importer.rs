@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use recording::{
     Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId,
-    cast::{Header, IMPORTED, Imported, Session},
+    cast::{Header, IMPORTED, Imported, SessionMetadata},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,7 +45,7 @@ pub struct Done {
     /// Input events that were left out.
     pub dropped_inputs: u64,
     /// What was not as it should be.
-    pub remarks: Vec<String>,
+    pub annotations: Vec<String>,
 }
 
 /// Under which recording a file is: `imports/<sha256>.json`.
@@ -117,7 +117,7 @@ impl Importer {
     /// The chunks, and then the manifest. What an import that was cut off has put already is kept.
     async fn write(
         &self,
-        session: Session,
+        session: SessionMetadata,
         survey: &Survey,
         file: File,
         keep_input: bool,
@@ -243,7 +243,7 @@ impl Source<'_> {
             events: survey.events,
             duration_micros: survey.duration,
             dropped_inputs: if self.claims.keep_input { 0 } else { survey.inputs },
-            remarks: remarks(survey),
+            annotations: annotations(survey),
         }
     }
 
@@ -261,7 +261,7 @@ impl Source<'_> {
         }
     }
 
-    fn session(&self, survey: &Survey) -> Result<Session, ImportError> {
+    fn session(&self, survey: &Survey) -> Result<SessionMetadata, ImportError> {
         let started_micros = self.started(survey)?;
         let (claims, header) = (self.claims, &survey.header);
         let (ours, tailscale) = (header.kubetape.as_ref(), &header.tailscale);
@@ -272,7 +272,7 @@ impl Source<'_> {
         let target = ours.map(|session| &session.target);
         let pod = said(&claims.pod, target.map(|t| &t.name), &tailscale.pod);
         let kind = kind.unwrap_or(recording::cast::SessionKind::Exec);
-        Ok(Session {
+        Ok(SessionMetadata {
             id: id(started_micros, &self.sha256),
             kind,
             started_micros,
@@ -329,7 +329,7 @@ fn argv(survey: &Survey) -> Vec<String> {
 }
 
 /// `theirs` is the title that the file has: it stands where there is no place to name.
-fn header(session: Session, theirs: &str) -> Header {
+fn header(session: SessionMetadata, theirs: &str) -> Header {
     let target = &session.target;
     let place = [&target.namespace, &target.name, &target.container];
     let place = place.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/");
@@ -349,7 +349,7 @@ fn header(session: Session, theirs: &str) -> Header {
     }
 }
 
-fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
+fn manifest(session: SessionMetadata, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
     let (width, height) = survey.size.unwrap_or((80, 24));
     let argv = shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default();
     let first =
@@ -365,27 +365,27 @@ fn manifest(session: Session, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
         contents: recording::Contents::default(),
         chunks,
         commands: first.into_iter().chain(survey.typed.iter().cloned()).collect(),
-        anomalies: remarks(survey),
+        anomalies: annotations(survey),
         transport: String::new(),
         image: String::new(),
         session,
     }
 }
 
-fn remarks(survey: &Survey) -> Vec<String> {
-    let mut remarks = Vec::new();
+fn annotations(survey: &Survey) -> Vec<String> {
+    let mut annotations = Vec::new();
     let (backwards, unknown) = (survey.oddities.backwards, survey.oddities.unknown);
     if backwards > 0 {
-        remarks.push(format!("{backwards} events had a time before the one before them, and were given its time"));
+        annotations.push(format!("{backwards} events had a time before the one before them, and were given its time"));
     }
     if unknown > 0 {
-        remarks.push(format!("{unknown} events of unknown codes were left out"));
+        annotations.push(format!("{unknown} events of unknown codes were left out"));
     }
     let header = &survey.header;
     if header.timestamp.is_none() && header.kubetape.is_none() {
-        remarks.push("the file does not say when it started".to_owned());
+        annotations.push("the file does not say when it started".to_owned());
     }
-    remarks
+    annotations
 }
 
 /// UUID v7 (RFC 9562, section 5.7) of the start; its random bits are the digest's, so the same file has the same id.

@@ -9,7 +9,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// that readers refuse.
 const PIECE: usize = 64 << 10;
 
-/// Most bytes of a marker or remark; the rest is cut off.
+/// Most bytes of a marker or annotation; the rest is cut off.
 const LABEL: usize = 8 << 10;
 
 /// The lines of the chunk that is being filled.

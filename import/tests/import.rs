@@ -241,7 +241,7 @@ async fn our_own_export_comes_back_as_it_was() {
 [0.1, "e", "no such file\n"]
 [0.2, "b", "o /wD+"]
 [0.3, "m", "rm -rf build"]
-[0.4, "g", "a remark"]
+[0.4, "g", "an annotation"]
 [0.5, "x", "42"]
 "#;
     let (summary, events) = bench.take("ours.cast", ours).await;
@@ -251,7 +251,7 @@ async fn our_own_export_comes_back_as_it_was() {
             event(100_000, Code::Stderr, "no such file\n"),
             event(200_000, Code::Bytes, "o /wD+"),
             event(300_000, Code::Marker, "rm -rf build"),
-            event(400_000, Code::Gap, "a remark"),
+            event(400_000, Code::Gap, "an annotation"),
             event(500_000, Code::Exit, "42"),
         ]
     );

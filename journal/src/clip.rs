@@ -1,21 +1,23 @@
 //! Strings that a client chose are cut before they enter the journal: a header may have 1 MiB.
 
-use recording::journal::{Joined, Request, What};
+use recording::journal::{ApiRequest, JournalEvent, RequestContext};
 
 /// Longest string of a client that is kept whole. The longest legal Kubernetes name has 253 bytes,
 /// kubectl's own headers stay below 100; browsers' user agents below 300.
 const LONGEST: usize = 1024;
 
 /// Cuts every string of `what` that a client chose; a cut one ends in `…`.
-pub(crate) fn clip(what: &mut What) {
+pub(crate) fn clip(what: &mut JournalEvent) {
     match what {
-        What::Refused(request) | What::Request(request) | What::SessionOpened { request, .. } => clip_request(request),
-        What::Copied { of, .. } | What::Forwarded { of, .. } => clip_joined(of),
+        JournalEvent::Refused(request)
+        | JournalEvent::Request(request)
+        | JournalEvent::SessionOpened { request, .. } => clip_request(request),
+        JournalEvent::Copied { of, .. } | JournalEvent::Forwarded { of, .. } => clip_joined(of),
         _ => {}
     }
 }
 
-fn clip_joined(of: &mut Joined) {
+fn clip_joined(of: &mut RequestContext) {
     let target = &mut of.target;
     for text in [
         &mut target.namespace,
@@ -28,7 +30,7 @@ fn clip_joined(of: &mut Joined) {
     }
 }
 
-fn clip_request(request: &mut Request) {
+fn clip_request(request: &mut ApiRequest) {
     let target = &mut request.target;
     for text in [
         &mut target.namespace,
@@ -60,9 +62,10 @@ mod tests {
 
     #[test]
     fn cuts_between_characters() {
-        let mut what = What::Request(Request { user_agent: "é".repeat(600) + "x", ..Request::default() });
+        let mut what =
+            JournalEvent::Request(ApiRequest { user_agent: "é".repeat(600) + "x", ..ApiRequest::default() });
         clip(&mut what);
-        let What::Request(request) = what else { unreachable!() };
+        let JournalEvent::Request(request) = what else { unreachable!() };
         assert_eq!(request.user_agent, "é".repeat(512) + "…");
     }
 }

@@ -4,7 +4,7 @@ mod tests;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
-use recording::journal::{Entry, What};
+use recording::journal::{JournalEntry, JournalEvent};
 use storage::{Store, StoreError, journal};
 use tokio::{
     sync::{Mutex, oneshot},
@@ -119,7 +119,7 @@ impl Journal {
 
     /// Queues an entry; `user` is empty where nobody was authenticated. Waits while the queue is full, which is
     /// while the store fails or is slower than the requests. After [`Journal::close`] it only logs.
-    pub async fn note(&self, user: &str, what: What) {
+    pub async fn note(&self, user: &str, what: JournalEvent) {
         match self.push(user, what, None).await {
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "journal entry not taken"),
@@ -133,7 +133,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::NotStored`] after the settings' patience: the entry may still be stored later.
     /// [`JournalError::Closed`].
-    pub async fn note_durably(&self, user: &str, what: What) -> Result<(), JournalError> {
+    pub async fn note_durably(&self, user: &str, what: JournalEvent) -> Result<(), JournalError> {
         let (stored, waiting) = oneshot::channel();
         let patience = self.open.settings.patience;
         let done = async {
@@ -167,11 +167,11 @@ impl Journal {
     async fn push(
         &self,
         user: &str,
-        mut what: What,
+        mut what: JournalEvent,
         waiting: Option<oneshot::Sender<()>>,
     ) -> Result<Kept, JournalError> {
         clip(&mut what);
-        let mut entry = Entry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
+        let mut entry = JournalEntry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
         let write = |lines: &mut Vec<u8>| {
             entry.micros = Timestamp::now().as_microsecond();
             serde_json::to_writer(&mut *lines, &entry)?;
@@ -213,7 +213,7 @@ async fn unstored(store: &dyn Store, gateway: &str, mut left: Vec<Left>) -> Resu
 }
 
 /// Whether an object's entries begin with these lines.
-fn begins(object: &[Entry], lines: &[u8]) -> bool {
-    let entries = lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<Entry>);
+fn begins(object: &[JournalEntry], lines: &[u8]) -> bool {
+    let entries = lines.split_inclusive(|&byte| byte == b'\n').map(serde_json::from_slice::<JournalEntry>);
     entries.collect::<Result<Vec<_>, _>>().is_ok_and(|entries| object.starts_with(&entries))
 }

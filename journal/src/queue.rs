@@ -209,7 +209,7 @@ impl Queue {
 /// The time of the first of these entries; 0 where it is none.
 pub(crate) fn first_micros(lines: &[u8]) -> i64 {
     let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<recording::journal::Entry>(line).map_or(0, |entry| entry.micros)
+    serde_json::from_slice::<recording::journal::JournalEntry>(line).map_or(0, |entry| entry.micros)
 }
 
 /// Where an entry is beside the queue's memory.

@@ -3,7 +3,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use recording::journal::What;
+use recording::journal::JournalEvent;
 
 /// How many entries of each kind a process has taken.
 #[derive(Debug, Default)]
@@ -13,9 +13,9 @@ pub(crate) struct Tally(Mutex<BTreeMap<Kind, u64>>);
 type Kind = (&'static str, Option<&'static str>);
 
 impl Tally {
-    pub(crate) fn count(&self, what: &What) {
+    pub(crate) fn count(&self, what: &JournalEvent) {
         let outcome = match what {
-            What::SessionEnded { outcome, .. } => Some(outcome.name()),
+            JournalEvent::SessionEnded { outcome, .. } => Some(outcome.name()),
             _ => None,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((what.name(), outcome)).or_default() += 1;

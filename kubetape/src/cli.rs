@@ -404,7 +404,7 @@ Examples:
   kubetape import *.cast.zst --json | jq -r '.[] | select(.status == \"broken\") | .error'
 
 --json writes an array, one object a file: file, status (imported, already or broken), id, sha256, events, \
-duration_seconds, dropped_inputs, remarks, error.")]
+duration_seconds, dropped_inputs, annotations, error.")]
 pub struct Import {
     /// Files, and folders to go through
     #[arg(required = true, value_name = "FILE")]

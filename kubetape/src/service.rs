@@ -7,7 +7,7 @@ use gateway::{Gateway, TlsSettings};
 use journal::{Journal, JournalSettings};
 use player::Player;
 use recorder::Recorder;
-use recording::journal::What;
+use recording::journal::JournalEvent;
 use search::{Follower, Index};
 use storage::{Recordings, Store, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
@@ -95,10 +95,10 @@ impl Service {
         let leases = Leases::take(store.clone(), &config.gateway.name).await?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let changes = Changes::since_last_start(config, &policy)?;
-        let started = What::Started { version, config: changes.digest.clone() };
+        let started = JournalEvent::Started { version, config: changes.digest.clone() };
         journal.note_durably("", started).await.context("cannot write the journal")?;
         if let Some(changed) = changes.changed.clone().filter(|changed| !changed.is_empty()) {
-            let configured = What::Configured { changed };
+            let configured = JournalEvent::Configured { changed };
             journal.note_durably("", configured).await.context("cannot write the journal")?;
         }
         changes.keep()?;
@@ -167,7 +167,7 @@ impl Service {
         self.shutdown.cancel();
         while self.gateway.join_next().await.is_some() {}
         self.store_the_rest().await;
-        self.journal.note("", What::Stopped).await;
+        self.journal.note("", JournalEvent::Stopped).await;
         let stored = self.journal.close().await.context("cannot write the journal's end");
         self.late.cancel();
         while self.others.join_next().await.is_some() {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use journal::Journal;
 use recorder::{Recorder, Weather};
-use recording::{Outcome, RecordingId, journal::What};
+use recording::{Outcome, RecordingId, journal::JournalEvent};
 use spool::{Bound, SpoolError};
 
 /// How often the bounds are looked at.
@@ -38,7 +38,7 @@ pub async fn watch(recorder: Recorder, journal: Journal) {
 
 /// The entry that the process which recorded the session could not write any more. Whether it is written.
 pub async fn note_end(journal: &Journal, session: RecordingId, user: &str, outcome: &Outcome) -> bool {
-    let noted = journal.note_durably(user, What::SessionEnded { session, outcome: outcome.clone() }).await;
+    let noted = journal.note_durably(user, JournalEvent::SessionEnded { session, outcome: outcome.clone() }).await;
     if let Err(error) = &noted {
         tracing::warn!(%session, error = error as &dyn std::error::Error, "cannot journal a session's end");
     }
@@ -79,5 +79,5 @@ async fn note_bound(recorder: &Recorder, journal: &Journal, bound: &str, reached
     let gauge = recorder.spool().gauge();
     tracing::warn!(bound, reached, bytes = gauge.bytes, sessions = gauge.sessions, free = gauge.free, "spool");
     let (bytes, sessions) = (gauge.bytes, gauge.sessions as u64);
-    journal.note("", What::Spool { bound: bound.to_owned(), reached, bytes, sessions }).await;
+    journal.note("", JournalEvent::Spool { bound: bound.to_owned(), reached, bytes, sessions }).await;
 }

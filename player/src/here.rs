@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::{
     Player, PlayerError, off,
-    projector::{label, remark},
+    projector::{annotation, label},
     timeline::{MARKERS, Mark, Timeline},
 };
 
@@ -130,7 +130,7 @@ async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<SoFa
 fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {
     let marker = |event: recording::cast::Event| match event.code {
         Code::Marker => Some((event.micros, label(&event.data))),
-        Code::Gap => Some((event.micros, remark(&event.data))),
+        Code::Gap => Some((event.micros, annotation(&event.data))),
         Code::Output | Code::Stderr | Code::Bytes | Code::Resize | Code::Input | Code::Exit | Code::Port => None,
     };
     events(lines).flatten().filter_map(marker).collect()

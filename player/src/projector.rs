@@ -94,8 +94,8 @@ impl Projector {
                 (cols > 0 && rows > 0).then(|| Shown::Resize(TerminalSize::clamped(cols, rows)))
             }
             Code::Marker => Some(Shown::Marker(label(&event.data))),
-            // Not on the screen: the recorder's remarks are about the bytes around them, which are all there.
-            Code::Gap => Some(Shown::Marker(remark(&event.data))),
+            // Not on the screen: the recorder's annotations are about the bytes around them, which are all there.
+            Code::Gap => Some(Shown::Marker(annotation(&event.data))),
             Code::Port => {
                 let connection: PortConnection = serde_json::from_str(&event.data).ok()?;
                 Some(self.line(&port(&connection)))
@@ -164,8 +164,8 @@ pub(crate) fn label(text: &str) -> String {
     label
 }
 
-/// A remark of the recorder, among the markers.
-pub(crate) fn remark(text: &str) -> String {
+/// An annotation of the recorder, among the markers.
+pub(crate) fn annotation(text: &str) -> String {
     label(&format!("kubetape: {text}"))
 }
 

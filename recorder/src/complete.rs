@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, time::SystemTime};
 
-use recording::{Chunk, Key, Manifest, Outcome, RecordingId, cast::Session};
+use recording::{Chunk, Key, Manifest, Outcome, RecordingId, cast::SessionMetadata};
 use spool::Segment;
 use storage::{
     Objects, RecordingError, Recordings, Store, StoreError,
@@ -122,7 +122,7 @@ impl<'a, W: Witness> Completer<'a, W> {
         id: RecordingId,
         objects: &Objects,
         now: i64,
-    ) -> Result<Result<Session, LeftAlone>, RecordingError> {
+    ) -> Result<Result<SessionMetadata, LeftAlone>, RecordingError> {
         if let Some((number, _)) = objects.chunks.iter().find(|(_, size)| *size > LARGEST_OBJECT) {
             return Ok(Err(LeftAlone::TooLarge(*number)));
         }

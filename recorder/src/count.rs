@@ -1,8 +1,8 @@
 //! Whether lines have all that passed.
 
 use recording::{
-    Omission, Remark, StreamTotals,
-    cast::{Code, Event, Session, SessionKind, events, write_event},
+    Annotation, Omission, StreamTotals,
+    cast::{Code, Event, SessionKind, SessionMetadata, events, write_event},
     seconds,
 };
 
@@ -12,8 +12,8 @@ use crate::{
     tape::{STREAMS, stores_input},
 };
 
-/// Most remarks that are kept.
-const REMARKS: usize = 100;
+/// Most annotations that are kept.
+const ANNOTATIONS: usize = 100;
 
 /// What lines have of each stream, and what they say that they lack.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +26,9 @@ pub(crate) struct Count {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Stream {
-    /// Bytes in the lines, or named by a remark as omitted or missing.
+    /// Bytes in the lines, or named by an annotation as omitted or missing.
     told: u64,
-    /// A remark says that its end is missing, however long that was.
+    /// An annotation says that its end is missing, however long that was.
     open: bool,
 }
 
@@ -43,15 +43,17 @@ impl Count {
             self.of(code).told += bytes.len() as u64;
         }
         if event.code == Code::Gap {
-            self.remark(&event.data);
+            self.annotation(&event.data);
         }
     }
 
-    fn remark(&mut self, text: &str) {
-        match Remark::parse(text) {
-            Remark::Omitted(code) => self.of(code).told += Omission::parse(text).map_or(0, |omission| omission.bytes),
-            Remark::Missing(of) => {
-                if self.missing.len() < REMARKS {
+    fn annotation(&mut self, text: &str) {
+        match Annotation::parse(text) {
+            Annotation::Omitted(code) => {
+                self.of(code).told += Omission::parse(text).map_or(0, |omission| omission.bytes)
+            }
+            Annotation::Missing(of) => {
+                if self.missing.len() < ANNOTATIONS {
                     self.missing.push(text.to_owned());
                 }
                 let Some(code) = of else { return };
@@ -60,7 +62,7 @@ impl Count {
                     None => self.of(code).open = true,
                 }
             }
-            Remark::Omitting(_) | Remark::OmittedNothing(_) | Remark::Other => {}
+            Annotation::Omitting(_) | Annotation::OmittedNothing(_) | Annotation::Other => {}
         }
     }
 
@@ -70,7 +72,7 @@ impl Count {
     }
 
     /// A `g` line, at `micros`, for each stream of the session of which the lines do not have, nor name, all of `totals`.
-    pub(crate) fn lacking(&self, session: &Session, totals: &StreamTotals, micros: u64) -> Vec<u8> {
+    pub(crate) fn lacking(&self, session: &SessionMetadata, totals: &StreamTotals, micros: u64) -> Vec<u8> {
         let mut lines = Vec::new();
         for (code, stream) in STREAMS.into_iter().zip(self.streams) {
             let lacks = bytes_of(code, totals).saturating_sub(stream.told);
@@ -85,12 +87,12 @@ impl Count {
         lines
     }
 
-    /// The remarks about what is missing.
+    /// The annotations about what is missing.
     pub(crate) fn into_missing(self) -> Vec<String> {
         self.missing
     }
 }
 
-fn is_stored(session: &Session, code: Code) -> bool {
+fn is_stored(session: &SessionMetadata, code: Code) -> bool {
     session.kind != SessionKind::PortForward && (code != Code::Input || stores_input(session))
 }

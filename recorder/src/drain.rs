@@ -3,7 +3,7 @@ use std::{io, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use recording::{
     Chunk, Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId,
-    cast::{Header, Session, pieces},
+    cast::{Header, SessionMetadata, pieces},
 };
 use spool::{Fact, Facts, Mark, Segment, SpoolError};
 use storage::{
@@ -441,7 +441,7 @@ impl Drain {
     }
 
     /// Stores what is known beyond the segments of a session without an end, and what is known to be missing.
-    async fn put_rest(&mut self, session: &Session, mark: Mark) -> Result<(), Trouble> {
+    async fn put_rest(&mut self, session: &SessionMetadata, mark: Mark) -> Result<(), Trouble> {
         let (first, micros) = self.first_of_rest();
         let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
         let mut lines = blocking(move || rest(&spool, id, &facts, &mark, micros)).await?;

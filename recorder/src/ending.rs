@@ -31,7 +31,7 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The outcome, and a remark where it does not say all.
+    /// The outcome, and an annotation where it does not say all.
     ///
     /// | | exit code | Success | other Status | no Status |
     /// |---|---|---|---|---|
@@ -97,13 +97,13 @@ mod tests {
     #[test]
     fn an_upgrade_that_ended_in_a_failure_failed_to_start() {
         let failure = Status::Failure { message: "no such file".to_owned(), code: Some(500) };
-        let (outcome, remark) = exec(Some(&failure)).outcome(Ending::Closed(Side::Server));
+        let (outcome, annotation) = exec(Some(&failure)).outcome(Ending::Closed(Side::Server));
         assert_eq!(outcome, Outcome::FailedToStart { message: "no such file".to_owned() });
-        assert_eq!(remark, None);
+        assert_eq!(annotation, None);
         let after_output = Evidence { output: true, ..exec(Some(&failure)) };
-        let (outcome, remark) = after_output.outcome(Ending::Closed(Side::Server));
+        let (outcome, annotation) = after_output.outcome(Ending::Closed(Side::Server));
         assert_eq!(outcome, Outcome::Unknown);
-        assert_eq!(remark.as_deref(), Some("the server's last word was: no such file"));
+        assert_eq!(annotation.as_deref(), Some("the server's last word was: no such file"));
     }
 
     #[test]

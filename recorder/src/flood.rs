@@ -4,10 +4,10 @@
 //! ```text
 //!  │◀──── first ────▶│◀───────── omitted ─────────▶│◀─ last ─▶│
 //!  kept as it comes  │  passes through the ring    │ kept at the end
-//!                    └ remark, at once             └ remark with number and SHA-256
+//!                    └ annotation, at once             └ annotation with number and SHA-256
 //! ```
 //!
-//! The remark at the beginning is written when the first byte is held back. What passes through the ring goes to the spool as
+//! The annotation at the beginning is written when the first byte is held back. What passes through the ring goes to the spool as
 //! well, to files that replace each other: whoever finishes the recording of a process that died has the last part and what
 //! was omitted before it, and loses nothing of it.
 
@@ -201,11 +201,11 @@ impl Flood {
         })
     }
 
-    /// The stream is over: writes its last part, and what lies before it as a remark.
+    /// The stream is over: writes its last part, and what lies before it as an annotation.
     pub(crate) fn end(&mut self, timeline: &mut Timeline, micros: u64) -> Option<Omission> {
         let (_, from_byte) = self.since?;
         let omission = self.omission();
-        remark(timeline, self.code, micros, from_byte, omission.as_ref());
+        annotation(timeline, self.code, micros, from_byte, omission.as_ref());
         for (at, piece) in self.ring.drain(..) {
             timeline.data(at, self.code, &piece);
         }
@@ -217,7 +217,13 @@ impl Flood {
 }
 
 /// Writes what was omitted of a stream from `from_byte` on; it is followed by the stream's last part.
-pub(crate) fn remark(timeline: &mut Timeline, code: Code, micros: u64, from_byte: u64, omission: Option<&Omission>) {
+pub(crate) fn annotation(
+    timeline: &mut Timeline,
+    code: Code,
+    micros: u64,
+    from_byte: u64,
+    omission: Option<&Omission>,
+) {
     match omission {
         Some(omission) => timeline.event(omission.to_micros, Code::Gap, &omission.to_string()),
         None => {
@@ -233,7 +239,7 @@ const LEAST_FILE: usize = 256 << 10;
 /// Pieces below this are joined in the ring, with the time of the first.
 const SMALL: usize = 512;
 
-/// A stream as remarks name it.
+/// A stream as annotations name it.
 pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Output => "stdout",

@@ -3,7 +3,7 @@
 use access::{Credential, Impersonation, InputRecording, Principal, Target};
 use recording::{
     Direction, RecordingId,
-    cast::{Event, Session, SessionKind, events},
+    cast::{Event, SessionKind, SessionMetadata, events},
 };
 use wire::{Negotiated, Request, Side, Subresource};
 
@@ -99,14 +99,14 @@ fn streams(read: &[Event]) -> Vec<(recording::cast::Code, String)> {
     all
 }
 
-fn header(kind: SessionKind, request: &Request) -> Session {
+fn header(kind: SessionKind, request: &Request) -> SessionMetadata {
     let principal = Principal {
         name: "ada".to_owned(),
         groups: Vec::new(),
         credential: Credential::Token,
         credential_id: String::new(),
     };
-    Session {
+    SessionMetadata {
         id: RecordingId(uuid::Uuid::nil()),
         kind,
         started_micros: 0,

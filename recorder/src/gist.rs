@@ -1,6 +1,6 @@
 use recording::{
     Chunk, Command, CommandSource, Contents, Manifest, Omission, Outcome, RecordingId, StreamDigests, StreamTotals,
-    cast::{Code, Event, Session, events},
+    cast::{Code, Event, SessionMetadata, events},
     hex,
 };
 use sha2::Digest;
@@ -9,9 +9,9 @@ use storage::{RecordingError, Recordings};
 
 use crate::{digest::Digests, opened::argv_command, ports::Told, rest::bytes_of, tape::STREAMS};
 
-/// Most commands and remarks of a manifest, as for a session that ended.
+/// Most commands and annotations of a manifest, as for a session that ended.
 const COMMANDS: usize = 10_000;
-const REMARKS: usize = 100;
+const ANNOTATIONS: usize = 100;
 
 /// What a recording's lines say of it, for the manifest of one that nobody ended.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Gist {
     totals: StreamTotals,
     digests: Digests,
     commands: Vec<Command>,
-    remarks: Vec<String>,
+    annotations: Vec<String>,
     omitted: Vec<Omission>,
     ports: Told,
     exit: Option<i64>,
@@ -28,14 +28,14 @@ pub(crate) struct Gist {
 }
 
 impl Gist {
-    /// Reads the listed chunks. One that cannot be read is a remark.
+    /// Reads the listed chunks. One that cannot be read is an annotation.
     pub(crate) async fn of(recordings: &Recordings, id: RecordingId, chunks: &[Chunk]) -> Result<Self, RecordingError> {
         let mut gist = Self::default();
         for number in chunks.iter().map(|chunk| chunk.number).filter(|number| *number > 0) {
             match recordings.chunk(id, number).await {
                 Ok(lines) => events(&lines).flatten().for_each(|event| gist.event(&event)),
                 Err(error @ RecordingError::Store(_)) => return Err(error),
-                Err(error) => gist.remarks.push(error.to_string()),
+                Err(error) => gist.annotations.push(error.to_string()),
             }
         }
         Ok(gist)
@@ -60,21 +60,21 @@ impl Gist {
                 text: event.data.clone(),
                 typed: None,
             }),
-            Code::Gap => self.remark(&event.data),
+            Code::Gap => self.annotation(&event.data),
             Code::Port => serde_json::from_str(&event.data).into_iter().for_each(|told| self.ports.take(told)),
             Code::Exit => self.exit = event.data.parse().ok(),
             _ => {}
         }
     }
 
-    fn remark(&mut self, text: &str) {
+    fn annotation(&mut self, text: &str) {
         let omission = Omission::parse(text);
         // One of each stream, whoever wrote the lines.
         if self.omitted.len() < STREAMS.len() {
             self.omitted.extend(omission);
         }
-        if self.remarks.len() < REMARKS {
-            self.remarks.push(text.to_owned());
+        if self.annotations.len() < ANNOTATIONS {
+            self.annotations.push(text.to_owned());
         }
     }
 
@@ -97,7 +97,7 @@ impl Gist {
     }
 
     /// The manifest, without chunks.
-    pub(crate) fn manifest(self, session: Session, outcome: Outcome, transport: String) -> Manifest {
+    pub(crate) fn manifest(self, session: SessionMetadata, outcome: Outcome, transport: String) -> Manifest {
         let (width, height) = self.size.unwrap_or((80, 24));
         let commands = argv_command(&session).into_iter().chain(self.commands).collect();
         Manifest {
@@ -112,7 +112,7 @@ impl Gist {
             image: String::new(),
             chunks: Vec::new(),
             commands,
-            anomalies: self.remarks,
+            anomalies: self.annotations,
             transport,
             session,
         }

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Instant};
 
 use recording::{
     Command, CommandSource, Manifest, Outcome, RecordingId, StreamTotals,
-    cast::{Session, SessionKind},
+    cast::{SessionKind, SessionMetadata},
 };
 use spool::{self, Fact};
 
@@ -12,7 +12,7 @@ use crate::{RecordError, Recording, opening::quoted, recorder::Parts};
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]
 pub struct Opened {
     pub(crate) recorder: Arc<Parts>,
-    pub(crate) session: Session,
+    pub(crate) session: SessionMetadata,
     /// Zero of the recording's clock.
     pub(crate) start: Instant,
     pub(crate) spooled: spool::Session,
@@ -60,7 +60,7 @@ impl Opened {
 }
 
 /// What an exec request asked to run, as a command at time 0.
-pub(crate) fn argv_command(session: &Session) -> Option<Command> {
+pub(crate) fn argv_command(session: &SessionMetadata) -> Option<Command> {
     let exec = session.kind == SessionKind::Exec && !session.argv.is_empty();
     exec.then(|| Command { micros: 0, source: CommandSource::Argv, text: quoted(&session.argv), typed: None })
 }

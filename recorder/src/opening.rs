@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use recording::{
     RecordingId,
-    cast::{Header, Session, SessionKind},
+    cast::{Header, SessionKind, SessionMetadata},
 };
 
 /// What a request asked for, beyond what its permit says.
@@ -22,13 +22,19 @@ pub struct Opening {
     pub user_agent: String,
     /// `Kubectl-Command`, as the client claimed.
     pub kubectl_command: String,
-    /// `Kubectl-Session`, as the client claimed.
+    /// `Kubectl-SessionMetadata`, as the client claimed.
     pub kubectl_session: String,
 }
 
 impl Opening {
-    pub(crate) fn session(self, id: RecordingId, gateway: &str, permit: &access::Permit, now: SystemTime) -> Session {
-        Session {
+    pub(crate) fn session(
+        self,
+        id: RecordingId,
+        gateway: &str,
+        permit: &access::Permit,
+        now: SystemTime,
+    ) -> SessionMetadata {
+        SessionMetadata {
             id,
             kind: self.kind,
             started_micros: unix_micros(now),
@@ -52,7 +58,7 @@ impl Opening {
 
 /// The header: written before any size is known, so always 80x24. The first real size comes as an `r` event and
 /// stands in the manifest.
-pub(crate) fn header(session: &Session) -> Header {
+pub(crate) fn header(session: &SessionMetadata) -> Header {
     Header {
         version: 2,
         width: 80,
@@ -69,7 +75,7 @@ pub(crate) fn unix_micros(at: SystemTime) -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn title(session: &Session) -> String {
+fn title(session: &SessionMetadata) -> String {
     let target = &session.target;
     let mut title = format!("{}@{} {}/{}", session.principal.name, target.cluster, target.namespace, target.name);
     if !target.container.is_empty() {
@@ -99,9 +105,9 @@ pub(crate) mod tests {
     use super::*;
 
     /// An exec's.
-    pub(crate) fn session() -> Session {
+    pub(crate) fn session() -> SessionMetadata {
         let (name, credential_id) = ("ada".to_owned(), String::new());
-        Session {
+        SessionMetadata {
             id: RecordingId(uuid::Uuid::nil()),
             kind: SessionKind::Exec,
             started_micros: 0,

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recording::{Manifest, RecordingId, cast::Session};
+use recording::{Manifest, RecordingId, cast::SessionMetadata};
 use spool::Fact;
 use wire::{Negotiated, Request, Side};
 
@@ -22,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Dropped without [`Self::finish`], what it has is stored, and its manifest says `interrupted`, as for one whose gateway
 /// died.
 pub struct Recording {
-    session: Session,
+    session: SessionMetadata,
     settings: Arc<Settings>,
     shelf: Arc<Shelf>,
     image: OnceLock<String>,

@@ -4,7 +4,7 @@ use recording::{RecordingId, StreamTotals, cast::Code, seconds};
 use spool::{Facts, Held, Mark, Spool, SpoolError, boot_id};
 
 use crate::{
-    flood::{name, remark},
+    flood::{annotation, name},
     tape::STREAMS,
     timeline::Timeline,
 };
@@ -33,7 +33,7 @@ pub(crate) fn rest(
     Ok(timeline.lines().to_vec())
 }
 
-/// The end of a flood, as [`crate::flood::Flood::end`] would have written it; where bytes are missing, a remark says so.
+/// The end of a flood, as [`crate::flood::Flood::end`] would have written it; where bytes are missing, an annotation says so.
 fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &Held) {
     let missing = |timeline: &mut Timeline, micros, from: u64, to: u64| {
         let (bytes, stream) = (to - from, name(code));
@@ -46,7 +46,7 @@ fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &Hel
     };
     let mut expected =
         held.omission.as_ref().map_or(*from, |omission| omission.from_byte.saturating_add(omission.bytes));
-    remark(timeline, code, *first, expected, held.omission.as_ref());
+    annotation(timeline, code, *first, expected, held.omission.as_ref());
     for (micros, at, bytes) in &held.pieces {
         if *at > expected {
             missing(timeline, *micros, expected, *at);

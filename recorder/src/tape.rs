@@ -3,7 +3,7 @@
 use access::InputRecording;
 use recording::{
     Command, Contents, Direction, Omission, Outcome, StreamTotals,
-    cast::{Code, PortConnection, Session, SessionKind},
+    cast::{Code, PortConnection, SessionKind, SessionMetadata},
 };
 use sha2::Digest;
 use spool::{Holding, Mark};
@@ -25,7 +25,7 @@ use crate::{
 /// The streams that have lines.
 pub(crate) const STREAMS: [Code; 3] = [Code::Output, Code::Stderr, Code::Input];
 
-/// Most remarks that are made while a session goes on. What is said at its end has room behind them.
+/// Most annotations that are made while a session goes on. What is said at its end has room behind them.
 const ANOMALIES: usize = 98;
 
 const UNLISTED: &str =
@@ -82,7 +82,7 @@ struct Script {
 }
 
 impl Tape {
-    pub(crate) fn new(session: &Session, negotiated: &Negotiated, request: &Request, keep: Keep) -> Self {
+    pub(crate) fn new(session: &SessionMetadata, negotiated: &Negotiated, request: &Request, keep: Keep) -> Self {
         let keep = (!(session.tty && keep.terminals)).then_some(keep);
         let copies = session.kind == SessionKind::Exec && !session.tty;
         let script = Script {
@@ -318,7 +318,7 @@ impl Script {
         commands.sleep(&mut |text| timeline.event(micros, Code::Marker, text));
     }
 
-    /// A remark, for a reader of the lines and of the manifest.
+    /// An annotation, for a reader of the lines and of the manifest.
     fn note(&mut self, micros: u64, text: String) {
         if self.anomalies.len() < ANOMALIES {
             self.note_last(micros, text);
@@ -337,9 +337,9 @@ impl Script {
         let timeline = &mut self.timeline;
         let commands = self.commands.finish(&mut |text| timeline.event(micros, Code::Marker, text));
         self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
-        let (outcome, remark) = self.evidence().outcome(how);
-        if let Some(remark) = remark {
-            self.note_last(micros, remark);
+        let (outcome, annotation) = self.evidence().outcome(how);
+        if let Some(annotation) = annotation {
+            self.note_last(micros, annotation);
         }
         if commands.unlisted {
             self.note_last(micros, UNLISTED.to_owned());
@@ -397,7 +397,7 @@ impl Script {
 }
 
 /// Whether stdin has lines.
-pub(crate) fn stores_input(session: &Session) -> bool {
+pub(crate) fn stores_input(session: &SessionMetadata) -> bool {
     match session.input {
         InputRecording::Never => false,
         InputRecording::Piped => !session.tty,
@@ -453,12 +453,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_at_the_end_has_room_behind_all_other_remarks() {
+    fn what_is_said_at_the_end_has_room_behind_all_other_annotations() {
         let request = Request::parse(wire::Subresource::Exec, "command=sh&stdout=true").expect("a request");
         let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
         let session = crate::opening::tests::session();
         let mut tape = Tape::new(&session, &negotiated, &request, Keep::default());
-        (0..1_000).for_each(|micros| tape.script.note(micros, format!("remark {micros}")));
+        (0..1_000).for_each(|micros| tape.script.note(micros, format!("annotation {micros}")));
         let failure = Status::Failure { message: "no space".to_owned(), code: Some(500) };
         (tape.script.status, tape.script.totals.stdout) = (Some(failure), 1);
         let anomalies = tape.finish(1_000, Ending::Closed(Side::Server)).anomalies;

@@ -238,8 +238,8 @@ async fn chunks_that_were_exchanged_while_a_gateway_was_away_are_not_signed() {
 
 /// What the lines say is missing.
 fn missing(events: &[Event]) -> Vec<&str> {
-    let remarks = events.iter().filter(|event| event.code == Code::Gap && event.data.starts_with("missing: "));
-    remarks.map(|event| event.data.as_str()).collect()
+    let annotations = events.iter().filter(|event| event.code == Code::Gap && event.data.starts_with("missing: "));
+    annotations.map(|event| event.data.as_str()).collect()
 }
 
 /// The disk got the end of a session and not its last lines, as a power failure may leave it; and whoever says so dies as well,

@@ -97,12 +97,12 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
     /// What only Kubetape knows.
-    pub kubetape: Session,
+    pub kubetape: SessionMetadata,
 }
 
 /// What was asked for, by whom, of what: known before the upstream is dialled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub struct SessionMetadata {
     /// The recording's id (UUID v7).
     pub id: crate::RecordingId,
     /// `exec`, `attach` or `port_forward`.
@@ -137,7 +137,7 @@ pub struct Session {
     /// `Kubectl-Command`, as the client claimed.
     #[serde(default)]
     pub kubectl_command: String,
-    /// `Kubectl-Session`, as the client claimed; joins requests of one person only.
+    /// `Kubectl-SessionMetadata`, as the client claimed; joins requests of one person only.
     #[serde(default)]
     pub kubectl_session: String,
     /// The file it was imported from; none for a session that a gateway recorded. With it, everything else here is what
@@ -169,7 +169,7 @@ pub struct Imported {
     pub header: serde_json::Value,
 }
 
-impl Session {
+impl SessionMetadata {
     /// Whether stdin is in the recording: the policy's answer for this kind of session.
     pub fn stores_input(&self) -> bool {
         match self.input {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::remark::seconds;
+use crate::annotation::seconds;
 
 /// What a session's streams carried. All of it is absent from a manifest where there is nothing to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,9 +152,9 @@ impl fmt::Display for Omission {
 }
 
 impl Omission {
-    /// Reads what a `g` line says; none for any other remark.
-    pub fn parse(remark: &str) -> Option<Self> {
-        let words: Vec<&str> = remark.split(' ').collect();
+    /// Reads what a `g` line says; none for any other annotation.
+    pub fn parse(annotation: &str) -> Option<Self> {
+        let words: Vec<&str> = annotation.split(' ').collect();
         let [
             "omitted",
             bytes,
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_omission_is_read_from_its_remark_and_from_no_other() {
+    fn an_omission_is_read_from_its_annotation_and_from_no_other() {
         let omission = Omission {
             stream: "stdout".to_owned(),
             from_byte: 67_108_864,
@@ -217,10 +217,10 @@ mod tests {
             from_micros: 1_000_001,
             to_micros: 12_345_678,
         };
-        let remark = omission.to_string();
-        assert_eq!(Omission::parse(&remark), Some(omission));
-        for end in 0..remark.len() - 64 {
-            assert_eq!(Omission::parse(&remark[..end]), None, "{end}");
+        let annotation = omission.to_string();
+        assert_eq!(Omission::parse(&annotation), Some(omission));
+        for end in 0..annotation.len() - 64 {
+            assert_eq!(Omission::parse(&annotation[..end]), None, "{end}");
         }
         for other in ["omitted nothing of stdout from byte 3 on", "omitting stdout from byte 3 on, but for its end", ""]
         {

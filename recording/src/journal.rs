@@ -23,7 +23,7 @@ pub struct JournalHead {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Microseconds since 1970 UTC.
     pub micros: i64,
     /// The gateway or web process that saw it.
@@ -33,13 +33,13 @@ pub struct Entry {
     pub user: String,
     /// What.
     #[serde(flatten)]
-    pub what: What,
+    pub what: JournalEvent,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum What {
+pub enum JournalEvent {
     /// A process started.
     Started {
         /// Its version.
@@ -63,14 +63,14 @@ pub enum What {
         method: String,
     },
     /// A request was refused by the gateway.
-    Refused(Request),
+    Refused(ApiRequest),
     /// A session was permitted and its recording opened.
     SessionOpened {
         /// The recording.
         session: RecordingId,
         /// The request that opened it.
         #[serde(flatten)]
-        request: Request,
+        request: ApiRequest,
     },
     /// A session ended.
     SessionEnded {
@@ -80,7 +80,7 @@ pub enum What {
         #[serde(flatten)]
         outcome: crate::Outcome,
     },
-    /// Somebody ended a session from outside; the entry's `user` is who. Its end comes as [`What::SessionEnded`].
+    /// Somebody ended a session from outside; the entry's `user` is who. Its end comes as [`JournalEvent::SessionEnded`].
     Terminated {
         /// The recording.
         session: RecordingId,
@@ -93,7 +93,7 @@ pub enum What {
         session: RecordingId,
         /// Where.
         #[serde(flatten)]
-        of: Joined,
+        of: RequestContext,
         /// Which files.
         #[serde(flatten)]
         copied: crate::Copied,
@@ -104,7 +104,7 @@ pub enum What {
         session: RecordingId,
         /// Where.
         #[serde(flatten)]
-        of: Joined,
+        of: RequestContext,
         /// Connections and bytes by port; empty where there was none.
         ports: Vec<crate::ForwardedPort>,
     },
@@ -120,7 +120,7 @@ pub enum What {
         sessions: u64,
     },
     /// Any other API request.
-    Request(Request),
+    Request(ApiRequest),
     /// Somebody opened a recording or exported it, in the web or by the program.
     Viewed {
         /// The recording.
@@ -139,7 +139,7 @@ pub enum What {
     },
 }
 
-impl What {
+impl JournalEvent {
     /// The event's name, as the entry has it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -164,20 +164,20 @@ impl What {
 /// What joins an entry to the requests of one kubectl run. `kubectl_session` is the client's claim: it joins entries of one
 /// person (`user`) only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joined {
+pub struct RequestContext {
     /// What the session was aimed at.
     pub target: access::Target,
     /// `Kubectl-Command`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_command: String,
-    /// `Kubectl-Session`, as the client claimed.
+    /// `Kubectl-SessionMetadata`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_session: String,
 }
 
 /// An API request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct ApiRequest {
     /// What it was aimed at.
     pub target: access::Target,
     /// Kubernetes verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`;
@@ -191,7 +191,7 @@ pub struct Request {
     /// `Kubectl-Command`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_command: String,
-    /// `Kubectl-Session`, as the client claimed.
+    /// `Kubectl-SessionMetadata`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_session: String,
     /// `User-Agent`, as the client claimed.
@@ -206,7 +206,7 @@ pub struct Request {
     pub options: BTreeMap<String, String>,
 }
 
-/// Query parameters that are kept as [`Request::options`], by their own names. Beside them: `accept`, `table` or
+/// Query parameters that are kept as [`ApiRequest::options`], by their own names. Beside them: `accept`, `table` or
 /// `object` where a read asks for one; `patch`, the kind of patch (`apply`, `json`, `merge`, `strategic`); `as`, whom
 /// the client asked to be.
 pub const OPTIONS: [&str; 15] = [

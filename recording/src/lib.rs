@@ -3,6 +3,7 @@
 //! `docs/format.md` describes what is written here, precisely enough for a second reader.
 //! Bytes, times and ids come in as arguments; `storage` puts the results into stores and compresses them.
 
+mod annotation;
 pub mod cast;
 mod contents;
 mod hex;
@@ -10,12 +11,11 @@ pub mod journal;
 mod key;
 mod key_id;
 mod manifest;
-mod remark;
 
+pub use annotation::{Annotation, seconds};
 pub use contents::{Contents, Copied, CopiedFile, Direction, FileKind, ForwardedPort, Omission, StreamDigests};
 pub use hex::{hex, unhex};
 pub use journal::JournalHead;
 pub use key::{Key, RecordingId};
 pub use key_id::{KeyId, NotAKeyId};
 pub use manifest::{Chunk, Command, CommandSource, Evidence, LARGEST_MANIFEST, Manifest, Outcome, StreamTotals, Typed};
-pub use remark::{Remark, seconds};

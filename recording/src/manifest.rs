@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Contents, cast::Session};
+use crate::{Contents, cast::SessionMetadata};
 
 /// Largest object that is read as a manifest: the longest list of commands and the chunks of a month stay below.
 pub const LARGEST_MANIFEST: u64 = 128 << 20;
@@ -150,7 +150,7 @@ pub struct Manifest {
     /// Always 1.
     pub format: u32,
     /// What the header said.
-    pub session: Session,
+    pub session: SessionMetadata,
     /// End, microseconds since 1970 UTC.
     pub ended_micros: i64,
     /// Length of the recording in microseconds.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, hash_map::Entry as Slot};
 
 use recording::{
     Key, RecordingId,
-    journal::{Entry, Request, What},
+    journal::{ApiRequest, JournalEntry, JournalEvent},
 };
 
 use crate::{document, line::Line, mask::Masks, run::is_of_interest};
@@ -24,7 +24,7 @@ pub(crate) enum Task {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Part {
     pub(crate) user: String,
-    pub(crate) request: Request,
+    pub(crate) request: ApiRequest,
     /// Microseconds since 1970.
     pub(crate) micros: i64,
     /// The recording that it opened.
@@ -33,17 +33,17 @@ pub(crate) struct Part {
 
 /// The tasks of one object's entries, in order. Requests of no run that are alike in all but their time (a client
 /// that polls) are one document, which says how often.
-pub(crate) fn tasks(key: &Key, entries: Vec<Entry>, masks: &Masks) -> Vec<Task> {
+pub(crate) fn tasks(key: &Key, entries: Vec<JournalEntry>, masks: &Masks) -> Vec<Task> {
     let mut tasks = Vec::new();
     let mut singles: HashMap<(String, String, String, String), document::Request> = HashMap::new();
     for (at, entry) in entries.into_iter().enumerate() {
         let (request, session) = match entry.what {
-            What::Request(request) | What::Refused(request) => (request, None),
-            What::SessionOpened { session, request } => {
+            JournalEvent::Request(request) | JournalEvent::Refused(request) => (request, None),
+            JournalEvent::SessionOpened { session, request } => {
                 tasks.push(Task::Look(session));
                 (request, Some(session))
             }
-            What::SessionEnded { session, .. } | What::Imported { session, .. } => {
+            JournalEvent::SessionEnded { session, .. } | JournalEvent::Imported { session, .. } => {
                 tasks.push(Task::Look(session));
                 continue;
             }
@@ -72,7 +72,7 @@ pub(crate) fn tasks(key: &Key, entries: Vec<Entry>, masks: &Masks) -> Vec<Task> 
 fn single(
     key: String,
     user: String,
-    request: &Request,
+    request: &ApiRequest,
     micros: i64,
     session: Option<RecordingId>,
     masks: &Masks,

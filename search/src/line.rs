@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt::Write};
 
-use recording::journal::Request;
+use recording::journal::ApiRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::{mask::Masks, rebuilt::rebuilt};
@@ -18,7 +18,7 @@ pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) container: String,
-    /// What the journal kept of query and headers: see [`Request::options`].
+    /// What the journal kept of query and headers: see [`ApiRequest::options`].
     pub(crate) options: BTreeMap<String, String>,
     pub(crate) code: u16,
     /// Why it was refused, where it was.
@@ -26,7 +26,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(request: &Request, micros: i64, masks: &Masks) -> Self {
+    pub(crate) fn new(request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
         let target = &request.target;
         let options = request.options.iter().map(|(name, value)| (name.clone(), masks.masked(value)));
         Self {

@@ -2,7 +2,7 @@
 
 use recording::{
     CommandSource, Manifest,
-    cast::{Code, Event, Session},
+    cast::{Code, Event, SessionMetadata},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ const MOST_COMMANDS: usize = 50_000;
 const LONGEST_COMMAND: usize = 16 * 1024;
 
 /// What the header says of a session, and the manifest where there is one, without secrets.
-pub(crate) fn row(session: &Session, manifest: Option<&Manifest>, masks: &Masks) -> SessionRow {
+pub(crate) fn row(session: &SessionMetadata, manifest: Option<&Manifest>, masks: &Masks) -> SessionRow {
     let mut row = SessionRow::new(session, manifest);
     if let Some(message) = row.message_mut() {
         *message = masks.masked_message(message, &session.argv);
@@ -45,7 +45,7 @@ pub(crate) fn finished(manifest: &Manifest, masks: &Masks) -> Vec<Stored> {
 }
 
 /// The documents of a session that began: itself and its argv.
-pub(crate) fn begun(session: &Session, masks: &Masks) -> Vec<Stored> {
+pub(crate) fn begun(session: &SessionMetadata, masks: &Masks) -> Vec<Stored> {
     let row = row(session, None, masks);
     let argv = argv(&row);
     let mut documents = vec![Stored::session(&row)];

@@ -74,7 +74,7 @@ impl SessionRow {
     }
 
     /// What the header says, and the manifest where there is one.
-    pub(crate) fn new(session: &cast::Session, manifest: Option<&Manifest>) -> Self {
+    pub(crate) fn new(session: &cast::SessionMetadata, manifest: Option<&Manifest>) -> Self {
         let target = &session.target;
         Self {
             id: session.id,

@@ -3,7 +3,7 @@
 //! kubectl (from 1.22 on) sends `Kubectl-Session`, a UUID of the run, and `Kubectl-Command` with every request. Both
 //! are the client's claim: a run is of one person on one cluster, whatever UUID another person sends.
 
-use recording::{RecordingId, journal::Request};
+use recording::{RecordingId, journal::ApiRequest};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::line::Line;
@@ -33,7 +33,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// A run of which nothing is known but whose it is.
-    pub(crate) fn new(user: &str, request: &Request, micros: i64, masks: &Masks) -> Self {
+    pub(crate) fn new(user: &str, request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
         Self {
             user: user.to_owned(),
             cluster: request.target.cluster.clone(),
@@ -53,7 +53,13 @@ impl Run {
     }
 
     /// Takes in a request. Says whether anything is different now.
-    pub(crate) fn add(&mut self, request: &Request, micros: i64, session: Option<RecordingId>, masks: &Masks) -> bool {
+    pub(crate) fn add(
+        &mut self,
+        request: &ApiRequest,
+        micros: i64,
+        session: Option<RecordingId>,
+        masks: &Masks,
+    ) -> bool {
         let mut changed = false;
         if micros < self.micros {
             self.micros = micros;
@@ -111,7 +117,7 @@ impl Run {
 }
 
 /// Whether a request is more than discovery: those of resources are, and those that were refused.
-pub(crate) fn is_of_interest(request: &Request) -> bool {
+pub(crate) fn is_of_interest(request: &ApiRequest) -> bool {
     !request.target.resource.is_empty() || !request.reason.is_empty()
 }
 
@@ -119,9 +125,9 @@ pub(crate) fn is_of_interest(request: &Request) -> bool {
 mod tests {
     use super::*;
 
-    fn request(verb: &str, resource: &str, name: &str, code: u16) -> Request {
+    fn request(verb: &str, resource: &str, name: &str, code: u16) -> ApiRequest {
         let (verb, kubectl_command) = (verb.to_owned(), "kubectl apply".to_owned());
-        let mut request = Request { verb, code, kubectl_command, ..Request::default() };
+        let mut request = ApiRequest { verb, code, kubectl_command, ..ApiRequest::default() };
         request.kubectl_session = "u-1".to_owned();
         request.target.cluster = "prod".to_owned();
         request.target.namespace = "default".to_owned();
@@ -144,7 +150,7 @@ mod tests {
 
     #[test]
     fn discovery_is_left_out() {
-        let discovery = Request { verb: "get".to_owned(), code: 200, ..Request::default() };
+        let discovery = ApiRequest { verb: "get".to_owned(), code: 200, ..ApiRequest::default() };
         let masks = Masks::default();
         let mut run = Run::new("ada", &discovery, 10, &masks);
         assert!(!run.add(&discovery, 10, None, &masks));

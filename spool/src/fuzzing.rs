@@ -27,7 +27,7 @@ pub fn spool(input: &[u8]) {
     }
     let [segment, marks] = &files;
     let read = segment_of(segment).forwarded(None);
-    // A remark for each damaged place, and no line twice.
+    // An annotation for each damaged place, and no line twice.
     assert!(read.lines.len() <= segment.len() + read.damaged * 200);
     assert_eq!(read.torn, 0);
     assert!(segment_of(segment).unforwarded().torn <= segment.len() as u64);

@@ -121,7 +121,7 @@ impl Found {
         self.segment
     }
 
-    /// Takes lines, with a remark before them where something is missing since then.
+    /// Takes lines, with an annotation before them where something is missing since then.
     fn take(&mut self, lines: &[u8], missing: &mut Option<u64>) {
         if let Some(from) = missing.take() {
             let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(from);
@@ -250,10 +250,10 @@ mod tests {
     fn damage_before_an_append_that_never_ended_is_told() {
         let bytes = [ended(), vec![0xff; 20], begun()].concat();
         let segment = segment_of(&bytes).unforwarded();
-        assert_eq!(segment.torn, LINE.len() as u64, "bytes of the file, and none of the remark's");
+        assert_eq!(segment.torn, LINE.len() as u64, "bytes of the file, and none of the annotation's");
         assert_eq!(segment.damaged, 1);
-        let remark = "[1.000000, \"g\", \"missing: what was said from 1.000000 s to 1.000000 s was damaged on the gateway's disk\"]\n";
-        assert_eq!(String::from_utf8(segment.lines).unwrap(), String::from_utf8(LINE.to_vec()).unwrap() + remark);
+        let annotation = "[1.000000, \"g\", \"missing: what was said from 1.000000 s to 1.000000 s was damaged on the gateway's disk\"]\n";
+        assert_eq!(String::from_utf8(segment.lines).unwrap(), String::from_utf8(LINE.to_vec()).unwrap() + annotation);
     }
 
     #[test]

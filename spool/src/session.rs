@@ -19,7 +19,7 @@ use recording::{RecordingId, cast::pieces};
 /// A mark that says nothing new but the time is not written more often than this.
 const TIME_ALONE: u64 = 1_000_000;
 /// A segment does not grow beyond so many bytes of lines, even within one append: the chunk of it must stay below what a reader
-/// unpacks ([`crate::chunk::MAX_UNCOMPRESSED`]), remarks about damage included.
+/// unpacks ([`crate::chunk::MAX_UNCOMPRESSED`]), annotations about damage included.
 const LARGEST: u64 = 32 << 20;
 
 /// The writer of one session. There is one; dropped without [`Self::end`] the session looks like one whose process died.

@@ -20,7 +20,7 @@ pub enum Stream {
     Stderr,
     /// The alternate screen of a full-screen program, such as `vim` or `less`.
     FullScreen,
-    /// A remark: how many lines were left out, and because of which bound.
+    /// An annotation: how many lines were left out, and because of which bound.
     LeftOut,
 }
 

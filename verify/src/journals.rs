@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use recording::JournalHead;
-use recording::{Key, RecordingId, journal::What};
+use recording::{Key, RecordingId, journal::JournalEvent};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
@@ -75,11 +75,11 @@ impl Sessions {
         }
     }
 
-    fn hear(&mut self, journal: &Arc<str>, what: &What, micros: i64) {
+    fn hear(&mut self, journal: &Arc<str>, what: &JournalEvent, micros: i64) {
         let (id, teller, ended) = match what {
-            What::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
-            What::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
-            What::Imported { session, .. } => (*session, IMPORT.into(), true),
+            JournalEvent::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
+            JournalEvent::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
+            JournalEvent::Imported { session, .. } => (*session, IMPORT.into(), true),
             _ => return,
         };
         let session = self.0.entry(id).or_default();
@@ -275,7 +275,7 @@ impl Chain {
         // What cannot be read has been told of by its seal or its lack of one.
         let Ok(entries) = journal::decode(key, object) else { return };
         report.journal_entries += entries.len() as u64;
-        self.stopped = entries.last().is_some_and(|entry| entry.what == What::Stopped);
+        self.stopped = entries.last().is_some_and(|entry| entry.what == JournalEvent::Stopped);
         for entry in entries {
             sessions.hear(&self.gateway, &entry.what, entry.micros);
         }

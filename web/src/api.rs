@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 use player::{Found, Segment, SegmentIndex};
-use recording::{CommandSource, Manifest, cast::Session};
+use recording::{CommandSource, Manifest, cast::SessionMetadata};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ async fn sessions(State(shared): State<Shared>, Query(filters): Query<Filters>) 
 
 #[derive(Serialize)]
 struct OneSession {
-    session: Session,
+    session: SessionMetadata,
     /// None while no end is recorded.
     manifest: Option<Manifest>,
 }

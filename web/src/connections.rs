@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use recording::cast::{self, Code, PortConnection, PortState, Session, SessionKind};
+use recording::cast::{self, Code, PortConnection, PortState, SessionKind, SessionMetadata};
 use storage::recordings::Piece;
 
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
 }
 
 /// The connections of a port-forward by number; none of another session.
-pub(crate) async fn of(state: &State, session: &Session) -> Result<Vec<Connection>, Failure> {
+pub(crate) async fn of(state: &State, session: &SessionMetadata) -> Result<Vec<Connection>, Failure> {
     let mut known = BTreeMap::new();
     if session.kind != SessionKind::PortForward {
         return Ok(Vec::new());

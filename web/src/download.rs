@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 use player::{Format, PlayerError, StreamName};
-use recording::cast::Session;
+use recording::cast::SessionMetadata;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
@@ -114,7 +114,7 @@ fn body(first: Vec<u8>, rest: DuplexStream, export: JoinHandle<Result<(), Player
 }
 
 /// Never shown by a browser, whatever is in it.
-fn attachment(session: &Session, format: Format, body: Body) -> Response {
+fn attachment(session: &SessionMetadata, format: Format, body: Body) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     let kind = match format {
@@ -131,7 +131,7 @@ fn attachment(session: &Session, format: Format, body: Body) -> Response {
 }
 
 /// Pod and id, of plain characters only: the pod's name comes from a client.
-fn file_name(session: &Session, format: Format) -> String {
+fn file_name(session: &SessionMetadata, format: Format) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let pod: String = session.target.name.chars().take(60).map(plain).collect();
     let ending = match format {

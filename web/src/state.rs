@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use journal::Journal;
 use player::{Player, PlayerError};
-use recording::{Outcome, RecordingId, journal::What};
+use recording::{Outcome, RecordingId, journal::JournalEvent};
 use search::{Index, QueryError, SearchError};
 use storage::{RecordingError, Recordings, Store};
 use tokio::sync::Semaphore;
@@ -190,7 +190,7 @@ impl State {
     }
 
     async fn seen(&self, login: &Login, session: RecordingId, how: &str) -> Result<(), Failure> {
-        let what = What::Viewed { session, how: how.to_owned() };
+        let what = JournalEvent::Viewed { session, how: how.to_owned() };
         self.journal.note_durably(&login.user, what).await.map_err(Failure::unjournalled)
     }
 }

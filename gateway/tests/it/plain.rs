@@ -1,6 +1,6 @@
 //! Requests that are no upgrades.
 
-use recording::journal::What;
+use recording::journal::JournalEvent;
 
 use crate::world::World;
 
@@ -29,7 +29,7 @@ async fn a_request_leaves_with_the_gateways_credential_and_is_journalled() {
     assert!(answer.head.contains("warning: 299") && !answer.head.contains("keep-alive"), "{}", answer.head);
     let stored = world.stop().await;
     let [entry] = stored.journal.as_slice() else { panic!("{:?}", stored.journal) };
-    let What::Request(request) = &entry.what else { panic!("{entry:?}") };
+    let JournalEvent::Request(request) = &entry.what else { panic!("{entry:?}") };
     assert_eq!((entry.user.as_str(), request.verb.as_str(), request.code), ("jane", "list", 200));
     assert_eq!((request.target.resource.as_str(), request.target.namespace.as_str()), ("pods", "default"));
     assert_eq!((request.kubectl_command.as_str(), request.kubectl_session.as_str()), ("kubectl get", "s-1"));
@@ -52,8 +52,8 @@ async fn reads_that_were_answered_are_left_out_of_the_journal_where_a_rule_says_
         client.answer().await;
     }
     let stored = world.stop().await;
-    let noted = |entry: &recording::journal::Entry| match &entry.what {
-        What::Request(request) => (request.verb.clone(), request.code),
+    let noted = |entry: &recording::journal::JournalEntry| match &entry.what {
+        JournalEvent::Request(request) => (request.verb.clone(), request.code),
         other => panic!("{other:?}"),
     };
     let noted: Vec<_> = stored.journal.iter().map(noted).collect();
@@ -132,7 +132,7 @@ async fn who_asks_and_hangs_up_is_journalled() {
     upstream.read_to_end().await;
     let stored = world.stop().await;
     let [entry] = stored.journal.as_slice() else { panic!("{:?}", stored.journal) };
-    let What::Request(request) = &entry.what else { panic!("{entry:?}") };
+    let JournalEvent::Request(request) = &entry.what else { panic!("{entry:?}") };
     assert_eq!((entry.user.as_str(), request.verb.as_str(), request.code), ("jane", "delete", 499));
     assert_eq!((request.target.name.as_str(), request.reason.contains("client went")), ("web", true));
 }

@@ -1,7 +1,7 @@
 //! Bytes after the 101.
 
 use gateway::Reason;
-use recording::{Outcome, journal::What};
+use recording::{Outcome, journal::JournalEvent};
 
 use crate::{
     upgrades::{EXEC, SWITCHED, SWITCHED_SPDY, session, spdy, websocket},
@@ -148,7 +148,7 @@ async fn the_gateway_ends_a_session_visibly_at_a_frame_border() {
     let (reason, by) = ("session ended by an administrator: locked out".to_owned(), "ann".to_owned());
     assert_eq!(stored.only().outcome, Outcome::EndedByGateway { reason, by });
     let ended: Vec<_> = stored.journal.iter().filter(|entry| entry.user == "ann").map(|entry| &entry.what).collect();
-    assert_eq!(ended, [&What::Terminated { session: id, reason: "locked out".to_owned() }]);
+    assert_eq!(ended, [&JournalEvent::Terminated { session: id, reason: "locked out".to_owned() }]);
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn ended_for(mut client: crate::client::Client, world: World, what: &str) 
     let outcome = Outcome::EndedByGateway { reason, by: String::new() };
     assert_eq!(stored.only().outcome, outcome);
     assert_eq!(stored.only().anomalies, [format!("anomaly: {what}")]);
-    let ended = What::SessionEnded { session: stored.only().session.id, outcome };
+    let ended = JournalEvent::SessionEnded { session: stored.only().session.id, outcome };
     assert!(stored.journal.iter().any(|entry| entry.user == "jane" && entry.what == ended), "{:?}", stored.journal);
 }
 
@@ -308,7 +308,9 @@ async fn a_client_that_goes_before_the_101_on_a_connection_that_was_used_leaves_
     upstream.read_to_end().await;
     let stored = world.stop().await;
     assert_eq!(stored.only().outcome, recording::Outcome::ClientGone);
-    assert!(stored.journal.iter().any(|entry| matches!(entry.what, recording::journal::What::SessionEnded { .. })));
+    assert!(
+        stored.journal.iter().any(|entry| matches!(entry.what, recording::journal::JournalEvent::SessionEnded { .. }))
+    );
 }
 
 /// The bound on connections without a request has passed: it closed one that came later than the session.

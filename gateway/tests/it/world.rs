@@ -11,7 +11,7 @@ use identity::{Authority, Tokens};
 use recording::{
     Key, Manifest, RecordingId,
     cast::Code,
-    journal::{Entry, What},
+    journal::{JournalEntry, JournalEvent},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use storage::{Recordings, Store};
@@ -138,7 +138,7 @@ impl World {
 pub struct Stored {
     pub manifests: Vec<Manifest>,
     pub headers: Vec<recording::cast::Header>,
-    pub journal: Vec<Entry>,
+    pub journal: Vec<JournalEntry>,
     /// What was printed, and then what was typed.
     pub text: String,
 }
@@ -162,7 +162,7 @@ impl Stored {
             let bytes = store.read(&entry.key).await.unwrap();
             let lines = storage::chunk::decompress(&bytes, 64 << 20).unwrap();
             let lines = String::from_utf8(lines).unwrap();
-            journal.extend(lines.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap()));
+            journal.extend(lines.lines().map(|line| serde_json::from_str::<JournalEntry>(line).unwrap()));
         }
         // A stream may be cut into events anywhere, wherever a busy machine made a pause.
         let text = [Code::Output, Code::Input].map(|code| stream(&lines, code)).join("\n");
@@ -175,18 +175,18 @@ impl Stored {
         &self.manifests[0]
     }
 
-    pub fn refusals(&self) -> Vec<&recording::journal::Request> {
+    pub fn refusals(&self) -> Vec<&recording::journal::ApiRequest> {
         self.journal.iter().filter_map(refused).collect()
     }
 
     /// Those of one person; of nobody, where the name is empty.
-    pub fn refusals_of(&self, user: &str) -> Vec<&recording::journal::Request> {
+    pub fn refusals_of(&self, user: &str) -> Vec<&recording::journal::ApiRequest> {
         self.journal.iter().filter(|entry| entry.user == user).filter_map(refused).collect()
     }
 }
 
-fn refused(entry: &Entry) -> Option<&recording::journal::Request> {
-    if let What::Refused(request) = &entry.what { Some(request) } else { None }
+fn refused(entry: &JournalEntry) -> Option<&recording::journal::ApiRequest> {
+    if let JournalEvent::Refused(request) = &entry.what { Some(request) } else { None }
 }
 
 fn stream(lines: &[u8], code: Code) -> String {

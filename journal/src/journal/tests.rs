@@ -35,7 +35,7 @@ impl Machine {
         Journal::open(store.clone(), "gw", settings).await.unwrap()
     }
 
-    /// What is in the spool now is there after `kill -9`, whatever is stored meanwhile.
+    /// JournalEvent is in the spool now is there after `kill -9`, whatever is stored meanwhile.
     fn killed(&self, spool: &str) {
         let copy = self.path("killed");
         fs::create_dir_all(&copy).unwrap();
@@ -59,8 +59,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect()
 }
 
-fn numbered(number: usize) -> What {
-    What::Login { ok: true, method: number.to_string() }
+fn numbered(number: usize) -> JournalEvent {
+    JournalEvent::Login { ok: true, method: number.to_string() }
 }
 
 /// The numbers in each object, in order.
@@ -69,8 +69,8 @@ async fn stored(store: &Arc<Memory>) -> Vec<Vec<usize>> {
     let mut objects = Vec::new();
     for object in reader.list("gw", None, 1000).await.unwrap() {
         let entries = reader.read(&object).await.unwrap();
-        let number = |entry: &Entry| match &entry.what {
-            What::Login { method, .. } => method.parse().unwrap(),
+        let number = |entry: &JournalEntry| match &entry.what {
+            JournalEvent::Login { method, .. } => method.parse().unwrap(),
             other => panic!("{other:?}"),
         };
         objects.push(entries.iter().map(number).collect());

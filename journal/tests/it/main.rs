@@ -9,7 +9,7 @@ use gate::{Gate, Trouble};
 use journal::{Journal, JournalError, JournalSettings};
 use recording::{
     Key,
-    journal::{Entry, What},
+    journal::{JournalEntry, JournalEvent},
 };
 use storage::{Store, journal::JournalReader};
 
@@ -26,17 +26,17 @@ async fn open(store: &Arc<Gate>, settings: JournalSettings) -> Journal {
     Journal::open(store.clone(), "gw-1", settings).await.unwrap()
 }
 
-fn numbered(n: usize) -> What {
-    What::Login { ok: true, method: n.to_string() }
+fn numbered(n: usize) -> JournalEvent {
+    JournalEvent::Login { ok: true, method: n.to_string() }
 }
 
-fn number(entry: &Entry) -> usize {
-    let What::Login { method, .. } = &entry.what else { panic!("{entry:?}") };
+fn number(entry: &JournalEntry) -> usize {
+    let JournalEvent::Login { method, .. } = &entry.what else { panic!("{entry:?}") };
     method.parse().unwrap()
 }
 
 /// The entries of each object, in order.
-async fn objects(store: &Arc<Gate>) -> Vec<Vec<Entry>> {
+async fn objects(store: &Arc<Gate>) -> Vec<Vec<JournalEntry>> {
     let reader = JournalReader::new(store.clone());
     let mut objects = Vec::new();
     for object in reader.list("gw-1", None, 1000).await.unwrap() {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use recording::{Key, RecordingId, journal::What};
+use recording::{Key, RecordingId, journal::JournalEvent};
 use storage::{Store, journal::JournalReader};
 
 use super::verify::BUNDLE;
@@ -117,21 +117,21 @@ async fn journal(store: &Arc<dyn Store>, id: RecordingId) -> Result<Vec<Key>> {
     Ok(found)
 }
 
-fn speaks_of(what: &What, id: RecordingId) -> bool {
+fn speaks_of(what: &JournalEvent, id: RecordingId) -> bool {
     match what {
-        What::SessionOpened { session, .. }
-        | What::SessionEnded { session, .. }
-        | What::Terminated { session, .. }
-        | What::Copied { session, .. }
-        | What::Forwarded { session, .. }
-        | What::Viewed { session, .. }
-        | What::Imported { session, .. } => *session == id,
+        JournalEvent::SessionOpened { session, .. }
+        | JournalEvent::SessionEnded { session, .. }
+        | JournalEvent::Terminated { session, .. }
+        | JournalEvent::Copied { session, .. }
+        | JournalEvent::Forwarded { session, .. }
+        | JournalEvent::Viewed { session, .. }
+        | JournalEvent::Imported { session, .. } => *session == id,
         _ => false,
     }
 }
 
-fn ends(what: &What, id: RecordingId) -> bool {
-    matches!(what, What::SessionEnded { session, .. } | What::Imported { session, .. } if *session == id)
+fn ends(what: &JournalEvent, id: RecordingId) -> bool {
+    matches!(what, JournalEvent::SessionEnded { session, .. } | JournalEvent::Imported { session, .. } if *session == id)
 }
 
 /// For its owner's eyes, as recordings are.

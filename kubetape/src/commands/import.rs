@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use import::{Claims, Done, ImportError, Importer, Limits};
 use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
-use recording::journal::What;
+use recording::journal::JournalEvent;
 use serde::Serialize;
 use storage::Recordings;
 
@@ -72,7 +72,7 @@ async fn note(journal: &Journal, claims: &Claims, file: &Path, done: &Done) -> R
         return Ok(());
     }
     let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let what = What::Imported { session: done.id, file, sha256: done.sha256.clone() };
+    let what = JournalEvent::Imported { session: done.id, file, sha256: done.sha256.clone() };
     journal.note_durably(&claims.by, what).await.context("cannot write the journal")
 }
 
@@ -153,7 +153,7 @@ struct Shown {
     events: u64,
     duration_seconds: f64,
     dropped_inputs: u64,
-    remarks: Vec<String>,
+    annotations: Vec<String>,
 }
 
 impl Row {
@@ -170,7 +170,7 @@ impl Row {
                     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
                     duration_seconds: done.duration_micros as f64 / 1e6,
                     dropped_inputs: done.dropped_inputs,
-                    remarks: done.remarks,
+                    annotations: done.annotations,
                 }),
                 error: None,
             },
@@ -196,7 +196,7 @@ impl Row {
             let number = done.dropped_inputs;
             eprintln!("{}: {number} input events were left out (--keep-input stores them)", self.file);
         }
-        done.remarks.iter().for_each(|remark| eprintln!("{}: {remark}", self.file));
+        done.annotations.iter().for_each(|annotation| eprintln!("{}: {annotation}", self.file));
     }
 }
 

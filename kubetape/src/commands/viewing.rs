@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use journal::{Journal, JournalSettings};
-use recording::{RecordingId, journal::What};
+use recording::{RecordingId, journal::JournalEvent};
 
 use crate::{
     config::Config,
@@ -63,7 +63,7 @@ async fn alone(config: &Config, session: RecordingId, how: How) -> Result<()> {
     let signer = signing::signer_beside_gateway(config, &store).await?;
     let settings = JournalSettings { signer, patience: PATIENCE, ..JournalSettings::default() };
     let journal = Journal::open(store, &name, settings).await?;
-    let what = What::Viewed { session, how: how.word().to_owned() };
+    let what = JournalEvent::Viewed { session, how: how.word().to_owned() };
     journal.note_durably(&control::this_account(), what).await?;
     journal.close().await?;
     Ok(())

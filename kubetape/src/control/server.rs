@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use gateway::{Gateway, Reason};
 use journal::Journal;
-use recording::{RecordingId, journal::What};
+use recording::{RecordingId, journal::JournalEvent};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -126,7 +126,7 @@ async fn carry_out(gateway: &Gateway, journal: &Journal, caller: &str, request: 
         Request::EndSession { session, reason } => (vec![session], reason),
         Request::EndSessionsOf { user, reason } => (gateway.live_of(&user), reason),
         Request::Viewed { session, how } => {
-            return match journal.note_durably(caller, What::Viewed { session, how }).await {
+            return match journal.note_durably(caller, JournalEvent::Viewed { session, how }).await {
                 Ok(()) => Answer::Noted,
                 Err(error) => Answer::Refused { message: error.to_string() },
             };

@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::{Timestamp, tz::TimeZone};
 use recording::{
     Key, RecordingId,
-    journal::{Entry, What},
+    journal::{JournalEntry, JournalEvent},
 };
 use sha2::{Digest, Sha256};
 use storage::{
@@ -98,8 +98,8 @@ impl Openings {
         };
         let entries =
             if self.is_genuine(gateway, key, &object) { journal::decode(key, &object) } else { Ok(Vec::new()) };
-        let opened = |entry: Entry| match entry.what {
-            What::SessionOpened { session, .. } if entry.gateway == gateway => Some((session, entry.user)),
+        let opened = |entry: JournalEntry| match entry.what {
+            JournalEvent::SessionOpened { session, .. } if entry.gateway == gateway => Some((session, entry.user)),
             _ => None,
         };
         Ok(entries.unwrap_or_default().into_iter().filter_map(opened).collect())
@@ -133,7 +133,7 @@ fn day(id: RecordingId, seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use ::journal::{Journal, JournalSettings};
-    use recording::journal::Request;
+    use recording::journal::ApiRequest;
     use storage::{
         Memory,
         signing::{Signer, publish},
@@ -153,7 +153,7 @@ mod tests {
         let session = RecordingId(Uuid::now_v7());
         let settings = JournalSettings { signer, ..JournalSettings::default() };
         let journal = Journal::open(Arc::clone(store), gateway, settings).await.unwrap();
-        journal.note("ann", What::SessionOpened { session, request: Request::default() }).await;
+        journal.note("ann", JournalEvent::SessionOpened { session, request: ApiRequest::default() }).await;
         journal.close().await.unwrap();
         session
     }
@@ -203,11 +203,11 @@ mod tests {
         forged.put_new(&moved, object.clone()).await.unwrap();
         assert_eq!(user(&forged, "gw-1", session).await, None);
         let seal = Parts::of(&object).seal.unwrap().len() + 8;
-        let other = Entry {
+        let other = JournalEntry {
             micros: 1,
             gateway: "gw-1".to_owned(),
             user: "ann".to_owned(),
-            what: What::SessionOpened { session, request: Request::default() },
+            what: JournalEvent::SessionOpened { session, request: ApiRequest::default() },
         };
         let lines = journal::encode(&[other]).unwrap();
         forged.put_new(&entry.key, [&lines, &object[object.len() - seal..]].concat().into()).await.unwrap();

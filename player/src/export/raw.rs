@@ -1,5 +1,5 @@
 use recording::{
-    Remark,
+    Annotation,
     cast::{Code, Header, events},
 };
 
@@ -63,18 +63,18 @@ impl Gathering {
                 Some((stream, bytes)) if stream == self.wanted => self.bytes.extend_from_slice(&bytes),
                 Some(_) => {}
                 None if event.code == Code::Bytes => self.lose(DAMAGED.to_owned()),
-                None if event.code == Code::Gap => self.remark(event.data),
+                None if event.code == Code::Gap => self.annotation(event.data),
                 None => {}
             }
         }
     }
 
-    fn remark(&mut self, text: String) {
-        match Remark::parse(&text) {
-            Remark::Omitting(stream) if stream == self.wanted => self.held = Some(text),
-            Remark::OmittedNothing(stream) if stream == self.wanted => self.held = None,
-            Remark::Omitted(stream) | Remark::Missing(Some(stream)) if stream == self.wanted => self.lose(text),
-            Remark::Missing(None) => self.lose(text),
+    fn annotation(&mut self, text: String) {
+        match Annotation::parse(&text) {
+            Annotation::Omitting(stream) if stream == self.wanted => self.held = Some(text),
+            Annotation::OmittedNothing(stream) if stream == self.wanted => self.held = None,
+            Annotation::Omitted(stream) | Annotation::Missing(Some(stream)) if stream == self.wanted => self.lose(text),
+            Annotation::Missing(None) => self.lose(text),
             _ => {}
         }
     }

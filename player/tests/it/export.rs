@@ -118,11 +118,11 @@ async fn raw_says_what_was_never_stored_and_what_is_missing() {
     assert_eq!(result.unwrap_err().to_string(), "the stream is not complete: chunks 2 to 2 are missing");
 }
 
-/// What raw stdout ends with, after these remarks between two pieces of output.
-async fn told(remarks: &[&str]) -> Option<String> {
+/// What raw stdout ends with, after these annotations between two pieces of output.
+async fn told(annotations: &[&str]) -> Option<String> {
     let mut tape = Tape::start(Kind::Piped, "piped").await;
     let mut events = vec![(1, Output, "a")];
-    events.extend(remarks.iter().map(|text| (2, Gap, *text)));
+    events.extend(annotations.iter().map(|text| (2, Gap, *text)));
     events.push((3, Output, "b"));
     tape.chunk(&events).await;
     let (out, result) = export(&tape, Format::Raw(StreamName::Stdout)).await;
@@ -131,8 +131,8 @@ async fn told(remarks: &[&str]) -> Option<String> {
 }
 
 #[tokio::test]
-async fn raw_is_complete_whatever_else_is_remarked() {
-    for remarks in [
+async fn raw_is_complete_whatever_else_is_annotationed() {
+    for annotations in [
         &["the server's last word was: Internal error occurred: context canceled"][..],
         &["anomaly: the server sent a frame of a type that nobody knows at byte 7"],
         &["the client announced a terminal of 0x0"],
@@ -140,7 +140,7 @@ async fn raw_is_complete_whatever_else_is_remarked() {
         &["omitting stderr from byte 0 on, but for its end"],
         &["missing: 5 bytes of stderr from byte 3 on were damaged on the gateway's disk"],
     ] {
-        assert_eq!(told(remarks).await, None, "{remarks:?}");
+        assert_eq!(told(annotations).await, None, "{annotations:?}");
     }
 }
 
@@ -151,7 +151,7 @@ async fn raw_names_what_was_left_out_or_lost_of_its_stream() {
         "omitted 9 bytes of stdout from byte 1, which passed from 0.000001 s to 0.000002 s, sha256 {}",
         "ab".repeat(32)
     );
-    for (remarks, cause) in [
+    for (annotations, cause) in [
         (&[omitting, &omitted][..], &*omitted),
         // Completed by another gateway: nobody says what became of the rest.
         (&[omitting], omitting),
@@ -167,6 +167,6 @@ async fn raw_names_what_was_left_out_or_lost_of_its_stream() {
             "missing: the end of stdout, up to byte 9, was damaged on the gateway's disk",
         ),
     ] {
-        assert_eq!(told(remarks).await, Some(format!("the stream is not complete: {cause}")));
+        assert_eq!(told(annotations).await, Some(format!("the stream is not complete: {cause}")));
     }
 }

@@ -118,7 +118,7 @@ async fn bytes_are_shown_as_far_as_they_are_text() {
 }
 
 #[tokio::test]
-async fn playback_starts_with_the_first_size_and_remarks_stay_off_the_screen() {
+async fn playback_starts_with_the_first_size_and_annotations_stay_off_the_screen() {
     let mut tape = Tape::start(Kind::Tty, "never").await;
     tape.chunk(&[(900, Resize, "132x43"), (1_000, Output, "hi"), (1_500, Gap, "odd bytes"), (2_000, Resize, "50x5")])
         .await;

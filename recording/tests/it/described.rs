@@ -3,7 +3,7 @@
 use recording::{
     Key, RecordingId,
     cast::{Code, Event, Header},
-    journal::{Entry, What},
+    journal::{JournalEntry, JournalEvent},
 };
 
 const FORMAT: &str = include_str!("../../../docs/format.md");
@@ -42,6 +42,6 @@ fn the_header_is_one() {
 
 #[test]
 fn the_journal_entry_is_one() {
-    let entry: Entry = serde_json::from_str(&examples()[1]).unwrap();
-    assert!(matches!(entry.what, What::Request(request) if request.code == 200 && request.verb == "list"));
+    let entry: JournalEntry = serde_json::from_str(&examples()[1]).unwrap();
+    assert!(matches!(entry.what, JournalEvent::Request(request) if request.code == 200 && request.verb == "list"));
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use recording::{RecordingId, cast::Session};
+use recording::{RecordingId, cast::SessionMetadata};
 use spool::{Follow, News, Spool, SpoolError};
 use storage::{RecordingError, Recordings};
 
@@ -179,7 +179,7 @@ impl Follower {
 }
 
 /// What a session's header says, and its lines; none where they cannot be read.
-fn start(spool: &Spool, id: RecordingId) -> Option<(Session, Follow)> {
+fn start(spool: &Spool, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
     let follow = spool.follow(id, 1)?;
     let header = spool.header(id).ok().flatten()?;
     (header.kubetape.id == id).then_some((header.kubetape, follow))

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use recording::{Key, Manifest, RecordingId, cast::Session};
+use recording::{Key, Manifest, RecordingId, cast::SessionMetadata};
 use storage::RecordingError;
 
 use super::{Care, Follower, Report};
@@ -65,7 +65,7 @@ struct Open {
     /// Steps to the next look.
     wait: u32,
     /// What its header says, once it was read.
-    session: Option<Arc<Session>>,
+    session: Option<Arc<SessionMetadata>>,
     /// Its output, as far as it was read.
     reading: Option<Box<Reading>>,
 }
@@ -287,7 +287,7 @@ impl Follower {
     }
 
     /// Takes in the commands and output of a chunk. Gives the number of documents.
-    async fn read_chunk(&mut self, id: RecordingId, session: &Session, number: u32) -> Result<usize, Look> {
+    async fn read_chunk(&mut self, id: RecordingId, session: &SessionMetadata, number: u32) -> Result<usize, Look> {
         let lines = match self.recordings.chunk(id, number).await {
             Ok(lines) => lines,
             Err(error @ RecordingError::Store(_)) => return Err(Look::Recording(error)),
@@ -337,7 +337,7 @@ impl Follower {
     }
 
     /// What the header says; read once.
-    async fn session(&mut self, id: RecordingId) -> Result<Arc<Session>, Look> {
+    async fn session(&mut self, id: RecordingId) -> Result<Arc<SessionMetadata>, Look> {
         if let Some(known) = self.known.open.get(&id).and_then(|open| open.session.clone()) {
             return Ok(known);
         }

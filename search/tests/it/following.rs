@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use recording::{
     Key, Outcome,
-    journal::{Request, What},
+    journal::{ApiRequest, JournalEvent},
 };
 use search::{Follower, Index, Masks, OutcomeFilter, SearchError, SessionFilter};
 use storage::{Capabilities, Entry, Store, StoreError};
@@ -203,7 +203,7 @@ pub async fn until(mut done: impl FnMut() -> bool) {
 async fn what_the_journal_announces_and_never_comes_is_given_up() {
     let mut bench = Bench::new();
     let ghost = crate::library::header(&Session::default()).kubetape.id;
-    let opened = What::SessionOpened { session: ghost, request: Request::default() };
+    let opened = JournalEvent::SessionOpened { session: ghost, request: ApiRequest::default() };
     bench.library.journal("gw-1", 0, &[entry("ada", 0, opened), request("ada", 1, "", "web-0")]).await;
     bench.step().await;
     for _ in 0..60 {

@@ -2,7 +2,7 @@
 
 use recording::{
     CommandSource,
-    journal::{Request, What},
+    journal::{ApiRequest, JournalEvent},
 };
 use search::{Kind, Query};
 
@@ -14,9 +14,9 @@ use crate::{
 #[tokio::test]
 async fn requests_of_one_run_are_one_command() {
     let mut bench = Bench::new();
-    let discovery = Request { kubectl_session: "u1".to_owned(), ..Request::default() };
+    let discovery = ApiRequest { kubectl_session: "u1".to_owned(), ..ApiRequest::default() };
     let entries = [
-        entry("ada", 0, What::Request(discovery)),
+        entry("ada", 0, JournalEvent::Request(discovery)),
         request("ada", 1, "u1", "web-0"),
         request("ada", 2, "u1", "web-1"),
         request("ada", 3, "u1", "web-0"),
@@ -63,7 +63,7 @@ async fn two_people_with_the_same_run_id_are_never_joined() {
 #[tokio::test]
 async fn a_request_of_no_run_stands_for_itself() {
     let mut bench = Bench::new();
-    let discovery = entry("ada", 0, What::Request(Request::default()));
+    let discovery = entry("ada", 0, JournalEvent::Request(ApiRequest::default()));
     let entries = [discovery, request("ada", 1, "", "web-0"), request("ada", 2, "", "web-1")];
     bench.library.journal("gw-1", 0, &entries).await;
     bench.step().await;
@@ -91,10 +91,10 @@ async fn a_run_leads_to_the_session_that_it_opened() {
     let mut bench = Bench::new();
     let id = bench.library.begin(&Session::default()).await;
     let get = request("ada", 0, "u1", "web-0");
-    let What::Request(mut exec) = get.what.clone() else { unreachable!() };
+    let JournalEvent::Request(mut exec) = get.what.clone() else { unreachable!() };
     exec.verb = "exec".to_owned();
     exec.kubectl_command = "kubectl exec".to_owned();
-    let opened = entry("ada", 1, What::SessionOpened { session: id, request: exec });
+    let opened = entry("ada", 1, JournalEvent::SessionOpened { session: id, request: exec });
     bench.library.journal("gw-1", 0, &[get, opened]).await;
     bench.step().await;
     let hit = find(&bench.index, "source:request").remove(0);
@@ -104,10 +104,10 @@ async fn a_run_leads_to_the_session_that_it_opened() {
 #[tokio::test]
 async fn refused_requests_are_found_by_their_reason() {
     let mut bench = Bench::new();
-    let What::Request(mut refused) = request("eve", 0, "", "web-0").what else { unreachable!() };
+    let JournalEvent::Request(mut refused) = request("eve", 0, "", "web-0").what else { unreachable!() };
     refused.code = 403;
     refused.reason = "no rule of the policy allows it".to_owned();
-    bench.library.journal("gw-1", 0, &[entry("eve", 0, What::Refused(refused))]).await;
+    bench.library.journal("gw-1", 0, &[entry("eve", 0, JournalEvent::Refused(refused))]).await;
     bench.step().await;
     assert_eq!(texts(&bench.index, "\"no rule\" user:eve").len(), 1);
 }

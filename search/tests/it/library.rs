@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use recording::{
     Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId,
     cast::{Code, Header, write_event},
-    journal::{Entry, Request, What},
+    journal::{ApiRequest, JournalEntry, JournalEvent},
 };
 use search::{Hit, Index, Query, SessionFilter};
 use serde_json::json;
@@ -122,7 +122,7 @@ impl Library {
     }
 
     /// One object of a gateway's journal.
-    pub async fn journal(&self, gateway: &str, seq: u64, entries: &[Entry]) {
+    pub async fn journal(&self, gateway: &str, seq: u64, entries: &[JournalEntry]) {
         let at = Timestamp::from_second(MORNING).unwrap();
         let key = Key::journal(gateway, at, seq).unwrap();
         self.put(&key, journal::encode(entries).unwrap()).await;
@@ -182,19 +182,19 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
 }
 
 /// A request of `kubectl get`, seconds after [`MORNING`].
-pub fn request(user: &str, at: i64, run: &str, name: &str) -> Entry {
-    let mut request = Request { verb: "get".to_owned(), code: 200, ..Request::default() };
+pub fn request(user: &str, at: i64, run: &str, name: &str) -> JournalEntry {
+    let mut request = ApiRequest { verb: "get".to_owned(), code: 200, ..ApiRequest::default() };
     request.target.cluster = "prod".to_owned();
     request.target.namespace = "default".to_owned();
     request.target.resource = "pods".to_owned();
     request.target.name = name.to_owned();
     request.kubectl_session = run.to_owned();
     request.kubectl_command = if run.is_empty() { String::new() } else { "kubectl get".to_owned() };
-    entry(user, at, What::Request(request))
+    entry(user, at, JournalEvent::Request(request))
 }
 
-pub fn entry(user: &str, at: i64, what: What) -> Entry {
-    Entry { micros: (MORNING + at) * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
+pub fn entry(user: &str, at: i64, what: JournalEvent) -> JournalEntry {
+    JournalEntry { micros: (MORNING + at) * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
 }
 
 pub fn find(index: &Index, text: &str) -> Vec<Hit> {

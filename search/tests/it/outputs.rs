@@ -2,7 +2,7 @@
 
 use recording::{
     Outcome,
-    journal::{Entry, What},
+    journal::{JournalEntry, JournalEvent},
 };
 use search::{Kind, Query};
 
@@ -149,9 +149,9 @@ async fn secrets_are_neither_found_nor_shown() {
 }
 
 /// A request whose client says that it is of this command.
-fn claims(command: &str, run: &str) -> Entry {
+fn claims(command: &str, run: &str) -> JournalEntry {
     let mut entry = request("ada", 0, run, "web-0");
-    if let What::Request(request) = &mut entry.what {
+    if let JournalEvent::Request(request) = &mut entry.what {
         request.kubectl_command = command.to_owned();
     }
     entry

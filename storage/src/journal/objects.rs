@@ -7,7 +7,7 @@ use crate::{
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
 };
 use recording::Key;
-use recording::journal::Entry;
+use recording::journal::JournalEntry;
 
 /// Most objects asked of the store at once.
 const PAGE: usize = 1000;
@@ -58,7 +58,7 @@ impl JournalObject {
 ///
 /// # Errors
 /// Only where zstd has no memory.
-pub fn encode(entries: &[Entry]) -> io::Result<Vec<u8>> {
+pub fn encode(entries: &[JournalEntry]) -> io::Result<Vec<u8>> {
     let mut lines = Vec::with_capacity(entries.len() * 256);
     for entry in entries {
         serde_json::to_writer(&mut lines, entry)?;
@@ -71,7 +71,7 @@ pub fn encode(entries: &[Entry]) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`JournalError::Object`] or [`JournalError::Line`]; `key` is for the message.
-pub fn decode(key: &Key, object: &[u8]) -> Result<Vec<Entry>, JournalError> {
+pub fn decode(key: &Key, object: &[u8]) -> Result<Vec<JournalEntry>, JournalError> {
     let lines = chunk::decompress(object, MAX_UNCOMPRESSED)
         .map_err(|source| JournalError::Object { key: key.clone(), source })?;
     let lines = lines.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
@@ -177,7 +177,7 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError`]
-    pub async fn read(&self, object: &JournalObject) -> Result<Vec<Entry>, JournalError> {
+    pub async fn read(&self, object: &JournalObject) -> Result<Vec<JournalEntry>, JournalError> {
         decode(&object.key, &self.store.read(&object.key).await?)
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use recording::{
     Key, Outcome,
-    journal::{Entry, What},
+    journal::{JournalEntry, JournalEvent},
 };
 use serde_json::json;
 use storage::{
@@ -19,8 +19,8 @@ fn key(seconds: i64, seq: u64) -> Key {
     Key::journal("gw-1", Timestamp::from_second(seconds).unwrap(), seq).unwrap()
 }
 
-fn entry(user: &str, what: What) -> Entry {
-    Entry { micros: NOON * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
+fn entry(user: &str, what: JournalEvent) -> JournalEntry {
+    JournalEntry { micros: NOON * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
 }
 
 #[test]
@@ -34,11 +34,11 @@ fn keys_are_as_described() {
 
 #[test]
 fn entries_come_back() {
-    let login = What::Login { ok: false, method: "password".to_owned() };
+    let login = JournalEvent::Login { ok: false, method: "password".to_owned() };
     let entries = [
-        entry("", What::Started { version: "1".to_owned(), config: String::new() }),
+        entry("", JournalEvent::Started { version: "1".to_owned(), config: String::new() }),
         entry("ann", login),
-        entry("", What::Stopped),
+        entry("", JournalEvent::Stopped),
     ];
     let object = encode(&entries).unwrap();
     assert_eq!(decode(&key(NOON, 0), &object).unwrap(), entries);
@@ -67,7 +67,7 @@ async fn a_reader_goes_on_where_it_stopped() {
     let reader = JournalReader::new(store.clone());
     assert_eq!(reader.gateways().await.unwrap(), [""; 0]);
     assert_eq!(reader.newest("gw-1").await.unwrap(), None);
-    let object = encode(&[entry("", What::Stopped)]).unwrap();
+    let object = encode(&[entry("", JournalEvent::Stopped)]).unwrap();
     for seq in 0..6 {
         // Two a day, over the end of a month.
         let day = NOON + (seq as i64 / 2 + 8) * 24 * 3600;
@@ -97,7 +97,7 @@ fn events_and_outcomes_are_called_what_they_are_written_as() {
         for part in [more, json!({ "event": event, "session": id })] {
             object.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
         }
-        serde_json::from_value::<What>(object).unwrap_or_else(|error| panic!("{event}: {error}"))
+        serde_json::from_value::<JournalEvent>(object).unwrap_or_else(|error| panic!("{event}: {error}"))
     };
     for (event, more) in [
         ("started", json!({ "version": "1" })),

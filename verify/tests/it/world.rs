@@ -11,7 +11,7 @@ use recording::JournalHead;
 use recording::{
     Chunk, Key, Manifest, Outcome, RecordingId,
     cast::{Code, Header, write_event},
-    journal::{Request, What},
+    journal::{ApiRequest, JournalEvent},
 };
 use serde_json::json;
 use storage::{
@@ -71,7 +71,7 @@ impl World {
         for (teller, event) in told {
             let journal = journal(&store, &signer, teller).await;
             journal.note("ann", entry(event, id)).await;
-            journal.note("", What::Stopped).await;
+            journal.note("", JournalEvent::Stopped).await;
             journal.close().await.unwrap();
         }
         record(&store, &signer, gateway, id).await;
@@ -117,12 +117,12 @@ async fn objects(store: &Arc<dyn Store>) -> Objects {
 /// Start, one session, stop.
 async fn life(store: &Arc<dyn Store>, signer: &Arc<Signer>, number: u64) -> RecordingId {
     let journal = journal(store, signer, "gw").await;
-    journal.note("", What::Started { version: "1".to_owned(), config: String::new() }).await;
+    journal.note("", JournalEvent::Started { version: "1".to_owned(), config: String::new() }).await;
     let id = id(number);
     journal.note_durably("ann", entry("session_opened", id)).await.unwrap();
     record(store, signer, "gw", id).await;
     journal.note("ann", entry("session_ended", id)).await;
-    journal.note("", What::Stopped).await;
+    journal.note("", JournalEvent::Stopped).await;
     journal.close().await.unwrap();
     id
 }
@@ -136,11 +136,11 @@ fn id(number: u64) -> RecordingId {
     RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)))
 }
 
-fn entry(event: &str, session: RecordingId) -> What {
+fn entry(event: &str, session: RecordingId) -> JournalEvent {
     match event {
-        "session_opened" => What::SessionOpened { session, request: Request::default() },
-        "session_ended" => What::SessionEnded { session, outcome: Outcome::Exited { exit_code: 42 } },
-        "imported" => What::Imported { session, file: "a.cast".to_owned(), sha256: String::new() },
+        "session_opened" => JournalEvent::SessionOpened { session, request: ApiRequest::default() },
+        "session_ended" => JournalEvent::SessionEnded { session, outcome: Outcome::Exited { exit_code: 42 } },
+        "imported" => JournalEvent::Imported { session, file: "a.cast".to_owned(), sha256: String::new() },
         other => panic!("{other}"),
     }
 }

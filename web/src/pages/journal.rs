@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
-use recording::{Key, RecordingId, journal::Entry};
+use recording::{Key, RecordingId, journal::JournalEntry};
 use serde::Deserialize;
 use serde_json::Value;
 use storage::{
@@ -161,7 +161,7 @@ async fn rows(reader: &JournalReader, objects: Vec<JournalObject>) -> Result<(Ve
 }
 
 impl Row {
-    fn new(entry: Entry, now: Timestamp) -> Self {
+    fn new(entry: JournalEntry, now: Timestamp) -> Self {
         let what = serde_json::to_value(&entry.what).unwrap_or_default();
         let field = |name: &str| what.get(name).and_then(Value::as_str).unwrap_or_default();
         Self {

@@ -7,7 +7,7 @@ use axum::{
 use jiff::Timestamp;
 use recording::{
     CommandSource, Manifest, Outcome, RecordingId,
-    cast::{Imported, Session, SessionKind},
+    cast::{Imported, SessionKind, SessionMetadata},
 };
 use serde::Deserialize;
 use storage::Summary;
@@ -192,7 +192,7 @@ fn start(t: &str) -> String {
 }
 
 /// Port-forwards move no text, and what did not start has none.
-fn plays(session: &Session, manifest: Option<&Manifest>) -> bool {
+fn plays(session: &SessionMetadata, manifest: Option<&Manifest>) -> bool {
     let failed = manifest.is_some_and(|manifest| matches!(manifest.outcome, Outcome::FailedToStart { .. }));
     session.kind != SessionKind::PortForward && !failed
 }
@@ -207,7 +207,7 @@ fn reason(outcome: &Outcome) -> Option<Shown> {
 }
 
 /// A screen with something on it: the first typed command, or the end where nobody typed.
-fn poster(session: &Session, manifest: Option<&Manifest>, steps: &[recording::Command]) -> String {
+fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, steps: &[recording::Command]) -> String {
     let typed = steps.iter().find(|step| step.source == CommandSource::Typed).filter(|_| session.tty);
     let end = manifest.map_or(0, |manifest| manifest.duration_micros);
     moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
@@ -277,7 +277,7 @@ fn facts(summary: &Summary) -> Vec<Fact> {
     facts
 }
 
-fn impersonated(session: &Session) -> String {
+fn impersonated(session: &SessionMetadata) -> String {
     let as_whom = &session.impersonation;
     if as_whom.groups.is_empty() {
         as_whom.user.clone()
@@ -286,7 +286,7 @@ fn impersonated(session: &Session) -> String {
     }
 }
 
-fn credential(session: &Session) -> String {
+fn credential(session: &SessionMetadata) -> String {
     let how = match session.principal.credential {
         access::Credential::ClientCertificate => "client certificate",
         access::Credential::Token => "token",
@@ -295,7 +295,7 @@ fn credential(session: &Session) -> String {
     format!("{how} {}", session.principal.credential_id)
 }
 
-fn kind(session: &Session) -> &'static str {
+fn kind(session: &SessionMetadata) -> &'static str {
     match (session.kind, session.tty) {
         (SessionKind::Exec, true) => "exec with a terminal",
         (SessionKind::Exec, false) => "exec without a terminal",
@@ -305,7 +305,7 @@ fn kind(session: &Session) -> &'static str {
     }
 }
 
-fn input(session: &Session) -> &'static str {
+fn input(session: &SessionMetadata) -> &'static str {
     match (session.stdin, session.stores_input()) {
         (false, _) => "none was asked for",
         (true, true) => "recorded",

@@ -1,5 +1,5 @@
 use http::StatusCode;
-use recording::{cast::Code, journal::What};
+use recording::{cast::Code, journal::JournalEvent};
 use storage::journal::JournalReader;
 
 use crate::{
@@ -90,7 +90,7 @@ async fn viewings(store: std::sync::Arc<dyn storage::Store>) -> Vec<String> {
     for object in reader.list("gateway-1", None, 100).await.unwrap() {
         let entries = reader.read(&object).await.unwrap();
         how.extend(entries.into_iter().filter_map(|entry| match entry.what {
-            What::Viewed { how, .. } => Some(how),
+            JournalEvent::Viewed { how, .. } => Some(how),
             _ => None,
         }));
     }

@@ -1,5 +1,5 @@
 use http::{Request, StatusCode};
-use recording::journal::What;
+use recording::journal::JournalEvent;
 use storage::journal::JournalReader;
 
 use crate::{browser::Browser, sample, site::Site};
@@ -120,7 +120,7 @@ async fn logins_are_in_the_journal_with_how_and_never_with_the_password() {
     for object in reader.list("gateway-1", None, 100).await.unwrap() {
         noted.extend(reader.read(&object).await.unwrap());
     }
-    let login = |ok, method: &str| What::Login { ok, method: method.to_owned() };
+    let login = |ok, method: &str| JournalEvent::Login { ok, method: method.to_owned() };
     let noted: Vec<_> = noted.into_iter().map(|entry| (entry.user, entry.what)).collect();
     assert_eq!(
         noted,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use recording::{
     Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId, StreamTotals,
-    cast::{self, Code, Header, Session, SessionKind},
+    cast::{self, Code, Header, SessionKind, SessionMetadata},
 };
 use storage::{Memory, Store, chunk};
 use uuid::{NoContext, Timestamp as IdTime, Uuid};
@@ -115,8 +115,8 @@ impl Recording {
         }
     }
 
-    fn session(&self, id: RecordingId) -> Session {
-        Session {
+    fn session(&self, id: RecordingId) -> SessionMetadata {
+        SessionMetadata {
             id,
             kind: self.kind,
             started_micros: self.started.as_microsecond(),

@@ -4,7 +4,7 @@ use crate::cast::Code;
 ///
 /// Streams are [`Code::Output`], [`Code::Stderr`] and [`Code::Input`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remark {
+pub enum Annotation {
     /// From here on the stream is held back, until one of the next two says what became of it.
     Omitting(Code),
     /// Bytes of the stream were left out; the rest of what was held back follows.
@@ -17,11 +17,11 @@ pub enum Remark {
     Other,
 }
 
-impl Remark {
+impl Annotation {
     /// Reads the line's text.
     pub fn parse(text: &str) -> Self {
         let word = |place| text.split(' ').nth(place).unwrap_or_default();
-        let known = |place, remark: fn(Code) -> Self| stream(word(place)).map_or(Self::Other, remark);
+        let known = |place, annotation: fn(Code) -> Self| stream(word(place)).map_or(Self::Other, annotation);
         match (word(0), word(1), word(2)) {
             ("omitting", _, "from") => known(1, Self::Omitting),
             ("omitted", "nothing", "of") => known(3, Self::OmittedNothing),
@@ -33,7 +33,7 @@ impl Remark {
     }
 }
 
-/// Time as remarks have it: seconds with six decimals, of microseconds.
+/// Time as annotations have it: seconds with six decimals, of microseconds.
 pub fn seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
@@ -54,39 +54,39 @@ mod tests {
     #[test]
     fn forms_of_the_format_are_told_apart() {
         let digest = "ab".repeat(32);
-        for (text, remark) in [
-            ("omitting stdout from byte 7 on, but for its end", Remark::Omitting(Code::Output)),
+        for (text, annotation) in [
+            ("omitting stdout from byte 7 on, but for its end", Annotation::Omitting(Code::Output)),
             (
                 &*format!(
                     "omitted 9 bytes of stderr from byte 7, which passed from 0.000001 s to 2.000000 s, sha256 {digest}"
                 ),
-                Remark::Omitted(Code::Stderr),
+                Annotation::Omitted(Code::Stderr),
             ),
-            ("omitted nothing of stdin from byte 7 on", Remark::OmittedNothing(Code::Input)),
+            ("omitted nothing of stdin from byte 7 on", Annotation::OmittedNothing(Code::Input)),
             (
                 "missing: 5 bytes of stdout from byte 3 on were damaged on the gateway's disk",
-                Remark::Missing(Some(Code::Output)),
+                Annotation::Missing(Some(Code::Output)),
             ),
             (
                 "missing: the end of stderr, up to byte 9, was damaged on the gateway's disk",
-                Remark::Missing(Some(Code::Stderr)),
+                Annotation::Missing(Some(Code::Stderr)),
             ),
             (
                 "missing: what was said from 1.000000 s to 2.000000 s was damaged on the gateway's disk",
-                Remark::Missing(None),
+                Annotation::Missing(None),
             ),
             (
                 "missing: 5 bytes of stdin, which passed before 1.000000 s, were lost on the gateway's disk",
-                Remark::Missing(Some(Code::Input)),
+                Annotation::Missing(Some(Code::Input)),
             ),
-            ("missing: something that a later version says", Remark::Missing(None)),
+            ("missing: something that a later version says", Annotation::Missing(None)),
         ] {
-            assert_eq!(Remark::parse(text), remark, "{text}");
+            assert_eq!(Annotation::parse(text), annotation, "{text}");
         }
     }
 
     #[test]
-    fn another_remark_tells_of_no_loss() {
+    fn another_annotation_tells_of_no_loss() {
         for text in [
             "",
             "the server's last word was: omitted 9 bytes of stdout",
@@ -95,7 +95,7 @@ mod tests {
             "omitting nothing",
             "omitted nothing of what",
         ] {
-            assert_eq!(Remark::parse(text), Remark::Other, "{text}");
+            assert_eq!(Annotation::parse(text), Annotation::Other, "{text}");
         }
     }
 }
