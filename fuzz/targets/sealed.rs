@@ -10,10 +10,10 @@ use recording::Key;
 use serde_json::{Map, Value};
 use storage::{
     journal::{self, Parts, Tail},
-    signing::{KeyStatement, Kind, Sealed, Signer},
+    signing::{DocumentKind, KeyStatement, SignedDocument, Signer},
 };
 
-const KINDS: [Kind; 3] = [Kind::Manifest, Kind::Journal, Kind::Key];
+const KINDS: [DocumentKind; 3] = [DocumentKind::Manifest, DocumentKind::Journal, DocumentKind::Key];
 
 /// A key that no input knows.
 static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::generate().expect("random numbers"));
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
 /// What can be opened is not signed by us.
 fn taken_apart(input: &[u8]) {
     for kind in KINDS {
-        if let Ok(sealed) = Sealed::open(kind, input) {
+        if let Ok(sealed) = SignedDocument::open(kind, input) {
             assert!(!sealed.is_by(&SIGNER.public()));
         }
     }
@@ -40,8 +40,8 @@ fn statement(input: &[u8]) {
     assert_eq!(statement.key, statement.public.id());
     assert!(!statement.is_introduced_by(&SIGNER.public()));
     for kind in KINDS {
-        let sealed = Sealed::open(kind, input).expect("it was opened as a statement");
-        assert_eq!(sealed.is_by(&statement.public), kind == Kind::Key);
+        let sealed = SignedDocument::open(kind, input).expect("it was opened as a statement");
+        assert_eq!(sealed.is_by(&statement.public), kind == DocumentKind::Key);
     }
 }
 
@@ -51,11 +51,11 @@ fn sealed(input: &[u8]) {
     if object.is_empty() || object.contains_key("signature") {
         return;
     }
-    let document = SIGNER.seal(Kind::Manifest, serde_json::to_vec(&object).expect("JSON"), 7);
+    let document = SIGNER.seal(DocumentKind::Manifest, serde_json::to_vec(&object).expect("JSON"), 7);
     for kind in KINDS {
-        let sealed = Sealed::open(kind, &document).expect("a document of ours");
+        let sealed = SignedDocument::open(kind, &document).expect("a document of ours");
         assert_eq!(sealed.signature.micros, 7);
-        assert_eq!(sealed.is_by(&SIGNER.public()), kind == Kind::Manifest);
+        assert_eq!(sealed.is_by(&SIGNER.public()), kind == DocumentKind::Manifest);
     }
 }
 
@@ -70,7 +70,8 @@ fn object(input: &[u8]) {
     let key = Key::new("journal/gw/2026/11/28/000000000001.jsonl.zst").expect("a name");
     let (next, tail) = journal::seal(&SIGNER, &key, Tail::after(input), input, 7).expect("memory");
     let parts = Parts::of(&next);
-    let sealed = Sealed::open(Kind::Journal, parts.seal.expect("a seal of ours")).expect("a document of ours");
+    let sealed =
+        SignedDocument::open(DocumentKind::Journal, parts.seal.expect("a seal of ours")).expect("a document of ours");
     assert!(sealed.is_by(&SIGNER.public()));
     assert_eq!(Tail::after(&next), tail);
 }

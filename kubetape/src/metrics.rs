@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use recorder::{Recorder, Weather};
-use spool::{Bound, SpoolError};
+use spool::{LimitKind, SpoolError};
 
 /// Where the numbers come from.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl Numbers {
 
     fn spool(&self, sheet: &mut Sheet<'_>) -> Result<(), std::fmt::Error> {
         let spool = self.0.recorder.spool();
-        let (gauge, bounds) = (spool.gauge(), spool.bounds());
+        let (gauge, bounds) = (spool.usage(), spool.limits());
         sheet.gauge("spool_sessions", "Sessions of which something is not stored yet", gauge.sessions as u64)?;
         sheet.gauge("spool_sessions_limit", "Where new ones are refused: spool.sessions", bounds.sessions as u64)?;
         sheet.bytes("spool_used", "Bytes of them on the gateway's disk", gauge.bytes)?;
@@ -75,8 +75,8 @@ impl Numbers {
         sheet.bytes("spool_disk_free", "Free on that disk", gauge.free)?;
         sheet.bytes("spool_disk_floor", "Below it new sessions are refused: spool.disk_floor", bounds.disk_floor)?;
         let full = spool.check().err();
-        let reached = |bound: Bound| u64::from(matches!(&full, Some(SpoolError::Full(full)) if *full == bound));
-        let reached = [("total", Bound::Total), ("sessions", Bound::Sessions), ("disk", Bound::Disk)]
+        let reached = |bound: LimitKind| u64::from(matches!(&full, Some(SpoolError::Full(full)) if *full == bound));
+        let reached = [("total", LimitKind::Total), ("sessions", LimitKind::Sessions), ("disk", LimitKind::Disk)]
             .map(|(name, bound)| (name, reached(bound)));
         sheet.by("spool_full", "1 while that bound is reached", "bound", MetricType::Gauge, reached)?;
         let away = *self.0.recorder.weather().borrow() != Weather::Fair;

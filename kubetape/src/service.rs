@@ -181,7 +181,7 @@ impl Service {
     /// Gives the last sessions a while to reach the store. What does not stays in the spool for the next start.
     async fn store_the_rest(&self) {
         if timeout(LAST_UPLOADS, self.recorder.drained()).await.is_err() {
-            let sessions = self.recorder.spool().gauge().sessions;
+            let sessions = self.recorder.spool().usage().sessions;
             tracing::warn!(sessions, "not everything is in the store: the next start goes on from the spool");
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use journal::Journal;
 use recorder::{Recorder, Weather};
 use recording::{Outcome, RecordingId, journal::JournalEvent};
-use spool::{Bound, SpoolError};
+use spool::{LimitKind, SpoolError};
 
 /// How often the bounds are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -58,8 +58,8 @@ impl Seen {
     async fn look(&mut self, recorder: &Recorder, journal: &Journal) {
         let away = *recorder.weather().borrow() != Weather::Fair;
         let full = recorder.spool().check().err();
-        let is = |bound: Bound| matches!(&full, Some(SpoolError::Full(full)) if *full == bound);
-        let (total, sessions, disk) = (is(Bound::Total), is(Bound::Sessions), is(Bound::Disk));
+        let is = |bound: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == bound);
+        let (total, sessions, disk) = (is(LimitKind::Total), is(LimitKind::Sessions), is(LimitKind::Disk));
         let now = Self { store: away, total, sessions, disk };
         for (name, before, now) in [
             ("store", self.store, now.store),
@@ -76,7 +76,7 @@ impl Seen {
 }
 
 async fn note_bound(recorder: &Recorder, journal: &Journal, bound: &str, reached: bool) {
-    let gauge = recorder.spool().gauge();
+    let gauge = recorder.spool().usage();
     tracing::warn!(bound, reached, bytes = gauge.bytes, sessions = gauge.sessions, free = gauge.free, "spool");
     let (bytes, sessions) = (gauge.bytes, gauge.sessions as u64);
     journal.note("", JournalEvent::Spool { bound: bound.to_owned(), reached, bytes, sessions }).await;

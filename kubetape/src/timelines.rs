@@ -85,8 +85,8 @@ mod tests {
     use player::PlayerSettings;
     use recording::{Key, cast::Header};
     use serde_json::json;
-    use spool::Bounds;
-    use storage::{Capabilities, Entry, Memory, Store, StoreError, chunk};
+    use spool::SpoolLimits;
+    use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError, chunk};
     use tokio::sync::Notify;
     use tokio_util::bytes::Bytes;
 
@@ -113,7 +113,7 @@ mod tests {
             self.memory.read(key).await
         }
 
-        async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
             self.memory.list(prefix, after, limit).await
         }
 
@@ -159,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let header = header(RecordingId(uuid::Uuid::now_v7()));
         let id = header.kubetape.id;
-        let bounds = Bounds { disk_floor: 0, ..Bounds::default() };
+        let bounds = SpoolLimits { disk_floor: 0, ..SpoolLimits::default() };
         let earlier = Spool::open(folder.path(), bounds).unwrap();
         drop(earlier.begin(id, &header).await.unwrap());
         drop(earlier);

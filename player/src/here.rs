@@ -6,7 +6,7 @@ use recording::{
     RecordingId,
     cast::{Code, Header, events},
 };
-use spool::{News, Spool};
+use spool::{Spool, SpoolEvent};
 use storage::{RecordingError, Summary};
 use tokio::time::timeout;
 
@@ -119,8 +119,8 @@ async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<SoFa
     let mut whole = true;
     while let Some(news) = follow.ready().await.map_err(|error| PlayerError::Spool(Box::new(error)))? {
         match news {
-            News::Stored { .. } => whole = false,
-            News::Lines { lines, .. } => markers.extend(off(move || markers_of(&lines)).await?),
+            SpoolEvent::Stored { .. } => whole = false,
+            SpoolEvent::Lines { lines, .. } => markers.extend(off(move || markers_of(&lines)).await?),
         }
         markers.truncate(MARKERS);
     }

@@ -17,7 +17,7 @@ use recording::{
     cast::{Header, SessionKind},
 };
 use sha2::{Digest, Sha256};
-use spool::{Bounds, Mark, Spool};
+use spool::{Checkpoint, Spool, SpoolLimits};
 use storage::Memory;
 use wire::{Negotiated, Request, Side, Subresource};
 
@@ -89,7 +89,7 @@ async fn recording(recorder: &Recorder, tty: bool) -> Arc<Recording> {
 
 /// A recorder that spools into a folder of the working directory's disk: a temporary folder may be memory.
 fn recorder(folder: &tempfile::TempDir) -> Recorder {
-    let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool");
+    let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).expect("a spool");
     let settings = Settings { patience: Duration::from_secs(600), ..Settings::default() };
     Recorder::start(spool, Arc::new(Memory::new()), settings)
 }
@@ -147,14 +147,14 @@ fn write_ahead_alone(bencher: Bencher, size: usize) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _inside = runtime.enter();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool");
+    let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).expect("a spool");
     let header = Header::parse(HEADER.as_bytes()).expect("a header");
     let lines = payload(size);
     bencher.counter(BytesCount::new(TOTAL)).counter(ItemsCount::new(TOTAL / size)).bench_local(|| {
         let id = RecordingId(uuid::Uuid::now_v7());
         let mut session = runtime.block_on(spool.begin(id, &header)).expect("a session");
         for _ in 0..TOTAL / size {
-            session.append(&Mark::default(), &lines).expect("room");
+            session.append(&Checkpoint::default(), &lines).expect("room");
             if session.segment_bytes() >= 1 << 20 {
                 session.roll();
             }

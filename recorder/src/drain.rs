@@ -5,7 +5,7 @@ use recording::{
     Chunk, Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId,
     cast::{Header, SessionMetadata, pieces},
 };
-use spool::{Fact, Facts, Mark, Segment, SpoolError};
+use spool::{Checkpoint, Segment, SessionRecord, SessionRecords, SpoolError};
 use storage::{
     RecordingError, Recordings, StoreError,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
@@ -28,11 +28,11 @@ const LARGEST_BEYOND: usize = 16 << 20;
 pub(crate) struct Drain {
     depot: Arc<Depot>,
     id: RecordingId,
-    facts: Facts,
+    facts: SessionRecords,
     chunks: Vec<Chunk>,
     digest: [u8; 32],
     /// Of the last segment that was read.
-    mark: Option<Mark>,
+    mark: Option<Checkpoint>,
     /// What the lines have, of an earlier process's session: what the disk has lost of it is told.
     count: Option<Count>,
     /// The store failed, or this is an earlier process's session: another may have completed it meanwhile.
@@ -91,7 +91,7 @@ impl Drain {
         Self {
             depot,
             id,
-            facts: Facts::default(),
+            facts: SessionRecords::default(),
             chunks: Vec::new(),
             digest: [0; 32],
             mark: None,
@@ -160,7 +160,7 @@ impl Drain {
     /// Forgets what is read again by the next attempt: thousands may wait for a store that is away.
     fn shed(&mut self) {
         if self.chunks.is_empty() {
-            self.facts = Facts::default();
+            self.facts = SessionRecords::default();
         }
     }
 
@@ -217,7 +217,7 @@ impl Drain {
         blocking(move || {
             if let Some(Chunk { number, digest, .. }) = stored.filter(|chunk| chunk.number > 0) {
                 // A disk without room gets some by what follows.
-                let _ = spool.note(id, &Fact::Stored { number, digest });
+                let _ = spool.note(id, &SessionRecord::Stored { number, digest });
             }
             spool.stored(id, number)
         })
@@ -361,7 +361,7 @@ impl Drain {
             return Err(Trouble::Later("the journal did not take the session's end".to_owned()));
         }
         let (spool, id) = (self.depot.spool.clone(), self.id);
-        let noted = blocking(move || spool.note(id, &Fact::Told { outcome })).await;
+        let noted = blocking(move || spool.note(id, &SessionRecord::Told { outcome })).await;
         // A disk that does not take it must not have the end told again and again.
         if let Err(Trouble::Later(why)) = noted {
             tracing::warn!(session = %id, why, "cannot note that the journal has the session's end");
@@ -441,7 +441,7 @@ impl Drain {
     }
 
     /// Stores what is known beyond the segments of a session without an end, and what is known to be missing.
-    async fn put_rest(&mut self, session: &SessionMetadata, mark: Mark) -> Result<(), Trouble> {
+    async fn put_rest(&mut self, session: &SessionMetadata, mark: Checkpoint) -> Result<(), Trouble> {
         let (first, micros) = self.first_of_rest();
         let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
         let mut lines = blocking(move || rest(&spool, id, &facts, &mark, micros)).await?;
@@ -466,7 +466,7 @@ impl Drain {
     async fn put_beyond(&mut self, first: u32, lines: Vec<u8>) -> Result<(), Trouble> {
         if !lines.is_empty() && self.facts.rest.is_none() {
             let (spool, id) = (self.depot.spool.clone(), self.id);
-            blocking(move || spool.note(id, &Fact::Rest { chunk: first })).await?;
+            blocking(move || spool.note(id, &SessionRecord::Rest { chunk: first })).await?;
             self.facts.rest = Some(first);
         }
         let _place = self.depot.place().await;

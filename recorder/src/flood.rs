@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use recording::{Omission, cast::Code, hex};
 use sha2::{Digest, Sha256};
-use spool::Holding;
+use spool::TailWrite;
 
 use crate::timeline::Timeline;
 
@@ -51,7 +51,7 @@ pub(crate) struct Flood {
     since: Option<(u64, u64)>,
     omitted: Option<Omitted>,
     /// On its way to the spool.
-    holding: Holding,
+    holding: TailWrite,
     files: Files,
 }
 
@@ -77,12 +77,12 @@ struct Omitted {
 impl Flood {
     /// `code` is `o`, `e` or `i`.
     pub(crate) fn new(code: Code, keep: Option<Keep>) -> Self {
-        let (ring, holding, files) = (VecDeque::new(), Holding::default(), Files::default());
+        let (ring, holding, files) = (VecDeque::new(), TailWrite::default(), Files::default());
         Self { code, keep, passed: 0, ring, ring_bytes: 0, since: None, omitted: None, holding, files }
     }
 
     /// What must be in the spool before the bytes of it may be forwarded. Once it is, it is to be cleared.
-    pub(crate) fn holding(&mut self) -> &mut Holding {
+    pub(crate) fn holding(&mut self) -> &mut TailWrite {
         &mut self.holding
     }
 

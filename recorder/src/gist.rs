@@ -4,7 +4,7 @@ use recording::{
     hex,
 };
 use sha2::Digest;
-use spool::Mark;
+use spool::Checkpoint;
 use storage::{RecordingError, Recordings};
 
 use crate::{digest::Digests, opened::argv_command, ports::Told, rest::bytes_of, tape::STREAMS};
@@ -80,7 +80,7 @@ impl Gist {
 
     /// Digests of all bytes that the mark counts, where all three are known: the mark's, or the lines' of a stream that is
     /// wholly in them.
-    pub(crate) fn digests(&self, mark: &Mark) -> Option<StreamDigests> {
+    pub(crate) fn digests(&self, mark: &Checkpoint) -> Option<StreamDigests> {
         let of_lines = self.digests.so_far();
         let [stdout, stderr, stdin] = mark.digests.map(|digest| digest.map(hex));
         let whole = |code, of_lines| (bytes_of(code, &self.totals) == bytes_of(code, &mark.totals)).then_some(of_lines);

@@ -4,7 +4,7 @@ use recording::{
     Command, CommandSource, Manifest, Outcome, RecordingId, StreamTotals,
     cast::{SessionKind, SessionMetadata},
 };
-use spool::{self, Fact};
+use spool::{self, SessionRecord};
 
 use crate::{RecordError, Recording, opening::quoted, recorder::Parts};
 
@@ -15,7 +15,7 @@ pub struct Opened {
     pub(crate) session: SessionMetadata,
     /// Zero of the recording's clock.
     pub(crate) start: Instant,
-    pub(crate) spooled: spool::Session,
+    pub(crate) spooled: spool::SpoolWriter,
 }
 
 impl Opened {
@@ -53,7 +53,7 @@ impl Opened {
             image: String::new(),
             session: self.session,
         };
-        self.spooled.fact(&Fact::Ended(Box::new(manifest.clone())))?;
+        self.spooled.fact(&SessionRecord::Ended(Box::new(manifest.clone())))?;
         self.spooled.end();
         Ok(manifest)
     }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use recording::{Outcome, RecordingId};
-use spool::{Fact, Spool, SpoolError};
+use spool::{SessionRecord, Spool, SpoolError};
 use storage::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -96,7 +96,7 @@ impl Recorder {
     /// reach the disk the manifest gets this outcome.
     pub fn told(&self, id: RecordingId, outcome: &Outcome) {
         // A disk that fails here has it told again at the next start.
-        let _ = self.parts.spool.note(id, &Fact::Told { outcome: outcome.clone() });
+        let _ = self.parts.spool.note(id, &SessionRecord::Told { outcome: outcome.clone() });
         self.parts.ends.told(id, outcome.clone());
     }
 

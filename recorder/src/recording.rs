@@ -4,7 +4,7 @@ use std::{
 };
 
 use recording::{Manifest, RecordingId, cast::SessionMetadata};
-use spool::Fact;
+use spool::SessionRecord;
 use wire::{Negotiated, Request, Side};
 
 use crate::{
@@ -34,7 +34,7 @@ impl Recording {
         let Opened { recorder, session, start, mut spooled } = opened;
         let tape = Tape::new(&session, &negotiated, request, recorder.settings.keep);
         // It is for a manifest that somebody else writes: a disk that fails here fails at the first byte.
-        let _ = spooled.fact(&Fact::Began { transport: tape.transport().to_owned() });
+        let _ = spooled.fact(&SessionRecord::Began { transport: tape.transport().to_owned() });
         let settings = recorder.settings.clone();
         let shelf = Arc::new(Shelf::new(tape, spooled, recorder.spool.clone(), settings.clone(), start));
         recorder.shelves.enter(session.id, &shelf);
@@ -71,7 +71,7 @@ impl Recording {
     /// The container's image is known by now. Said a second time, it changes nothing.
     pub fn runs(&self, image: String) {
         if self.image.set(image.clone()).is_ok() {
-            self.shelf.note(&Fact::Runs { image });
+            self.shelf.note(&SessionRecord::Runs { image });
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the spool knows of a session without an end beyond its lines: the last bytes of streams, for a chunk of their own.
 
 use recording::{RecordingId, StreamTotals, cast::Code, seconds};
-use spool::{Facts, Held, Mark, Spool, SpoolError, boot_id};
+use spool::{Checkpoint, HeldTail, SessionRecords, Spool, SpoolError, boot_id};
 
 use crate::{
     flood::{annotation, name},
@@ -13,8 +13,8 @@ use crate::{
 pub(crate) fn rest(
     spool: &Spool,
     id: RecordingId,
-    facts: &Facts,
-    mark: &Mark,
+    facts: &SessionRecords,
+    mark: &Checkpoint,
     micros: u64,
 ) -> Result<Vec<u8>, SpoolError> {
     let mut timeline = Timeline::resumed(micros, mark.tails);
@@ -34,7 +34,7 @@ pub(crate) fn rest(
 }
 
 /// The end of a flood, as [`crate::flood::Flood::end`] would have written it; where bytes are missing, an annotation says so.
-fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &Held) {
+fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &HeldTail) {
     let missing = |timeline: &mut Timeline, micros, from: u64, to: u64| {
         let (bytes, stream) = (to - from, name(code));
         let text = format!("missing: {bytes} bytes of {stream} from byte {from} on were damaged on the gateway's disk");

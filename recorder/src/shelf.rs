@@ -4,7 +4,7 @@ use std::{
 };
 
 use recording::Manifest;
-use spool::{Fact, Session, Spool, SpoolError};
+use spool::{SessionRecord, Spool, SpoolError, SpoolWriter};
 use tokio::sync::Notify;
 
 use crate::{RecordError, Settings, opened::micros_since, tape::Tape};
@@ -31,7 +31,7 @@ pub(crate) struct Shelf {
 pub(crate) struct State {
     pub(crate) tape: Tape,
     /// None once the recording has ended.
-    session: Option<Session>,
+    session: Option<SpoolWriter>,
     /// The tape has something that the spool had no room for.
     backlog: bool,
     /// When the open segment's first line came.
@@ -41,7 +41,7 @@ pub(crate) struct State {
 }
 
 impl Shelf {
-    pub(crate) fn new(tape: Tape, session: Session, spool: Spool, settings: Arc<Settings>, start: Instant) -> Self {
+    pub(crate) fn new(tape: Tape, session: SpoolWriter, spool: Spool, settings: Arc<Settings>, start: Instant) -> Self {
         let state = State { tape, session: Some(session), backlog: false, since: None, closed: false, failure: None };
         Self { state: Mutex::new(state), settings, spool, start, changed: Notify::new() }
     }
@@ -135,7 +135,7 @@ impl Shelf {
     }
 
     /// Writes down a fact for a manifest that somebody else may have to write. A disk that fails here fails at the next byte.
-    pub(crate) fn note(&self, fact: &Fact) {
+    pub(crate) fn note(&self, fact: &SessionRecord) {
         if let Some(session) = &mut self.lock().session {
             let _ = session.fact(fact);
         }
@@ -168,7 +168,7 @@ impl Shelf {
         if written.is_ok() {
             tape.written();
         }
-        let ended = written.and_then(|()| open.fact(&Fact::Ended(Box::new(manifest.clone()))));
+        let ended = written.and_then(|()| open.fact(&SessionRecord::Ended(Box::new(manifest.clone()))));
         match ended {
             Ok(()) => {
                 if let Some(session) = session.take() {
@@ -245,7 +245,7 @@ impl State {
     /// Writes down what a Status said about the end: whoever finishes the recording must know it once the client does.
     fn note(&mut self) -> Result<(), SpoolError> {
         if let (Some(session), Some(outcome)) = (&mut self.session, self.tape.said()) {
-            session.fact(&Fact::Said { outcome })?;
+            session.fact(&SessionRecord::Said { outcome })?;
             self.tape.noted();
         }
         Ok(())

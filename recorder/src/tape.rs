@@ -6,7 +6,7 @@ use recording::{
     cast::{Code, PortConnection, SessionKind, SessionMetadata},
 };
 use sha2::Digest;
-use spool::{Holding, Mark};
+use spool::{Checkpoint, TailWrite};
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
 
 use crate::{
@@ -156,10 +156,10 @@ impl Tape {
     }
 
     /// The whole lines since [`Self::written`], and what is known beside them.
-    pub(crate) fn pending(&mut self, micros: u64) -> (Mark, &[u8]) {
+    pub(crate) fn pending(&mut self, micros: u64) -> (Checkpoint, &[u8]) {
         let script = &mut self.script;
         script.timeline.lines();
-        let mark = Mark {
+        let mark = Checkpoint {
             micros,
             totals: script.totals,
             tails: script.timeline.tails(),
@@ -170,7 +170,7 @@ impl Tape {
     }
 
     /// What is held back of stdout, stderr and stdin, and must be kept before [`Self::pending`] is.
-    pub(crate) fn holdings(&mut self) -> impl Iterator<Item = &mut Holding> {
+    pub(crate) fn holdings(&mut self) -> impl Iterator<Item = &mut TailWrite> {
         self.script.floods.iter_mut().map(Flood::holding)
     }
 

@@ -1,5 +1,5 @@
 use recording::cast::{Code, write_bytes, write_event};
-use spool::Tail;
+use spool::PartialUtf8;
 
 /// Most bytes of a stream in one event. A line stays below 64 KiB even where every byte needs six (`\u001b`).
 const PIECE: usize = 10 << 10;
@@ -24,7 +24,7 @@ pub(crate) struct Timeline {
     run_code: Code,
     run_micros: u64,
     /// Incomplete characters at the end of stdout, stderr and stdin.
-    tails: [Tail; 3],
+    tails: [PartialUtf8; 3],
 }
 
 impl Timeline {
@@ -35,12 +35,12 @@ impl Timeline {
             run: Vec::new(),
             run_code: Code::Output,
             run_micros: 0,
-            tails: [Tail::default(); 3],
+            tails: [PartialUtf8::default(); 3],
         }
     }
 
     /// One that goes on behind lines that end at `micros`, with these beginnings of characters.
-    pub(crate) fn resumed(micros: u64, tails: [Tail; 3]) -> Self {
+    pub(crate) fn resumed(micros: u64, tails: [PartialUtf8; 3]) -> Self {
         Self { last_micros: micros, tails, ..Self::new() }
     }
 
@@ -84,7 +84,7 @@ impl Timeline {
     }
 
     /// Beginnings of characters at the end of stdout, stderr and stdin.
-    pub(crate) fn tails(&self) -> [Tail; 3] {
+    pub(crate) fn tails(&self) -> [PartialUtf8; 3] {
         self.tails
     }
 
@@ -154,7 +154,7 @@ impl Timeline {
         self.bytes(&whole[odd]);
         if !rest.is_empty() {
             let tail = &mut self.tails[place(self.run_code)];
-            *tail = Tail { bytes: [0; 3], len: rest.len(), micros: self.run_micros };
+            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), micros: self.run_micros };
             tail.bytes[..rest.len()].copy_from_slice(rest);
         }
     }

@@ -15,7 +15,7 @@ use recording::{
     Key, Manifest, Outcome, RecordingId,
     cast::{Code, SessionKind},
 };
-use spool::{Bound, Bounds, Spool, SpoolError};
+use spool::{LimitKind, Spool, SpoolError, SpoolLimits};
 use storage::{Memory, Recordings, Store, StoreError};
 use support::*;
 
@@ -26,7 +26,8 @@ fn by_gateway(error: &RecordError) -> Ending {
 #[tokio::test]
 async fn nothing_is_opened_that_cannot_be_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let spool = Spool::open(folder.path(), Bounds { disk_floor: u64::MAX, ..Bounds::default() }).expect("a spool");
+    let spool =
+        Spool::open(folder.path(), SpoolLimits { disk_floor: u64::MAX, ..SpoolLimits::default() }).expect("a spool");
     let recorder = Recorder::start(spool, Arc::new(Memory::new()), settings());
     let opened = recorder.open(&permit(InputRecording::Never), opening(SessionKind::Exec, &["ls"], false)).await;
     let error = opened.err().expect("the disk is full");
@@ -75,7 +76,7 @@ async fn a_store_that_is_away_costs_a_session_nothing() {
     assert_eq!(restored(&stage.events().await, Code::Output).len(), 500_000);
     let manifest = Recordings::new(store).manifest(stage.recording.id()).await.expect("readable");
     assert_eq!(manifest.expect("stored").outcome, Outcome::Exited { exit_code: 0 });
-    assert_eq!(stage.recorder.spool().gauge().bytes, 0);
+    assert_eq!(stage.recorder.spool().usage().bytes, 0);
 }
 
 #[tokio::test]
@@ -114,7 +115,7 @@ async fn of_many_sessions_that_wait_for_a_store_one_after_another_tries() {
 
 /// A session that may have 50,000 bytes here, and a store that takes nothing.
 async fn crowded(store: &Arc<Moody>, patience: Duration) -> (Stage, usize) {
-    let bounds = Bounds { session_bytes: 50_000, ..bounds() };
+    let bounds = SpoolLimits { session_bytes: 50_000, ..bounds() };
     let settings = Settings { chunk_bytes: 10_000, patience, ..slow() };
     let never = InputRecording::Never;
     let stage = Stage::bounded(bounds, settings, store.clone(), SessionKind::Exec, &["sh"], false, never).await;
@@ -149,7 +150,7 @@ async fn a_session_without_room_ends_visibly_and_loses_nothing_that_was_accepted
     let store = Moody::new(1);
     let (stage, accepted) = crowded(&store, Duration::from_millis(50)).await;
     let refused = stage.recording.accept(Server, &message(Server, STDOUT, b"more")).await.expect_err("no room");
-    assert!(matches!(refused, RecordError::Spool(SpoolError::Full(Bound::Session))), "{refused}");
+    assert!(matches!(refused, RecordError::Spool(SpoolError::Full(LimitKind::Session))), "{refused}");
     assert_eq!(stage.recording.to_border(), Some(0), "where the client is: it got none of the last bytes");
     assert!(matches!(stage.recording.failed().await, RecordError::Spool(_)));
     stage.recording.clone().finish(by_gateway(&refused)).await.expect("an end");

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// A bound of the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub enum LimitKind {
     /// Bytes of one session.
     Session,
     /// Bytes of all sessions together.
@@ -20,12 +20,12 @@ pub enum Bound {
 pub enum SpoolError {
     /// A bound is reached. There may be room later.
     #[error("{}", match .0 {
-        Bound::Session => "this session has as much on the gateway's disk as it may (spool.session_bytes)",
-        Bound::Total => "the gateway's spool is full (spool.total_bytes)",
-        Bound::Sessions => "too many sessions wait on the gateway's disk for storage (spool.sessions)",
-        Bound::Disk => "the gateway's disk is full (spool.disk_floor)",
+        LimitKind::Session => "this session has as much on the gateway's disk as it may (spool.session_bytes)",
+        LimitKind::Total => "the gateway's spool is full (spool.total_bytes)",
+        LimitKind::Sessions => "too many sessions wait on the gateway's disk for storage (spool.sessions)",
+        LimitKind::Disk => "the gateway's disk is full (spool.disk_floor)",
     })]
-    Full(Bound),
+    Full(LimitKind),
     /// The disk failed. What was written before may be lost, so nothing more is taken.
     #[error("cannot {action} {path}")]
     Failed {
@@ -45,7 +45,7 @@ impl SpoolError {
     pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::Full(Bound::Disk)
+                Self::Full(LimitKind::Disk)
             }
             _ => Self::broken(action, path, source),
         }

@@ -5,8 +5,8 @@ use tokio::sync::watch;
 use super::{
     SpoolError,
     frame::{self, Frame},
-    live::{Extent, Live},
-    session::segment,
+    spooled::{SpooledSession, WritePosition},
+    writer::segment,
 };
 
 /// Most bytes that are read at once.
@@ -14,7 +14,7 @@ const PIECE: u64 = 1 << 20;
 
 /// What a follower gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum SpoolEvent {
     /// These chunks are in the store and no longer here: read them there ([`crate::Recordings::chunk`]).
     Stored {
         /// The first.
@@ -33,11 +33,11 @@ pub enum News {
 
 /// A session's lines from some chunk on: everything so far, then what comes. Made by [`super::Spool::follow`].
 ///
-/// It holds nothing up: what is stored while it reads elsewhere comes as [`News::Stored`].
+/// It holds nothing up: what is stored while it reads elsewhere comes as [`SpoolEvent::Stored`].
 #[derive(Debug)]
 pub struct Follow {
-    live: Arc<Live>,
-    extent: watch::Receiver<Extent>,
+    live: Arc<SpooledSession>,
+    extent: watch::Receiver<WritePosition>,
     number: u32,
     offset: u64,
     /// The segment that is being read: kept open, so that its rest can be read when it is removed meanwhile.
@@ -45,7 +45,7 @@ pub struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(live: Arc<Live>, from: u32) -> Self {
+    pub(super) fn new(live: Arc<SpooledSession>, from: u32) -> Self {
         let extent = live.extent.subscribe();
         Self { live, extent, number: from, offset: 0, file: None }
     }
@@ -55,7 +55,7 @@ impl Follow {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub async fn next(&mut self) -> Result<Option<News>, SpoolError> {
+    pub async fn next(&mut self) -> Result<Option<SpoolEvent>, SpoolError> {
         loop {
             let extent = *self.extent.borrow_and_update();
             if let Some(news) = self.read(extent).await? {
@@ -75,7 +75,7 @@ impl Follow {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub async fn ready(&mut self) -> Result<Option<News>, SpoolError> {
+    pub async fn ready(&mut self) -> Result<Option<SpoolEvent>, SpoolError> {
         let extent = *self.extent.borrow_and_update();
         self.read(extent).await
     }
@@ -91,7 +91,7 @@ impl Follow {
     }
 
     /// Something between here and `extent`, if there is.
-    async fn read(&mut self, extent: Extent) -> Result<Option<News>, SpoolError> {
+    async fn read(&mut self, extent: WritePosition) -> Result<Option<SpoolEvent>, SpoolError> {
         while self.number < extent.number || (self.number == extent.number && self.offset < extent.length) {
             let (live, number, offset) = (Arc::clone(&self.live), self.number, self.offset);
             let file = self.file.clone();
@@ -103,7 +103,7 @@ impl Follow {
                     self.offset = next;
                     self.file = Some(file);
                     if !lines.is_empty() {
-                        return Ok(Some(News::Lines { number, lines }));
+                        return Ok(Some(SpoolEvent::Lines { number, lines }));
                     }
                 }
                 Ok(None) => self.turn(),
@@ -127,14 +127,14 @@ impl Follow {
     }
 
     /// The segment is gone: it is in the store, and so are those up to the first that is there.
-    fn stored(&mut self, extent: Extent) -> Option<News> {
+    fn stored(&mut self, extent: WritePosition) -> Option<SpoolEvent> {
         let from = self.number;
         let there = |number: &u32| segment(&self.live.folder, *number).exists();
         let last = if extent.ended { extent.number + 1 } else { extent.number };
         self.number = (from + 1..=extent.number).find(there).unwrap_or(last.max(from + 1));
         self.offset = 0;
         let to = (self.number - 1).min(extent.chunks);
-        (to >= from).then_some(News::Stored { from, to })
+        (to >= from).then_some(SpoolEvent::Stored { from, to })
     }
 }
 
@@ -142,7 +142,13 @@ impl Follow {
 type Read = (Vec<u8>, u64, Arc<File>);
 
 /// Lines of a file's frames from `offset` on; none at the file's end.
-fn piece(live: &Live, number: u32, file: Option<Arc<File>>, offset: u64, until: u64) -> io::Result<Option<Read>> {
+fn piece(
+    live: &SpooledSession,
+    number: u32,
+    file: Option<Arc<File>>,
+    offset: u64,
+    until: u64,
+) -> io::Result<Option<Read>> {
     let file = match file {
         Some(file) => file,
         None => Arc::new(File::open(segment(&live.folder, number))?),

@@ -43,13 +43,13 @@ pub(super) const PIECE: usize = 1 << 20;
 
 /// What a recording knew beside its lines when they were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct Checkpoint {
     /// Time of the last thing that was accepted, microseconds since the recording's start.
     pub micros: u64,
     /// Bytes that crossed so far.
     pub totals: StreamTotals,
     /// Beginnings of characters at the end of stdout, stderr and stdin, that are in no line yet.
-    pub tails: [Tail; 3],
+    pub tails: [PartialUtf8; 3],
     /// Whether the end of stdout, stderr and stdin is what [`super::Session::hold`] has, and in no line.
     pub held: [bool; 3],
     /// SHA-256 of stdout, stderr and stdin so far, of those that are not wholly in the lines.
@@ -58,7 +58,7 @@ pub struct Mark {
 
 /// Up to three bytes that can still become a character.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tail {
+pub struct PartialUtf8 {
     /// The bytes; those from `len` on mean nothing.
     pub bytes: [u8; 3],
     /// How many, 0 to 3.
@@ -67,7 +67,7 @@ pub struct Tail {
     pub micros: u64,
 }
 
-impl Tail {
+impl PartialUtf8 {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len.min(3)]
@@ -78,19 +78,19 @@ impl Tail {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
     Header(&'a [u8]),
-    Fact(&'a [u8]),
+    SessionRecord(&'a [u8]),
     /// A fact's JSON, which goes on in the next frame.
     FactBegun(&'a [u8]),
     /// The mark has no digests.
-    Lines(Mark, &'a [u8]),
+    Lines(Checkpoint, &'a [u8]),
     /// Lines of an append that goes on in the next frame.
     LinesBegun(&'a [u8]),
     /// A counter, which is higher in the newer of two, and the mark.
-    Mark(u64, Mark),
+    Checkpoint(u64, Checkpoint),
     /// A counter of a stream's files, and the omission's JSON.
     Begin(u64, &'a [u8]),
     /// Microseconds since the start, the place in the stream of the first byte, and the bytes.
-    Held(u64, u64, &'a [u8]),
+    HeldTail(u64, u64, &'a [u8]),
 }
 
 /// A part of a file.
@@ -142,7 +142,7 @@ pub(super) fn begun_head(lines: &[u8]) -> [u8; PREFIX + 1] {
 }
 
 /// What is written before `lines`, so that both together are a frame.
-pub(super) fn lines_head(mark: &Mark, lines: &[u8]) -> [u8; LINES_HEAD] {
+pub(super) fn lines_head(mark: &Checkpoint, lines: &[u8]) -> [u8; LINES_HEAD] {
     let mut head = [0; LINES_HEAD];
     head[PREFIX] = b'L';
     put_mark(&mut head[PREFIX + 1..], mark);
@@ -151,7 +151,7 @@ pub(super) fn lines_head(mark: &Mark, lines: &[u8]) -> [u8; LINES_HEAD] {
 }
 
 /// The frame of a mark by itself.
-pub(super) fn mark_alone(counter: u64, mark: &Mark) -> [u8; MARK_FRAME] {
+pub(super) fn mark_alone(counter: u64, mark: &Checkpoint) -> [u8; MARK_FRAME] {
     let mut frame = [0; MARK_FRAME];
     frame[PREFIX] = b'M';
     let (number, rest) = frame[PREFIX + 1..].split_at_mut(8);
@@ -190,7 +190,7 @@ fn seal(head: &mut [u8], rest: &[u8]) {
 }
 
 /// `into` has at least as many bytes as a mark without digests.
-fn put_mark(into: &mut [u8], mark: &Mark) {
+fn put_mark(into: &mut [u8], mark: &Checkpoint) {
     let mut at = 0;
     let mut put = |bytes: &[u8]| {
         into[at..at + bytes.len()].copy_from_slice(bytes);
@@ -234,7 +234,7 @@ fn decode(content: &[u8]) -> Option<Frame<'_>> {
     let (kind, body) = content.split_first()?;
     match kind {
         b'H' => Some(Frame::Header(body)),
-        b'F' => Some(Frame::Fact(body)),
+        b'F' => Some(Frame::SessionRecord(body)),
         b'f' => Some(Frame::FactBegun(body)),
         b'l' => Some(Frame::LinesBegun(body)),
         b'L' => {
@@ -244,13 +244,13 @@ fn decode(content: &[u8]) -> Option<Frame<'_>> {
         b'M' => {
             let (counter, rest) = number(body)?;
             let (mark, digests) = rest.split_at_checked(MARK).filter(|(_, digests)| digests.len() == DIGESTS)?;
-            Some(Frame::Mark(counter, Mark { digests: digests_of(digests), ..mark_of(mark) }))
+            Some(Frame::Checkpoint(counter, Checkpoint { digests: digests_of(digests), ..mark_of(mark) }))
         }
         b'B' => number(body).map(|(counter, json)| Frame::Begin(counter, json)),
         b'D' => {
             let (micros, rest) = number(body)?;
             let (at, bytes) = number(rest)?;
-            Some(Frame::Held(micros, at, bytes))
+            Some(Frame::HeldTail(micros, at, bytes))
         }
         _ => None,
     }
@@ -269,10 +269,10 @@ fn digests_of(bytes: &[u8]) -> [Option<[u8; 32]>; 3] {
 }
 
 /// `bytes` are as many as a mark has.
-fn mark_of(bytes: &[u8]) -> Mark {
+fn mark_of(bytes: &[u8]) -> Checkpoint {
     let (numbers, _) = bytes.as_chunks::<8>();
     let number = |place: usize| u64::from_le_bytes(numbers[place]);
-    let (mut tails, mut held) = ([Tail::default(); 3], [false; 3]);
+    let (mut tails, mut held) = ([PartialUtf8::default(); 3], [false; 3]);
     for ((tail, held), bytes) in tails.iter_mut().zip(&mut held).zip(bytes[32..].as_chunks::<12>().0) {
         let mut micros = [0; 8];
         micros.copy_from_slice(&bytes[4..]);
@@ -282,25 +282,25 @@ fn mark_of(bytes: &[u8]) -> Mark {
         tail.micros = u64::from_le_bytes(micros);
     }
     let totals = StreamTotals { stdin: number(1), stdout: number(2), stderr: number(3) };
-    Mark { micros: number(0), totals, tails, held, digests: [None; 3] }
+    Checkpoint { micros: number(0), totals, tails, held, digests: [None; 3] }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mark() -> Mark {
+    fn mark() -> Checkpoint {
         let totals = StreamTotals { stdin: 1, stdout: 2, stderr: 3 };
-        let tail = Tail { bytes: [0xe2, 0x82, 0], len: 2, micros: 7 };
-        let tails = [tail, Tail::default(), Tail::default()];
-        Mark { micros: 1_000_000, totals, tails, held: [true, false, true], digests: [None; 3] }
+        let tail = PartialUtf8 { bytes: [0xe2, 0x82, 0], len: 2, micros: 7 };
+        let tails = [tail, PartialUtf8::default(), PartialUtf8::default()];
+        Checkpoint { micros: 1_000_000, totals, tails, held: [true, false, true], digests: [None; 3] }
     }
 
     #[test]
     fn a_mark_by_itself_has_its_digests() {
-        let mark = Mark { digests: [Some([7; 32]), None, Some([0; 32])], ..mark() };
+        let mark = Checkpoint { digests: [Some([7; 32]), None, Some([0; 32])], ..mark() };
         let frame = mark_alone(9, &mark);
-        assert_eq!(first(&frame), Some((Frame::Mark(9, mark), MARK_FRAME)));
+        assert_eq!(first(&frame), Some((Frame::Checkpoint(9, mark), MARK_FRAME)));
     }
 
     #[test]
@@ -310,7 +310,7 @@ mod tests {
             let frames = encode_fact(&json);
             let mut read = Vec::new();
             for part in parts(&frames) {
-                let (Part::Frame(Frame::FactBegun(piece)) | Part::Frame(Frame::Fact(piece))) = part else {
+                let (Part::Frame(Frame::FactBegun(piece)) | Part::Frame(Frame::SessionRecord(piece))) = part else {
                     panic!("{length}: no frame")
                 };
                 assert!(piece.len() <= PIECE);
@@ -325,7 +325,7 @@ mod tests {
     fn held_bytes_come_back_with_time_and_place() {
         let mut bytes = encode(b'B', &[&3_u64.to_le_bytes()[..], b"null"].concat());
         push_held(&mut bytes, 5, 1 << 40, b"the end");
-        let expected = [Frame::Begin(3, b"null"), Frame::Held(5, 1 << 40, b"the end")].map(Part::Frame);
+        let expected = [Frame::Begin(3, b"null"), Frame::HeldTail(5, 1 << 40, b"the end")].map(Part::Frame);
         assert_eq!(parts(&bytes), expected);
     }
 
@@ -348,7 +348,8 @@ mod tests {
     fn frames_come_back_as_they_were_written() {
         let bytes = file();
         let line = b"[0.000001, \"o\", \"a\"]\n";
-        let expected = [Frame::Fact(b"{}"), Frame::Lines(mark(), line), Frame::Fact(b"end")].map(Part::Frame);
+        let expected =
+            [Frame::SessionRecord(b"{}"), Frame::Lines(mark(), line), Frame::SessionRecord(b"end")].map(Part::Frame);
         assert_eq!(parts(&bytes), expected);
     }
 
@@ -372,9 +373,9 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[place] ^= 0x40;
             let found = parts(&damaged);
-            assert_eq!(found[0], Part::Frame(Frame::Fact(b"{}")), "{place}");
+            assert_eq!(found[0], Part::Frame(Frame::SessionRecord(b"{}")), "{place}");
             assert!(matches!(found[1], Part::Damaged(_)), "{place}");
-            assert_eq!(found[2..], [Part::Frame(Frame::Fact(b"end"))], "{place}");
+            assert_eq!(found[2..], [Part::Frame(Frame::SessionRecord(b"end"))], "{place}");
         }
     }
 }

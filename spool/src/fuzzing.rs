@@ -1,6 +1,6 @@
 //! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
 
-use super::{frame, held::held_of, left::segment_of, marks::newest_of};
+use super::{checkpoints::newest_of, frame, recovery::segment_of, tail::held_of};
 use recording::cast::events;
 
 /// Files of a spool, as a disk may have left them: frames, and bytes that are none.

@@ -12,9 +12,9 @@ use std::{
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
-    Bound, Bounds, Fact, SpoolError, frame,
-    live::Live,
-    session::{create, segment},
+    LimitKind, SessionRecord, SpoolError, SpoolLimits, frame,
+    spooled::SpooledSession,
+    writer::{create, segment},
 };
 use recording::RecordingId;
 
@@ -25,8 +25,8 @@ const LOOK: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) folder: PathBuf,
-    pub(super) bounds: Bounds,
-    pub(super) sessions: Mutex<HashMap<RecordingId, Arc<Live>>>,
+    pub(super) limits: SpoolLimits,
+    pub(super) sessions: Mutex<HashMap<RecordingId, Arc<SpooledSession>>>,
     /// Counts sessions that begin or end.
     pub(super) changes: watch::Sender<u64>,
     /// There may be room again.
@@ -49,15 +49,15 @@ pub(super) type Waiting = oneshot::Sender<Result<(), SpoolError>>;
 /// What the syncing thread has been asked for.
 #[derive(Debug, Default)]
 pub(super) struct Syncs {
-    pub(super) asked: Vec<(Arc<Live>, Option<Waiting>)>,
+    pub(super) asked: Vec<(Arc<SpooledSession>, Option<Waiting>)>,
     pub(super) over: bool,
 }
 
 impl Inner {
-    pub(super) fn new(folder: PathBuf, bounds: Bounds, lock: File) -> Self {
+    pub(super) fn new(folder: PathBuf, limits: SpoolLimits, lock: File) -> Self {
         Self {
             folder,
-            bounds,
+            limits,
             sessions: Mutex::default(),
             changes: watch::Sender::new(0),
             freed: Notify::new(),
@@ -73,10 +73,10 @@ impl Inner {
     }
 
     /// Whether a session may write so many bytes more.
-    pub(super) fn room(&self, live: &Live, bytes: u64) -> Result<(), SpoolError> {
+    pub(super) fn room(&self, live: &SpooledSession, bytes: u64) -> Result<(), SpoolError> {
         self.open()?;
-        if live.used.load(Ordering::Relaxed) + bytes > self.bounds.session_bytes {
-            return Err(SpoolError::Full(Bound::Session));
+        if live.used.load(Ordering::Relaxed) + bytes > self.limits.session_bytes {
+            return Err(SpoolError::Full(LimitKind::Session));
         }
         Ok(())
     }
@@ -84,8 +84,8 @@ impl Inner {
     /// Whether a session may begin.
     pub(super) fn may_begin(&self) -> Result<(), SpoolError> {
         self.open()?;
-        if self.sessions().len() >= self.bounds.sessions {
-            return Err(SpoolError::Full(Bound::Sessions));
+        if self.sessions().len() >= self.limits.sessions {
+            return Err(SpoolError::Full(LimitKind::Sessions));
         }
         Ok(())
     }
@@ -95,11 +95,11 @@ impl Inner {
         if let Some(failure) = self.failure.get() {
             return Err(failure.clone());
         }
-        if self.used.load(Ordering::Relaxed) >= self.bounds.total_bytes {
-            return Err(SpoolError::Full(Bound::Total));
+        if self.used.load(Ordering::Relaxed) >= self.limits.total_bytes {
+            return Err(SpoolError::Full(LimitKind::Total));
         }
         if self.low.load(Ordering::Relaxed) {
-            return Err(SpoolError::Full(Bound::Disk));
+            return Err(SpoolError::Full(LimitKind::Disk));
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Inner {
     }
 
     /// Files of a session are gone.
-    pub(super) fn shrunk(&self, live: &Live, bytes: u64) {
+    pub(super) fn shrunk(&self, live: &SpooledSession, bytes: u64) {
         let subtract = |number: &AtomicU64| {
             let _ = number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(bytes)));
         };
@@ -136,7 +136,7 @@ impl Inner {
         let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         self.free.store(free, Ordering::Relaxed);
-        let low = free < self.bounds.disk_floor;
+        let low = free < self.limits.disk_floor;
         if self.low.swap(low, Ordering::Relaxed) && !low {
             self.freed.notify_waiters();
         }
@@ -164,7 +164,7 @@ impl Inner {
         error
     }
 
-    pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<RecordingId, Arc<Live>>> {
+    pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<RecordingId, Arc<SpooledSession>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,13 +173,13 @@ impl Inner {
     }
 
     /// Has a session synced without waiting for it.
-    pub(super) fn sync_soon(&self, live: &Arc<Live>) {
+    pub(super) fn sync_soon(&self, live: &Arc<SpooledSession>) {
         self.syncs().asked.push((Arc::clone(live), None));
         self.wake.notify_one();
     }
 
     /// Resolves once everything that was written of a session is on the disk.
-    pub(super) async fn synced(&self, live: &Arc<Live>) -> Result<(), SpoolError> {
+    pub(super) async fn synced(&self, live: &Arc<SpooledSession>) -> Result<(), SpoolError> {
         let (done, waiting) = oneshot::channel();
         self.syncs().asked.push((Arc::clone(live), Some(done)));
         self.wake.notify_one();
@@ -188,7 +188,12 @@ impl Inner {
     }
 
     /// Makes a session's first file.
-    pub(super) fn write_header(&self, live: &Live, header: &[u8], fact: &Fact) -> Result<(), SpoolError> {
+    pub(super) fn write_header(
+        &self,
+        live: &SpooledSession,
+        header: &[u8],
+        fact: &SessionRecord,
+    ) -> Result<(), SpoolError> {
         let path = segment(&live.folder, 0);
         frame::fits(header.len()).map_err(|error| SpoolError::failed("write", &path, error))?;
         let bytes = [frame::encode(b'H', header), frame::encode_fact(&json(fact))].concat();
@@ -199,7 +204,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn write_fact(&self, live: &Live, fact: &Fact) -> Result<(), SpoolError> {
+    pub(super) fn write_fact(&self, live: &SpooledSession, fact: &SessionRecord) -> Result<(), SpoolError> {
         let path = segment(&live.folder, 0);
         let bytes = frame::encode_fact(&json(fact));
         // Whose write fails cuts the file to what it was before.
@@ -223,7 +228,7 @@ impl Inner {
     }
 
     /// A session is in the store, or elsewhere: it is known no more.
-    pub(super) fn forget(&self, live: &Live) {
+    pub(super) fn forget(&self, live: &SpooledSession) {
         live.leave();
         self.sessions().remove(&live.id);
         self.shrunk(live, live.used.load(Ordering::Relaxed));
@@ -245,7 +250,7 @@ impl Inner {
 }
 
 /// Facts are strings, numbers and lists: serialising them to memory has no way to fail.
-fn json(fact: &Fact) -> Vec<u8> {
+fn json(fact: &SessionRecord) -> Vec<u8> {
     serde_json::to_vec(fact).unwrap_or_default()
 }
 
@@ -254,8 +259,8 @@ mod tests {
     use super::*;
 
     fn inner(folder: &Path) -> Inner {
-        let bounds = Bounds { disk_floor: 0, ..Bounds::default() };
-        Inner::new(folder.to_owned(), bounds, Inner::lock(folder).unwrap())
+        let limits = SpoolLimits { disk_floor: 0, ..SpoolLimits::default() };
+        Inner::new(folder.to_owned(), limits, Inner::lock(folder).unwrap())
     }
 
     #[test]

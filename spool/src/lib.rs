@@ -11,7 +11,7 @@
 //! <folder>/aside/<id>/             sessions that cannot be stored: for a person
 //! ```
 //!
-//! Writers: [`Spool::begin`] gives a [`Session`]; each [`Session::append`] is one `write`. One thread syncs.
+//! Writers: [`Spool::begin`] gives a [`SpoolWriter`]; each [`SpoolWriter::append`] is one `write`. One thread syncs.
 //!
 //! Readers in the same process: [`Spool::live`] lists, [`Spool::follow`] reads everything so far and then follows.
 //!
@@ -25,20 +25,20 @@
 //! }                                                 // ended: the manifest follows in the store
 //! ```
 
-mod bounds;
+mod checkpoints;
 mod error;
-mod fact;
 mod follow;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod held;
 mod inner;
-mod left;
-mod live;
-mod marks;
-mod session;
+mod limits;
+mod record;
+mod recovery;
+mod spooled;
 mod sync;
+mod tail;
+mod writer;
 
 use std::{
     fs::{self, DirBuilder},
@@ -49,17 +49,17 @@ use std::{
     thread::JoinHandle,
 };
 
-pub use bounds::{Bounds, Gauge};
-pub use error::{Bound, SpoolError};
-pub use fact::{Fact, Facts, boot_id};
-pub use follow::{Follow, News};
-pub use frame::{Mark, Tail};
-pub use held::{Held, Holding};
+pub use error::{LimitKind, SpoolError};
+pub use follow::{Follow, SpoolEvent};
+pub use frame::{Checkpoint, PartialUtf8};
 use inner::Inner;
-pub use left::{Segment, gap};
-use live::{Extent, Live};
-pub use session::Session;
+pub use limits::{SpoolLimits, SpoolUsage};
+pub use record::{SessionRecord, SessionRecords, boot_id};
+pub use recovery::{Segment, gap};
+use spooled::{SpooledSession, WritePosition};
+pub use tail::{HeldTail, TailWrite};
 use tokio::sync::watch;
+pub use writer::SpoolWriter;
 
 use recording::{RecordingId, cast::Header};
 
@@ -98,11 +98,11 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError::Taken`], or a folder that cannot be used.
-    pub fn open(folder: impl AsRef<Path>, bounds: Bounds) -> Result<Self, SpoolError> {
+    pub fn open(folder: impl AsRef<Path>, limits: SpoolLimits) -> Result<Self, SpoolError> {
         let folder = folder.as_ref().to_owned();
         make_dir(&folder).map_err(|error| SpoolError::failed("make", &folder, error))?;
         let lock = Inner::lock(&folder)?;
-        let inner = Arc::new(Inner::new(folder.clone(), bounds, lock));
+        let inner = Arc::new(Inner::new(folder.clone(), limits, lock));
         inner.look();
         adopt(&inner).map_err(|error| SpoolError::failed("read", &folder, error))?;
         let started = sync::start(&inner);
@@ -114,14 +114,15 @@ impl Spool {
     /// Opens a session. When this returns, its header is on the disk, synced.
     ///
     /// # Errors
-    /// [`SpoolError::Full`] at the bounds for all sessions; the disk's error.
-    pub async fn begin(&self, id: RecordingId, header: &Header) -> Result<Session, SpoolError> {
+    /// [`SpoolError::Full`] at the limits for all sessions; the disk's error.
+    pub async fn begin(&self, id: RecordingId, header: &Header) -> Result<SpoolWriter, SpoolError> {
         self.inner.may_begin()?;
         let folder = self.inner.folder.join(id.to_string());
         let made = DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|error| self.inner.failed("make", &folder, error))?;
-        let live = Arc::new(Live::new(id, folder, true, Extent { number: 1, ..Extent::default() }, 0));
-        let written = self.inner.write_header(&live, &header.to_line(), &Fact::Opened { boot: boot_id() });
+        let live =
+            Arc::new(SpooledSession::new(id, folder, true, WritePosition { number: 1, ..WritePosition::default() }, 0));
+        let written = self.inner.write_header(&live, &header.to_line(), &SessionRecord::Opened { boot: boot_id() });
         let synced = match written {
             Ok(()) => self.inner.synced(&live).await,
             Err(error) => Err(error),
@@ -132,7 +133,7 @@ impl Spool {
         }
         self.inner.sessions().insert(id, Arc::clone(&live));
         self.inner.changes.send_modify(|count| *count += 1);
-        Ok(Session::new(Arc::clone(&self.inner), live))
+        Ok(SpoolWriter::new(Arc::clone(&self.inner), live))
     }
 
     /// Whether a session could begin now.
@@ -196,9 +197,9 @@ impl Spool {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn facts(&self, id: RecordingId) -> Result<Option<Facts>, SpoolError> {
+    pub fn facts(&self, id: RecordingId) -> Result<Option<SessionRecords>, SpoolError> {
         let Some(live) = self.find(id) else { return Ok(None) };
-        left::facts(&live.folder)
+        recovery::facts(&live.folder)
     }
 
     /// Whether a session without [`Self::facts`] was never opened: its folder has nothing but the beginning of a header that
@@ -208,14 +209,14 @@ impl Spool {
     /// A folder that cannot be read.
     pub fn is_unopened(&self, id: RecordingId) -> Result<bool, SpoolError> {
         let Some(live) = self.find(id) else { return Ok(true) };
-        left::is_unopened(&live.folder).map_err(|error| SpoolError::failed("read", &live.folder, error))
+        recovery::is_unopened(&live.folder).map_err(|error| SpoolError::failed("read", &live.folder, error))
     }
 
     /// Writes down a fact of a session that has ended, for whoever goes on after this process.
     ///
     /// # Errors
     /// The disk's.
-    pub fn note(&self, id: RecordingId, fact: &Fact) -> Result<(), SpoolError> {
+    pub fn note(&self, id: RecordingId, fact: &SessionRecord) -> Result<(), SpoolError> {
         match self.find(id) {
             Some(live) => self.inner.write_fact(&live, fact),
             None => Ok(()),
@@ -229,7 +230,8 @@ impl Spool {
     pub fn closed_segments(&self, id: RecordingId) -> Result<Vec<u32>, SpoolError> {
         let Some(live) = self.find(id) else { return Ok(Vec::new()) };
         let extent = *live.extent.borrow();
-        let numbers = left::numbers(&live.folder).map_err(|error| SpoolError::failed("read", &live.folder, error))?;
+        let numbers =
+            recovery::numbers(&live.folder).map_err(|error| SpoolError::failed("read", &live.folder, error))?;
         Ok(numbers.into_iter().filter(|number| extent.ended || *number < extent.number).collect())
     }
 
@@ -240,7 +242,7 @@ impl Spool {
     pub fn segment(&self, id: RecordingId, number: u32) -> Result<Segment, SpoolError> {
         let live = self.find(id);
         let closed = live.is_some_and(|live| live.recorded_here && number < live.extent.borrow().number);
-        left::read(&self.inner.folder.join(id.to_string()), number, closed)
+        recovery::read(&self.inner.folder.join(id.to_string()), number, closed)
     }
 
     /// What was known beside the lines, last of all; `of_lines` is what the last line's frame says. None for a session that
@@ -248,21 +250,21 @@ impl Spool {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn mark(&self, id: RecordingId, of_lines: Option<Mark>) -> Result<Option<Mark>, SpoolError> {
+    pub fn mark(&self, id: RecordingId, of_lines: Option<Checkpoint>) -> Result<Option<Checkpoint>, SpoolError> {
         let Some(live) = self.find(id) else { return Ok(of_lines) };
-        let alone = marks::read(&live.folder);
-        let alone = alone.map_err(|error| SpoolError::failed("read", &marks::path(&live.folder), error))?;
-        Ok(left::last(of_lines, alone))
+        let alone = checkpoints::read(&live.folder);
+        let alone = alone.map_err(|error| SpoolError::failed("read", &checkpoints::path(&live.folder), error))?;
+        Ok(recovery::last(of_lines, alone))
     }
 
     /// Keeps a mark of a session that has ended, whatever becomes of its segments.
     ///
     /// # Errors
     /// The disk's.
-    pub fn keep(&self, id: RecordingId, mark: &Mark) -> Result<(), SpoolError> {
+    pub fn keep(&self, id: RecordingId, mark: &Checkpoint) -> Result<(), SpoolError> {
         let Some(live) = self.find(id) else { return Ok(()) };
-        let path = marks::path(&live.folder);
-        let kept = marks::keep(&live.folder, mark).map_err(|error| self.inner.failed("write", &path, error))?;
+        let path = checkpoints::path(&live.folder);
+        let kept = checkpoints::keep(&live.folder, mark).map_err(|error| self.inner.failed("write", &path, error))?;
         let synced = kept.map_or(Ok(()), |file| file.sync_data());
         synced.map_err(|error| self.inner.failed_sync(&path, error))
     }
@@ -271,9 +273,9 @@ impl Spool {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn held(&self, id: RecordingId, place: usize, total: u64) -> Result<Held, SpoolError> {
-        let Some(live) = self.find(id) else { return Ok(Held::default()) };
-        held::read(&live.folder, place, total).map_err(|error| SpoolError::failed("read", &live.folder, error))
+    pub fn held(&self, id: RecordingId, place: usize, total: u64) -> Result<HeldTail, SpoolError> {
+        let Some(live) = self.find(id) else { return Ok(HeldTail::default()) };
+        tail::read(&live.folder, place, total).map_err(|error| SpoolError::failed("read", &live.folder, error))
     }
 
     /// Resolves with each change of a session: lines, a closed segment, its end. None for one that is not here.
@@ -289,7 +291,7 @@ impl Spool {
     /// The disk's.
     pub fn stored(&self, id: RecordingId, number: u32) -> Result<(), SpoolError> {
         let Some(live) = self.find(id) else { return Ok(()) };
-        let path = session::segment(&live.folder, number);
+        let path = writer::segment(&live.folder, number);
         let removed = fs::metadata(&path).and_then(|file| fs::remove_file(&path).map(|()| file.len()));
         match removed {
             Ok(bytes) => self.inner.shrunk(&live, bytes),
@@ -342,13 +344,13 @@ impl Spool {
     }
 
     /// How full it is.
-    pub fn gauge(&self) -> Gauge {
-        Gauge { sessions: self.inner.sessions().len(), bytes: self.inner.used(), free: self.inner.free() }
+    pub fn usage(&self) -> SpoolUsage {
+        SpoolUsage { sessions: self.inner.sessions().len(), bytes: self.inner.used(), free: self.inner.free() }
     }
 
-    /// The bounds it was opened with.
-    pub fn bounds(&self) -> Bounds {
-        self.inner.bounds
+    /// The limits it was opened with.
+    pub fn limits(&self) -> SpoolLimits {
+        self.inner.limits
     }
 
     /// Syncs what a session has so far. For tests and for who must know it on the disk.
@@ -362,7 +364,7 @@ impl Spool {
         }
     }
 
-    fn find(&self, id: RecordingId) -> Option<Arc<Live>> {
+    fn find(&self, id: RecordingId) -> Option<Arc<SpooledSession>> {
         self.inner.sessions().get(&id).cloned()
     }
 }
@@ -370,7 +372,7 @@ impl Spool {
 /// Waits for a session's changes.
 #[derive(Debug)]
 pub struct Watch {
-    extent: watch::Receiver<Extent>,
+    extent: watch::Receiver<WritePosition>,
     seen: (bool, u32),
 }
 
@@ -388,7 +390,7 @@ impl Watch {
     }
 }
 
-fn state(extent: &Extent) -> (bool, u32) {
+fn state(extent: &WritePosition) -> (bool, u32) {
     (extent.ended, extent.number.saturating_sub(1))
 }
 
@@ -406,9 +408,10 @@ fn adopt(inner: &Arc<Inner>) -> io::Result<()> {
         for file in fs::read_dir(&folder)? {
             used += file?.metadata()?.len();
         }
-        let number = left::numbers(&folder)?.last().copied().unwrap_or(1);
-        let length = fs::metadata(session::segment(&folder, number)).map_or(0, |file| file.len());
-        let live = Live::new(id, folder, false, Extent { number, length, chunks: number, ended: true }, 0);
+        let number = recovery::numbers(&folder)?.last().copied().unwrap_or(1);
+        let length = fs::metadata(writer::segment(&folder, number)).map_or(0, |file| file.len());
+        let live =
+            SpooledSession::new(id, folder, false, WritePosition { number, length, chunks: number, ended: true }, 0);
         inner.took(&live, used);
         inner.sessions().insert(id, Arc::new(live));
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{SpoolError, inner::Inner, live::Live};
+use super::{SpoolError, inner::Inner, spooled::SpooledSession};
 
 /// From so many sessions on the whole file system is synced at once: each sync of a file costs a commit of the file
 /// system's journal.
@@ -14,7 +14,7 @@ const ALL_AT_ONCE: usize = 8;
 
 /// Starts the thread. It ends with the spool.
 pub(super) fn start(inner: &Arc<Inner>) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let (weak, interval) = (Arc::downgrade(inner), inner.bounds.sync.max(Duration::from_millis(1)));
+    let (weak, interval) = (Arc::downgrade(inner), inner.limits.sync.max(Duration::from_millis(1)));
     std::thread::Builder::new().name("spool-sync".to_owned()).spawn(move || run(&weak, interval))
 }
 
@@ -49,18 +49,18 @@ fn run(weak: &Weak<Inner>, interval: Duration) {
     }
 }
 
-fn sync(inner: &Inner, lives: &[Arc<Live>]) -> Result<(), SpoolError> {
+fn sync(inner: &Inner, lives: &[Arc<SpooledSession>]) -> Result<(), SpoolError> {
     let synced = if lives.len() < ALL_AT_ONCE { each(inner, lives) } else { all(inner, lives) };
     synced.map_err(|error| inner.failed_sync(&inner.folder, error))
 }
 
-fn each(inner: &Inner, lives: &[Arc<Live>]) -> std::io::Result<()> {
+fn each(inner: &Inner, lives: &[Arc<SpooledSession>]) -> std::io::Result<()> {
     lives.iter().try_for_each(|live| live.sync())?;
     // The names of new sessions' folders.
     if lives.is_empty() { Ok(()) } else { File::open(&inner.folder)?.sync_all() }
 }
 
-fn all(inner: &Inner, lives: &[Arc<Live>]) -> std::io::Result<()> {
+fn all(inner: &Inner, lives: &[Arc<SpooledSession>]) -> std::io::Result<()> {
     let before: Vec<_> = lives.iter().map(|live| live.before_sync()).collect();
     rustix::fs::syncfs(File::open(&inner.folder)?)?;
     lives.iter().zip(before).for_each(|(live, files)| live.synced(files));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Entry, Store, StoreError};
+use crate::{ObjectMeta, Store, StoreError};
 use recording::Key;
 
 /// Runs everything.
@@ -50,7 +50,7 @@ impl Run {
         let after = after.map(|name| self.key(name));
         let full = format!("{}/{prefix}", self.prefix);
         let entries = self.store.list(&full, after.as_ref(), limit).await.expect("a list");
-        let short = |entry: Entry| entry.key.as_str().replacen(&format!("{}/", self.prefix), "", 1);
+        let short = |entry: ObjectMeta| entry.key.as_str().replacen(&format!("{}/", self.prefix), "", 1);
         entries.into_iter().map(short).collect()
     }
 
@@ -61,7 +61,7 @@ impl Run {
             self.put(name, bytes.clone()).await;
             assert!(self.read(name).await == bytes, "{name} came back changed");
             let listed = self.store.list(self.key(name).as_str(), None, 1).await.expect("a list");
-            assert_eq!(listed, [Entry { key: self.key(name), size: u64::from(size) }]);
+            assert_eq!(listed, [ObjectMeta { key: self.key(name), size: u64::from(size) }]);
         }
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use folder::Folder;
 
-use crate::{Capabilities, Entry, Store, StoreError, store};
+use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
 use recording::Key;
 
 /// A folder as a store: the embedded default.
@@ -64,7 +64,7 @@ impl Store for Disk {
         }
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         let (folder, start, after) = (Arc::clone(&self.folder), prefix.to_owned(), after.cloned());
         let listed = blocking(move || walk::list(folder.root(), &start, after.as_ref(), limit)).await;
         listed.map_err(|error| StoreError::failed("list", prefix, error))

@@ -17,4 +17,4 @@ pub use disk::Disk;
 pub use memory::Memory;
 pub use recordings::{Objects, RecordingError, Recordings, Summary};
 pub use s3::{S3, S3Credentials, S3Settings};
-pub use store::{Capabilities, Entry, Store, StoreError, probe_by_creating_twice, size};
+pub use store::{Capabilities, ObjectMeta, Store, StoreError, probe_by_creating_twice, size};

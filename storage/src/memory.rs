@@ -7,7 +7,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Capabilities, Entry, Store, StoreError, store};
+use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
 use recording::Key;
 
 /// A store that is gone with the process: for tests.
@@ -42,11 +42,11 @@ impl Store for Memory {
         self.objects().get(key).cloned().ok_or_else(|| StoreError::NotFound(key.clone()))
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         let objects = self.objects();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let named = objects.range((from, Bound::Unbounded)).filter(|(key, _)| key.as_str().starts_with(prefix));
-        Ok(named.take(limit).map(|(key, bytes)| Entry { key: key.clone(), size: bytes.len() as u64 }).collect())
+        Ok(named.take(limit).map(|(key, bytes)| ObjectMeta { key: key.clone(), size: bytes.len() as u64 }).collect())
     }
 
     async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -14,7 +14,7 @@ pub use credentials::S3Credentials;
 use retry::{Attempt, Verdict, verdict};
 use serde::Deserialize;
 
-use crate::{Capabilities, Entry, Store, StoreError, store};
+use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
 use recording::Key;
 
 /// Where a bucket is and how to reach it.
@@ -108,13 +108,13 @@ impl S3 {
         prefix: &str,
         after: Option<String>,
         limit: usize,
-    ) -> Attempt<(Vec<Entry>, Option<String>)> {
+    ) -> Attempt<(Vec<ObjectMeta>, Option<String>)> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{}{prefix}", self.prefix));
         let limit = i32::try_from(limit.min(1000)).unwrap_or(1000);
         let page = request.set_start_after(after).max_keys(limit).send().await.map_err(verdict)?;
         let entry = |object: &aws_sdk_s3::types::Object| {
             let key = Key::new(object.key()?.strip_prefix(&self.prefix)?).ok()?;
-            Some(Entry { key, size: u64::try_from(object.size()?).ok()? })
+            Some(ObjectMeta { key, size: u64::try_from(object.size()?).ok()? })
         };
         // The last name may be one that is not ours: a bucket can have other users.
         let last = page.contents().last().and_then(|object| object.key()).map(str::to_owned);
@@ -163,9 +163,9 @@ impl Store for S3 {
         }
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         let mut retries = retry::Retries::new();
-        let mut listed: Vec<Entry> = Vec::new();
+        let mut listed: Vec<ObjectMeta> = Vec::new();
         let mut after = after.map(|key| self.name(key));
         while listed.len() < limit && Key::may_start_with(prefix) {
             match self.try_list(prefix, after.clone(), limit - listed.len()).await {

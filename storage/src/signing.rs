@@ -14,6 +14,6 @@ mod document;
 mod key;
 mod statement;
 
-pub use document::{Kind, SealError, Sealed, Signature};
+pub use document::{DocumentKind, SealError, Signature, SignedDocument};
 pub use key::{KeyError, PublicKey, Signer};
 pub use statement::{Introduction, KeyStatement, StatementError, publish, statements};

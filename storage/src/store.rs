@@ -6,7 +6,7 @@ use recording::Key;
 
 /// An object, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ObjectMeta {
     /// Its name.
     pub key: Key,
     /// Bytes.
@@ -56,7 +56,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// Where a folder's name begins a neighbour's (`a/…` and `a-b`), which of them comes first is the store's own affair:
     /// S3 sorts bytes, SeaweedFS folder by folder. Pages follow that order and leave nothing out.
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError>;
 
     /// The distinct next path segments below `prefix` (which ends in `/` or is empty), sorted: `["2026", "2027"]`.
     async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError>;

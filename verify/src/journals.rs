@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use storage::{
     StoreError, chunk,
     journal::{self, Parts, Seal, Tail},
-    signing::Kind,
+    signing::DocumentKind,
 };
 
 use super::{Context, Problem, Question, Report, Witnesses, keyring::Wrong, read};
@@ -116,7 +116,7 @@ pub(super) struct Chain {
 }
 
 /// None for an object that is gone or too large to be read.
-async fn fetch(context: &Context<'_>, entry: storage::Entry) -> Result<(Key, Option<Bytes>), StoreError> {
+async fn fetch(context: &Context<'_>, entry: storage::ObjectMeta) -> Result<(Key, Option<Bytes>), StoreError> {
     let object = if entry.size > LARGEST { None } else { read(context.store, &entry.key).await? };
     Ok((entry.key, object))
 }
@@ -221,7 +221,7 @@ impl Chain {
                 Err(error) => (Problem::Altered, error.to_string()),
             });
         };
-        let signature = context.keyring.check(Kind::Journal, document)?;
+        let signature = context.keyring.check(DocumentKind::Journal, document)?;
         let altered = |detail: &str| Err((Problem::Altered, detail.to_owned()));
         let Ok(seal) = serde_json::from_slice::<Seal>(document) else { return altered("its seal says too little") };
         if seal.object != key.as_str() {

@@ -6,7 +6,7 @@ use std::{
 use recording::{Key, KeyId};
 use storage::{
     Store, StoreError,
-    signing::{KeyStatement, Kind, PublicKey, SealError, Sealed, Signature, statements},
+    signing::{DocumentKind, KeyStatement, PublicKey, SealError, Signature, SignedDocument, statements},
 };
 
 use super::{Problem, Report, Trust};
@@ -113,8 +113,8 @@ impl Keyring {
     }
 
     /// Checks a sealed document's signature, and returns it where it is right.
-    pub(super) fn check(&self, kind: Kind, document: &[u8]) -> Result<Signature, Wrong> {
-        let sealed = Sealed::open(kind, document).map_err(|error| match error {
+    pub(super) fn check(&self, kind: DocumentKind, document: &[u8]) -> Result<Signature, Wrong> {
+        let sealed = SignedDocument::open(kind, document).map_err(|error| match error {
             SealError::Unsigned => (Problem::Unsigned, error.to_string()),
             _ => (Problem::Altered, error.to_string()),
         })?;
@@ -124,7 +124,7 @@ impl Keyring {
         }
     }
 
-    fn problem(&self, sealed: &Sealed<'_>) -> Option<Wrong> {
+    fn problem(&self, sealed: &SignedDocument<'_>) -> Option<Wrong> {
         let Signature { key, micros, .. } = &sealed.signature;
         let Some(known) = self.keys.get(key) else {
             return Some((Problem::UnknownKey, format!("it is signed by {key}, of which there is no keys/{key}.json")));

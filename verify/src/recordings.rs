@@ -3,9 +3,9 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use recording::{Chunk, Key, Manifest, RecordingId, cast::Header};
 use storage::{
-    Entry, Store, StoreError,
+    ObjectMeta, Store, StoreError,
     chunk::{self, MAX_UNCOMPRESSED},
-    signing::{Kind, Signature},
+    signing::{DocumentKind, Signature},
 };
 
 use super::{Context, Finding, Problem, Report, Witnesses, journals::Session, read};
@@ -31,7 +31,7 @@ pub(super) struct Listed {
 pub(super) struct Walk {
     store: Arc<dyn Store>,
     prefix: String,
-    page: VecDeque<Entry>,
+    page: VecDeque<ObjectMeta>,
     after: Option<Key>,
     over: bool,
     open: Option<Listed>,
@@ -172,7 +172,7 @@ async fn manifest(
         return Ok(None);
     };
     checked.bytes += document.len() as u64;
-    match context.keyring.check(Kind::Manifest, &document) {
+    match context.keyring.check(DocumentKind::Manifest, &document) {
         Ok(signature) => checked.signature = Some(signature),
         Err((problem, detail)) => checked.found(&key, problem, detail),
     }

@@ -188,7 +188,7 @@ async fn an_exit_code_that_was_seen_outweighs_a_shutdown() {
 
 #[tokio::test]
 async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
-    let bounds = spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
+    let bounds = spool::SpoolLimits { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
     let mut world = World::bounded(bounds, |_| {}).await;
     let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
     upstream.write(OUTPUT).await;
@@ -205,7 +205,7 @@ async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
 /// No room, and a long wait for it: whoever ends the session is not to wait as long.
 #[tokio::test]
 async fn a_session_that_waits_for_room_is_ended_visibly_too() {
-    let bounds = spool::Bounds { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
+    let bounds = spool::SpoolLimits { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
     let mut world = World::waiting(std::time::Duration::from_secs(600), bounds, |_| {}).await;
     let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
     world.store.fail();

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use recording::Key;
-use storage::{Capabilities, Entry, Memory, Store, StoreError};
+use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError};
 
 #[derive(Debug)]
 pub struct Fallible {
@@ -41,7 +41,7 @@ impl Store for Fallible {
         self.memory.read(key).await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         self.memory.list(prefix, after, limit).await
     }
 

@@ -47,15 +47,15 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::bounded(spool::Bounds { disk_floor: 0, ..Default::default() }, change).await
+        Self::bounded(spool::SpoolLimits { disk_floor: 0, ..Default::default() }, change).await
     }
 
-    pub async fn bounded(bounds: spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn bounded(bounds: spool::SpoolLimits, change: impl FnOnce(&mut Settings)) -> Self {
         Self::waiting(Duration::from_millis(500), bounds, change).await
     }
 
     /// Sessions wait so long for room in the spool.
-    pub async fn waiting(patience: Duration, bounds: spool::Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn waiting(patience: Duration, bounds: spool::SpoolLimits, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let store = Fallible::new();

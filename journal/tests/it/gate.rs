@@ -5,7 +5,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use recording::Key;
-use storage::{Capabilities, Entry, Memory, Store, StoreError};
+use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError};
 use tokio::sync::watch;
 
 /// What goes wrong with puts.
@@ -96,7 +96,7 @@ impl Store for Gate {
         self.memory.read(key).await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         self.memory.list(prefix, after, limit).await
     }
 

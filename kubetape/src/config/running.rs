@@ -167,7 +167,7 @@ pub struct Spool {
     /// The folder.
     pub dir: PathBuf,
     /// What it may take, and how often it is synced.
-    pub bounds: spool::Bounds,
+    pub bounds: spool::SpoolLimits,
 }
 
 /// How requests are written down.

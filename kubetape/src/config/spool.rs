@@ -16,8 +16,8 @@ const SMALLEST_SPOOL: u64 = 4 << 20;
 impl Reader<'_> {
     /// `at_once`: how many sessions are let in.
     pub(super) fn spool(&self, raw: raw::Spool, sync: Option<Span>, state: &Path, at_once: usize) -> Result<Spool> {
-        let usual = spool::Bounds::default();
-        let bounds = spool::Bounds {
+        let usual = spool::SpoolLimits::default();
+        let bounds = spool::SpoolLimits {
             session_bytes: raw.session_bytes.map_or(usual.session_bytes, |size| size.0),
             total_bytes: raw.total_bytes.map_or(usual.total_bytes, |size| size.0),
             sessions: raw.sessions.unwrap_or(usual.sessions.max(at_once)),

@@ -10,7 +10,7 @@ use storage::{
     Store, StoreError,
     chunk::LARGEST_OBJECT,
     journal::{self, Parts, Seal},
-    signing::{KeyStatement, Kind, Sealed, statements},
+    signing::{DocumentKind, KeyStatement, SignedDocument, statements},
 };
 
 /// Objects asked of the store at once.
@@ -109,7 +109,7 @@ impl Openings {
     fn is_genuine(&self, gateway: &str, key: &Key, object: &[u8]) -> bool {
         let parts = Parts::of(object);
         let Some(document) = parts.seal else { return false };
-        let Ok(sealed) = Sealed::open(Kind::Journal, document) else { return false };
+        let Ok(sealed) = SignedDocument::open(DocumentKind::Journal, document) else { return false };
         let Some(stated) = self.keys.iter().find(|it| it.key == sealed.signature.key && it.gateway == gateway) else {
             return false;
         };

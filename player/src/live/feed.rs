@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use recording::{RecordingId, cast::events};
-use spool::{Follow, News, Spool, SpoolError};
+use spool::{Follow, Spool, SpoolError, SpoolEvent};
 use storage::{RecordingError, Recordings};
 use tokio::time::timeout;
 
@@ -78,11 +78,11 @@ impl Feed {
 
     async fn spooled(
         &mut self,
-        news: Result<Option<News>, SpoolError>,
+        news: Result<Option<SpoolEvent>, SpoolError>,
     ) -> Result<Option<Vec<(u64, Shown)>>, PlayerError> {
         match news.map_err(|error| PlayerError::Spool(Box::new(error)))? {
-            Some(News::Lines { number, lines }) => Ok(Some(self.lines(number, &lines))),
-            Some(News::Stored { from, to }) => Ok(Some(self.left(from, to).await)),
+            Some(SpoolEvent::Lines { number, lines }) => Ok(Some(self.lines(number, &lines))),
+            Some(SpoolEvent::Stored { from, to }) => Ok(Some(self.left(from, to).await)),
             None => Ok(None),
         }
     }

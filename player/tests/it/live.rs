@@ -5,7 +5,7 @@ use recording::cast::{
     Code::{self, *},
     write_event,
 };
-use spool::{Bounds, Mark, Session, Spool};
+use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter};
 use storage::Recordings;
 
 use crate::{
@@ -41,14 +41,14 @@ struct Bench {
     _folder: tempfile::TempDir,
     spool: Spool,
     tape: Tape,
-    session: Session,
+    session: SpoolWriter,
     player: Player,
 }
 
 impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).unwrap();
+        let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
         let tape = Tape::start(Kind::Tty, "never").await;
         let header = Recordings::new(tape.store.clone()).header(tape.id).await.unwrap();
         let session = spool.begin(tape.id, &header).await.unwrap();
@@ -59,7 +59,7 @@ impl Bench {
     fn say(&mut self, micros: u64, code: Code, data: &str) {
         let mut lines = Vec::new();
         write_event(&mut lines, micros, code, data);
-        self.session.append(&Mark { micros, ..Mark::default() }, &lines).unwrap();
+        self.session.append(&Checkpoint { micros, ..Checkpoint::default() }, &lines).unwrap();
     }
 }
 

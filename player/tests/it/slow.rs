@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use recording::{Key, RecordingId};
-use storage::{Capabilities, Entry, Memory, Store, StoreError};
+use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError};
 use tokio::sync::Semaphore;
 
 /// A store that gives a chunk with events when it is let, and counts.
@@ -97,7 +97,7 @@ impl Store for Slow {
         self.memory.read(key).await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         self.there("list", prefix)?;
         self.memory.list(prefix, after, limit).await
     }

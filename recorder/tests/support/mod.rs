@@ -18,8 +18,8 @@ use recording::{
     Key, Manifest, RecordingId,
     cast::{Code, Event, SessionKind},
 };
-use spool::{Bounds, Spool};
-use storage::{Capabilities, Entry, Memory, Recordings, Store, StoreError};
+use spool::{Spool, SpoolLimits};
+use storage::{Capabilities, Memory, ObjectMeta, Recordings, Store, StoreError};
 use tokio::sync::{Notify, Semaphore};
 use wire::{Negotiated, Request, Side, Subresource};
 
@@ -111,8 +111,8 @@ pub fn spool(folder: &std::path::Path) -> Spool {
     Spool::open(folder, bounds()).expect("a spool")
 }
 
-pub fn bounds() -> Bounds {
-    Bounds { disk_floor: 0, ..Bounds::default() }
+pub fn bounds() -> SpoolLimits {
+    SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }
 }
 
 /// A message on a channel, as that side frames it. The client's mask is zero, which is a mask like another.
@@ -173,7 +173,7 @@ impl Stage {
     }
 
     pub async fn bounded(
-        bounds: Bounds,
+        bounds: SpoolLimits,
         settings: Settings,
         store: Arc<dyn Store>,
         kind: SessionKind,
@@ -270,7 +270,7 @@ impl Store for Moody {
         Ok(object)
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         self.inner.list(prefix, after, limit).await
     }
 

@@ -15,7 +15,7 @@ use std::{
 
 use jiff::Timestamp;
 use recording::{RecordingId, cast::SessionMetadata};
-use spool::{Follow, News, Spool, SpoolError};
+use spool::{Follow, Spool, SpoolError, SpoolEvent};
 use storage::{RecordingError, Recordings};
 
 use super::{Follower, Report, recordings::Look};
@@ -248,8 +248,8 @@ impl Feed {
                 continue;
             }
             match self.follow.ready().await.map_err(Trouble::Spool)? {
-                Some(News::Lines { lines, .. }) => return Ok(Some(lines)),
-                Some(News::Stored { from, to }) => self.stored.extend(from..=to),
+                Some(SpoolEvent::Lines { lines, .. }) => return Ok(Some(lines)),
+                Some(SpoolEvent::Stored { from, to }) => self.stored.extend(from..=to),
                 None => return Ok(None),
             }
         }

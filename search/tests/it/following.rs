@@ -15,7 +15,7 @@ use recording::{
     journal::{ApiRequest, JournalEvent},
 };
 use search::{Follower, Index, Masks, OutcomeFilter, SearchError, SessionFilter};
-use storage::{Capabilities, Entry, Store, StoreError};
+use storage::{Capabilities, ObjectMeta, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -260,7 +260,7 @@ impl Store for Away {
         self.memory.read(key).await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         self.check()?;
         self.memory.list(prefix, after, limit).await
     }

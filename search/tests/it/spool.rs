@@ -7,7 +7,7 @@ use recording::{
     cast::{Code, write_event},
 };
 use search::{Follower, Index};
-use spool::{Bounds, Mark, Session as Spooled, Spool};
+use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter as Spooled};
 use storage::chunk;
 
 use crate::{
@@ -25,7 +25,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path(), Bounds { disk_floor: 0, ..Bounds::default() }).unwrap();
+        let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
         let mut bench = Bench::new();
         bench.follower = bench.follower.with_spool(spool.clone());
         Self { bench, spool, _folder: folder }
@@ -62,7 +62,7 @@ impl Desk {
 fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
     let mut line = Vec::new();
     write_event(&mut line, micros, code, text);
-    session.append(&Mark { micros, ..Mark::default() }, &line).unwrap();
+    session.append(&Checkpoint { micros, ..Checkpoint::default() }, &line).unwrap();
 }
 
 /// A session's start, from now.

@@ -1,7 +1,7 @@
 //! What the spool's bounds do, and what a session that waits still takes.
 
 use recording::RecordingId;
-use spool::{Bound, Bounds, Session, Spool, SpoolError};
+use spool::{LimitKind, Spool, SpoolError, SpoolLimits, SpoolWriter};
 
 use crate::{
     sample::header,
@@ -11,26 +11,26 @@ use crate::{
 #[tokio::test]
 async fn bounds_refuse_and_let_in_again() {
     let folder = tempfile::tempdir().unwrap();
-    let bounds = Bounds { session_bytes: 8_000, total_bytes: 12_000, disk_floor: 0, ..Bounds::default() };
+    let bounds = SpoolLimits { session_bytes: 8_000, total_bytes: 12_000, disk_floor: 0, ..SpoolLimits::default() };
     let spool = Spool::open(folder.path(), bounds).unwrap();
     let (mut first, mut second) = (begin(&spool).await, begin(&spool).await);
     let kilobyte = "x".repeat(1_000);
-    let fill = |session: &mut Session| {
+    let fill = |session: &mut SpoolWriter| {
         (1..).find_map(|micros| session.append(&mark(micros), &line(micros, &kilobyte)).err()).expect("a bound")
     };
-    assert!(matches!(fill(&mut first), SpoolError::Full(Bound::Session)));
-    assert!(matches!(fill(&mut second), SpoolError::Full(Bound::Total)));
+    assert!(matches!(fill(&mut first), SpoolError::Full(LimitKind::Session)));
+    assert!(matches!(fill(&mut second), SpoolError::Full(LimitKind::Total)));
     let id = RecordingId(uuid::Uuid::now_v7());
-    assert!(matches!(spool.begin(id, &header(id)).await, Err(SpoolError::Full(Bound::Total))));
+    assert!(matches!(spool.begin(id, &header(id)).await, Err(SpoolError::Full(LimitKind::Total))));
     assert!(!folder.path().join(id.to_string()).exists());
     // The last words of a session have room all the same.
     first.append_anyway(&mark(99), &line(99, "ended")).unwrap();
     first.roll();
     let room = spool.freed();
-    let gauge = spool.gauge();
+    let gauge = spool.usage();
     spool.stored(first.id(), 1).unwrap();
     room.await;
-    assert!(spool.gauge().bytes < gauge.bytes - 5_000, "{gauge:?} {:?}", spool.gauge());
+    assert!(spool.usage().bytes < gauge.bytes - 5_000, "{gauge:?} {:?}", spool.usage());
     begin(&spool).await;
 }
 
@@ -64,13 +64,14 @@ async fn a_session_that_waits_has_no_file_open() {
 #[tokio::test]
 async fn no_more_sessions_begin_than_may_wait_and_those_that_have_begun_go_on() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), Bounds { sessions: 2, disk_floor: 0, ..Bounds::default() }).unwrap();
+    let spool =
+        Spool::open(folder.path(), SpoolLimits { sessions: 2, disk_floor: 0, ..SpoolLimits::default() }).unwrap();
     let (mut first, second) = (begin(&spool).await, begin(&spool).await);
     let id = RecordingId(uuid::Uuid::now_v7());
     let error = spool.begin(id, &header(id)).await.expect_err("two are here");
     assert_eq!(error.to_string(), "too many sessions wait on the gateway's disk for storage (spool.sessions)");
     assert!(error.is_full() && !folder.path().join(id.to_string()).exists());
-    assert!(matches!(spool.check(), Err(SpoolError::Full(Bound::Sessions))));
+    assert!(matches!(spool.check(), Err(SpoolError::Full(LimitKind::Sessions))));
     first.append(&mark(1), &line(1, "goes on")).unwrap();
     spool.finished(second.id()).unwrap();
     spool.check().unwrap();
@@ -80,7 +81,7 @@ async fn no_more_sessions_begin_than_may_wait_and_those_that_have_begun_go_on() 
 #[tokio::test]
 async fn a_disk_below_its_floor_takes_no_session() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), Bounds { disk_floor: u64::MAX, ..Bounds::default() }).unwrap();
+    let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: u64::MAX, ..SpoolLimits::default() }).unwrap();
     let id = RecordingId(uuid::Uuid::now_v7());
     let error = spool.begin(id, &header(id)).await.expect_err("a floor");
     assert_eq!(error.to_string(), "the gateway's disk is full (spool.disk_floor)");

@@ -6,21 +6,24 @@ use recording::{
     Command, CommandSource, Manifest, Omission, Outcome, RecordingId, StreamTotals,
     cast::{Code, Event, write_event},
 };
-use spool::{Bounds, Fact, Held, Holding, Mark, News, Session, Spool, SpoolError, Tail};
+use spool::{
+    Checkpoint, HeldTail, PartialUtf8, SessionRecord, Spool, SpoolError, SpoolEvent, SpoolLimits, SpoolWriter,
+    TailWrite,
+};
 
 use crate::sample::{header, manifest};
 
 pub(crate) fn open(folder: &Path) -> Spool {
-    Spool::open(folder, Bounds { disk_floor: 0, ..Bounds::default() }).expect("a spool")
+    Spool::open(folder, SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).expect("a spool")
 }
 
-pub(crate) async fn begin(spool: &Spool) -> Session {
+pub(crate) async fn begin(spool: &Spool) -> SpoolWriter {
     let id = RecordingId(uuid::Uuid::now_v7());
     spool.begin(id, &header(id)).await.expect("a session")
 }
 
-pub(crate) fn mark(micros: u64) -> Mark {
-    Mark { micros, totals: StreamTotals { stdout: micros, ..StreamTotals::default() }, ..Mark::default() }
+pub(crate) fn mark(micros: u64) -> Checkpoint {
+    Checkpoint { micros, totals: StreamTotals { stdout: micros, ..StreamTotals::default() }, ..Checkpoint::default() }
 }
 
 pub(crate) fn line(micros: u64, text: &str) -> Vec<u8> {
@@ -29,7 +32,7 @@ pub(crate) fn line(micros: u64, text: &str) -> Vec<u8> {
     line
 }
 
-pub(crate) fn say(session: &mut Session, micros: u64, text: &str) {
+pub(crate) fn say(session: &mut SpoolWriter, micros: u64, text: &str) {
     session.append(&mark(micros), &line(micros, text)).expect("room");
 }
 
@@ -43,11 +46,11 @@ async fn what_was_appended_is_there_after_a_process_that_never_ended() {
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    session.fact(&Fact::Began { transport: "websocket".to_owned() }).unwrap();
+    session.fact(&SessionRecord::Began { transport: "websocket".to_owned() }).unwrap();
     say(&mut session, 1, "one");
     session.roll();
-    let tail = Tail { bytes: [0xc3, 0, 0], len: 1, micros: 3 };
-    let open_mark = Mark { tails: [tail, Tail::default(), Tail::default()], ..mark(3) };
+    let tail = PartialUtf8 { bytes: [0xc3, 0, 0], len: 1, micros: 3 };
+    let open_mark = Checkpoint { tails: [tail, PartialUtf8::default(), PartialUtf8::default()], ..mark(3) };
     session.append(&open_mark, &line(2, "two")).unwrap();
     drop((session, spool));
 
@@ -71,13 +74,16 @@ async fn what_is_known_without_lines_takes_no_room_and_outlives_its_segment() {
     say(&mut session, 1, "one");
     let mut said = mark(2);
     session.append(&said, b"").unwrap();
-    let used = spool.gauge().bytes;
+    let used = spool.usage().bytes;
     for bytes in 0..100_000 {
-        said =
-            Mark { totals: StreamTotals { stdin: bytes, ..said.totals }, digests: [None, None, Some([7; 32])], ..said };
+        said = Checkpoint {
+            totals: StreamTotals { stdin: bytes, ..said.totals },
+            digests: [None, None, Some([7; 32])],
+            ..said
+        };
         session.append(&said, b"").unwrap();
     }
-    assert_eq!(spool.gauge().bytes, used);
+    assert_eq!(spool.usage().bytes, used);
     session.roll();
     spool.stored(id, 1).unwrap();
     drop((session, spool));
@@ -114,16 +120,17 @@ async fn the_newer_of_lines_and_mark_counts_and_a_digest_only_for_the_bytes_it_w
     let mut session = begin(&spool).await;
     let id = session.id();
     let digests = [None, None, Some([7; 32])];
-    let typed = Mark { totals: StreamTotals { stdin: 1, ..StreamTotals::default() }, digests, ..mark(0) };
-    session.append(&Mark { micros: 1, ..typed }, b"").unwrap();
-    let echoed = Mark { micros: 2, totals: StreamTotals { stdout: 1, ..typed.totals }, ..typed };
+    let typed = Checkpoint { totals: StreamTotals { stdin: 1, ..StreamTotals::default() }, digests, ..mark(0) };
+    session.append(&Checkpoint { micros: 1, ..typed }, b"").unwrap();
+    let echoed = Checkpoint { micros: 2, totals: StreamTotals { stdout: 1, ..typed.totals }, ..typed };
     session.append(&echoed, &line(2, "x")).unwrap();
     let of_lines = spool.segment(id, 1).unwrap().mark;
     assert_eq!(spool.mark(id, of_lines).unwrap(), Some(echoed));
     // As where it was killed between the two writes of one append.
-    let ahead = Mark { micros: 3, totals: StreamTotals { stdin: 2, ..echoed.totals }, digests: [None; 3], ..echoed };
+    let ahead =
+        Checkpoint { micros: 3, totals: StreamTotals { stdin: 2, ..echoed.totals }, digests: [None; 3], ..echoed };
     assert_eq!(spool.mark(id, Some(ahead)).unwrap(), Some(ahead));
-    assert_eq!(spool.mark(id, Some(Mark { micros: 0, ..ahead })).unwrap().map(|mark| mark.micros), Some(1));
+    assert_eq!(spool.mark(id, Some(Checkpoint { micros: 0, ..ahead })).unwrap().map(|mark| mark.micros), Some(1));
 }
 
 #[tokio::test]
@@ -134,7 +141,7 @@ async fn lines_whose_mark_cannot_be_written_are_there_once() {
     let id = session.id();
     fs::create_dir(folder.path().join(id.to_string()).join("marks")).unwrap();
     let digests = [None, None, Some([7; 32])];
-    session.append(&Mark { digests, ..mark(1) }, &line(1, "once")).expect("the lines are there");
+    session.append(&Checkpoint { digests, ..mark(1) }, &line(1, "once")).expect("the lines are there");
     let told = session.append(&mark(2), &line(2, "next")).expect_err("the disk failed");
     assert!(told.to_string().contains("marks"), "{told}");
     assert_eq!(text(&spool.segment(id, 1).unwrap().lines), ["once"]);
@@ -151,13 +158,13 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    let holds = Mark { held: [false, true, false], ..mark(1) };
+    let holds = Checkpoint { held: [false, true, false], ..mark(1) };
     session.append(&holds, &line(1, "omitting")).unwrap();
-    let bare = spool.gauge().bytes;
+    let bare = spool.usage().bytes;
     let mut most = 0;
     for counter in 0..5_u64 {
         // In one write: the rest of a file, and the next one's beginning.
-        let mut holding = Holding::default();
+        let mut holding = TailWrite::default();
         if counter > 0 {
             holding.bytes(counter, 10 + counter * 100 - 50, &[b'a' + counter as u8 - 1; 50]);
         }
@@ -165,7 +172,7 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
         holding.bytes(counter, 10 + counter * 100, &[b'a' + counter as u8; 50]);
         session.hold(1, &holding).unwrap();
         session.append(&holds, b"").unwrap();
-        most = most.max(spool.gauge().bytes - bare);
+        most = most.max(spool.usage().bytes - bare);
     }
     let here: u64 = ["stderr.0", "stderr.1"]
         .map(|name| fs::metadata(folder.path().join(id.to_string()).join(name)).unwrap().len())
@@ -179,12 +186,12 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
     let bytes: Vec<u8> = held.pieces.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect();
     assert_eq!(bytes, [[b'd'; 50], [b'd'; 50]].concat().into_iter().chain([b'e'; 30]).collect::<Vec<u8>>());
     assert_eq!(held.pieces.iter().map(|(_, at, _)| *at).collect::<Vec<_>>(), [310, 360, 410]);
-    assert_eq!(spool.held(id, 0, 440).unwrap(), Held::default());
+    assert_eq!(spool.held(id, 0, 440).unwrap(), HeldTail::default());
 
     // The stream's end is in lines.
-    session.append(&Mark { held: [false; 3], ..holds }, &line(9, "the end")).unwrap();
-    assert_eq!(spool.held(id, 1, 440).unwrap(), Held::default());
-    assert!(spool.gauge().bytes < bare + 1_000);
+    session.append(&Checkpoint { held: [false; 3], ..holds }, &line(9, "the end")).unwrap();
+    assert_eq!(spool.held(id, 1, 440).unwrap(), HeldTail::default());
+    assert!(spool.usage().bytes < bare + 1_000);
 }
 
 #[tokio::test]
@@ -193,11 +200,11 @@ async fn held_bytes_that_were_written_twice_are_read_once_and_damage_leaves_a_ho
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    let mut first = Holding::default();
+    let mut first = TailWrite::default();
     first.begin(0, None);
     first.bytes(1, 0, b"abc");
     session.hold(0, &first).unwrap();
-    let mut more = Holding::default();
+    let mut more = TailWrite::default();
     more.bytes(2, 3, b"def");
     session.hold(0, &more).unwrap();
     session.hold(0, &more).unwrap();
@@ -296,7 +303,7 @@ async fn half_a_frame_with_something_behind_it_is_damage() {
     let (said, torn, damaged) = read(&spool, 2);
     assert_eq!((said, torn > 0, damaged), (vec!["next".to_owned()], true, 0), "it was being written");
     let manifest = Manifest { duration_micros: 5_000_000, ..manifest(id, 0) };
-    spool.note(id, &Fact::Ended(Box::new(manifest))).unwrap();
+    spool.note(id, &SessionRecord::Ended(Box::new(manifest))).unwrap();
     assert_eq!(read(&spool, 2), (vec!["next".to_owned(), gap(3, 5)], 0, 1), "there is an end");
 }
 
@@ -357,19 +364,19 @@ async fn a_follower_gets_everything_so_far_and_then_what_comes() {
     spool.stored(id, 1).unwrap();
     spool.stored(id, 2).unwrap();
     let mut follow = spool.follow(id, 1).expect("a session");
-    assert_eq!(follow.next().await.unwrap(), Some(News::Stored { from: 1, to: 2 }));
-    assert_eq!(follow.next().await.unwrap(), Some(News::Lines { number: 3, lines: line(3, "3") }));
-    assert_eq!(follow.next().await.unwrap(), Some(News::Lines { number: 4, lines: line(4, "4") }));
+    assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Stored { from: 1, to: 2 }));
+    assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Lines { number: 3, lines: line(3, "3") }));
+    assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Lines { number: 4, lines: line(4, "4") }));
     let (news, ()) = tokio::join!(follow.next(), async {
         tokio::task::yield_now().await;
         say(&mut session, 5, "5");
     });
-    assert_eq!(news.unwrap(), Some(News::Lines { number: 4, lines: line(5, "5") }));
+    assert_eq!(news.unwrap(), Some(SpoolEvent::Lines { number: 4, lines: line(5, "5") }));
     session.roll();
     say(&mut session, 6, "6");
     session.end();
     spool.finished(id).unwrap();
-    assert_eq!(follow.next().await.unwrap(), Some(News::Stored { from: 5, to: 5 }));
+    assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Stored { from: 5, to: 5 }));
     assert_eq!(follow.next().await.unwrap(), None);
     assert!(spool.follow(id, 1).is_none());
 }
@@ -392,13 +399,13 @@ async fn a_follower_is_over_when_the_session_has_ended_and_all_was_read() {
     let mut session = begin(&spool).await;
     let mut follow = spool.follow(session.id(), 1).expect("a session");
     say(&mut session, 1, "1");
-    assert_eq!(follow.ready().await.unwrap(), Some(News::Lines { number: 1, lines: line(1, "1") }));
+    assert_eq!(follow.ready().await.unwrap(), Some(SpoolEvent::Lines { number: 1, lines: line(1, "1") }));
     assert_eq!(follow.ready().await.unwrap(), None);
     assert!(!follow.is_over(), "the session goes on");
     say(&mut session, 2, "2");
     session.end();
     assert!(!follow.is_over(), "not all was read");
-    assert_eq!(follow.ready().await.unwrap(), Some(News::Lines { number: 1, lines: line(2, "2") }));
+    assert_eq!(follow.ready().await.unwrap(), Some(SpoolEvent::Lines { number: 1, lines: line(2, "2") }));
     assert_eq!(follow.ready().await.unwrap(), None);
     assert!(follow.is_over());
 }
@@ -416,7 +423,7 @@ async fn long_sessions_are_followed_in_pieces() {
     let mut follow = spool.follow(session.id(), 1).expect("a session");
     session.end();
     let mut said = Vec::new();
-    while let Some(News::Lines { lines, .. }) = follow.next().await.unwrap() {
+    while let Some(SpoolEvent::Lines { lines, .. }) = follow.next().await.unwrap() {
         said.extend(text(&lines));
     }
     assert_eq!((said.len(), said[0].len(), said[1_998].len()), (1_999, 3_000_000, 1_000));
@@ -452,7 +459,7 @@ async fn an_append_that_is_longer_than_a_frame_or_a_chunk_is_read_again() {
     assert!(read.concat() == expected);
     assert_eq!(spool.segment(id, 3).unwrap().mark, Some(mark(1_201)));
     let mut followed = Vec::new();
-    while let Some(News::Lines { lines, .. }) = follow.next().await.unwrap() {
+    while let Some(SpoolEvent::Lines { lines, .. }) = follow.next().await.unwrap() {
         followed.extend(lines);
     }
     assert!(followed == expected);
@@ -503,7 +510,7 @@ async fn an_end_with_more_commands_than_a_frame_has_room_for_is_read_again() {
     let id = session.id();
     let command = |micros| Command { micros, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
     let manifest = Manifest { commands: (0..1_000).map(command).collect(), ..manifest(id, 0) };
-    session.fact(&Fact::Ended(Box::new(manifest.clone()))).unwrap();
+    session.fact(&SessionRecord::Ended(Box::new(manifest.clone()))).unwrap();
     session.end();
     drop(spool);
     let facts = open(folder.path()).facts(id).unwrap().expect("a header");
@@ -532,7 +539,7 @@ async fn a_session_whose_removal_was_cut_short_is_none() {
 async fn two_processes_do_not_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let _spool = open(folder.path());
-    let second = Spool::open(folder.path(), Bounds::default()).expect_err("taken");
+    let second = Spool::open(folder.path(), SpoolLimits::default()).expect_err("taken");
     assert!(matches!(second, SpoolError::Taken(_)));
 }
 
@@ -542,12 +549,12 @@ async fn an_end_is_there_with_its_manifest_and_a_session_can_be_set_aside() {
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    session.fact(&Fact::Said { outcome: Outcome::Exited { exit_code: 3 } }).unwrap();
+    session.fact(&SessionRecord::Said { outcome: Outcome::Exited { exit_code: 3 } }).unwrap();
     session.end();
     assert_eq!(spool.facts(id).unwrap().unwrap().said, Some(Outcome::Exited { exit_code: 3 }));
     let place = spool.set_aside(id).unwrap();
     assert!(place.join("000000").exists());
-    assert_eq!((spool.sessions(), spool.gauge().bytes), (vec![], 0));
+    assert_eq!((spool.sessions(), spool.usage().bytes), (vec![], 0));
     drop(spool);
     assert_eq!(open(folder.path()).sessions(), []);
 }
@@ -555,8 +562,10 @@ async fn an_end_is_there_with_its_manifest_and_a_session_can_be_set_aside() {
 #[tokio::test]
 async fn many_sessions_are_synced_together() {
     let folder = tempfile::tempdir().unwrap();
-    let spool =
-        Spool::open(folder.path(), Bounds { disk_floor: 0, sync: Duration::from_millis(5), ..Bounds::default() });
+    let spool = Spool::open(
+        folder.path(),
+        SpoolLimits { disk_floor: 0, sync: Duration::from_millis(5), ..SpoolLimits::default() },
+    );
     let spool = spool.unwrap();
     let opening = (0..100).map(|_| {
         let spool = spool.clone();

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::Entry;
+use crate::ObjectMeta;
 use recording::Key;
 
 /// A name in a folder: what it sorts by among full names, and what it is.
@@ -19,12 +19,12 @@ struct Walk<'a> {
     prefix: &'a str,
     after: &'a str,
     limit: usize,
-    found: Vec<Entry>,
+    found: Vec<ObjectMeta>,
 }
 
 /// Up to `limit` objects that start with `prefix`, after `after`, sorted by name. Only folders that can hold one are
 /// read.
-pub(super) fn list(root: &Path, prefix: &str, after: Option<&Key>, limit: usize) -> io::Result<Vec<Entry>> {
+pub(super) fn list(root: &Path, prefix: &str, after: Option<&Key>, limit: usize) -> io::Result<Vec<ObjectMeta>> {
     let Some(start) = inside(root, prefix) else { return Ok(Vec::new()) };
     let after = after.map_or("", Key::as_str);
     let mut walk = Walk { root, prefix, after, limit, found: Vec::new() };
@@ -83,7 +83,7 @@ impl Walk<'_> {
             Err(error) => return Err(error),
         };
         // `names` hands out legal ones only.
-        self.found.extend(Key::new(name).ok().map(|key| Entry { key, size }));
+        self.found.extend(Key::new(name).ok().map(|key| ObjectMeta { key, size }));
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     chunk::{self, MAX_UNCOMPRESSED},
-    signing::{Kind, Signer},
+    signing::{DocumentKind, Signer},
 };
 use recording::{Key, hex};
 
@@ -114,7 +114,7 @@ pub fn seal(signer: &Signer, key: &Key, tail: Tail, lines: &[u8], micros: i64) -
         entries,
         sha256: hex(digest(&object)),
     };
-    let document = signer.seal(Kind::Journal, serde_json::to_vec(&seal)?, micros);
+    let document = signer.seal(DocumentKind::Journal, serde_json::to_vec(&seal)?, micros);
     let length = u32::try_from(document.len()).map_err(io::Error::other)?;
     object.extend_from_slice(&SKIPPABLE);
     object.extend_from_slice(&length.to_le_bytes());
@@ -130,7 +130,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{journal::decode, signing::Sealed};
+    use crate::{journal::decode, signing::SignedDocument};
 
     const LINES: &[u8] = b"{\"micros\":1,\"gateway\":\"g\",\"event\":\"stopped\"}\n\
                            {\"micros\":2,\"gateway\":\"g\",\"event\":\"stopped\"}\n";
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(decode(&key(1), &second).unwrap().len(), 2);
 
         let parts = Parts::of(&second);
-        let sealed = Sealed::open(Kind::Journal, parts.seal.unwrap()).unwrap();
+        let sealed = SignedDocument::open(DocumentKind::Journal, parts.seal.unwrap()).unwrap();
         assert!(sealed.is_by(&signer.public()));
         let said: Seal = serde_json::from_slice(parts.seal.unwrap()).unwrap();
         assert_eq!((said.object.as_str(), said.entries), (key(1).as_str(), 2));

@@ -14,7 +14,7 @@ const OPENING: &[u8] = b"\"ed25519\":\"";
 
 /// What a sealed document is. A signature for one kind is none for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     /// A recording's manifest.
     Manifest,
     /// The end of a journal object.
@@ -23,7 +23,7 @@ pub enum Kind {
     Key,
 }
 
-impl Kind {
+impl DocumentKind {
     /// What is signed before the document's own bytes.
     fn prefix(self) -> &'static [u8] {
         match self {
@@ -64,10 +64,10 @@ pub enum SealError {
 
 /// A document with a signature that has yet to be checked.
 #[derive(Clone, Debug)]
-pub struct Sealed<'a> {
-    /// What the signature says of itself. Not to be believed before [`Sealed::is_by`].
+pub struct SignedDocument<'a> {
+    /// What the signature says of itself. Not to be believed before [`SignedDocument::is_by`].
     pub signature: Signature,
-    kind: Kind,
+    kind: DocumentKind,
     signed: &'a [u8],
     digits: [u8; 64],
 }
@@ -77,12 +77,12 @@ struct Outline {
     signature: Option<Signature>,
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> SignedDocument<'a> {
     /// Takes a document apart. The reading of its other members is the caller's, from the same bytes.
     ///
     /// # Errors
     /// [`SealError`]
-    pub fn open(kind: Kind, document: &'a [u8]) -> Result<Self, SealError> {
+    pub fn open(kind: DocumentKind, document: &'a [u8]) -> Result<Self, SealError> {
         let outline: Outline = serde_json::from_slice(document).map_err(SealError::NotJson)?;
         let signature = outline.signature.ok_or(SealError::Unsigned)?;
         let (signed, tail) = document.split_last_chunk::<TAIL>().ok_or(SealError::Misplaced)?;
@@ -104,13 +104,13 @@ impl Signer {
     /// The object `manifest.json`: the manifest, signed. `micros` is now, since 1970 UTC.
     pub fn seal_manifest(&self, manifest: &Manifest, micros: i64) -> Bytes {
         // Strings, numbers and lists: serialising them to memory has no way to fail.
-        self.seal(Kind::Manifest, serde_json::to_vec_pretty(manifest).unwrap_or_default(), micros)
+        self.seal(DocumentKind::Manifest, serde_json::to_vec_pretty(manifest).unwrap_or_default(), micros)
     }
 
     /// A JSON object's bytes with a signature as its last member. `micros` is now, since 1970 UTC.
     ///
     /// `object` must be a JSON object with at least one member, as a serializer writes it.
-    pub fn seal(&self, kind: Kind, mut object: Vec<u8>, micros: i64) -> Bytes {
+    pub fn seal(&self, kind: DocumentKind, mut object: Vec<u8>, micros: i64) -> Bytes {
         while let Some(b'}' | b'\n' | b' ') = object.last()
             && object.pop() != Some(b'}')
         {}
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn sealed(signer: &Signer) -> Bytes {
-        signer.seal(Kind::Manifest, b"{\n  \"a\": {}\n}\n".to_vec(), 7)
+        signer.seal(DocumentKind::Manifest, b"{\n  \"a\": {}\n}\n".to_vec(), 7)
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&document).unwrap();
         assert_eq!(json["a"], serde_json::json!({}));
         assert_eq!(json["signature"]["key"], signer.public().id().as_str());
-        let sealed = Sealed::open(Kind::Manifest, &document).unwrap();
+        let sealed = SignedDocument::open(DocumentKind::Manifest, &document).unwrap();
         assert_eq!((sealed.signature.micros, sealed.signature.journal.clone()), (7, None));
         assert!(sealed.is_by(&signer.public()));
         assert!(!sealed.is_by(&Signer::generate().unwrap().public()));
@@ -156,21 +156,22 @@ mod tests {
         let head = JournalHead { gateway: "gw".to_owned(), seq: 4, sha256: "00".to_owned() };
         signer.witness(head.clone());
         let document = sealed(&signer);
-        assert_eq!(Sealed::open(Kind::Manifest, &document).unwrap().signature.journal, Some(head));
+        assert_eq!(SignedDocument::open(DocumentKind::Manifest, &document).unwrap().signature.journal, Some(head));
     }
 
     #[test]
     fn a_signature_for_one_kind_is_none_for_another() {
         let signer = Signer::generate().unwrap();
-        assert!(!Sealed::open(Kind::Journal, &sealed(&signer)).unwrap().is_by(&signer.public()));
+        assert!(!SignedDocument::open(DocumentKind::Journal, &sealed(&signer)).unwrap().is_by(&signer.public()));
     }
 
     #[test]
     fn no_bit_of_it_can_change_and_none_be_cut_or_added() {
         let signer = Signer::generate().unwrap();
         let document = sealed(&signer);
-        let holds =
-            |bytes: &[u8]| Sealed::open(Kind::Manifest, bytes).is_ok_and(|sealed| sealed.is_by(&signer.public()));
+        let holds = |bytes: &[u8]| {
+            SignedDocument::open(DocumentKind::Manifest, bytes).is_ok_and(|sealed| sealed.is_by(&signer.public()))
+        };
         assert!(holds(&document));
         for at in 0..document.len() {
             for bit in 0..8 {
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn unsigned_is_told_from_damaged() {
-        let open = |bytes: &str| Sealed::open(Kind::Manifest, bytes.as_bytes()).map(|_| ());
+        let open = |bytes: &str| SignedDocument::open(DocumentKind::Manifest, bytes.as_bytes()).map(|_| ());
         assert!(matches!(open("{\"format\":1}"), Err(SealError::Unsigned)));
         assert!(matches!(open("{\"format\":1"), Err(SealError::NotJson(_))));
         let early = r#"{"signature":{"key":"0123456789abcdef0123456789abcdef","micros":1,"ed25519":""},"more":1}"#;

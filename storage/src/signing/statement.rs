@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Kind, PublicKey, SealError, Sealed, Signer};
-use crate::{Entry, Store, StoreError};
+use super::{DocumentKind, PublicKey, SealError, SignedDocument, Signer};
+use crate::{ObjectMeta, Store, StoreError};
 use recording::{Key, KeyId, hex, unhex};
 
 /// Most objects asked of the store at once.
@@ -69,7 +69,7 @@ impl KeyStatement {
     /// # Errors
     /// [`StatementError`]
     pub fn parse(document: &[u8]) -> Result<Self, StatementError> {
-        let sealed = Sealed::open(Kind::Key, document)?;
+        let sealed = SignedDocument::open(DocumentKind::Key, document)?;
         let statement: Self = serde_json::from_slice(document)?;
         if statement.key != statement.public.id() || !sealed.is_by(&statement.public) {
             return Err(StatementError::NotByItself);
@@ -119,7 +119,7 @@ pub async fn publish(
     };
     statement.introduced_by = before
         .map(|before| Introduction { key: before.public().id(), ed25519: hex(before.sign(&statement.introduction())) });
-    let document = signer.seal(Kind::Key, serde_json::to_vec(&statement)?, micros);
+    let document = signer.seal(DocumentKind::Key, serde_json::to_vec(&statement)?, micros);
     match store.put_new(&key, document).await {
         Ok(()) => Ok(statement),
         // Another process with the same key was faster, or an earlier try's answer was lost.
@@ -139,7 +139,7 @@ pub async fn statements(
     loop {
         let page = store.list("keys/", found.last().map(|(key, _)| key), PAGE).await?;
         let full = page.len() == PAGE;
-        for Entry { key, size } in page {
+        for ObjectMeta { key, size } in page {
             let statement = match size {
                 ..=KeyStatement::LONGEST => KeyStatement::parse(&store.read(&key).await?),
                 _ => Err(StatementError::TooLarge),
@@ -197,7 +197,7 @@ mod tests {
             from_micros: 0,
             introduced_by: None,
         };
-        let document = signer.seal(Kind::Key, serde_json::to_vec(&statement).unwrap(), 0);
+        let document = signer.seal(DocumentKind::Key, serde_json::to_vec(&statement).unwrap(), 0);
         assert!(matches!(KeyStatement::parse(&document), Err(StatementError::NotByItself)));
     }
 }

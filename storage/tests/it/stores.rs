@@ -157,7 +157,7 @@ async fn a_probe_does_not_believe_a_200() {
             prefix: &str,
             after: Option<&recording::Key>,
             limit: usize,
-        ) -> Result<Vec<storage::Entry>, StoreError> {
+        ) -> Result<Vec<storage::ObjectMeta>, StoreError> {
             self.0.list(prefix, after, limit).await
         }
         async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use recording::{Key, Manifest};
-use storage::{Capabilities, Entry, Memory, Store, StoreError, signing::Signer};
+use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError, signing::Signer};
 use verify::{Problem, Question, Report, Trust, Verdict, verify};
 
 use crate::world::{Objects, World, now, report};
@@ -344,7 +344,7 @@ impl Store for Growing {
         self.memory.read(key).await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
         if prefix.starts_with("recordings/") {
             let more = std::mem::take(&mut *self.more.lock().unwrap());
             for (key, object) in more {

@@ -6,7 +6,7 @@ use recording::{Manifest, Outcome};
 /// earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fact {
+pub enum SessionRecord {
     /// It was opened while the machine ran under this boot id.
     Opened {
         /// Of `/proc/sys/kernel/random/boot_id`; empty where there is none.
@@ -50,7 +50,7 @@ pub enum Fact {
 
 /// What a session's first file says.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct SessionRecords {
     /// The header's line, `\n` included.
     pub header: Vec<u8>,
     /// Boot id of the machine when it was opened.
@@ -71,17 +71,17 @@ pub struct Facts {
     pub rest: Option<u32>,
 }
 
-impl Facts {
-    pub(super) fn learn(&mut self, fact: Fact) {
+impl SessionRecords {
+    pub(super) fn learn(&mut self, fact: SessionRecord) {
         match fact {
-            Fact::Opened { boot } => self.boot = boot,
-            Fact::Began { transport } => self.transport = transport,
-            Fact::Said { outcome } => self.said = Some(outcome),
-            Fact::Ended(manifest) => self.ended = Some(manifest),
-            Fact::Runs { image } => self.image = image,
-            Fact::Stored { number, digest } => self.stored = Some((number, digest)),
-            Fact::Told { outcome } => self.told = Some(outcome),
-            Fact::Rest { chunk } => self.rest = Some(chunk),
+            SessionRecord::Opened { boot } => self.boot = boot,
+            SessionRecord::Began { transport } => self.transport = transport,
+            SessionRecord::Said { outcome } => self.said = Some(outcome),
+            SessionRecord::Ended(manifest) => self.ended = Some(manifest),
+            SessionRecord::Runs { image } => self.image = image,
+            SessionRecord::Stored { number, digest } => self.stored = Some((number, digest)),
+            SessionRecord::Told { outcome } => self.told = Some(outcome),
+            SessionRecord::Rest { chunk } => self.rest = Some(chunk),
         }
     }
 }

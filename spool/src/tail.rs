@@ -26,13 +26,13 @@ const NAMES: [&str; 3] = ["stdout", "stderr", "stdin"];
 
 /// Bytes on their way to a stream's files, as frames.
 #[derive(Debug, Default)]
-pub struct Holding {
+pub struct TailWrite {
     frames: Vec<u8>,
     /// Where in `frames` a file begins, and its counter.
     begins: Vec<(usize, u64)>,
 }
 
-impl Holding {
+impl TailWrite {
     /// The next bytes are in a file of their own, the `counter`th, counted from 0. `before` is what was omitted before the
     /// file that is the newest until now.
     pub fn begin(&mut self, counter: u64, before: Option<&Omission>) {
@@ -73,7 +73,7 @@ impl Holding {
 
 /// What was held back of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldTail {
     /// What was omitted before it.
     pub omission: Option<Omission>,
     /// Microseconds since the start, place in the stream, and bytes. Where the disk has damaged them places are missing.
@@ -82,7 +82,7 @@ pub struct Held {
 
 /// The files of a stream, of which the newest is open.
 #[derive(Debug)]
-pub(super) struct HeldFiles {
+pub(super) struct TailFiles {
     folder: PathBuf,
     name: &'static str,
     /// Bytes of each.
@@ -90,7 +90,7 @@ pub(super) struct HeldFiles {
     counter: u64,
 }
 
-impl HeldFiles {
+impl TailFiles {
     pub(super) fn new(folder: &Path, place: usize) -> Self {
         Self { folder: folder.to_owned(), name: NAMES[place], lengths: [0; 2], counter: 0 }
     }
@@ -106,7 +106,7 @@ impl HeldFiles {
 
     /// Writes to the open file and to those that begin. Gives the newest of the latter. Where it fails the caller may try
     /// again with the same: what is there twice is read once.
-    pub(super) fn write(&mut self, open: Option<&File>, holding: &Holding) -> io::Result<Option<File>> {
+    pub(super) fn write(&mut self, open: Option<&File>, holding: &TailWrite) -> io::Result<Option<File>> {
         let (more, new) = holding.parts();
         if let Some(mut file) = open
             && !more.is_empty()
@@ -155,7 +155,7 @@ fn path(folder: &Path, name: &str, counter: u64) -> PathBuf {
 }
 
 /// What is held of the stream at `place`, of its first `total` bytes; more was never forwarded.
-pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<Held> {
+pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<HeldTail> {
     let mut files = Vec::new();
     for counter in 0..2 {
         match fs::read(path(folder, NAMES[place], counter)) {
@@ -168,7 +168,7 @@ pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<Held> 
 }
 
 /// The same from the files' contents, in any order.
-pub(super) fn held_of(files: &[Vec<u8>], total: u64) -> Held {
+pub(super) fn held_of(files: &[Vec<u8>], total: u64) -> HeldTail {
     let mut files: Vec<Read> = files.iter().filter_map(|bytes| read_file(bytes)).collect();
     files.sort_unstable_by_key(|file| file.counter);
     let omission = files.last().and_then(|newest| newest.before.clone());
@@ -182,7 +182,7 @@ pub(super) fn held_of(files: &[Vec<u8>], total: u64) -> Held {
         behind = behind.max(*at + bytes.len() as u64);
         !bytes.is_empty()
     });
-    Held { omission, pieces }
+    HeldTail { omission, pieces }
 }
 
 struct Read {
@@ -202,7 +202,7 @@ fn read_file(bytes: &[u8]) -> Option<Read> {
                 let before = serde_json::from_slice(json).ok().flatten();
                 file = Some(Read { counter, before, pieces: Vec::new() });
             }
-            (Part::Frame(Frame::Held(micros, at, bytes)), Some(file)) => {
+            (Part::Frame(Frame::HeldTail(micros, at, bytes)), Some(file)) => {
                 file.pieces.push((micros, at, bytes.to_vec()));
             }
             _ => {}

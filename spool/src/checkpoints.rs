@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::frame::{self, Frame, MARK_FRAME, Mark};
+use super::frame::{self, Checkpoint, Frame, MARK_FRAME};
 
 /// Bytes of both slots.
 const BYTES: u64 = 2 * MARK_FRAME as u64;
@@ -29,17 +29,17 @@ pub(super) fn open(folder: &Path) -> io::Result<(File, u64)> {
 }
 
 /// Writes the `counter`th mark, over the one before the last.
-pub(super) fn write(file: &File, counter: u64, mark: &Mark) -> io::Result<()> {
+pub(super) fn write(file: &File, counter: u64, mark: &Checkpoint) -> io::Result<()> {
     file.write_all_at(&frame::mark_alone(counter, mark), counter % 2 * MARK_FRAME as u64)
 }
 
 /// The newest; none where nothing was written.
-pub(super) fn read(folder: &Path) -> io::Result<Option<Mark>> {
+pub(super) fn read(folder: &Path) -> io::Result<Option<Checkpoint>> {
     Ok(newest(folder)?.map(|(_, mark)| mark))
 }
 
 /// Writes a mark behind those of a process that is gone, unless it is the newest already. The file is to be synced.
-pub(super) fn keep(folder: &Path, mark: &Mark) -> io::Result<Option<File>> {
+pub(super) fn keep(folder: &Path, mark: &Checkpoint) -> io::Result<Option<File>> {
     let counter = match newest(folder)? {
         Some((_, known)) if known == *mark => return Ok(None),
         Some((counter, _)) => counter + 1,
@@ -50,7 +50,7 @@ pub(super) fn keep(folder: &Path, mark: &Mark) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
-fn newest(folder: &Path) -> io::Result<Option<(u64, Mark)>> {
+fn newest(folder: &Path) -> io::Result<Option<(u64, Checkpoint)>> {
     let bytes = match std::fs::read(path(folder)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
@@ -59,9 +59,9 @@ fn newest(folder: &Path) -> io::Result<Option<(u64, Mark)>> {
 }
 
 /// The newest mark of a file's slots, and its counter.
-pub(super) fn newest_of(bytes: &[u8]) -> Option<(u64, Mark)> {
+pub(super) fn newest_of(bytes: &[u8]) -> Option<(u64, Checkpoint)> {
     let marks = bytes.chunks(MARK_FRAME).filter_map(|slot| match frame::first(slot)? {
-        (Frame::Mark(counter, mark), _) => Some((counter, mark)),
+        (Frame::Checkpoint(counter, mark), _) => Some((counter, mark)),
         _ => None,
     });
     marks.max_by_key(|(counter, _)| *counter)

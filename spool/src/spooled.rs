@@ -13,7 +13,7 @@ use recording::RecordingId;
 
 /// How far a session is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(super) struct WritePosition {
     /// The segment that is being written.
     pub(super) number: u32,
     /// Bytes of its file that are whole frames.
@@ -26,10 +26,10 @@ pub(super) struct Extent {
 
 /// What writer, readers, uploader and syncing know of a session in common.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct SpooledSession {
     pub(super) id: RecordingId,
     pub(super) folder: PathBuf,
-    pub(super) extent: watch::Sender<Extent>,
+    pub(super) extent: watch::Sender<WritePosition>,
     /// Bytes of its files.
     pub(super) used: AtomicU64,
     /// Whether this process records it.
@@ -62,8 +62,8 @@ pub(super) struct Kept {
     dirty: AtomicBool,
 }
 
-impl Live {
-    pub(super) fn new(id: RecordingId, folder: PathBuf, recorded_here: bool, extent: Extent, used: u64) -> Self {
+impl SpooledSession {
+    pub(super) fn new(id: RecordingId, folder: PathBuf, recorded_here: bool, extent: WritePosition, used: u64) -> Self {
         Self {
             id,
             folder,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// What a spool may take, and how often it is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct SpoolLimits {
     /// Most bytes of one session that are not in the store yet.
     pub session_bytes: u64,
     /// Most bytes of all sessions.
@@ -16,7 +16,7 @@ pub struct Bounds {
     pub sync: Duration,
 }
 
-impl Default for Bounds {
+impl Default for SpoolLimits {
     fn default() -> Self {
         Self {
             session_bytes: 256 << 20,
@@ -30,7 +30,7 @@ impl Default for Bounds {
 
 /// How full a spool is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gauge {
+pub struct SpoolUsage {
     /// Sessions of which something is here.
     pub sessions: usize,
     /// Bytes of them.

@@ -3,9 +3,9 @@
 use std::{fs, io, path::Path};
 
 use super::{
-    Fact, Facts, Mark, SpoolError,
+    Checkpoint, SessionRecord, SessionRecords, SpoolError,
     frame::{self, Frame, Part},
-    session::segment,
+    writer::segment,
 };
 use recording::{
     cast::{Code, Event, write_event},
@@ -18,7 +18,7 @@ pub struct Segment {
     /// Whole lines. Where frames were damaged a `g` line stands between them, that says from when to when.
     pub lines: Vec<u8>,
     /// The last mark.
-    pub mark: Option<Mark>,
+    pub mark: Option<Checkpoint>,
     /// Bytes at the end that are no frame, and were never forwarded.
     pub torn: u64,
     /// Places where frames were damaged.
@@ -71,7 +71,7 @@ pub(super) fn read(folder: &Path, number: u32, closed: bool) -> Result<Segment, 
     Ok(if closed || later.is_some() { found.forwarded(later) } else { found.unforwarded() })
 }
 
-fn read_one(folder: &Path, number: u32) -> Result<Found, SpoolError> {
+fn read_one(folder: &Path, number: u32) -> Result<Recovered, SpoolError> {
     let path = segment(folder, number);
     let bytes = fs::read(&path).map_err(|error| SpoolError::failed("read", &path, error))?;
     Ok(segment_of(&bytes))
@@ -81,7 +81,7 @@ fn read_one(folder: &Path, number: u32) -> Result<Found, SpoolError> {
 fn next_micros(folder: &Path, number: u32) -> Result<Option<u64>, SpoolError> {
     let numbers = numbers(folder).map_err(|error| SpoolError::failed("read", folder, error))?;
     for later in numbers.into_iter().filter(|later| *later > number) {
-        let Found { segment, .. } = read_one(folder, later)?;
+        let Recovered { segment, .. } = read_one(folder, later)?;
         // Lines of an append that never ended do not count.
         if let Some(mark) = segment.mark {
             return Ok(Some(segment.first_micros().unwrap_or(mark.micros)));
@@ -93,13 +93,13 @@ fn next_micros(folder: &Path, number: u32) -> Result<Option<u64>, SpoolError> {
 
 /// A segment's content from its file's.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Recovered {
     segment: Segment,
     /// Lines at its end whose append ends in a later segment, or nowhere.
     begun: Vec<u8>,
 }
 
-impl Found {
+impl Recovered {
     fn is_whole(&self) -> bool {
         self.begun.is_empty() && self.segment.torn == 0
     }
@@ -142,8 +142,8 @@ impl Found {
 }
 
 /// A segment's content from its file's.
-pub(super) fn segment_of(bytes: &[u8]) -> Found {
-    let mut found = Found::default();
+pub(super) fn segment_of(bytes: &[u8]) -> Recovered {
+    let mut found = Recovered::default();
     let mut at = 0;
     // Since when bytes are missing.
     let mut missing: Option<u64> = None;
@@ -169,10 +169,10 @@ pub(super) fn segment_of(bytes: &[u8]) -> Found {
 
 /// Of what the last line's frame and the mark by itself say, the newer. Digests are in the latter only, and of streams that
 /// moved on since they are not known: the process died between two writes.
-pub(super) fn last(of_lines: Option<Mark>, alone: Option<Mark>) -> Option<Mark> {
+pub(super) fn last(of_lines: Option<Checkpoint>, alone: Option<Checkpoint>) -> Option<Checkpoint> {
     let (Some(of_lines), Some(alone)) = (of_lines, alone) else { return of_lines.or(alone) };
-    let counts = |mark: &Mark| [mark.totals.stdout, mark.totals.stderr, mark.totals.stdin];
-    let age = |mark: &Mark| (mark.micros, counts(mark).iter().sum::<u64>());
+    let counts = |mark: &Checkpoint| [mark.totals.stdout, mark.totals.stderr, mark.totals.stdin];
+    let age = |mark: &Checkpoint| (mark.micros, counts(mark).iter().sum::<u64>());
     if age(&alone) > age(&of_lines) {
         return Some(alone);
     }
@@ -180,7 +180,7 @@ pub(super) fn last(of_lines: Option<Mark>, alone: Option<Mark>) -> Option<Mark> 
     for (digest, (now, then)) in digests.iter_mut().zip(counts(&of_lines).into_iter().zip(counts(&alone))) {
         *digest = digest.filter(|_| now == then);
     }
-    Some(Mark { digests, ..of_lines })
+    Some(Checkpoint { digests, ..of_lines })
 }
 
 /// What a `g` line says of bytes that are missing.
@@ -209,17 +209,17 @@ fn first_file(folder: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The facts; none where the header is not whole.
-pub(super) fn facts(folder: &Path) -> Result<Option<Facts>, SpoolError> {
+pub(super) fn facts(folder: &Path) -> Result<Option<SessionRecords>, SpoolError> {
     let bytes = first_file(folder).map_err(|error| SpoolError::failed("read", &segment(folder, 0), error))?;
-    let (mut facts, mut begun, mut at) = (Facts::default(), Vec::new(), 0);
+    let (mut facts, mut begun, mut at) = (SessionRecords::default(), Vec::new(), 0);
     while let Some((part, next)) = frame::part(&bytes, at) {
         at = next;
         match part {
             Part::Frame(Frame::Header(line)) => facts.header = line.to_vec(),
             Part::Frame(Frame::FactBegun(json)) => begun.extend_from_slice(json),
-            Part::Frame(Frame::Fact(json)) => {
+            Part::Frame(Frame::SessionRecord(json)) => {
                 begun.extend_from_slice(json);
-                if let Ok(fact) = serde_json::from_slice::<Fact>(&begun) {
+                if let Ok(fact) = serde_json::from_slice::<SessionRecord>(&begun) {
                     facts.learn(fact);
                 }
                 begun.clear();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn ended() -> Vec<u8> {
-        let mark = Mark { micros: 1_000_000, ..Mark::default() };
+        let mark = Checkpoint { micros: 1_000_000, ..Checkpoint::default() };
         [&frame::lines_head(&mark, LINE)[..], LINE].concat()
     }
 

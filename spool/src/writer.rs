@@ -7,12 +7,11 @@ use std::{
 };
 
 use super::{
-    Fact, Holding, Mark, SpoolError,
+    Checkpoint, SessionRecord, SpoolError, TailWrite, checkpoints,
     frame::{self, LINES_HEAD, PIECE},
-    held::HeldFiles,
     inner::Inner,
-    live::{Extent, Kept, Live},
-    marks,
+    spooled::{Kept, SpooledSession, WritePosition},
+    tail::TailFiles,
 };
 use recording::{RecordingId, cast::pieces};
 
@@ -24,28 +23,28 @@ const LARGEST: u64 = 32 << 20;
 
 /// The writer of one session. There is one; dropped without [`Self::end`] the session looks like one whose process died.
 #[derive(Debug)]
-pub struct Session {
+pub struct SpoolWriter {
     inner: Arc<Inner>,
-    live: Arc<Live>,
+    live: Arc<SpooledSession>,
     /// The segment being written, once something was.
     file: Option<Arc<File>>,
     number: u32,
     length: u64,
     lines: u64,
     /// What was known at the last append.
-    last: Mark,
+    last: Checkpoint,
     /// The file of marks by themselves, where one was written to it since the last segment; what it has, and how many were
     /// written.
     marks: Option<Arc<Kept>>,
-    marked: Mark,
+    marked: Checkpoint,
     counter: u64,
     /// By stdout, stderr and stdin.
-    held: [Option<(HeldFiles, Option<Arc<Kept>>)>; 3],
+    held: [Option<(TailFiles, Option<Arc<Kept>>)>; 3],
 }
 
-impl Session {
-    pub(super) fn new(inner: Arc<Inner>, live: Arc<Live>) -> Self {
-        let (last, marked) = (Mark::default(), Mark::default());
+impl SpoolWriter {
+    pub(super) fn new(inner: Arc<Inner>, live: Arc<SpooledSession>) -> Self {
+        let (last, marked) = (Checkpoint::default(), Checkpoint::default());
         let held = [const { None }; 3];
         Self { inner, live, file: None, number: 1, length: 0, lines: 0, last, marks: None, marked, counter: 0, held }
     }
@@ -65,7 +64,7 @@ impl Session {
     ///
     /// # Errors
     /// Nothing was appended: [`SpoolError::Full`] may pass, others do not.
-    pub fn append(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
+    pub fn append(&mut self, mark: &Checkpoint, lines: &[u8]) -> Result<(), SpoolError> {
         if lines.is_empty() {
             self.inner.open()?;
         } else {
@@ -78,7 +77,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub fn append_anyway(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
+    pub fn append_anyway(&mut self, mark: &Checkpoint, lines: &[u8]) -> Result<(), SpoolError> {
         if !lines.is_empty() {
             self.write_lines(mark, lines)?;
             // Digests stand nowhere else. The lines are there, and a caller that was told otherwise would append them again:
@@ -99,10 +98,10 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::append`]; the caller may try again with the same.
-    pub fn hold(&mut self, place: usize, holding: &Holding) -> Result<(), SpoolError> {
+    pub fn hold(&mut self, place: usize, holding: &TailWrite) -> Result<(), SpoolError> {
         self.inner.open()?;
         let Self { inner, live, held, .. } = self;
-        let (files, open) = held[place].get_or_insert_with(|| (HeldFiles::new(&live.folder, place), None));
+        let (files, open) = held[place].get_or_insert_with(|| (TailFiles::new(&live.folder, place), None));
         let before = files.bytes();
         let written = files.write(open.as_deref().map(|kept| &kept.file), holding);
         let after = files.bytes();
@@ -141,7 +140,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::append_anyway`].
-    pub fn fact(&mut self, fact: &Fact) -> Result<(), SpoolError> {
+    pub fn fact(&mut self, fact: &SessionRecord) -> Result<(), SpoolError> {
         self.inner.write_fact(&self.live, fact)
     }
 
@@ -159,11 +158,11 @@ impl Session {
 
     fn tell(&self, ended: bool) {
         let chunks = self.number - u32::from(self.lines == 0);
-        self.live.extent.send_replace(Extent { number: self.number, length: self.length, chunks, ended });
+        self.live.extent.send_replace(WritePosition { number: self.number, length: self.length, chunks, ended });
     }
 
     /// All of the lines, or none.
-    fn write_lines(&mut self, mark: &Mark, lines: &[u8]) -> Result<(), SpoolError> {
+    fn write_lines(&mut self, mark: &Checkpoint, lines: &[u8]) -> Result<(), SpoolError> {
         let first = self.file()?;
         let before = (self.number, self.length, self.lines);
         let written = self.write_pieces(mark, lines);
@@ -177,7 +176,7 @@ impl Session {
     }
 
     /// In frames that can be read again, in segments whose chunks can. The answer is the bytes that they take.
-    fn write_pieces(&mut self, mark: &Mark, lines: &[u8]) -> Result<u64, SpoolError> {
+    fn write_pieces(&mut self, mark: &Checkpoint, lines: &[u8]) -> Result<u64, SpoolError> {
         let (mut pieces, mut bytes) = (pieces(lines, PIECE).peekable(), 0);
         while let Some(piece) = pieces.next() {
             if self.lines > 0 && self.lines + piece.len() as u64 > LARGEST {
@@ -222,23 +221,23 @@ impl Session {
     }
 
     /// Whether the mark by itself would say something new.
-    fn is_news(&self, mark: &Mark) -> bool {
-        let Mark { micros, .. } = self.marked;
-        *mark != Mark { micros: mark.micros, ..self.marked } || mark.micros.saturating_sub(micros) >= TIME_ALONE
+    fn is_news(&self, mark: &Checkpoint) -> bool {
+        let Checkpoint { micros, .. } = self.marked;
+        *mark != Checkpoint { micros: mark.micros, ..self.marked } || mark.micros.saturating_sub(micros) >= TIME_ALONE
     }
 
-    fn write_mark(&mut self, mark: &Mark) -> Result<(), SpoolError> {
+    fn write_mark(&mut self, mark: &Checkpoint) -> Result<(), SpoolError> {
         let Self { inner, live, marks, .. } = self;
-        let failed = |error| inner.failed("write", &marks::path(&live.folder), error);
+        let failed = |error| inner.failed("write", &checkpoints::path(&live.folder), error);
         let kept = match marks {
             Some(kept) => kept,
             None => {
-                let (file, bytes) = marks::open(&live.folder).map_err(failed)?;
+                let (file, bytes) = checkpoints::open(&live.folder).map_err(failed)?;
                 inner.took(live, bytes);
                 marks.insert(live.keeps(file))
             }
         };
-        marks::write(&kept.file, self.counter, mark).map_err(failed)?;
+        checkpoints::write(&kept.file, self.counter, mark).map_err(failed)?;
         live.wrote_to(kept);
         self.counter += 1;
         self.marked = *mark;
@@ -271,7 +270,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for SpoolWriter {
     fn drop(&mut self) {
         if self.live.extent.borrow().ended {
             return;
@@ -315,7 +314,7 @@ fn write_both(mut file: &File, head: &[u8], lines: &[u8]) -> io::Result<()> {
 
 impl Inner {
     /// Bytes that a session took.
-    pub(super) fn took(&self, live: &Live, bytes: u64) {
+    pub(super) fn took(&self, live: &SpooledSession, bytes: u64) {
         live.used.fetch_add(bytes, Ordering::Relaxed);
         self.grown(bytes);
     }
