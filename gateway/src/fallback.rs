@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use recorder::Opened;
+use recorder::OpenRecording;
 
 /// Attempts that may wait at once. Beyond it a failed attempt's recording is finished at once.
 const WAITING: usize = 1024;
@@ -25,7 +25,7 @@ pub(crate) struct Key {
 
 /// A recording whose first attempt failed.
 pub(crate) struct Waiting {
-    pub(crate) opened: Opened,
+    pub(crate) opened: OpenRecording,
     /// What the upstream said to the first attempt.
     pub(crate) message: String,
 }

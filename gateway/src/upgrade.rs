@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use recorder::{Ending, Opened, Opening, Recording};
+use recorder::{Ending, OpenRecording, OpenRequest, Recording};
 use recording::{
     Manifest, Outcome, RecordingId,
     cast::SessionKind,
@@ -129,12 +129,12 @@ async fn open(
     admitted: &Admitted,
     head: &Head,
     request: &wire::Request,
-) -> Result<Opened, Refused> {
+) -> Result<OpenRecording, Refused> {
     let permit = &admitted.permit;
     let user = &permit.principal().name;
     let target = permit.target().clone();
     let mut note = admit::noted(peer, head, target, admitted.verb, StatusCode::SWITCHING_PROTOCOLS.as_u16());
-    let opening = Opening {
+    let opening = OpenRequest {
         kind: match request.subresource {
             Subresource::Exec => SessionKind::Exec,
             Subresource::Attach => SessionKind::Attach,
@@ -277,7 +277,7 @@ fn agree(
 
 async fn begin(
     shared: &Arc<Shared>,
-    opened: Opened,
+    opened: OpenRecording,
     switched: Switched,
     request: &wire::Request,
     token: Token,
@@ -303,7 +303,7 @@ async fn begin(
 }
 
 /// A recording without a session: kept for the second attempt where there can be one, else finished.
-async fn refuse(shared: &Arc<Shared>, user: String, key: Option<Key>, opened: Opened, message: String) {
+async fn refuse(shared: &Arc<Shared>, user: String, key: Option<Key>, opened: OpenRecording, message: String) {
     let Some(key) = key else { return conclude(shared, &user, opened, &message).await };
     let id = opened.id();
     if let Err(waiting) = shared.fallback.park(key.clone(), Box::new(Waiting { opened, message })) {
@@ -322,7 +322,7 @@ async fn refuse(shared: &Arc<Shared>, user: String, key: Option<Key>, opened: Op
 }
 
 /// Writes the manifest of a recording whose session never began.
-async fn conclude(shared: &Shared, user: &str, opened: Opened, message: &str) {
+async fn conclude(shared: &Shared, user: &str, opened: OpenRecording, message: &str) {
     let session = opened.id();
     let outcome = match opened.refused(message).await {
         Ok(manifest) => manifest.outcome,

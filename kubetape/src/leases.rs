@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use journal::Journal;
-use recorder::{Completer, Completion, LeftAlone, Witness};
+use recorder::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
 use recording::{Manifest, RecordingId};
 use storage::{
     Recordings, Store, StoreError,
@@ -56,7 +56,7 @@ struct Journals<'a> {
     ended: &'a mut HashSet<RecordingId>,
 }
 
-impl Witness for Journals<'_> {
+impl JournalLookup for Journals<'_> {
     async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
         self.openings.user(gateway, id).await
     }
@@ -132,19 +132,19 @@ impl Leases {
         let recordings = Recordings::new(self.store.clone());
         let openings = Openings::new(self.store.clone()).await?;
         let witness = Journals { openings, own: journal, ended: &mut self.ended };
-        let mut completer = Completer::new(self.store.clone(), signer, &self.gateway, witness);
+        let mut completer = OrphanFinalizer::new(self.store.clone(), signer, &self.gateway, witness);
         for day in recordings.days().await?.into_iter().take(days) {
             for id in unfinished(&*self.store, &recordings, &day).await? {
                 match completer.complete(id, SystemTime::now()).await {
-                    Ok(Some(Completion::Completed(manifest))) => {
+                    Ok(Some(FinalizeOutcome::Completed(manifest))) => {
                         tracing::info!(session = %id, gateway = manifest.session.gateway, "completed: its gateway is gone");
                     }
-                    Ok(Some(Completion::LeftAlone(why @ (LeftAlone::Unvouched | LeftAlone::TooLarge(_))))) => {
+                    Ok(Some(FinalizeOutcome::LeftAlone(why @ (SkipReason::Unvouched | SkipReason::TooLarge(_))))) => {
                         if remember(&mut self.left, id) {
                             tracing::warn!(session = %id, %why, "a recording without an end is left alone");
                         }
                     }
-                    Ok(Some(Completion::LeftAlone(_) | Completion::Taken) | None) => {}
+                    Ok(Some(FinalizeOutcome::LeftAlone(_) | FinalizeOutcome::Taken) | None) => {}
                     // One that cannot be read keeps nobody from the others.
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;

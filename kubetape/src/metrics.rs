@@ -10,7 +10,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
-use recorder::{Recorder, Weather};
+use recorder::{Recorder, StoreHealth};
 use spool::{LimitKind, SpoolError};
 
 /// Where the numbers come from.
@@ -79,7 +79,7 @@ impl Numbers {
         let reached = [("total", LimitKind::Total), ("sessions", LimitKind::Sessions), ("disk", LimitKind::Disk)]
             .map(|(name, bound)| (name, reached(bound)));
         sheet.by("spool_full", "1 while that bound is reached", "bound", MetricType::Gauge, reached)?;
-        let away = *self.0.recorder.weather().borrow() != Weather::Fair;
+        let away = *self.0.recorder.weather().borrow() != StoreHealth::Healthy;
         sheet.gauge("store_away", "1 while the store does not take what is written", u64::from(away))
     }
 

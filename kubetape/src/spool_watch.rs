@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journal::Journal;
-use recorder::{Recorder, Weather};
+use recorder::{Recorder, StoreHealth};
 use recording::{Outcome, RecordingId, journal::JournalEvent};
 use spool::{LimitKind, SpoolError};
 
@@ -56,7 +56,7 @@ struct Seen {
 
 impl Seen {
     async fn look(&mut self, recorder: &Recorder, journal: &Journal) {
-        let away = *recorder.weather().borrow() != Weather::Fair;
+        let away = *recorder.weather().borrow() != StoreHealth::Healthy;
         let full = recorder.spool().check().err();
         let is = |bound: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == bound);
         let (total, sessions, disk) = (is(LimitKind::Total), is(LimitKind::Sessions), is(LimitKind::Disk));

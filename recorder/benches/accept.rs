@@ -11,7 +11,7 @@ use divan::{
     Bencher,
     counter::{BytesCount, ItemsCount},
 };
-use recorder::{Ending, Opening, Recorder, Recording, Settings};
+use recorder::{Ending, OpenRequest, Recorder, Recording, Settings};
 use recording::{
     RecordingId,
     cast::{Header, SessionKind},
@@ -70,7 +70,7 @@ async fn recording(recorder: &Recorder, tty: bool) -> Arc<Recording> {
     };
     let policy = Policy { rules: vec![rule] };
     let permit = policy.decide(&principal, Action::Exec, &Target::default(), SystemTime::now()).expect("a permit");
-    let opening = Opening {
+    let opening = OpenRequest {
         kind: SessionKind::Exec,
         argv: vec!["sh".to_owned()],
         tty,

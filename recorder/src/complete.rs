@@ -11,14 +11,14 @@ use storage::{
     signing::Signer,
 };
 
-use crate::{gist::Gist, opening::unix_micros};
+use crate::{gist::RecoveredSummary, opening::unix_micros};
 
 /// Seconds by which clocks of two machines may differ.
 const SKEW: i64 = 300;
 
 /// Why a session without a manifest is left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftAlone {
+pub enum SkipReason {
     /// Its gateway is alive, or was so a moment ago.
     Alive,
     /// Its gateway never had a lease: nothing says that it is gone.
@@ -30,7 +30,7 @@ pub enum LeftAlone {
     TooLarge(u32),
 }
 
-impl fmt::Display for LeftAlone {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alive => f.write_str("its gateway is alive"),
@@ -43,17 +43,17 @@ impl fmt::Display for LeftAlone {
 
 /// What became of a session without a manifest.
 #[derive(Clone, Debug)]
-pub enum Completion {
+pub enum FinalizeOutcome {
     /// It has one now.
     Completed(Box<Manifest>),
     /// Nothing was done.
-    LeftAlone(LeftAlone),
+    LeftAlone(SkipReason),
     /// Somebody else completed it meanwhile.
     Taken,
 }
 
 /// What stands beside recordings and can be believed.
-pub trait Witness {
+pub trait JournalLookup {
     /// The person for whom a gateway opened a session, as that gateway's own journal says, signed; none where it does not.
     fn opened(
         &mut self,
@@ -66,9 +66,9 @@ pub trait Witness {
     fn ended(&mut self, manifest: &Manifest) -> impl Future<Output = ()> + Send;
 }
 
-/// Completes sessions whose gateways' leases have run out. Everything that it reads may be forged but what a [`Witness`] vouches
+/// Completes sessions whose gateways' leases have run out. Everything that it reads may be forged but what a [`JournalLookup`] vouches
 /// for: it signs for no session that no gateway says it opened.
-pub struct Completer<'a, W> {
+pub struct OrphanFinalizer<'a, W> {
     store: std::sync::Arc<dyn Store>,
     signer: &'a Signer,
     /// Who completes, for a reader.
@@ -77,7 +77,7 @@ pub struct Completer<'a, W> {
     alive: HashMap<String, Option<i64>>,
 }
 
-impl<'a, W: Witness> Completer<'a, W> {
+impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
     /// `by`: the name of the gateway or person that completes.
     pub fn new(store: std::sync::Arc<dyn Store>, signer: &'a Signer, by: &str, witness: W) -> Self {
         Self { store, signer, by: by.to_owned(), witness, alive: HashMap::new() }
@@ -87,7 +87,11 @@ impl<'a, W: Witness> Completer<'a, W> {
     ///
     /// # Errors
     /// The store's, or a header that cannot be read.
-    pub async fn complete(&mut self, id: RecordingId, now: SystemTime) -> Result<Option<Completion>, RecordingError> {
+    pub async fn complete(
+        &mut self,
+        id: RecordingId,
+        now: SystemTime,
+    ) -> Result<Option<FinalizeOutcome>, RecordingError> {
         let recordings = Recordings::new(self.store.clone());
         let objects = recordings.objects(id).await?;
         if objects.manifest.is_some() {
@@ -96,10 +100,10 @@ impl<'a, W: Witness> Completer<'a, W> {
         let now = unix_micros(now);
         let session = match self.abandoned(&recordings, id, &objects, now).await? {
             Ok(session) => session,
-            Err(why) => return Ok(Some(Completion::LeftAlone(why))),
+            Err(why) => return Ok(Some(FinalizeOutcome::LeftAlone(why))),
         };
         let chunks = self.listed(id, &objects).await?;
-        let gist = Gist::of(&recordings, id, &chunks).await?;
+        let gist = RecoveredSummary::of(&recordings, id, &chunks).await?;
         let outcome = gist.outcome().unwrap_or(Outcome::Interrupted);
         let mut manifest = gist.manifest(session, outcome, String::new());
         manifest.chunks = chunks;
@@ -109,8 +113,8 @@ impl<'a, W: Witness> Completer<'a, W> {
         ));
         self.witness.ended(&manifest).await;
         match self.store.put_new(&Key::manifest(id), self.signer.seal_manifest(&manifest, now)).await {
-            Ok(()) => Ok(Some(Completion::Completed(Box::new(manifest)))),
-            Err(StoreError::Exists(_)) => Ok(Some(Completion::Taken)),
+            Ok(()) => Ok(Some(FinalizeOutcome::Completed(Box::new(manifest)))),
+            Err(StoreError::Exists(_)) => Ok(Some(FinalizeOutcome::Taken)),
             Err(error) => Err(error.into()),
         }
     }
@@ -122,23 +126,23 @@ impl<'a, W: Witness> Completer<'a, W> {
         id: RecordingId,
         objects: &Objects,
         now: i64,
-    ) -> Result<Result<SessionMetadata, LeftAlone>, RecordingError> {
+    ) -> Result<Result<SessionMetadata, SkipReason>, RecordingError> {
         if let Some((number, _)) = objects.chunks.iter().find(|(_, size)| *size > LARGEST_OBJECT) {
-            return Ok(Err(LeftAlone::TooLarge(*number)));
+            return Ok(Err(SkipReason::TooLarge(*number)));
         }
         let session = recordings.header(id).await?.kubetape;
         // It becomes a part of other objects' names.
         if session.id != id || Key::new(session.gateway.as_str()).is_err() || session.gateway.contains('/') {
-            return Ok(Err(LeftAlone::Unvouched));
+            return Ok(Err(SkipReason::Unvouched));
         }
         match self.alive_until(&session.gateway).await? {
-            None => return Ok(Err(LeftAlone::NoLease)),
-            Some(until) if until.saturating_add(SKEW) > now / 1_000_000 => return Ok(Err(LeftAlone::Alive)),
+            None => return Ok(Err(SkipReason::NoLease)),
+            Some(until) if until.saturating_add(SKEW) > now / 1_000_000 => return Ok(Err(SkipReason::Alive)),
             Some(_) => {}
         }
         let user = self.witness.opened(&session.gateway, id).await?;
         let vouched = user.is_some_and(|user| user == session.principal.name);
-        Ok(if vouched { Ok(session) } else { Err(LeftAlone::Unvouched) })
+        Ok(if vouched { Ok(session) } else { Err(SkipReason::Unvouched) })
     }
 
     async fn alive_until(&mut self, gateway: &str) -> Result<Option<i64>, StoreError> {

@@ -17,7 +17,7 @@ const ANNOTATIONS: usize = 100;
 
 /// What lines have of each stream, and what they say that they lack.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Count {
+pub(crate) struct StreamAccounting {
     /// Of stdout, stderr and stdin.
     streams: [Stream; 3],
     /// What the lines say is missing.
@@ -32,7 +32,7 @@ struct Stream {
     open: bool,
 }
 
-impl Count {
+impl StreamAccounting {
     /// Takes a chunk's lines.
     pub(crate) fn lines(&mut self, lines: &[u8]) {
         events(lines).flatten().for_each(|event| self.event(&event));

@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    drain::Drain,
-    ends::{Ends, Untold},
+    drain::UploadTask,
+    ends::{EndAcks, UnjournalledEnd},
 };
 
 /// Objects that are read, compressed and put at once. Each takes about two chunks of memory.
@@ -29,11 +29,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Whether the store takes what it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum StoreHealth {
     /// It does, as far as is known.
-    Fair,
+    Healthy,
     /// It has failed since then.
-    Away {
+    Unavailable {
         /// When the first failure was.
         since: SystemTime,
         /// What it said.
@@ -42,17 +42,17 @@ pub enum Weather {
 }
 
 /// What all sessions' ways to the store share.
-pub(crate) struct Depot {
+pub(crate) struct Uploader {
     pub(crate) spool: Spool,
     pub(crate) store: Arc<dyn Store>,
     /// Signs manifests.
     pub(crate) signer: Arc<Signer>,
     places: Arc<Semaphore>,
-    weather: watch::Sender<Weather>,
+    weather: watch::Sender<StoreHealth>,
     /// Which ends the journal has.
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) ends: Arc<EndAcks>,
     /// Told of those that nobody else tells.
-    untold: mpsc::UnboundedSender<Untold>,
+    untold: mpsc::UnboundedSender<UnjournalledEnd>,
     /// The store works again.
     works: Notify,
     /// Whose pause it is while the store is away: however many sessions wait, one after another tries.
@@ -77,20 +77,20 @@ impl Default for Attempts {
     }
 }
 
-impl Depot {
+impl Uploader {
     pub(crate) fn new(
         spool: Spool,
         store: Arc<dyn Store>,
         signer: Arc<Signer>,
-        ends: Arc<Ends>,
-        untold: mpsc::UnboundedSender<Untold>,
+        ends: Arc<EndAcks>,
+        untold: mpsc::UnboundedSender<UnjournalledEnd>,
     ) -> Self {
         Self {
             spool,
             store,
             signer,
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            weather: watch::Sender::new(Weather::Fair),
+            weather: watch::Sender::new(StoreHealth::Healthy),
             ends,
             untold,
             works: Notify::new(),
@@ -100,18 +100,18 @@ impl Depot {
 
     /// Sees to it that a session reaches the store.
     pub(crate) fn take(self: &Arc<Self>, id: RecordingId) {
-        tokio::spawn(Drain::new(self.clone(), id).run());
+        tokio::spawn(UploadTask::new(self.clone(), id).run());
     }
 
     /// Tells of an end that nobody told the journal of. Whether it is told now: where nobody keeps a journal, always.
     pub(crate) async fn tell(&self, session: RecordingId, user: &str, outcome: &Outcome) -> bool {
-        let (untold, noted) = Untold::new(session, user.to_owned(), outcome.clone());
+        let (untold, noted) = UnjournalledEnd::new(session, user.to_owned(), outcome.clone());
         // Nobody may listen.
         let _ = self.untold.send(untold);
         !self.ends.journalled() || noted.await.is_ok()
     }
 
-    pub(crate) fn weather(&self) -> watch::Receiver<Weather> {
+    pub(crate) fn weather(&self) -> watch::Receiver<StoreHealth> {
         self.weather.subscribe()
     }
 
@@ -166,8 +166,9 @@ impl Depot {
     }
 
     fn fair(&self) {
-        let cleared =
-            self.weather.send_if_modified(|weather| std::mem::replace(weather, Weather::Fair) != Weather::Fair);
+        let cleared = self
+            .weather
+            .send_if_modified(|weather| std::mem::replace(weather, StoreHealth::Healthy) != StoreHealth::Healthy);
         if cleared {
             tracing::info!("the store works again");
             self.works.notify_waiters();
@@ -177,10 +178,10 @@ impl Depot {
     fn away(&self, error: &StoreError) {
         let text = described(error);
         self.weather.send_if_modified(|weather| {
-            let news = *weather == Weather::Fair;
+            let news = *weather == StoreHealth::Healthy;
             if news {
                 tracing::warn!(error = text, "the store fails: sessions go on, and wait in the spool");
-                *weather = Weather::Away { since: SystemTime::now(), error: text.clone() };
+                *weather = StoreHealth::Unavailable { since: SystemTime::now(), error: text.clone() };
             }
             news
         });
@@ -193,7 +194,7 @@ impl Depot {
         let works = self.works.notified();
         let pause = jittered(attempts.pause);
         let next = async {
-            let away = *self.weather.borrow() != Weather::Fair;
+            let away = *self.weather.borrow() != StoreHealth::Healthy;
             let _turn = if away { self.turn.acquire().await.ok() } else { None };
             tokio::time::sleep(pause).await;
         };

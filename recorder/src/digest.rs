@@ -11,9 +11,9 @@ pub(crate) struct Digests {
 
 /// Digests of streams so far, each made anew only where the stream moved on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Known([Option<(u64, [u8; 32])>; 3]);
+pub(crate) struct DigestCache([Option<(u64, [u8; 32])>; 3]);
 
-impl Known {
+impl DigestCache {
     /// The digest of the stream at `place`, which has `bytes` bytes by now; none for one without any.
     pub(crate) fn of(&mut self, place: usize, bytes: u64, digest: &Sha256) -> Option<[u8; 32]> {
         let known = &mut self.0[place];
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn what_is_known_moves_on_with_the_stream() {
-        let (mut known, mut digest) = (Known::default(), Sha256::new());
+        let (mut known, mut digest) = (DigestCache::default(), Sha256::new());
         assert_eq!(known.of(0, 0, &digest), None);
         // FIPS 180-4, B.1, in two parts.
         digest.update(b"ab");

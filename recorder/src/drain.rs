@@ -13,9 +13,9 @@ use storage::{
 use tokio::task::spawn_blocking;
 
 use crate::{
-    count::Count,
-    depot::{Attempts, Conflict, Depot, described},
-    gist::Gist,
+    count::StreamAccounting,
+    depot::{Attempts, Conflict, Uploader, described},
+    gist::RecoveredSummary,
     opening::unix_micros,
     rest::rest,
 };
@@ -25,8 +25,8 @@ use crate::{
 const LARGEST_BEYOND: usize = 16 << 20;
 
 /// One session's way from the spool to the store: chunks in order, then the manifest, then the spool lets go of it.
-pub(crate) struct Drain {
-    depot: Arc<Depot>,
+pub(crate) struct UploadTask {
+    depot: Arc<Uploader>,
     id: RecordingId,
     facts: SessionRecords,
     chunks: Vec<Chunk>,
@@ -34,7 +34,7 @@ pub(crate) struct Drain {
     /// Of the last segment that was read.
     mark: Option<Checkpoint>,
     /// What the lines have, of an earlier process's session: what the disk has lost of it is told.
-    count: Option<Count>,
+    count: Option<StreamAccounting>,
     /// The store failed, or this is an earlier process's session: another may have completed it meanwhile.
     doubtful: bool,
     /// There is a manifest: nothing may be put beside what it lists.
@@ -42,41 +42,41 @@ pub(crate) struct Drain {
 }
 
 /// Why a step did not work.
-enum Trouble {
+enum UploadError {
     /// The store, or the spool's disk: it may work later.
-    Later(String),
+    Retry(String),
     /// The store has something else under our names.
     Conflict(Conflict),
     /// The disk has lost what a recording begins with.
-    NoHeader,
+    CorruptHeader,
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for UploadError {
     fn from(error: StoreError) -> Self {
-        Self::Later(described(&error))
+        Self::Retry(described(&error))
     }
 }
 
-impl From<SpoolError> for Trouble {
+impl From<SpoolError> for UploadError {
     fn from(error: SpoolError) -> Self {
-        Self::Later(described(&error))
+        Self::Retry(described(&error))
     }
 }
 
-impl From<RecordingError> for Trouble {
+impl From<RecordingError> for UploadError {
     fn from(error: RecordingError) -> Self {
-        Self::Later(described(&error))
+        Self::Retry(described(&error))
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for UploadError {
     fn from(error: io::Error) -> Self {
-        Self::Later(error.to_string())
+        Self::Retry(error.to_string())
     }
 }
 
 /// An object before it is put, and the lines in it.
-struct Packed {
+struct PendingChunk {
     object: Vec<u8>,
     /// The lines that what the store has must have, if it has something.
     lines: Vec<u8>,
@@ -85,8 +85,8 @@ struct Packed {
     last_micros: u64,
 }
 
-impl Drain {
-    pub(crate) fn new(depot: Arc<Depot>, id: RecordingId) -> Self {
+impl UploadTask {
+    pub(crate) fn new(depot: Arc<Uploader>, id: RecordingId) -> Self {
         let doubtful = depot.spool.is_left(id);
         Self {
             depot,
@@ -95,7 +95,7 @@ impl Drain {
             chunks: Vec::new(),
             digest: [0; 32],
             mark: None,
-            count: doubtful.then(Count::default),
+            count: doubtful.then(StreamAccounting::default),
             doubtful,
             completed: false,
         }
@@ -108,18 +108,18 @@ impl Drain {
         loop {
             match self.go_on(&mut attempts).await {
                 Ok(()) => break,
-                Err(Trouble::Conflict(conflict)) => {
+                Err(UploadError::Conflict(conflict)) => {
                     self.tell_of_conflict(&conflict).await;
                     self.set_aside(&conflict);
                     break;
                 }
-                Err(Trouble::NoHeader) => {
+                Err(UploadError::CorruptHeader) => {
                     // It is told once more should this process die before the folder is elsewhere.
                     let _ = self.depot.tell(self.id, "", &Outcome::Interrupted).await;
                     self.set_aside(&"its header is damaged on the gateway's disk");
                     break;
                 }
-                Err(Trouble::Later(why)) => {
+                Err(UploadError::Retry(why)) => {
                     tracing::debug!(session = %self.id, why, "not stored yet");
                     self.doubtful = true;
                     self.shed();
@@ -130,7 +130,7 @@ impl Drain {
         self.depot.ends.forget(self.id);
     }
 
-    async fn go_on(&mut self, attempts: &mut Attempts) -> Result<(), Trouble> {
+    async fn go_on(&mut self, attempts: &mut Attempts) -> Result<(), UploadError> {
         if self.chunks.is_empty() {
             // However many sessions go on at once, when the store is back or a process starts: few are read.
             let _place = self.depot.place().await;
@@ -165,28 +165,28 @@ impl Drain {
     }
 
     /// Nothing was dialled, and nobody was told of it, where the header was never whole.
-    fn without_header(&self) -> Result<(), Trouble> {
+    fn without_header(&self) -> Result<(), UploadError> {
         match self.depot.spool.is_unopened(self.id)? {
             true => Ok(self.depot.spool.finished(self.id)?),
-            false => Err(Trouble::NoHeader),
+            false => Err(UploadError::CorruptHeader),
         }
     }
 
-    async fn put_header(&mut self) -> Result<(), Trouble> {
+    async fn put_header(&mut self) -> Result<(), UploadError> {
         let lines = self.facts.header.clone();
         let object = chunk::compress(&lines)?;
         let uncompressed = lines.len() as u64;
-        self.put(0, Packed { object, lines, uncompressed, first_micros: 0, last_micros: 0 }).await
+        self.put(0, PendingChunk { object, lines, uncompressed, first_micros: 0, last_micros: 0 }).await
     }
 
     /// Stores a segment and removes it.
-    async fn put_segment(&mut self, number: u32) -> Result<(), Trouble> {
+    async fn put_segment(&mut self, number: u32) -> Result<(), UploadError> {
         if self.chunks.last().is_some_and(|last| last.number >= number) {
             return self.let_go(number).await;
         }
         let _place = self.depot.place().await;
         let (spool, id) = (self.depot.spool.clone(), self.id);
-        let (packed, mark, damaged) = blocking(move || -> Result<_, Trouble> {
+        let (packed, mark, damaged) = blocking(move || -> Result<_, UploadError> {
             let segment = spool.segment(id, number)?;
             let (mark, damaged) = (segment.mark, segment.damaged);
             Ok((pack(segment)?, mark, damaged))
@@ -205,7 +205,7 @@ impl Drain {
 
     /// Removes a stored segment. What an earlier process knew beside its last lines stays until the manifest is stored, and what
     /// the chunks up to it were: the next process has only the store to learn them from.
-    async fn let_go(&self, number: u32) -> Result<(), Trouble> {
+    async fn let_go(&self, number: u32) -> Result<(), UploadError> {
         let (spool, id, of_lines) = (self.depot.spool.clone(), self.id, self.mark);
         if self.facts.ended.is_none() && spool.is_left(id) {
             blocking(move || spool.mark(id, of_lines)?.map_or(Ok(()), |mark| spool.keep(id, &mark))).await?;
@@ -224,20 +224,20 @@ impl Drain {
         .await
     }
 
-    async fn put(&mut self, number: u32, packed: Packed) -> Result<(), Trouble> {
-        let Packed { object, lines, uncompressed, first_micros, last_micros } = packed;
+    async fn put(&mut self, number: u32, packed: PendingChunk) -> Result<(), UploadError> {
+        let PendingChunk { object, lines, uncompressed, first_micros, last_micros } = packed;
         let counted = self.counted(number, &lines);
         // Another version of zstd may have made other bytes of the same lines.
         let ours = |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there == lines);
         let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), LARGEST_OBJECT, ours).await?;
-        let stored = stored.map_err(Trouble::Conflict)?;
+        let stored = stored.map_err(UploadError::Conflict)?;
         self.list(number, &stored, uncompressed, (first_micros, last_micros));
         self.count = counted;
         Ok(())
     }
 
     /// The count with a chunk's lines. What was found to be missing does not count as something that was said.
-    fn counted(&self, number: u32, lines: &[u8]) -> Option<Count> {
+    fn counted(&self, number: u32, lines: &[u8]) -> Option<StreamAccounting> {
         let mut count = self.count.clone()?;
         if number > 0 && self.facts.rest.is_none_or(|rest| number < rest) {
             count.lines(lines);
@@ -259,7 +259,7 @@ impl Drain {
     }
 
     /// Chunks before `number` that an earlier process stored.
-    async fn learn_to(&mut self, number: u32) -> Result<(), Trouble> {
+    async fn learn_to(&mut self, number: u32) -> Result<(), UploadError> {
         if self.last_number() + 1 >= number {
             return Ok(());
         }
@@ -271,7 +271,7 @@ impl Drain {
             }
             let key = Key::chunk(self.id, missing);
             if size > LARGEST_OBJECT {
-                return Err(Trouble::Conflict(Conflict(key)));
+                return Err(UploadError::Conflict(Conflict(key)));
             }
             let object = match self.depot.observed(self.depot.store.read(&key)).await {
                 Err(StoreError::NotFound(_)) => continue,
@@ -289,7 +289,7 @@ impl Drain {
 
     /// Whether somebody else completed the session while it was not known how this gateway is. Then nothing more may be
     /// put beside what they listed.
-    async fn refuse_completed(&mut self) -> Result<(), Trouble> {
+    async fn refuse_completed(&mut self) -> Result<(), UploadError> {
         if !std::mem::take(&mut self.doubtful) && !self.completed {
             return Ok(());
         }
@@ -301,7 +301,7 @@ impl Drain {
                 self.completed = true;
                 Ok(())
             }
-            Ok(_) => Err(Trouble::Conflict(Conflict(manifest))),
+            Ok(_) => Err(UploadError::Conflict(Conflict(manifest))),
             Err(error) => {
                 self.doubtful = true;
                 Err(error.into())
@@ -309,7 +309,7 @@ impl Drain {
         }
     }
 
-    async fn finish(&mut self) -> Result<(), Trouble> {
+    async fn finish(&mut self) -> Result<(), UploadError> {
         let (spool, id) = (self.depot.spool.clone(), self.id);
         if let Some(facts) = blocking(move || spool.facts(id)).await? {
             self.facts = facts;
@@ -355,15 +355,15 @@ impl Drain {
         let _ = self.depot.tell(self.id, &user, &outcome).await;
     }
 
-    async fn tell(&self, manifest: &Manifest) -> Result<(), Trouble> {
+    async fn tell(&self, manifest: &Manifest) -> Result<(), UploadError> {
         let outcome = manifest.outcome.clone();
         if !self.depot.tell(self.id, &manifest.session.principal.name, &outcome).await {
-            return Err(Trouble::Later("the journal did not take the session's end".to_owned()));
+            return Err(UploadError::Retry("the journal did not take the session's end".to_owned()));
         }
         let (spool, id) = (self.depot.spool.clone(), self.id);
         let noted = blocking(move || spool.note(id, &SessionRecord::Told { outcome })).await;
         // A disk that does not take it must not have the end told again and again.
-        if let Err(Trouble::Later(why)) = noted {
+        if let Err(UploadError::Retry(why)) = noted {
             tracing::warn!(session = %id, why, "cannot note that the journal has the session's end");
         }
         Ok(())
@@ -375,15 +375,15 @@ impl Drain {
     }
 
     /// Whether the store still has what an earlier process put there: the digest of the last chunk vouches for those before it.
-    fn check_stored(&self) -> Result<(), Trouble> {
+    fn check_stored(&self) -> Result<(), UploadError> {
         let Some((number, digest)) = &self.facts.stored else { return Ok(()) };
         match self.chunks.iter().find(|chunk| chunk.number == *number) {
             Some(chunk) if chunk.digest == *digest => Ok(()),
-            _ => Err(Trouble::Conflict(Conflict(Key::chunk(self.id, *number)))),
+            _ => Err(UploadError::Conflict(Conflict(Key::chunk(self.id, *number)))),
         }
     }
 
-    async fn learn_all(&mut self) -> Result<(), Trouble> {
+    async fn learn_all(&mut self) -> Result<(), UploadError> {
         let numbers = Recordings::new(self.depot.store.clone()).chunk_numbers(self.id).await?;
         match numbers.last() {
             Some(last) => self.learn_to(last + 1).await,
@@ -392,7 +392,7 @@ impl Drain {
     }
 
     /// The answer is the manifest that the store has: this one, or one that says the same of the same chunks.
-    async fn put_manifest(&mut self, manifest: &Manifest) -> Result<Manifest, Trouble> {
+    async fn put_manifest(&mut self, manifest: &Manifest) -> Result<Manifest, UploadError> {
         let object = self.depot.signer.seal_manifest(&manifest, unix_micros(SystemTime::now()));
         let ours = |there: &Bytes| {
             serde_json::from_slice::<Manifest>(there).is_ok_and(|there| {
@@ -402,16 +402,16 @@ impl Drain {
         };
         let _place = self.depot.place().await;
         let put = self.depot.put(&Key::manifest(self.id), object, LARGEST_MANIFEST, ours).await?;
-        let stored = put.map_err(Trouble::Conflict)?;
+        let stored = put.map_err(UploadError::Conflict)?;
         Ok(serde_json::from_slice(&stored).map_err(io::Error::from)?)
     }
 
     /// The manifest of a session without an end: what its lines, the mark and facts say, and the journal, which comes first.
-    async fn interrupted(&mut self, told: Option<Outcome>) -> Result<Manifest, Trouble> {
+    async fn interrupted(&mut self, told: Option<Outcome>) -> Result<Manifest, UploadError> {
         let mark = self.depot.spool.mark(self.id, self.mark)?;
         let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
         self.put_rest(&header.kubetape, mark.unwrap_or_default()).await?;
-        let gist = Gist::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
+        let gist = RecoveredSummary::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
         let known = told.or_else(|| self.facts.said.clone());
         let outcome = known.or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
         tracing::warn!(session = %self.id, outcome = outcome.name(), "completed a session that had no end");
@@ -429,7 +429,7 @@ impl Drain {
 
     /// The manifest of a session with an end, after a look at whether the disk had the lines with it: what is missing is told in
     /// a chunk of its own.
-    async fn checked(&mut self, mut manifest: Manifest) -> Result<Manifest, Trouble> {
+    async fn checked(&mut self, mut manifest: Manifest) -> Result<Manifest, UploadError> {
         let Some(mut count) = self.count.clone() else { return Ok(manifest) };
         let (first, micros) = self.first_of_rest();
         let lacking = count.lacking(&manifest.session, &manifest.totals, micros.max(manifest.duration_micros));
@@ -441,7 +441,7 @@ impl Drain {
     }
 
     /// Stores what is known beyond the segments of a session without an end, and what is known to be missing.
-    async fn put_rest(&mut self, session: &SessionMetadata, mark: Checkpoint) -> Result<(), Trouble> {
+    async fn put_rest(&mut self, session: &SessionMetadata, mark: Checkpoint) -> Result<(), UploadError> {
         let (first, micros) = self.first_of_rest();
         let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
         let mut lines = blocking(move || rest(&spool, id, &facts, &mark, micros)).await?;
@@ -463,7 +463,7 @@ impl Drain {
 
     /// Stores lines as chunks of their own, of which the first's number is written down before: whoever goes on after this
     /// process makes the same of the same, and must not store it twice.
-    async fn put_beyond(&mut self, first: u32, lines: Vec<u8>) -> Result<(), Trouble> {
+    async fn put_beyond(&mut self, first: u32, lines: Vec<u8>) -> Result<(), UploadError> {
         if !lines.is_empty() && self.facts.rest.is_none() {
             let (spool, id) = (self.depot.spool.clone(), self.id);
             blocking(move || spool.note(id, &SessionRecord::Rest { chunk: first })).await?;
@@ -478,11 +478,11 @@ impl Drain {
         Ok(())
     }
 
-    async fn put_one_beyond(&mut self, number: u32, lines: Vec<u8>) -> Result<(), Trouble> {
+    async fn put_one_beyond(&mut self, number: u32, lines: Vec<u8>) -> Result<(), UploadError> {
         let packed = blocking(move || pack(Segment { lines, ..Segment::default() })).await?;
         self.refuse_completed().await?;
         if self.completed {
-            return Err(Trouble::Conflict(Conflict(Key::manifest(self.id))));
+            return Err(UploadError::Conflict(Conflict(Key::manifest(self.id))));
         }
         self.put(number, packed).await
     }
@@ -505,8 +505,8 @@ impl Drain {
     }
 }
 
-fn pack(segment: Segment) -> io::Result<Packed> {
-    Ok(Packed {
+fn pack(segment: Segment) -> io::Result<PendingChunk> {
+    Ok(PendingChunk {
         object: chunk::compress(&segment.lines)?,
         uncompressed: segment.lines.len() as u64,
         first_micros: segment.first_micros().unwrap_or(0),
@@ -516,13 +516,13 @@ fn pack(segment: Segment) -> io::Result<Packed> {
 }
 
 /// File calls and compression block: they run where blocking is allowed.
-async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Trouble>
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, UploadError>
 where
     T: Send + 'static,
-    E: Into<Trouble> + Send + 'static,
+    E: Into<UploadError> + Send + 'static,
 {
     match spawn_blocking(work).await {
         Ok(done) => done.map_err(Into::into),
-        Err(gone) => Err(Trouble::Later(gone.to_string())),
+        Err(gone) => Err(UploadError::Retry(gone.to_string())),
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 
 /// The end of a session that the journal may not have: its process died, or nobody ended it.
 #[derive(Debug)]
-pub struct Untold {
+pub struct UnjournalledEnd {
     /// The recording.
     pub session: RecordingId,
     /// Whose it was; empty where the disk has lost that.
@@ -28,7 +28,7 @@ pub struct Untold {
     noted: oneshot::Sender<()>,
 }
 
-impl Untold {
+impl UnjournalledEnd {
     /// One, and what resolves once it is noted.
     pub(crate) fn new(session: RecordingId, user: String, outcome: Outcome) -> (Self, oneshot::Receiver<()>) {
         let (noted, waiting) = oneshot::channel();
@@ -43,13 +43,13 @@ impl Untold {
 
 /// The ends that their callers tell.
 #[derive(Debug)]
-pub(crate) struct Ends {
+pub(crate) struct EndAcks {
     journalled: bool,
     promised: Mutex<HashMap<RecordingId, Option<Outcome>>>,
     news: Notify,
 }
 
-impl Ends {
+impl EndAcks {
     /// `journalled`: somebody keeps a journal; otherwise nothing is waited for.
     pub(crate) fn new(journalled: bool) -> Self {
         Self { journalled, promised: Mutex::default(), news: Notify::new() }

@@ -21,7 +21,7 @@ use crate::timeline::Timeline;
 
 /// How much of a stream is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
+pub struct KeepLimits {
     /// Bytes from the stream's beginning.
     pub first: u64,
     /// The same for a stream that is a tar archive: its files are listed with their digests anyway.
@@ -32,17 +32,17 @@ pub struct Keep {
     pub terminals: bool,
 }
 
-impl Default for Keep {
+impl Default for KeepLimits {
     fn default() -> Self {
         Self { first: 64 << 20, first_of_archive: 8 << 20, last: 1 << 20, terminals: true }
     }
 }
 
 /// One stream's way into the lines.
-pub(crate) struct Flood {
+pub(crate) struct OutputLimiter {
     code: Code,
     /// None: everything is kept.
-    keep: Option<Keep>,
+    keep: Option<KeepLimits>,
     /// Bytes that passed.
     passed: u64,
     ring: VecDeque<(u64, Box<[u8]>)>,
@@ -74,9 +74,9 @@ struct Omitted {
     digest: Sha256,
 }
 
-impl Flood {
+impl OutputLimiter {
     /// `code` is `o`, `e` or `i`.
-    pub(crate) fn new(code: Code, keep: Option<Keep>) -> Self {
+    pub(crate) fn new(code: Code, keep: Option<KeepLimits>) -> Self {
         let (ring, holding, files) = (VecDeque::new(), TailWrite::default(), Files::default());
         Self { code, keep, passed: 0, ring, ring_bytes: 0, since: None, omitted: None, holding, files }
     }
@@ -255,11 +255,11 @@ mod tests {
 
     use super::*;
 
-    const KEEP: Keep = Keep { first: 10, first_of_archive: 4, last: 6, terminals: true };
+    const KEEP: KeepLimits = KeepLimits { first: 10, first_of_archive: 4, last: 6, terminals: true };
 
     fn recorded(pieces: &[&[u8]], archive: bool) -> (Vec<Event>, Option<Omission>) {
         let mut timeline = Timeline::new();
-        let mut flood = Flood::new(Code::Output, Some(KEEP));
+        let mut flood = OutputLimiter::new(Code::Output, Some(KEEP));
         for (micros, piece) in (0..).zip(pieces) {
             flood.data(&mut timeline, micros, piece, archive);
         }
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_ring_of_single_bytes_is_no_larger_than_its_bytes() {
         let mut timeline = Timeline::new();
-        let mut flood = Flood::new(Code::Output, Some(Keep { first: 0, last: 1 << 20, ..KEEP }));
+        let mut flood = OutputLimiter::new(Code::Output, Some(KeepLimits { first: 0, last: 1 << 20, ..KEEP }));
         for micros in 0..2 << 20 {
             flood.data(&mut timeline, micros, b"y", false);
         }

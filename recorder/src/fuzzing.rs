@@ -8,8 +8,8 @@ use recording::{
 use wire::{Negotiated, Request, Side, Subresource};
 
 use crate::{
-    Ending, Keep,
-    tape::{Summary, Tape},
+    Ending, KeepLimits,
+    tape::{SessionEncoder, Summary},
     tar::Tar,
 };
 
@@ -55,8 +55,8 @@ fn run(shape: usize, mut records: &[u8], cut: usize) -> Seen {
     let (kind, subresource, query, upgrade, protocol) = SHAPES[shape];
     let request = Request::parse(subresource, query).expect("a request of ours");
     let negotiated = Negotiated::from_response(&request, upgrade, Some(protocol)).expect("a protocol of ours");
-    let keep = Keep { first: 4000, first_of_archive: 1000, last: 500, terminals: false };
-    let mut tape = Tape::new(&header(kind, &request), &negotiated, &request, keep);
+    let keep = KeepLimits { first: 4000, first_of_archive: 1000, last: 500, terminals: false };
+    let mut tape = SessionEncoder::new(&header(kind, &request), &negotiated, &request, keep);
     while let [first, second, rest @ ..] = records {
         let side = if first & 0x80 == 0 { Side::Client } else { Side::Server };
         let length = usize::from(u16::from_be_bytes([first & 0x7f, *second])).min(rest.len());

@@ -15,7 +15,7 @@ const ANNOTATIONS: usize = 100;
 
 /// What a recording's lines say of it, for the manifest of one that nobody ended.
 #[derive(Debug, Default)]
-pub(crate) struct Gist {
+pub(crate) struct RecoveredSummary {
     size: Option<(u16, u16)>,
     totals: StreamTotals,
     digests: Digests,
@@ -27,7 +27,7 @@ pub(crate) struct Gist {
     last_micros: u64,
 }
 
-impl Gist {
+impl RecoveredSummary {
     /// Reads the listed chunks. One that cannot be read is an annotation.
     pub(crate) async fn of(recordings: &Recordings, id: RecordingId, chunks: &[Chunk]) -> Result<Self, RecordingError> {
         let mut gist = Self::default();

@@ -10,11 +10,11 @@
 //!                                 └─▶ Commands (transcript)        by itself: a task for each session
 //! ```
 //!
-//! A `Tape` is the recording without IO: bytes and times in, asciicast lines out. A [`Recording`] puts a clock and a lock
+//! A `SessionEncoder` is the recording without IO: bytes and times in, asciicast lines out. A [`Recording`] puts a clock and a lock
 //! around it. What a byte has to pass before it may be forwarded is one function, [`Recording::accept`]: when it returns
 //! `Ok`, the bytes are in the spool, which `kill -9` does not harm.
 //!
-//! Storing is not the session's task. A `Drain` takes a session's closed segments from the spool to the store, goes on
+//! Storing is not the session's task. A `UploadTask` takes a session's closed segments from the spool to the store, goes on
 //! after the session's end, after an outage and in the next process, and writes the manifest last.
 
 mod commands;
@@ -46,13 +46,13 @@ mod tar;
 mod timeline;
 
 pub use crate::recording::Recording;
-pub use complete::{Completer, Completion, LeftAlone, Witness};
-pub use depot::Weather;
+pub use complete::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
+pub use depot::StoreHealth;
 pub use ending::Ending;
-pub use ends::Untold;
+pub use ends::UnjournalledEnd;
 pub use error::RecordError;
-pub use flood::Keep;
-pub use opened::Opened;
-pub use opening::Opening;
+pub use flood::KeepLimits;
+pub use opened::OpenRecording;
+pub use opening::OpenRequest;
 pub use recorder::Recorder;
 pub use settings::Settings;

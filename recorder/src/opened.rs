@@ -6,19 +6,19 @@ use recording::{
 };
 use spool::{self, SessionRecord};
 
-use crate::{RecordError, Recording, opening::quoted, recorder::Parts};
+use crate::{RecordError, Recording, opening::quoted, recorder::Context};
 
 /// A recording whose header is on the disk, of a session that has not begun: no 101 was seen.
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]
-pub struct Opened {
-    pub(crate) recorder: Arc<Parts>,
+pub struct OpenRecording {
+    pub(crate) recorder: Arc<Context>,
     pub(crate) session: SessionMetadata,
     /// Zero of the recording's clock.
     pub(crate) start: Instant,
     pub(crate) spooled: spool::SpoolWriter,
 }
 
-impl Opened {
+impl OpenRecording {
     /// The recording's name.
     pub fn id(&self) -> RecordingId {
         self.session.id

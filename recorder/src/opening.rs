@@ -7,7 +7,7 @@ use recording::{
 
 /// What a request asked for, beyond what its permit says.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct OpenRequest {
     /// Which streaming subresource.
     pub kind: SessionKind,
     /// `command=` of the URL, element by element; empty for attach and port-forward.
@@ -26,7 +26,7 @@ pub struct Opening {
     pub kubectl_session: String,
 }
 
-impl Opening {
+impl OpenRequest {
     pub(crate) fn session(
         self,
         id: RecordingId,

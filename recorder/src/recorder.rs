@@ -9,11 +9,11 @@ use storage::Store;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Opened, Opening, RecordError, Settings, Untold,
-    depot::{Depot, Weather},
-    ends::Ends,
+    OpenRecording, OpenRequest, RecordError, Settings, UnjournalledEnd,
+    depot::{StoreHealth, Uploader},
+    ends::EndAcks,
     opening::header,
-    shelves::Shelves,
+    shelves::ActiveRecordings,
 };
 
 /// How often is looked for chunks of age and characters that do not go on.
@@ -25,17 +25,17 @@ const SHORTEST_TICK: Duration = Duration::from_millis(10);
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
-    parts: Arc<Parts>,
-    depot: Arc<Depot>,
-    untold: Arc<Mutex<Option<mpsc::UnboundedReceiver<Untold>>>>,
+    parts: Arc<Context>,
+    depot: Arc<Uploader>,
+    untold: Arc<Mutex<Option<mpsc::UnboundedReceiver<UnjournalledEnd>>>>,
 }
 
 /// What recordings need of it.
-pub(crate) struct Parts {
+pub(crate) struct Context {
     pub(crate) spool: Spool,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) shelves: Shelves,
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) shelves: ActiveRecordings,
+    pub(crate) ends: Arc<EndAcks>,
 }
 
 impl Recorder {
@@ -43,13 +43,13 @@ impl Recorder {
     pub fn start(spool: Spool, store: Arc<dyn Store>, settings: Settings) -> Self {
         let settings = Arc::new(settings);
         let (tell, untold) = mpsc::unbounded_channel();
-        let ends = Arc::new(Ends::new(settings.journalled));
-        let depot = Arc::new(Depot::new(spool.clone(), store, settings.signer.clone(), ends.clone(), tell));
+        let ends = Arc::new(EndAcks::new(settings.journalled));
+        let depot = Arc::new(Uploader::new(spool.clone(), store, settings.signer.clone(), ends.clone(), tell));
         for id in spool.left() {
             depot.take(id);
         }
         let tick = settings.chunk_age.clamp(SHORTEST_TICK, TICK);
-        let parts = Arc::new(Parts { spool, settings, shelves: Shelves::default(), ends });
+        let parts = Arc::new(Context { spool, settings, shelves: ActiveRecordings::default(), ends });
         tokio::spawn(ticking(Arc::downgrade(&parts), tick));
         Self { parts, depot, untold: Arc::new(Mutex::new(Some(untold))) }
     }
@@ -58,7 +58,7 @@ impl Recorder {
     ///
     /// # Errors
     /// Why the spool did not take the header. Nothing may be dialled then.
-    pub async fn open(&self, permit: &access::Permit, opening: Opening) -> Result<Opened, RecordError> {
+    pub async fn open(&self, permit: &access::Permit, opening: OpenRequest) -> Result<OpenRecording, RecordError> {
         self.open_as(RecordingId(uuid::Uuid::now_v7()), permit, opening).await
     }
 
@@ -71,9 +71,9 @@ impl Recorder {
         &self,
         id: RecordingId,
         permit: &access::Permit,
-        opening: Opening,
-    ) -> Result<Opened, RecordError> {
-        let Parts { spool, settings, .. } = &*self.parts;
+        opening: OpenRequest,
+    ) -> Result<OpenRecording, RecordError> {
+        let Context { spool, settings, .. } = &*self.parts;
         let (start, now) = (Instant::now(), SystemTime::now());
         let session = opening.session(id, &settings.gateway, permit, now);
         let begun = tokio::time::timeout(settings.open_patience, spool.begin(id, &header(&session))).await;
@@ -84,7 +84,7 @@ impl Recorder {
             other => other.into(),
         })?;
         self.depot.take(id);
-        Ok(Opened { recorder: self.parts.clone(), session, start, spooled })
+        Ok(OpenRecording { recorder: self.parts.clone(), session, start, spooled })
     }
 
     /// The spool: for who reads live sessions, and for its bounds.
@@ -101,12 +101,12 @@ impl Recorder {
     }
 
     /// The ends that nobody else tells, once their manifests are in the store: for the journal. Only the first caller gets it.
-    pub fn untold(&self) -> Option<mpsc::UnboundedReceiver<Untold>> {
+    pub fn untold(&self) -> Option<mpsc::UnboundedReceiver<UnjournalledEnd>> {
         self.untold.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the store takes what it is given.
-    pub fn weather(&self) -> watch::Receiver<Weather> {
+    pub fn weather(&self) -> watch::Receiver<StoreHealth> {
         self.depot.weather()
     }
 
@@ -121,7 +121,7 @@ impl Recorder {
     }
 }
 
-async fn ticking(parts: Weak<Parts>, every: Duration) {
+async fn ticking(parts: Weak<Context>, every: Duration) {
     let mut interval = tokio::time::interval(every);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

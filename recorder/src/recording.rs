@@ -8,10 +8,10 @@ use spool::SessionRecord;
 use wire::{Negotiated, Request, Side};
 
 use crate::{
-    Ending, Opened, RecordError, Settings,
-    ends::Ends,
-    shelf::Shelf,
-    tape::{Summary, Tape},
+    Ending, OpenRecording, RecordError, Settings,
+    ends::EndAcks,
+    shelf::SessionWriter,
+    tape::{SessionEncoder, Summary},
 };
 
 /// A session's end waits so long for a disk that has no byte left; then it goes on waiting by itself.
@@ -24,19 +24,19 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct Recording {
     session: SessionMetadata,
     settings: Arc<Settings>,
-    shelf: Arc<Shelf>,
+    shelf: Arc<SessionWriter>,
     image: OnceLock<String>,
-    ends: Arc<Ends>,
+    ends: Arc<EndAcks>,
 }
 
 impl Recording {
-    pub(crate) fn start(opened: Opened, negotiated: Negotiated, request: &Request) -> Self {
-        let Opened { recorder, session, start, mut spooled } = opened;
-        let tape = Tape::new(&session, &negotiated, request, recorder.settings.keep);
+    pub(crate) fn start(opened: OpenRecording, negotiated: Negotiated, request: &Request) -> Self {
+        let OpenRecording { recorder, session, start, mut spooled } = opened;
+        let tape = SessionEncoder::new(&session, &negotiated, request, recorder.settings.keep);
         // It is for a manifest that somebody else writes: a disk that fails here fails at the first byte.
         let _ = spooled.fact(&SessionRecord::Began { transport: tape.transport().to_owned() });
         let settings = recorder.settings.clone();
-        let shelf = Arc::new(Shelf::new(tape, spooled, recorder.spool.clone(), settings.clone(), start));
+        let shelf = Arc::new(SessionWriter::new(tape, spooled, recorder.spool.clone(), settings.clone(), start));
         recorder.shelves.enter(session.id, &shelf);
         Self { session, settings, shelf, image: OnceLock::new(), ends: recorder.ends.clone() }
     }

@@ -24,7 +24,7 @@ pub struct Settings {
     /// Signs every manifest. The default is a key that nobody knows.
     pub signer: Arc<Signer>,
     /// How much of a stream without a terminal is kept.
-    pub keep: crate::Keep,
+    pub keep: crate::KeepLimits,
 }
 
 impl Default for Settings {
@@ -38,7 +38,7 @@ impl Default for Settings {
             strict: true,
             journalled: false,
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),
-            keep: crate::Keep::default(),
+            keep: crate::KeepLimits::default(),
         }
     }
 }

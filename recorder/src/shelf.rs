@@ -7,7 +7,7 @@ use recording::Manifest;
 use spool::{SessionRecord, Spool, SpoolError, SpoolWriter};
 use tokio::sync::Notify;
 
-use crate::{RecordError, Settings, opened::micros_since, tape::Tape};
+use crate::{RecordError, Settings, opened::micros_since, tape::SessionEncoder};
 
 /// How often a session that waits for room looks again, beside being told.
 const LOOK: Duration = Duration::from_millis(250);
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(250);
 ///  accept ─▶ tape ─▶ one write to the spool ─▶ accepted: it may be forwarded
 ///              └──────────────────────────── no room: accept waits, both directions with it, and at last fails
 /// ```
-pub(crate) struct Shelf {
+pub(crate) struct SessionWriter {
     state: Mutex<State>,
     settings: Arc<Settings>,
     spool: Spool,
@@ -29,7 +29,7 @@ pub(crate) struct Shelf {
 }
 
 pub(crate) struct State {
-    pub(crate) tape: Tape,
+    pub(crate) tape: SessionEncoder,
     /// None once the recording has ended.
     session: Option<SpoolWriter>,
     /// The tape has something that the spool had no room for.
@@ -40,15 +40,21 @@ pub(crate) struct State {
     failure: Option<RecordError>,
 }
 
-impl Shelf {
-    pub(crate) fn new(tape: Tape, session: SpoolWriter, spool: Spool, settings: Arc<Settings>, start: Instant) -> Self {
+impl SessionWriter {
+    pub(crate) fn new(
+        tape: SessionEncoder,
+        session: SpoolWriter,
+        spool: Spool,
+        settings: Arc<Settings>,
+        start: Instant,
+    ) -> Self {
         let state = State { tape, session: Some(session), backlog: false, since: None, closed: false, failure: None };
         Self { state: Mutex::new(state), settings, spool, start, changed: Notify::new() }
     }
 
     /// Runs `write` on the tape and returns once what it wrote is in the spool. While there is no room it waits, for as
     /// long as the settings' patience.
-    pub(crate) async fn write<T>(&self, write: impl FnOnce(&mut Tape, u64) -> T) -> Result<T, RecordError> {
+    pub(crate) async fn write<T>(&self, write: impl FnOnce(&mut SessionEncoder, u64) -> T) -> Result<T, RecordError> {
         self.caught_up().await?;
         let written = {
             let mut state = self.open()?;
@@ -142,7 +148,10 @@ impl Shelf {
     }
 
     /// Closes the recording: `last` writes the last lines and gives the manifest.
-    pub(crate) fn close(&self, last: impl FnOnce(&mut Tape, u64) -> Manifest) -> Result<Manifest, RecordError> {
+    pub(crate) fn close(
+        &self,
+        last: impl FnOnce(&mut SessionEncoder, u64) -> Manifest,
+    ) -> Result<Manifest, RecordError> {
         let mut state = self.lock();
         if state.closed {
             return Err(RecordError::Finished);

@@ -5,16 +5,16 @@ use std::{
 
 use recording::RecordingId;
 
-use crate::shelf::Shelf;
+use crate::shelf::SessionWriter;
 
 /// The sessions under way, so that one task does for all of them what time alone does.
 #[derive(Default)]
-pub(crate) struct Shelves {
-    all: Mutex<HashMap<RecordingId, Weak<Shelf>>>,
+pub(crate) struct ActiveRecordings {
+    all: Mutex<HashMap<RecordingId, Weak<SessionWriter>>>,
 }
 
-impl Shelves {
-    pub(crate) fn enter(&self, id: RecordingId, shelf: &Arc<Shelf>) {
+impl ActiveRecordings {
+    pub(crate) fn enter(&self, id: RecordingId, shelf: &Arc<SessionWriter>) {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(shelf));
     }
 

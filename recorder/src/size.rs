@@ -8,7 +8,7 @@ const WAIT_MICROS: u64 = 1_000_000;
 /// sends columns and rows plus one, then the real size, at once. So attach's first size waits; it was fake if the next is
 /// smaller by one both ways, and real if there is another next, or none within a second.
 #[derive(Debug)]
-pub(crate) struct Sizes {
+pub(crate) struct ResizeFilter {
     /// Attach's first size, and when it came.
     held: Option<(u64, Size)>,
     may_hold: bool,
@@ -16,7 +16,7 @@ pub(crate) struct Sizes {
     pub(crate) first: Option<Size>,
 }
 
-impl Sizes {
+impl ResizeFilter {
     pub(crate) fn new(attach: bool) -> Self {
         Self { held: None, may_hold: attach, first: None }
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn real(attach: bool, announced: &[(u64, Size)]) -> (Vec<Size>, Option<Size>) {
-        let mut sizes = Sizes::new(attach);
+        let mut sizes = ResizeFilter::new(attach);
         let mut found = Vec::new();
         for (micros, size) in announced {
             sizes.passed(*micros, &mut |size| found.push(size));

@@ -12,12 +12,12 @@ use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, T
 use crate::{
     Ending, RecordError,
     commands::Commands,
-    digest::{Digests, Known},
+    digest::{DigestCache, Digests},
     ending::Evidence,
-    flood::{Flood, Keep},
+    flood::{KeepLimits, OutputLimiter},
     opened::argv_command,
     ports::Ports,
-    size::{Size, Sizes},
+    size::{ResizeFilter, Size},
     tar::Tar,
     timeline::Timeline,
 };
@@ -32,9 +32,9 @@ const UNLISTED: &str =
     "more was typed than the list of commands has room for: later commands are in the recording only";
 
 /// What a session's two directions meant, so far.
-pub(crate) struct Tape {
+pub(crate) struct SessionEncoder {
     decoder: Decoder,
-    script: Script,
+    script: EncoderState,
     /// Whether the client's and the server's bytes are over.
     over: [bool; 2],
     /// How far the server's bytes were from a frame border before those that are not forwarded yet.
@@ -53,19 +53,19 @@ pub(crate) struct Summary {
 }
 
 /// Everything behind the decoder.
-struct Script {
+struct EncoderState {
     kind: SessionKind,
     store_input: bool,
     transport: String,
     timeline: Timeline,
     commands: Commands,
-    sizes: Sizes,
+    sizes: ResizeFilter,
     ports: Ports,
     totals: StreamTotals,
     digests: Digests,
-    known: Known,
+    known: DigestCache,
     /// Of stdout, stderr and stdin.
-    floods: [Flood; 3],
+    floods: [OutputLimiter; 3],
     omitted: Vec<Omission>,
     /// Of stdin and stdout, as long as they may be archives.
     uploaded: Option<Tar>,
@@ -81,22 +81,22 @@ struct Script {
     last_micros: u64,
 }
 
-impl Tape {
-    pub(crate) fn new(session: &SessionMetadata, negotiated: &Negotiated, request: &Request, keep: Keep) -> Self {
+impl SessionEncoder {
+    pub(crate) fn new(session: &SessionMetadata, negotiated: &Negotiated, request: &Request, keep: KeepLimits) -> Self {
         let keep = (!(session.tty && keep.terminals)).then_some(keep);
         let copies = session.kind == SessionKind::Exec && !session.tty;
-        let script = Script {
+        let script = EncoderState {
             kind: session.kind,
             store_input: stores_input(session),
             transport: transport_name(negotiated),
             timeline: Timeline::new(),
             commands: Commands::new(argv_command(session), session.tty && session.stdin),
-            sizes: Sizes::new(session.kind == SessionKind::Attach),
+            sizes: ResizeFilter::new(session.kind == SessionKind::Attach),
             ports: Ports::default(),
             totals: StreamTotals::default(),
             digests: Digests::default(),
-            known: Known::default(),
-            floods: STREAMS.map(|code| Flood::new(code, keep)),
+            known: DigestCache::default(),
+            floods: STREAMS.map(|code| OutputLimiter::new(code, keep)),
             omitted: Vec::new(),
             uploaded: copies.then(|| Tar::new(Direction::ToPod)),
             downloaded: copies.then(|| Tar::new(Direction::FromPod)),
@@ -163,7 +163,7 @@ impl Tape {
             micros,
             totals: script.totals,
             tails: script.timeline.tails(),
-            held: script.floods.each_ref().map(Flood::holds),
+            held: script.floods.each_ref().map(OutputLimiter::holds),
             digests: script.digests_of_unstored(),
         };
         (mark, script.timeline.lines())
@@ -171,7 +171,7 @@ impl Tape {
 
     /// What is held back of stdout, stderr and stdin, and must be kept before [`Self::pending`] is.
     pub(crate) fn holdings(&mut self) -> impl Iterator<Item = &mut TailWrite> {
-        self.script.floods.iter_mut().map(Flood::holding)
+        self.script.floods.iter_mut().map(OutputLimiter::holding)
     }
 
     /// The lines so far are kept elsewhere.
@@ -221,7 +221,7 @@ impl Tape {
     }
 }
 
-impl Script {
+impl EncoderState {
     fn event(&mut self, micros: u64, from: Side, event: &Event<'_>) {
         self.last_micros = micros;
         if self.kind == SessionKind::PortForward {
@@ -457,7 +457,7 @@ mod tests {
         let request = Request::parse(wire::Subresource::Exec, "command=sh&stdout=true").expect("a request");
         let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
         let session = crate::opening::tests::session();
-        let mut tape = Tape::new(&session, &negotiated, &request, Keep::default());
+        let mut tape = SessionEncoder::new(&session, &negotiated, &request, KeepLimits::default());
         (0..1_000).for_each(|micros| tape.script.note(micros, format!("annotation {micros}")));
         let failure = Status::Failure { message: "no space".to_owned(), code: Some(500) };
         (tape.script.status, tape.script.totals.stdout) = (Some(failure), 1);

@@ -15,7 +15,7 @@ fn journalled() -> Settings {
 }
 
 /// A next process on that folder, and the one end that it tells.
-async fn next(folder: &Path) -> (Recorder, recorder::Untold) {
+async fn next(folder: &Path) -> (Recorder, recorder::UnjournalledEnd) {
     let recorder = Recorder::start(spool(folder), Moody::new(1_000), journalled());
     let mut untold = recorder.untold().expect("its listener");
     let end = untold.recv().await.expect("an end");

@@ -5,7 +5,7 @@ mod support;
 use std::{path::Path, time::Duration};
 
 use access::InputRecording;
-use recorder::{Ending, Keep, Recorder, Settings};
+use recorder::{Ending, KeepLimits, Recorder, Settings};
 use recording::{
     Key, Manifest, Outcome, RecordingId,
     cast::{Code, Event, SessionKind},
@@ -110,7 +110,7 @@ struct Journals {
     ended: Vec<RecordingId>,
 }
 
-impl recorder::Witness for &mut Journals {
+impl recorder::JournalLookup for &mut Journals {
     async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
         assert_eq!(gateway, "kubetape");
         Ok(self.opened.iter().find(|(opened, _)| *opened == id).map(|(_, user)| (*user).to_owned()))
@@ -135,26 +135,28 @@ async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lea
     let seconds = i64::try_from(now.duration_since(std::time::UNIX_EPOCH).expect("after").as_secs()).expect("fits");
     let mut journals = Journals::default();
     let complete = async |journals: &mut Journals, at: std::time::SystemTime| {
-        let mut completer = recorder::Completer::new(store.clone(), &signer, "other", journals);
+        let mut completer = recorder::OrphanFinalizer::new(store.clone(), &signer, "other", journals);
         completer.complete(id, at).await.expect("a store")
     };
-    use recorder::{Completion, LeftAlone};
-    assert!(matches!(complete(&mut journals, now).await, Some(Completion::LeftAlone(LeftAlone::NoLease))));
+    use recorder::{FinalizeOutcome, SkipReason};
+    assert!(matches!(complete(&mut journals, now).await, Some(FinalizeOutcome::LeftAlone(SkipReason::NoLease))));
     // Two processes of one name: the last of them counts.
     for until in [seconds + 1_000, seconds - 5_000] {
         let lease = storage::lease::Lease { gateway: "kubetape".to_owned(), instance: uuid::Uuid::now_v7(), until };
         storage::lease::take(&*store, &lease).await.expect("a lease");
     }
-    assert!(matches!(complete(&mut journals, now).await, Some(Completion::LeftAlone(LeftAlone::Alive))));
+    assert!(matches!(complete(&mut journals, now).await, Some(FinalizeOutcome::LeftAlone(SkipReason::Alive))));
     let later = now + Duration::from_secs(2_000);
-    let unvouched = Some(LeftAlone::Unvouched);
-    let left = |done| if let Some(Completion::LeftAlone(why)) = done { Some(why) } else { None };
+    let unvouched = Some(SkipReason::Unvouched);
+    let left = |done| if let Some(FinalizeOutcome::LeftAlone(why)) = done { Some(why) } else { None };
     assert_eq!(left(complete(&mut journals, later).await), unvouched, "no journal has it");
     journals.opened = vec![(id, "eve")];
     assert_eq!(left(complete(&mut journals, later).await), unvouched, "it was somebody else's");
     assert_eq!(journals.ended, []);
     journals.opened = vec![(id, "ada")];
-    let Some(Completion::Completed(manifest)) = complete(&mut journals, later).await else { panic!("not completed") };
+    let Some(FinalizeOutcome::Completed(manifest)) = complete(&mut journals, later).await else {
+        panic!("not completed")
+    };
     assert_eq!(journals.ended, [id]);
     assert_eq!(manifest.outcome, Outcome::Interrupted);
     let (stored, events) = read(&store, id).await;
@@ -339,7 +341,7 @@ async fn the_end_of_a_flood_is_there_after_kill_9_and_what_was_omitted_is_told()
 async fn flood_killed(last: usize) {
     // The least that the spool has of a flood is two of these.
     const FILE: usize = 256 << 10;
-    let keep = Keep { first: 1_000, last, ..Keep::default() };
+    let keep = KeepLimits { first: 1_000, last, ..KeepLimits::default() };
     let stage = stage(&Moody::new(1_000), Settings { keep, ..slow() }).await;
     let whole = flood(2 << 20);
     let mut accepted = 0;
@@ -373,7 +375,7 @@ async fn flood_killed(last: usize) {
 
 #[tokio::test]
 async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
-    let keep = Keep { first: 10, last: 1_000, ..Keep::default() };
+    let keep = KeepLimits { first: 10, last: 1_000, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
     let whole = flood(100_000);
     stage.server(STDOUT, &whole).await;
@@ -392,7 +394,7 @@ async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
 #[tokio::test]
 async fn the_end_of_a_flood_of_nuls_is_whole_whoever_writes_it() {
     const LAST: usize = 8 << 20;
-    let keep = Keep { first: 10, last: LAST, ..Keep::default() };
+    let keep = KeepLimits { first: 10, last: LAST, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
     let nuls = vec![0; 1 << 20];
     for _ in 0..12 {
@@ -449,7 +451,7 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
 /// The process that completes dies as well, after each object that it stores.
 #[tokio::test]
 async fn what_a_completing_process_leaves_is_completed_by_the_next() {
-    let keep = Keep { first: 10, last: 300, ..Keep::default() };
+    let keep = KeepLimits { first: 10, last: 300, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { chunk_bytes: 100, keep, ..slow() }).await;
     stage.client(STDIN, b"typed").await;
     let whole = flood(2_000);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use access::InputRecording;
-use recorder::{Completion, Ending, LeftAlone, RecordError, Recorder, Settings, Weather};
+use recorder::{Ending, FinalizeOutcome, RecordError, Recorder, Settings, SkipReason, StoreHealth};
 use recording::{
     Key, Manifest, Outcome, RecordingId,
     cast::{Code, SessionKind},
@@ -68,11 +68,11 @@ async fn a_store_that_is_away_costs_a_session_nothing() {
     stage.server(ERROR, &exit_code(0)).await;
     stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
     let mut weather = stage.recorder.weather();
-    weather.wait_for(|weather| *weather != Weather::Fair).await.expect("weather");
+    weather.wait_for(|weather| *weather != StoreHealth::Healthy).await.expect("weather");
     assert_eq!(store.list("", None, 9).await.expect("a list"), []);
     store.failing.store(false, Ordering::SeqCst);
     stage.recorder.drained().await;
-    assert_eq!(*weather.borrow(), Weather::Fair);
+    assert_eq!(*weather.borrow(), StoreHealth::Healthy);
     assert_eq!(restored(&stage.events().await, Code::Output).len(), 500_000);
     let manifest = Recordings::new(store).manifest(stage.recording.id()).await.expect("readable");
     assert_eq!(manifest.expect("stored").outcome, Outcome::Exited { exit_code: 0 });
@@ -189,14 +189,14 @@ async fn an_object_that_is_too_large_is_not_read() {
     stage.recorder.drained().await;
     assert!(stage.folder.path().join("aside").join(id.to_string()).join("000001").exists());
     let signer = storage::signing::Signer::generate().expect("a key");
-    let mut completer = recorder::Completer::new(store.clone(), &signer, "other", NoJournal);
+    let mut completer = recorder::OrphanFinalizer::new(store.clone(), &signer, "other", NoJournal);
     let done = completer.complete(id, std::time::SystemTime::now()).await.expect("a store");
-    assert!(matches!(done, Some(Completion::LeftAlone(LeftAlone::TooLarge(1)))), "{done:?}");
+    assert!(matches!(done, Some(FinalizeOutcome::LeftAlone(SkipReason::TooLarge(1)))), "{done:?}");
 }
 
 struct NoJournal;
 
-impl recorder::Witness for NoJournal {
+impl recorder::JournalLookup for NoJournal {
     async fn opened(&mut self, _: &str, _: RecordingId) -> Result<Option<String>, StoreError> {
         Ok(None)
     }

@@ -158,7 +158,7 @@ pub struct Recorder {
     /// How long a session waits for room in the spool.
     pub patience: Duration,
     /// How much of a flood is kept.
-    pub keep: recorder::Keep,
+    pub keep: recorder::KeepLimits,
 }
 
 /// What waits on the gateway's own disk.
@@ -462,12 +462,12 @@ impl Reader<'_> {
         Ok(recorder)
     }
 
-    fn keep(&self, raw: &raw::Recorder) -> Result<recorder::Keep> {
-        let usual = recorder::Keep::default();
+    fn keep(&self, raw: &raw::Recorder) -> Result<recorder::KeepLimits> {
+        let usual = recorder::KeepLimits::default();
         let last = raw.keep_last.map_or(usual.last as u64, |size| size.0);
         // It waits in memory, for each stream of each session that floods.
         ensure!(last <= 16 << 20, "{}: at most 16MiB, as it waits in memory", self.at("recorder.keep_last"));
-        Ok(recorder::Keep {
+        Ok(recorder::KeepLimits {
             first: raw.keep_first.map_or(usual.first, |size| size.0),
             first_of_archive: raw.keep_first_of_archives.map_or(usual.first_of_archive, |size| size.0),
             last: usize::try_from(last).unwrap_or(usual.last),

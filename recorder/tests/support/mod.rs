@@ -13,7 +13,7 @@ use std::{
 use access::{Action, Credential, InputRecording, Permit, Policy, Principal, Rule, Target};
 use async_trait::async_trait;
 use bytes::Bytes;
-use recorder::{Ending, Opening, Recorder, Recording, Settings};
+use recorder::{Ending, OpenRequest, Recorder, Recording, Settings};
 use recording::{
     Key, Manifest, RecordingId,
     cast::{Code, Event, SessionKind},
@@ -72,8 +72,8 @@ pub fn permit(input: InputRecording) -> Permit {
     policy.decide(&principal, Action::Exec, &target, SystemTime::now()).expect("a permit")
 }
 
-pub fn opening(kind: SessionKind, argv: &[&str], tty: bool) -> Opening {
-    Opening {
+pub fn opening(kind: SessionKind, argv: &[&str], tty: bool) -> OpenRequest {
+    OpenRequest {
         kind,
         argv: argv.iter().map(|element| (*element).to_owned()).collect(),
         tty,
