@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 /// being `pods/exec`, `pods/attach` or `pods/portforward`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub enum BypassPath {
     /// `nodes/*/proxy`: the kubelet's own API, which has exec, run and attach.
     NodeProxy,
     /// `pods/*/proxy` and `services/*/proxy`.
@@ -27,8 +27,8 @@ pub enum Action {
     PortForward,
     /// A write to `pods/ephemeralcontainers`: exec by another name.
     EphemeralContainers,
-    /// A side door; see [`Side`].
-    SideDoor(Side),
+    /// A side door; see [`BypassPath`].
+    Bypass(BypassPath),
     /// Any other API request that reads (`get`, `list`, `watch`).
     Read,
     /// Any other API request.

@@ -99,7 +99,7 @@ impl Rule {
 
     fn allows(&self, action: Action) -> bool {
         match action {
-            Action::SideDoor(side) => self.side_doors.contains(&side),
+            Action::Bypass(side) => self.side_doors.contains(&side),
             Action::Exec
             | Action::Attach
             | Action::PortForward

@@ -11,7 +11,7 @@ mod policy;
 mod principal;
 mod target;
 
-pub use action::{Action, Side};
+pub use action::{Action, BypassPath};
 pub use decide::Denial;
 pub use permit::{Impersonation, InputRecording, Permit};
 pub use policy::{Policy, PolicyError, Rule};

@@ -40,7 +40,7 @@ pub struct Rule {
     pub deny: Vec<Action>,
     /// Side doors are refused unless they are named here.
     #[serde(default)]
-    pub side_doors: Vec<crate::Side>,
+    pub side_doors: Vec<crate::BypassPath>,
     /// Whether stdin is stored.
     #[serde(default)]
     pub record_input: InputRecording,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use access::{Action, Credential, Denial, InputRecording, Policy, PolicyError, Principal, Rule, Side, Target};
+use access::{Action, BypassPath, Credential, Denial, InputRecording, Policy, PolicyError, Principal, Rule, Target};
 
 fn rule(name: &str) -> Rule {
     Rule {
@@ -41,7 +41,7 @@ fn policy() -> Policy {
     let admins = Rule {
         groups: words(&["admins"]),
         as_groups: words(&["ops"]),
-        side_doors: vec![Side::NodeProxy],
+        side_doors: vec![BypassPath::NodeProxy],
         record_input: InputRecording::Piped,
         journal_reads: true,
         ..rule("admins")
@@ -60,11 +60,11 @@ fn policy() -> Policy {
 
 #[test]
 fn the_first_rule_that_matches_answers() {
-    let node = Action::SideDoor(Side::NodeProxy);
+    let node = Action::Bypass(BypassPath::NodeProxy);
     for (who, groups, cluster, action, answer) in [
         ("root", &["admins"][..], "prod", Action::Exec, Ok("admins")),
         ("root", &["admins"], "prod", node, Ok("admins")),
-        ("root", &["admins"], "prod", Action::SideDoor(Side::WebSocket), Err(Some("admins"))),
+        ("root", &["admins"], "prod", Action::Bypass(BypassPath::WebSocket), Err(Some("admins"))),
         ("jane", &[], "dev", Action::Read, Ok("developers")),
         ("jane", &[], "dev", Action::Exec, Err(Some("developers"))),
         ("jane", &[], "dev", Action::Write, Err(Some("developers"))),

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use access::{Action, Permit, Principal, Side, Target};
+use access::{Action, BypassPath, Permit, Principal, Target};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use recording::journal::{self, JournalEvent};
@@ -133,11 +133,11 @@ fn judge(
     let session = session(head, &path, resource, upgrade)?;
     let decided = shared.policy.decide(principal, resource.action, &resource.target, SystemTime::now());
     let permit = decided.map_err(|denial| Status::forbidden(denial.to_string()))?;
-    if matches!(resource.action, Action::SideDoor(_)) && upgrade.is_some() {
+    if matches!(resource.action, Action::Bypass(_)) && upgrade.is_some() {
         return Err(Status::forbidden("kubetape cannot record this kind of connection, so it does not let it through"));
     }
     // A kubelet's `run` answers a plain POST with a command's output.
-    if resource.action == Action::SideDoor(Side::NodeProxy) && !resource::reads(&head.method) {
+    if resource.action == Action::Bypass(BypassPath::NodeProxy) && !resource::reads(&head.method) {
         return Err(Status::forbidden(
             "kubetape cannot record what a kubelet is told to do: nodes/proxy is for reading",
         ));

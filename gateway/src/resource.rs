@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use access::{Action, Side, Target};
+use access::{Action, BypassPath, Target};
 use http::Method;
 use wire::Subresource;
 
@@ -74,13 +74,13 @@ fn action(method: &Method, parts: &Parts<'_>, streaming: Option<Subresource>, wa
     }
     let reads = reads(method);
     match (parts.group, parts.resource, parts.subresource) {
-        ("", "nodes", "proxy") => Action::SideDoor(Side::NodeProxy),
-        ("", "pods" | "services", "proxy") => Action::SideDoor(Side::WorkloadProxy),
-        ("", "pods" | "services", _) if parts.proxy => Action::SideDoor(Side::WorkloadProxy),
-        _ if parts.proxy => Action::SideDoor(Side::NodeProxy),
-        (_, _, "log") if upgrade => Action::SideDoor(Side::WebSocket),
-        _ if upgrade && watch => Action::SideDoor(Side::WebSocket),
-        _ if upgrade => Action::SideDoor(Side::Upgrade),
+        ("", "nodes", "proxy") => Action::Bypass(BypassPath::NodeProxy),
+        ("", "pods" | "services", "proxy") => Action::Bypass(BypassPath::WorkloadProxy),
+        ("", "pods" | "services", _) if parts.proxy => Action::Bypass(BypassPath::WorkloadProxy),
+        _ if parts.proxy => Action::Bypass(BypassPath::NodeProxy),
+        (_, _, "log") if upgrade => Action::Bypass(BypassPath::WebSocket),
+        _ if upgrade && watch => Action::Bypass(BypassPath::WebSocket),
+        _ if upgrade => Action::Bypass(BypassPath::Upgrade),
         ("", "pods", "ephemeralcontainers") if !reads => Action::EphemeralContainers,
         _ if reads => Action::Read,
         _ => Action::Write,
@@ -215,30 +215,35 @@ mod tests {
             (Method::PATCH, format!("{pod}/ephemeralcontainers"), false, Action::EphemeralContainers),
             (Method::GET, format!("{pod}/ephemeralcontainers"), false, Action::Read),
             (Method::GET, format!("{pod}/log"), false, Action::Read),
-            (Method::GET, format!("{pod}/log?follow=true"), true, Action::SideDoor(Side::WebSocket)),
-            (Method::GET, "/api/v1/pods?watch=1".to_owned(), true, Action::SideDoor(Side::WebSocket)),
-            (Method::GET, "/api/v1/pods".to_owned(), true, Action::SideDoor(Side::Upgrade)),
-            (Method::POST, format!("{pod}/proxy/run"), false, Action::SideDoor(Side::WorkloadProxy)),
+            (Method::GET, format!("{pod}/log?follow=true"), true, Action::Bypass(BypassPath::WebSocket)),
+            (Method::GET, "/api/v1/pods?watch=1".to_owned(), true, Action::Bypass(BypassPath::WebSocket)),
+            (Method::GET, "/api/v1/pods".to_owned(), true, Action::Bypass(BypassPath::Upgrade)),
+            (Method::POST, format!("{pod}/proxy/run"), false, Action::Bypass(BypassPath::WorkloadProxy)),
             (
                 Method::GET,
                 "/api/v1/namespaces/a/services/s:80/proxy".to_owned(),
                 true,
-                Action::SideDoor(Side::WorkloadProxy),
+                Action::Bypass(BypassPath::WorkloadProxy),
             ),
-            (Method::POST, "/api/v1/nodes/n/proxy/run/a/w/c".to_owned(), false, Action::SideDoor(Side::NodeProxy)),
-            (Method::GET, "/api/v1/nodes/n:10250/proxy/exec/a/w/c".to_owned(), true, Action::SideDoor(Side::NodeProxy)),
-            (Method::GET, "/api/v1/proxy/nodes/n/exec/a/w/c".to_owned(), false, Action::SideDoor(Side::NodeProxy)),
+            (Method::POST, "/api/v1/nodes/n/proxy/run/a/w/c".to_owned(), false, Action::Bypass(BypassPath::NodeProxy)),
+            (
+                Method::GET,
+                "/api/v1/nodes/n:10250/proxy/exec/a/w/c".to_owned(),
+                true,
+                Action::Bypass(BypassPath::NodeProxy),
+            ),
+            (Method::GET, "/api/v1/proxy/nodes/n/exec/a/w/c".to_owned(), false, Action::Bypass(BypassPath::NodeProxy)),
             (
                 Method::GET,
                 "/apis/subresources.kubevirt.io/v1/namespaces/a/virtualmachineinstances/v/console".to_owned(),
                 true,
-                Action::SideDoor(Side::Upgrade),
+                Action::Bypass(BypassPath::Upgrade),
             ),
             (
                 Method::GET,
                 "/apis/x.example/v1/namespaces/a/pods/w/exec".to_owned(),
                 true,
-                Action::SideDoor(Side::Upgrade),
+                Action::Bypass(BypassPath::Upgrade),
             ),
             (Method::POST, "/api/v1/namespaces/a/pods".to_owned(), false, Action::Write),
         ] {

@@ -3,11 +3,11 @@
 pub mod authority;
 mod json_file;
 mod links;
-pub mod logins;
 mod name;
 mod private_file;
 pub mod tokens;
 pub mod users;
+pub mod web_sessions;
 
 pub use authority::{Authority, AuthorityError, CertificateRefusal};
 pub use json_file::FileError;

@@ -16,10 +16,10 @@ use crate::{
     JournalError, JournalSettings,
     clip::clip,
     head_file,
-    object::{Place, legal_name},
-    queue::{Kept, Limits, Queue, first_micros},
-    tally::Tally,
-    wal::{Left, Wal},
+    object::{ChainPosition, legal_name},
+    queue::{Durability, Limits, Queue, first_micros},
+    tally::EventCounters,
+    wal::{RecoveredLines, Wal},
     writer::{LastError, Writer},
 };
 
@@ -35,7 +35,7 @@ struct Open {
     settings: JournalSettings,
     queue: Arc<Queue>,
     last_error: Arc<LastError>,
-    taken: Tally,
+    taken: EventCounters,
     writer: Mutex<Option<JoinHandle<usize>>>,
 }
 
@@ -61,7 +61,8 @@ impl Journal {
         if !legal_name(gateway) {
             return Err(JournalError::Name(gateway.to_owned()));
         }
-        let place = Place::after_last(&*store, gateway).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
+        let place =
+            ChainPosition::after_last(&*store, gateway).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
         let queue = Queue::new(Limits {
             object_bytes: settings.object_bytes.max(1),
             object_age: settings.object_age,
@@ -98,7 +99,7 @@ impl Journal {
             patience: settings.patience,
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
-        let taken = Tally::default();
+        let taken = EventCounters::default();
         Ok(Self { open: Arc::new(Open { gateway: gateway.to_owned(), settings, queue, last_error, taken, writer }) })
     }
 
@@ -140,12 +141,12 @@ impl Journal {
             // In the spool it is durable: it need not hurry to the store.
             let hurry = self.open.settings.spool.is_none().then_some(stored);
             match self.push(user, what, hurry).await? {
-                Kept::InMemory => waiting.await.map_err(|_| self.not_stored()),
-                Kept::OnDisk(file) => file.sync().await.map_err(|error| {
+                Durability::InMemory => waiting.await.map_err(|_| self.not_stored()),
+                Durability::OnDisk(file) => file.sync().await.map_err(|error| {
                     self.open.queue.distrust(&file);
                     JournalError::Spool(Arc::new(error))
                 }),
-                Kept::NotOnDisk(error) => Err(JournalError::Spool(Arc::new(error))),
+                Durability::NotOnDisk(error) => Err(JournalError::Spool(Arc::new(error))),
             }
         };
         timeout(patience, done).await.unwrap_or_else(|_| Err(self.not_stored()))
@@ -169,7 +170,7 @@ impl Journal {
         user: &str,
         mut what: JournalEvent,
         waiting: Option<oneshot::Sender<()>>,
-    ) -> Result<Kept, JournalError> {
+    ) -> Result<Durability, JournalError> {
         clip(&mut what);
         let mut entry = JournalEntry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
         let write = |lines: &mut Vec<u8>| {
@@ -192,9 +193,13 @@ impl Journal {
 /// Without the batches whose objects are stored already: the process died before a file was removed, which is that of the
 /// newest object; or the disk did not let it be removed, which may be any. An object begins with the entries that its
 /// file has; what the disk did not take comes behind them.
-async fn unstored(store: &dyn Store, gateway: &str, mut left: Vec<Left>) -> Result<Vec<Left>, StoreError> {
+async fn unstored(
+    store: &dyn Store,
+    gateway: &str,
+    mut left: Vec<RecoveredLines>,
+) -> Result<Vec<RecoveredLines>, StoreError> {
     let Some(first) = left.iter().map(|left| first_micros(&left.lines)).min() else { return Ok(left) };
-    let mut objects = Place::since(store, gateway, first).await?;
+    let mut objects = ChainPosition::since(store, gateway, first).await?;
     while let Some(key) = objects.pop() {
         let object = journal::decode(&key, &store.read(&key).await?).unwrap_or_default();
         left.retain(|left| {

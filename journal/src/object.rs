@@ -10,7 +10,7 @@ const PAGE: usize = 1000;
 
 /// Behind which object the next one goes, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ChainPosition {
     /// `YYYY/MM/DD`, never earlier than that of an object before it, so that names sort as they were written
     /// even when the clock is set back.
     day: String,
@@ -18,7 +18,7 @@ pub(crate) struct Place {
     tail: Tail,
 }
 
-impl Place {
+impl ChainPosition {
     /// The place after everything that the store holds of this gateway.
     pub(crate) async fn after_last(store: &dyn Store, gateway: &str) -> Result<Self, StoreError> {
         let Some(last) = Self::newest(store, gateway).await? else { return Ok(Self::first()) };

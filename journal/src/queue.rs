@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::wal::{Left, Wal, WalFile};
+use crate::wal::{RecoveredLines, Wal, WalFile};
 
 /// Lines that become one object.
 #[derive(Debug)]
@@ -104,10 +104,10 @@ impl Queue {
     }
 
     /// Keeps entries in `wal` from now on, and begins with those that an earlier process left there.
-    pub(crate) fn with_wal(self, wal: Wal, left: Vec<Left>) -> Self {
+    pub(crate) fn with_wal(self, wal: Wal, left: Vec<RecoveredLines>) -> Self {
         let mut state = self.state();
         state.wal = Some(wal);
-        for Left { file, lines } in left {
+        for RecoveredLines { file, lines } in left {
             let entries = lines.iter().filter(|&&byte| byte == b'\n').count();
             state.bytes += lines.len();
             state.entries += entries;
@@ -135,7 +135,7 @@ impl Queue {
         &self,
         mut write: impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
         mut waiting: Option<oneshot::Sender<()>>,
-    ) -> Result<Result<Kept, E>, Closed> {
+    ) -> Result<Result<Durability, E>, Closed> {
         loop {
             // Listens before it looks, so that room made in between is not missed.
             let room = self.room.notified();
@@ -213,7 +213,7 @@ pub(crate) fn first_micros(lines: &[u8]) -> i64 {
 }
 
 /// Where an entry is beside the queue's memory.
-pub(crate) enum Kept {
+pub(crate) enum Durability {
     /// Nowhere: there is no spool.
     InMemory,
     /// In the spool's file, written and not synced.
@@ -228,7 +228,7 @@ impl State {
         object_bytes: usize,
         write: &mut impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
         waiting: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<Kept, E> {
+    ) -> Result<Durability, E> {
         let mut line = Vec::new();
         let micros = write(&mut line)?;
         let batch = match self.batches.pop_back() {
@@ -253,8 +253,8 @@ impl State {
 
     /// Writes an entry to the spool. Returns the batch that it belongs to: the one that is given, or a new one where the
     /// disk takes entries again after one that it did not take. So that one is alone in being in memory only.
-    fn keep(&mut self, mut batch: Batch, line: &[u8]) -> (Batch, Kept) {
-        let Some(wal) = &mut self.wal else { return (batch, Kept::InMemory) };
+    fn keep(&mut self, mut batch: Batch, line: &[u8]) -> (Batch, Durability) {
+        let Some(wal) = &mut self.wal else { return (batch, Durability::InMemory) };
         let written = match &mut batch.wal {
             Some(file) if batch.kept == batch.entries => file.append(line).map(|()| file.clone()),
             _ => wal.begin(line),
@@ -267,12 +267,12 @@ impl State {
                 }
                 batch.wal = Some(file.clone());
                 batch.kept += 1;
-                (batch, Kept::OnDisk(file))
+                (batch, Durability::OnDisk(file))
             }
             // What the batch has in its file stays there, and so does the file's name: it is removed once that is stored.
             Err(error) => {
                 tracing::error!(%error, "the journal's spool takes no entry: until it is stored it is in memory only");
-                (batch, Kept::NotOnDisk(error))
+                (batch, Durability::NotOnDisk(error))
             }
         }
     }

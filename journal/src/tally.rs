@@ -7,12 +7,12 @@ use recording::journal::JournalEvent;
 
 /// How many entries of each kind a process has taken.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<BTreeMap<Kind, u64>>);
+pub(crate) struct EventCounters(Mutex<BTreeMap<Kind, u64>>);
 
 /// An entry's event, and a session's outcome where it is the end of one.
 type Kind = (&'static str, Option<&'static str>);
 
-impl Tally {
+impl EventCounters {
     pub(crate) fn count(&self, what: &JournalEvent) {
         let outcome = match what {
             JournalEvent::SessionEnded { outcome, .. } => Some(outcome.name()),

@@ -24,7 +24,7 @@ pub(crate) struct WalFile {
 }
 
 /// What an earlier process left.
-pub(crate) struct Left {
+pub(crate) struct RecoveredLines {
     pub(crate) file: WalFile,
     /// Whole lines.
     pub(crate) lines: Vec<u8>,
@@ -32,7 +32,7 @@ pub(crate) struct Left {
 
 impl Wal {
     /// Opens the folder, making it where it is missing. Half a line at a file's end is left out: it was being written.
-    pub(crate) fn open(folder: &Path) -> io::Result<(Self, Vec<Left>)> {
+    pub(crate) fn open(folder: &Path) -> io::Result<(Self, Vec<RecoveredLines>)> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut numbers: Vec<u64> = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -51,7 +51,7 @@ impl Wal {
             if lines.is_empty() {
                 file.remove();
             } else {
-                left.push(Left { file, lines });
+                left.push(RecoveredLines { file, lines });
             }
         }
         Ok((Self { folder: folder.to_owned(), next: numbers.last().map_or(0, |last| last + 1) }, left))

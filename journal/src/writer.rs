@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     head_file,
-    object::Place,
+    object::ChainPosition,
     queue::{Batch, Next, Queue},
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gateway: String,
     pub(crate) signer: Arc<Signer>,
-    pub(crate) place: Place,
+    pub(crate) place: ChainPosition,
     /// The batch's object as it was tried last: a try whose answer was lost is known again by its bytes.
     pub(crate) sealed: Option<Sealed>,
     pub(crate) head_file: Option<PathBuf>,

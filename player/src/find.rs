@@ -17,7 +17,7 @@ const PLACES: usize = 500;
 
 /// Where a text was shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
+pub struct FindResult {
     /// In order of time.
     pub places: Vec<FoundLine>,
     /// There are more than these.
@@ -39,7 +39,7 @@ pub(crate) async fn find(
     header: &Header,
     id: RecordingId,
     text: &str,
-) -> Result<Found, PlayerError> {
+) -> Result<FindResult, PlayerError> {
     let mut chunks = recordings.chunks(id).await?;
     let mut search = Search::new(header.kubetape.tty, text);
     loop {
@@ -58,12 +58,12 @@ pub(crate) async fn find(
 struct Search {
     needle: String,
     lines: Lines,
-    found: Found,
+    found: FindResult,
 }
 
 impl Search {
     fn new(tty: bool, text: &str) -> Self {
-        let found = Found { places: Vec::new(), more: false };
+        let found = FindResult { places: Vec::new(), more: false };
         Self { needle: text.to_lowercase(), lines: Lines::new(tty, Bounds::NONE), found }
     }
 
@@ -78,14 +78,14 @@ impl Search {
         self
     }
 
-    fn finish(self) -> Found {
+    fn finish(self) -> FindResult {
         let Self { needle, lines, mut found } = self;
         lines.finish(&mut |line| take(&mut found, &needle, &line));
         found
     }
 }
 
-fn take(found: &mut Found, needle: &str, line: &Line) {
+fn take(found: &mut FindResult, needle: &str, line: &Line) {
     if !line.text.to_lowercase().contains(needle) {
         return;
     }

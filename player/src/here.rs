@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was entered in a session, as far as it is known.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SoFar {
+pub struct PartialMarkers {
     /// Seconds and label, as in [`crate::SegmentIndex::markers`].
     pub markers: Vec<(f64, String)>,
     /// False where some may be missing: they are in the store, and it did not give them.
@@ -62,9 +62,9 @@ impl Player {
     ///
     /// # Errors
     /// [`PlayerError`]; of a session in the spool only that the spool cannot be read.
-    pub async fn markers(&self, id: RecordingId) -> Result<SoFar, PlayerError> {
+    pub async fn markers(&self, id: RecordingId) -> Result<PartialMarkers, PlayerError> {
         let Some((spool, header)) = self.spool.as_ref().zip(self.header_here(id)) else {
-            return Ok(SoFar::new(self.timeline(id).await?.markers.clone(), true));
+            return Ok(PartialMarkers::new(self.timeline(id).await?.markers.clone(), true));
         };
         let here = so_far(spool, id, &self.known_here(id, &header)).await?;
         if here.whole {
@@ -104,7 +104,7 @@ impl Player {
     }
 }
 
-impl SoFar {
+impl PartialMarkers {
     fn new(markers: Vec<(u64, String)>, whole: bool) -> Self {
         let seconds = |(micros, label): (u64, String)| (micros as f64 / 1e6, label);
         Self { markers: markers.into_iter().map(seconds).collect(), whole }
@@ -112,10 +112,12 @@ impl SoFar {
 }
 
 /// What a timeline has and what the spool has behind it.
-async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<SoFar, PlayerError> {
+async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<PartialMarkers, PlayerError> {
     let mut markers = known.markers.clone();
     // One that has left the spool meanwhile is in the store.
-    let Some(mut follow) = spool.follow(id, known.chunk + 1) else { return Ok(SoFar::new(markers, known.complete)) };
+    let Some(mut follow) = spool.follow(id, known.chunk + 1) else {
+        return Ok(PartialMarkers::new(markers, known.complete));
+    };
     let mut whole = true;
     while let Some(news) = follow.ready().await.map_err(|error| PlayerError::Spool(Box::new(error)))? {
         match news {
@@ -124,7 +126,7 @@ async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<SoFa
         }
         markers.truncate(MARKERS);
     }
-    Ok(SoFar::new(markers, whole))
+    Ok(PartialMarkers::new(markers, whole))
 }
 
 fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {

@@ -22,13 +22,13 @@ const CHUNKS: u32 = 4;
 /// A folder of timelines of recordings that are over, so that a long one is gone through once and not at every start.
 /// It is derived: what is missing or damaged is made again. It holds what was on screens: it is for its owner only.
 #[derive(Clone, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct DiskCache {
     folder: PathBuf,
     /// Bytes at most; the ones used longest ago are removed beyond it.
     limit: u64,
 }
 
-impl Kept {
+impl DiskCache {
     pub(crate) fn new(folder: PathBuf, limit: u64) -> Self {
         Self { folder, limit }
     }

@@ -24,16 +24,16 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use cache::Cache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
-pub use find::{Found, FoundLine};
-pub use here::SoFar;
-use kept::Kept;
+pub use find::{FindResult, FoundLine};
+pub use here::PartialMarkers;
+use kept::DiskCache;
 pub use live::{LiveFrame, Viewer};
-use playback::Reel;
+use playback::EventCursor;
 pub use playback::{Pace, Playback, Step, Timed};
-use readings::{Readings, Seat};
+use readings::{Readings, SingleFlight};
 use recording::RecordingId;
 use segments::Gathering;
-pub use segments::{Bars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
+pub use segments::{ActivityBars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
 use spool::Spool;
 use storage::Recordings;
 use timeline::Timeline;
@@ -63,9 +63,9 @@ pub struct Player {
     settings: PlayerSettings,
     cache: Arc<Cache>,
     readings: Arc<Readings>,
-    stages: Arc<live::Stages>,
+    stages: Arc<live::LiveHub>,
     spool: Option<Spool>,
-    kept: Option<Kept>,
+    kept: Option<DiskCache>,
 }
 
 impl Player {
@@ -85,7 +85,7 @@ impl Player {
     /// Keeps what was learned of long recordings in a folder, of at most so many bytes, so that they are gone through once.
     #[must_use]
     pub fn with_folder(self, folder: impl Into<PathBuf>, limit: u64) -> Self {
-        Self { kept: Some(Kept::new(folder.into(), limit)), ..self }
+        Self { kept: Some(DiskCache::new(folder.into(), limit)), ..self }
     }
 
     /// The index of asciinema-player's `segmented` source, of what is stored by now. Its URLs are relative:
@@ -113,7 +113,7 @@ impl Player {
         // A segment that began after the index was made is not in it.
         let next = timeline.marks.get(number + 1).map(|next| next.start).filter(|next| *next < end);
         let mut gathering = Gathering::new(&timeline, mark, next.unwrap_or(end), next.is_none());
-        let mut reel = Reel::open(&self.recordings, id, mark).await?;
+        let mut reel = EventCursor::open(&self.recordings, id, mark).await?;
         while let Some((micros, shown)) = reel.next().await? {
             if !gathering.take(micros, shown) {
                 break;
@@ -139,7 +139,7 @@ impl Player {
         let number = timeline.segment_at(micros);
         let mark = timeline.marks.get(number).ok_or(PlayerError::NoSegment(number))?;
         let terminal = timeline::terminal(&mark.snapshot).ok_or(PlayerError::Stopped)?;
-        Playback::open(Reel::open(&self.recordings, id, mark).await?, terminal, micros).await
+        Playback::open(EventCursor::open(&self.recordings, id, mark).await?, terminal, micros).await
     }
 
     /// Microseconds from the start to the end of what is stored by now.
@@ -155,7 +155,7 @@ impl Player {
     ///
     /// # Errors
     /// [`PlayerError`]
-    pub async fn find(&self, id: RecordingId, text: &str) -> Result<Found, PlayerError> {
+    pub async fn find(&self, id: RecordingId, text: &str) -> Result<FindResult, PlayerError> {
         find::find(&self.recordings, &self.header(id).await?, id, text).await
     }
 
@@ -196,7 +196,7 @@ impl Player {
     /// Goes through what is not known yet. None where everybody who waited went away before it began.
     async fn read(
         self,
-        seat: Arc<Seat>,
+        seat: Arc<SingleFlight>,
         id: RecordingId,
         known: Option<Arc<Timeline>>,
     ) -> Result<Option<Arc<Timeline>>, PlayerError> {

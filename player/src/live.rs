@@ -22,7 +22,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     Player, PlayerError, off,
-    projector::Shown,
+    projector::ProjectedEvent,
     segments::unturned,
     timeline::{self, draw, snapshot},
 };
@@ -60,18 +60,18 @@ pub enum LiveFrame {
 
 /// The stages of the sessions that are watched.
 #[derive(Debug, Default)]
-pub(crate) struct Stages {
-    by_id: Mutex<HashMap<RecordingId, Weak<Stage>>>,
+pub(crate) struct LiveHub {
+    by_id: Mutex<HashMap<RecordingId, Weak<LiveEntry>>>,
 }
 
 /// A session that is watched. It is gone with its last viewer.
-struct Stage {
-    scene: Mutex<Scene>,
+struct LiveEntry {
+    scene: Mutex<LiveSnapshot>,
     /// The feed's task ends when this is dropped.
     _here: watch::Sender<()>,
 }
 
-struct Scene {
+struct LiveSnapshot {
     terminal: Terminal,
     micros: u64,
     over: bool,
@@ -80,7 +80,7 @@ struct Scene {
 
 /// Somebody who watches a session.
 pub struct Viewer {
-    stage: Arc<Stage>,
+    stage: Arc<LiveEntry>,
     frames: broadcast::Receiver<LiveFrame>,
     opening: Option<LiveFrame>,
     over: bool,
@@ -102,13 +102,13 @@ impl Player {
     }
 
     /// A new stage. Two who come at the same time may make two: both are right, and one is found by later viewers.
-    async fn stage(&self, id: RecordingId) -> Result<Arc<Stage>, PlayerError> {
+    async fn stage(&self, id: RecordingId) -> Result<Arc<LiveEntry>, PlayerError> {
         let mark = self.opening(id).await?;
         let terminal = timeline::terminal(&mark.snapshot).ok_or(PlayerError::Stopped)?;
         let mut feed = Feed::open(self.recordings.clone(), self.spool.as_ref(), id, &mark);
-        let scene = Scene { terminal, micros: mark.start, over: false, ring: broadcast::channel(RING).0 };
+        let scene = LiveSnapshot { terminal, micros: mark.start, over: false, ring: broadcast::channel(RING).0 };
         let (here, mut gone) = watch::channel(());
-        let stage = Arc::new(Stage { scene: Mutex::new(scene), _here: here });
+        let stage = Arc::new(LiveEntry { scene: Mutex::new(scene), _here: here });
         // What is there already is drawn before anybody enters: else the first would see it race past.
         for _ in 0..CATCHING_UP {
             let Some(frames) = feed.ready().await? else { break };
@@ -141,19 +141,19 @@ impl Player {
     }
 }
 
-impl Stages {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordingId, Weak<Stage>>> {
+impl LiveHub {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordingId, Weak<LiveEntry>>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stage {
-    fn scene(&self) -> MutexGuard<'_, Scene> {
+impl LiveEntry {
+    fn scene(&self) -> MutexGuard<'_, LiveSnapshot> {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Draws, and tells who watches, event by event: whoever enters between two gets the screen after the first.
-    async fn play(self: &Arc<Self>, frames: Vec<(u64, Shown)>) -> Result<(), PlayerError> {
+    async fn play(self: &Arc<Self>, frames: Vec<(u64, ProjectedEvent)>) -> Result<(), PlayerError> {
         let stage = Arc::clone(self);
         off(move || {
             for (micros, shown) in frames {
@@ -215,10 +215,10 @@ impl Viewer {
     }
 }
 
-fn frame(micros: u64, shown: Shown) -> LiveFrame {
+fn frame(micros: u64, shown: ProjectedEvent) -> LiveFrame {
     match shown {
-        Shown::Output(text) => LiveFrame::Output(micros, unturned(text)),
-        Shown::Resize(size) => LiveFrame::Resize(micros, size.cols, size.rows),
-        Shown::Marker(label) => LiveFrame::Marker(micros, label),
+        ProjectedEvent::Output(text) => LiveFrame::Output(micros, unturned(text)),
+        ProjectedEvent::Resize(size) => LiveFrame::Resize(micros, size.cols, size.rows),
+        ProjectedEvent::Marker(label) => LiveFrame::Marker(micros, label),
     }
 }

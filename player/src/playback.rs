@@ -6,7 +6,7 @@ use storage::{Recordings, recordings::Chunks};
 
 use crate::{
     PlayerError, off,
-    projector::{Place, Projector, Shown, placed},
+    projector::{Place, ProjectedEvent, Projector, placed},
     segments::{Screen, TerminalSize},
     timeline::{Mark, Next, draw, next},
 };
@@ -60,14 +60,14 @@ pub struct Timed {
 /// A recording that plays from a moment on: first draw [`Self::opening`], then do the steps.
 #[derive(Debug)]
 pub struct Playback {
-    reel: Reel,
+    reel: EventCursor,
     opening: Screen,
     start: u64,
 }
 
 impl Playback {
     /// Draws what `terminal` does not show yet, up to and with `micros`.
-    pub(crate) async fn open(mut reel: Reel, mut terminal: Terminal, micros: u64) -> Result<Self, PlayerError> {
+    pub(crate) async fn open(mut reel: EventCursor, mut terminal: Terminal, micros: u64) -> Result<Self, PlayerError> {
         let mut reached = false;
         while !reached && reel.fill().await? {
             let mut frames = std::mem::take(&mut reel.ready);
@@ -101,9 +101,9 @@ impl Playback {
     pub async fn next(&mut self) -> Result<Option<Timed>, PlayerError> {
         Ok(self.reel.next().await?.map(|(micros, shown)| {
             let step = match shown {
-                Shown::Output(text) => Step::Output(text),
-                Shown::Resize(size) => Step::Resize(size),
-                Shown::Marker(label) => Step::Marker(label),
+                ProjectedEvent::Output(text) => Step::Output(text),
+                ProjectedEvent::Resize(size) => Step::Resize(size),
+                ProjectedEvent::Marker(label) => Step::Marker(label),
             };
             Timed { micros, step }
         }))
@@ -112,14 +112,14 @@ impl Playback {
 
 /// What is shown from a mark on, one event after the other; a chunk of it in memory.
 #[derive(Debug)]
-pub(crate) struct Reel {
+pub(crate) struct EventCursor {
     chunks: Chunks,
     projector: Projector,
     from: Place,
-    ready: VecDeque<(u64, Shown)>,
+    ready: VecDeque<(u64, ProjectedEvent)>,
 }
 
-impl Reel {
+impl EventCursor {
     pub(crate) async fn open(recordings: &Recordings, id: RecordingId, mark: &Mark) -> Result<Self, PlayerError> {
         let chunks = recordings.chunks_after(id, mark.place.chunk.saturating_sub(1)).await?;
         let (projector, from) = (mark.projector.clone(), mark.place);
@@ -127,7 +127,7 @@ impl Reel {
     }
 
     /// Time and picture of the next event that shows anything.
-    pub(crate) async fn next(&mut self) -> Result<Option<(u64, Shown)>, PlayerError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<(u64, ProjectedEvent)>, PlayerError> {
         while self.ready.is_empty() {
             if !self.fill().await? {
                 return Ok(None);

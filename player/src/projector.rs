@@ -12,7 +12,7 @@ const ERRORS_OVER: &str = "\x1b[39m";
 
 /// What one event does to the screen of somebody who watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum ProjectedEvent {
     Output(String),
     Resize(TerminalSize),
     Marker(String),
@@ -58,7 +58,7 @@ impl Projector {
     }
 
     /// What the event shows; the clock goes on to its time.
-    pub(crate) fn project(&mut self, event: &Result<Event, CastError>) -> Option<Shown> {
+    pub(crate) fn project(&mut self, event: &Result<Event, CastError>) -> Option<ProjectedEvent> {
         self.now = self.time(event);
         match event {
             Ok(event) => self.event(event),
@@ -67,7 +67,7 @@ impl Projector {
     }
 
     /// What missing chunks show.
-    pub(crate) fn gap(&mut self, from: u32, to: u32) -> Shown {
+    pub(crate) fn gap(&mut self, from: u32, to: u32) -> ProjectedEvent {
         if from == to {
             self.note(&format!("chunk {from} of the recording is missing"))
         } else {
@@ -76,26 +76,26 @@ impl Projector {
     }
 
     /// What a chunk shows that is there and cannot be read.
-    pub(crate) fn unreadable(&mut self, number: u32) -> Shown {
+    pub(crate) fn unreadable(&mut self, number: u32) -> ProjectedEvent {
         self.note(&format!("chunk {number} of the recording cannot be read"))
     }
 
     /// What chunks show that the store does not give at this moment.
-    pub(crate) fn away(&mut self, from: u32, to: u32) -> Shown {
+    pub(crate) fn away(&mut self, from: u32, to: u32) -> ProjectedEvent {
         self.note(&format!("what came before cannot be read from storage now: chunks {from} to {to}"))
     }
 
-    fn event(&mut self, event: &Event) -> Option<Shown> {
+    fn event(&mut self, event: &Event) -> Option<ProjectedEvent> {
         match event.code {
             Code::Output | Code::Stderr | Code::Bytes => self.bytes(event),
             Code::Resize => {
                 let (cols, rows) = event.size()?;
                 // kubectl sends 0 where it does not know: nothing changes then.
-                (cols > 0 && rows > 0).then(|| Shown::Resize(TerminalSize::clamped(cols, rows)))
+                (cols > 0 && rows > 0).then(|| ProjectedEvent::Resize(TerminalSize::clamped(cols, rows)))
             }
-            Code::Marker => Some(Shown::Marker(label(&event.data))),
+            Code::Marker => Some(ProjectedEvent::Marker(label(&event.data))),
             // Not on the screen: the recorder's annotations are about the bytes around them, which are all there.
-            Code::Gap => Some(Shown::Marker(annotation(&event.data))),
+            Code::Gap => Some(ProjectedEvent::Marker(annotation(&event.data))),
             Code::Port => {
                 let connection: PortConnection = serde_json::from_str(&event.data).ok()?;
                 Some(self.line(&port(&connection)))
@@ -104,7 +104,7 @@ impl Projector {
         }
     }
 
-    fn bytes(&mut self, event: &Event) -> Option<Shown> {
+    fn bytes(&mut self, event: &Event) -> Option<ProjectedEvent> {
         let (stream, bytes) = event.bytes()?;
         let lossy = match stream {
             Code::Output => &mut self.stdout,
@@ -117,10 +117,10 @@ impl Projector {
             return None;
         }
         if self.tty {
-            return Some(Shown::Output(text));
+            return Some(ProjectedEvent::Output(text));
         }
         let text = self.with_returns(&text);
-        Some(Shown::Output(if stream == Code::Stderr { format!("{ERRORS}{text}{ERRORS_OVER}") } else { text }))
+        Some(ProjectedEvent::Output(if stream == Code::Stderr { format!("{ERRORS}{text}{ERRORS_OVER}") } else { text }))
     }
 
     /// Where no terminal was involved, nothing turned `\n` into `\r\n`; a player's terminal needs it.
@@ -144,13 +144,13 @@ impl Projector {
     }
 
     /// A line of ours between the lines of the session, in reverse so that nobody takes it for output.
-    fn note(&mut self, text: &str) -> Shown {
+    fn note(&mut self, text: &str) -> ProjectedEvent {
         self.line(&format!("\x1b[7m[kubetape: {}]\x1b[27m", label(text)))
     }
 
-    fn line(&mut self, text: &str) -> Shown {
+    fn line(&mut self, text: &str) -> ProjectedEvent {
         self.returned = false;
-        Shown::Output(format!("\r\n{text}\r\n"))
+        ProjectedEvent::Output(format!("\r\n{text}\r\n"))
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Reading {
 
 /// A reading's place among the others; given up when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct SingleFlight {
     readings: Arc<Readings>,
     id: RecordingId,
     told: Arc<watch::Sender<Outcome>>,
@@ -64,7 +64,7 @@ impl Default for Readings {
 impl Readings {
     /// The recording's reading that is under way, or else a new one: `read`, in a task of its own. It answers none where it
     /// was given no turn.
-    pub(crate) fn join<F>(self: &Arc<Self>, id: RecordingId, read: impl FnOnce(Arc<Seat>) -> F) -> Reading
+    pub(crate) fn join<F>(self: &Arc<Self>, id: RecordingId, read: impl FnOnce(Arc<SingleFlight>) -> F) -> Reading
     where
         F: Future<Output = Result<Option<Arc<Timeline>>, PlayerError>> + Send + 'static,
     {
@@ -75,7 +75,7 @@ impl Readings {
         let (told, outcome) = watch::channel(None);
         let told = Arc::new(told);
         by_id.insert(id, Arc::clone(&told));
-        let seat = Arc::new(Seat { readings: Arc::clone(self), id, told });
+        let seat = Arc::new(SingleFlight { readings: Arc::clone(self), id, told });
         let work = read(Arc::clone(&seat));
         tokio::spawn(async move {
             if let Some(outcome) = work.await.transpose() {
@@ -103,7 +103,7 @@ impl Reading {
     }
 }
 
-impl Seat {
+impl SingleFlight {
     /// Waits for a turn. None where everybody who waited for the reading has gone: then nothing is to be done.
     pub(crate) async fn turn(&self, long: bool) -> Option<SemaphorePermit<'_>> {
         let turns = if long { &self.readings.long } else { &self.readings.short };
@@ -128,7 +128,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for SingleFlight {
     fn drop(&mut self) {
         let mut by_id = self.readings.lock();
         // Another reading may have begun after this one left.

@@ -4,7 +4,7 @@ use avt::Terminal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    projector::Shown,
+    projector::ProjectedEvent,
     timeline::{Mark, Timeline, snapshot},
 };
 
@@ -22,14 +22,14 @@ pub struct SegmentIndex {
     /// Time and label of each command: argv at 0, typed ones when they were entered.
     pub markers: Vec<(f64, String)>,
     /// When how much was printed. The player does not know it; the page draws it.
-    pub activity: Bars,
+    pub activity: ActivityBars,
     /// From when to when nothing was printed for two seconds or more; of many, the longest.
     pub pauses: Vec<(f64, f64)>,
 }
 
 /// Bytes printed over time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Bars {
+pub struct ActivityBars {
     /// Seconds that each bar stands for.
     pub width: f64,
     /// Bytes in each, from the start on; zeros at the end are left out.
@@ -117,7 +117,7 @@ impl Timeline {
             term: self.term,
             segments: self.marks.iter().enumerate().map(segment).collect(),
             markers: self.markers.iter().map(|(at, label)| (seconds(*at), label.clone())).collect(),
-            activity: Bars { width: seconds(self.shown.width), bytes: self.shown.bars.clone() },
+            activity: ActivityBars { width: seconds(self.shown.width), bytes: self.shown.bars.clone() },
             pauses: self.shown.pauses.iter().map(|(from, to)| (seconds(*from), seconds(*to))).collect(),
         }
     }
@@ -146,14 +146,14 @@ impl Gathering {
     }
 
     /// Takes an event; false once the segment is complete.
-    pub(crate) fn take(&mut self, micros: u64, shown: Shown) -> bool {
+    pub(crate) fn take(&mut self, micros: u64, shown: ProjectedEvent) -> bool {
         if micros > self.end || (micros == self.end && !self.last) {
             return false;
         }
         let (code, data) = match shown {
-            Shown::Output(text) => ("o", unturned(text)),
-            Shown::Resize(size) => ("r", format!("{}x{}", size.cols, size.rows)),
-            Shown::Marker(label) => ("m", label),
+            ProjectedEvent::Output(text) => ("o", unturned(text)),
+            ProjectedEvent::Resize(size) => ("r", format!("{}x{}", size.cols, size.rows)),
+            ProjectedEvent::Marker(label) => ("m", label),
         };
         self.segment.events.push((seconds(micros), code, data));
         true

@@ -12,7 +12,7 @@ use crate::{
     PlayerError, PlayerSettings,
     activity::Activity,
     off,
-    projector::{Place, Projector, Shown, label, placed},
+    projector::{Place, ProjectedEvent, Projector, label, placed},
     segments::{SegmentSnapshot, TerminalSize},
 };
 
@@ -245,13 +245,13 @@ impl Cutter {
         timeline.marks.push(Mark { start, place, projector: self.projector.clone(), snapshot, markers });
     }
 
-    fn show(&mut self, timeline: &mut Timeline, shown: Shown) {
+    fn show(&mut self, timeline: &mut Timeline, shown: ProjectedEvent) {
         match shown {
-            Shown::Marker(label) if timeline.markers.len() < MARKERS => {
+            ProjectedEvent::Marker(label) if timeline.markers.len() < MARKERS => {
                 timeline.markers.push((self.projector.now(), label));
             }
             shown => {
-                if let Shown::Resize(size) = shown
+                if let ProjectedEvent::Resize(size) = shown
                     && !self.drawn
                 {
                     timeline.start_with(size);
@@ -261,8 +261,8 @@ impl Cutter {
         }
     }
 
-    fn draw(&mut self, shown: &Shown) {
-        if let Shown::Output(text) = shown {
+    fn draw(&mut self, shown: &ProjectedEvent) {
+        if let ProjectedEvent::Output(text) = shown {
             self.segment_bytes += text.len();
             self.activity.add(self.projector.now(), text.len());
             self.drawn = true;
@@ -271,11 +271,11 @@ impl Cutter {
     }
 }
 
-pub(crate) fn draw(terminal: &mut Terminal, shown: &Shown) {
+pub(crate) fn draw(terminal: &mut Terminal, shown: &ProjectedEvent) {
     match shown {
-        Shown::Output(text) => terminal.feed(text.as_str()),
-        Shown::Resize(size) => terminal.resize(size.cols.into(), size.rows.into()),
-        Shown::Marker(_) => {}
+        ProjectedEvent::Output(text) => terminal.feed(text.as_str()),
+        ProjectedEvent::Resize(size) => terminal.resize(size.cols.into(), size.rows.into()),
+        ProjectedEvent::Marker(_) => {}
     }
 }
 

@@ -10,8 +10,8 @@ use tantivy::{
 };
 
 use crate::{
-    Kind, OutcomeFilter, SearchError, SessionRow, mask::goes_on, origin::Origin, output::LINE_BYTES,
-    query::session_kind, row::RowJson, run::Run, schema::Fields,
+    HitKind, OutcomeFilter, SearchError, SessionRow, mask::goes_on, origin::Origin, output::LINE_BYTES,
+    query::session_kind, row::RowJson, run::KubectlRun, schema::Fields,
 };
 
 /// Bytes of a text that are searched; more of it is shown with the recording only. A passage of one long line has 256 KiB.
@@ -30,7 +30,7 @@ pub(crate) enum Stored {
     Session { row: RowJson },
     Command(Command),
     Output(Output),
-    Run(Run),
+    Run(KubectlRun),
     Request(Request),
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Request {
     pub(crate) micros: i64,
     pub(crate) user: String,
     pub(crate) cluster: String,
-    pub(crate) line: crate::run::Line,
+    pub(crate) line: crate::run::RequestLine,
     /// What the client says it is.
     pub(crate) agent: String,
     /// How often it came within one object of the journal.
@@ -203,7 +203,7 @@ impl Document<'_> {
     }
 
     /// What every document has. `what` tells those of one key apart.
-    fn common(&mut self, kind: Kind, key: &str, what: u64, at: i64) {
+    fn common(&mut self, kind: HitKind, key: &str, what: u64, at: i64) {
         self.add(self.fields.key, key);
         self.add(self.fields.kind, kind.name());
         self.document.add_i64(self.fields.at, at);
@@ -235,7 +235,7 @@ impl Document<'_> {
 
     fn session(&mut self, row: &SessionRow) {
         let of = Origin::of(row);
-        self.common(Kind::Session, &format!("session:{}", row.id), 0, row.started.as_microsecond());
+        self.common(HitKind::Session, &format!("session:{}", row.id), 0, row.started.as_microsecond());
         self.origin(&of);
         let (high, low) = row.id.0.as_u64_pair();
         self.document.add_u64(self.fields.high, high);
@@ -247,7 +247,7 @@ impl Document<'_> {
         let of = &command.of;
         let mut hasher = DefaultHasher::new();
         (command.offset, &command.text).hash(&mut hasher);
-        self.common(Kind::Command, &format!("session:{}", of.session), hasher.finish(), of.at(command.offset));
+        self.common(HitKind::Command, &format!("session:{}", of.session), hasher.finish(), of.at(command.offset));
         self.origin(of);
         self.add(self.fields.source, source_name(command.source));
         self.text(&command.text);
@@ -256,13 +256,13 @@ impl Document<'_> {
     fn output(&mut self, output: &Output) {
         let of = &output.of;
         let key = output_key_text(of.session, output.stage);
-        self.common(Kind::Output, &key, output.number.into(), of.at(output.offset()));
+        self.common(HitKind::Output, &key, output.number.into(), of.at(output.offset()));
         self.origin(of);
         self.text(&output.searched());
     }
 
-    fn run(&mut self, run: &Run) {
-        self.common(Kind::Command, &Run::key(&run.user, &run.cluster, &run.id), 0, run.micros);
+    fn run(&mut self, run: &KubectlRun) {
+        self.common(HitKind::Command, &KubectlRun::key(&run.user, &run.cluster, &run.id), 0, run.micros);
         self.who(&run.user, &run.cluster);
         for line in &run.lines {
             self.line(line);
@@ -272,14 +272,14 @@ impl Document<'_> {
     }
 
     fn request(&mut self, request: &Request) {
-        self.common(Kind::Request, &request.key, 0, request.micros);
+        self.common(HitKind::Request, &request.key, 0, request.micros);
         self.who(&request.user, &request.cluster);
         self.line(&request.line);
         self.requested(request.session);
         self.text(&format!("{}\n{} {}", request.text(), request.line.raw(), request.line.reason));
     }
 
-    fn line(&mut self, line: &crate::run::Line) {
+    fn line(&mut self, line: &crate::run::RequestLine) {
         let fields = self.fields;
         self.add(fields.namespace, &line.namespace);
         if line.resource == "pods" {

@@ -17,10 +17,10 @@ use spool::Spool;
 use storage::{Recordings, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Index, Masks, Progress, Result, SearchError, run::Run, state::State};
+use crate::{Index, Masks, Progress, Result, SearchError, run::KubectlRun, state::State};
 use feeds::Feeds;
 use recordings::Known;
-use renewal::Renewal;
+use renewal::BackgroundRebuild;
 
 /// Documents that are added before a commit, however many more wait.
 const COMMIT_AFTER: u64 = 10_000;
@@ -49,7 +49,7 @@ pub struct Follower {
     /// Recordings whose output is read at the same time.
     at_once: usize,
     masks: Arc<Masks>,
-    runs: HashMap<String, Run>,
+    runs: HashMap<String, KubectlRun>,
     progress: Progress,
     /// Documents that are not committed. Without any, there is nothing to commit: what of the state is newer is
     /// found again after a restart, and adds nothing then either.
@@ -61,13 +61,13 @@ pub(crate) type Report<'a> = &'a mut (dyn FnMut(Progress) + Send);
 
 /// How thoroughly a step looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Care {
+enum ScanMode {
     /// At everything.
-    All,
+    Full,
     /// Less often at recordings in which nothing has happened for long.
-    Thrifty,
+    Incremental,
     /// At everything but output, which may be much.
-    Last,
+    Final,
 }
 
 impl Follower {
@@ -103,14 +103,14 @@ impl Follower {
     /// [`SearchError::Store`] where the store cannot be listed, the index's errors. What was done stays done.
     /// Recordings and journal objects that are damaged are no error: they are logged, counted and passed over.
     pub async fn step(&mut self) -> Result<Progress> {
-        self.turn(Care::All, &mut |_| {}).await
+        self.turn(ScanMode::Full, &mut |_| {}).await
     }
 
     /// Catches up every interval, and once more at the end. An error is logged and tried again, less and less often.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut pause = self.interval;
-        let mut care = Care::All;
-        let mut renewal = Renewal::new(&self.store, &self.index);
+        let mut care = ScanMode::Full;
+        let mut renewal = BackgroundRebuild::new(&self.store, &self.index);
         let mut next = Instant::now();
         loop {
             if renewal.is_ready(&shutdown).await {
@@ -119,7 +119,7 @@ impl Follower {
             match self.turn_or_look(care, next, &mut |_| {}).await {
                 Ok(true) => {
                     pause = self.interval;
-                    care = Care::Thrifty;
+                    care = ScanMode::Incremental;
                     next = Instant::now() + if self.outputs.is_empty() { pause } else { Duration::ZERO };
                 }
                 Ok(false) => {}
@@ -136,7 +136,7 @@ impl Follower {
             }
         }
         // What was recorded until now is to be found by whoever opens the index next.
-        if !matches!(tokio::time::timeout(LAST_STEP, self.turn(Care::Last, &mut |_| {})).await, Ok(Ok(_))) {
+        if !matches!(tokio::time::timeout(LAST_STEP, self.turn(ScanMode::Final, &mut |_| {})).await, Ok(Ok(_))) {
             tracing::warn!("search does not have the last recordings yet: it gets them at the next start");
         }
     }
@@ -152,12 +152,12 @@ impl Follower {
 
     /// Like [`Follower::step`], reporting at each commit.
     pub(crate) async fn catch_up(&mut self, report: Report<'_>) -> Result<Progress> {
-        self.turn(Care::All, report).await
+        self.turn(ScanMode::Full, report).await
     }
 
     /// Catches up when it is time to, or looks at the spool only. Says whether it caught up: it does at once where a
     /// session ended.
-    async fn turn_or_look(&mut self, care: Care, next: Instant, report: Report<'_>) -> Result<bool> {
+    async fn turn_or_look(&mut self, care: ScanMode, next: Instant, report: Report<'_>) -> Result<bool> {
         if Instant::now() < next {
             let looked = self.follow_spool(report).await;
             if !self.unless_failed(looked)? {
@@ -167,7 +167,7 @@ impl Follower {
         self.turn(care, report).await.map(|_| true)
     }
 
-    async fn turn(&mut self, care: Care, report: Report<'_>) -> Result<Progress> {
+    async fn turn(&mut self, care: ScanMode, report: Report<'_>) -> Result<Progress> {
         let done = self.try_turn(care, report).await;
         self.unless_failed(done).map(|()| self.progress)
     }
@@ -183,7 +183,7 @@ impl Follower {
         done
     }
 
-    async fn try_turn(&mut self, care: Care, report: Report<'_>) -> Result<()> {
+    async fn try_turn(&mut self, care: ScanMode, report: Report<'_>) -> Result<()> {
         self.know_state()?;
         self.read_spool().await?;
         // The journal says which recordings are new or over; but a journal that fails must not hold recordings up.

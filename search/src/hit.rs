@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use recording::{CommandSource, RecordingId};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{Kind, QueryError, error::Problem};
+use crate::{HitKind, QueryError, error::Problem};
 
 /// Something that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// What it is.
-    pub kind: Kind,
+    pub kind: HitKind,
     /// The recording it is of, or that came of it; none for requests that opened no session.
     pub session: Option<RecordingId>,
     /// Where in the recording, microseconds from its start: for output the line that has most of what
@@ -76,7 +76,7 @@ pub struct Facets {
     pub pods: Vec<Facet>,
     /// Images, of sessions that are over.
     pub images: Vec<Facet>,
-    /// Kinds of hits: names of [`Kind`].
+    /// Kinds of hits: names of [`HitKind`].
     pub kinds: Vec<Facet>,
     /// Days, `YYYY-MM-DD` in the time zone of [`crate::Query::now`]: the latest 20, the last one first.
     pub days: Vec<Facet>,

@@ -18,14 +18,14 @@ use tantivy::{
     DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, collector::TopDocs,
     query::TermQuery, schema::IndexRecordOption,
 };
-use writing::Effort;
+use writing::WriterBudget;
 
 use crate::{
     HitCursor, Hits, Order, Query, Result, SearchError, SessionRow,
     document::{Stored, run_key, session_key},
     mask::Masks,
     query::{Plan, page, parse},
-    run::Run,
+    run::KubectlRun,
     schema::Fields,
 };
 
@@ -66,7 +66,7 @@ impl Index {
     /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] for a folder that cannot
     /// be written or holds something else.
     pub fn open(dir: &Path, masks: Masks) -> Result<Self> {
-        Self::open_with(dir, masks, Effort::BESIDE)
+        Self::open_with(dir, masks, WriterBudget::BESIDE)
     }
 
     /// Like [`Self::open`], to put much into it at once.
@@ -74,10 +74,10 @@ impl Index {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_to_fill(dir: &Path, masks: Masks) -> Result<Self> {
-        Self::open_with(dir, masks, Effort::full())
+        Self::open_with(dir, masks, WriterBudget::full())
     }
 
-    fn open_with(dir: &Path, masks: Masks, effort: Effort) -> Result<Self> {
+    fn open_with(dir: &Path, masks: Masks, effort: WriterBudget) -> Result<Self> {
         let (inner, fields, stale) = Inner::open(dir, masks.fingerprint(), effort)?;
         Ok(Self::of(dir, fields, masks, inner, stale))
     }
@@ -181,7 +181,7 @@ impl Index {
     }
 
     /// The run that was indexed under `key`.
-    pub(crate) fn run(&self, key: &str) -> Result<Option<Run>> {
+    pub(crate) fn run(&self, key: &str) -> Result<Option<KubectlRun>> {
         let searcher = self.searcher();
         let query = TermQuery::new(run_key(&self.fields, key), IndexRecordOption::Basic);
         for (_, address) in searcher.search(&query, &TopDocs::with_limit(1).order_by_score())? {

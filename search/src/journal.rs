@@ -7,7 +7,7 @@ use recording::{
     journal::{ApiRequest, JournalEntry, JournalEvent},
 };
 
-use crate::{document, line::Line, mask::Masks, run::is_of_interest};
+use crate::{document, line::RequestLine, mask::Masks, run::is_of_interest};
 
 /// What to do about an entry.
 #[derive(Debug, PartialEq)]
@@ -78,5 +78,14 @@ fn single(
     masks: &Masks,
 ) -> document::Request {
     let (cluster, agent) = (request.target.cluster.clone(), masks.masked(&request.user_agent));
-    document::Request { key, session, micros, user, cluster, line: Line::new(request, micros, masks), agent, times: 1 }
+    document::Request {
+        key,
+        session,
+        micros,
+        user,
+        cluster,
+        line: RequestLine::new(request, micros, masks),
+        agent,
+        times: 1,
+    }
 }

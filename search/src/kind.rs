@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a hit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum HitKind {
     /// A recorded session: found by who, where, from which address.
     Session,
     /// A command: the argv of an exec, a line that was typed, or the requests of one kubectl run.
@@ -16,7 +16,7 @@ pub enum Kind {
     Request,
 }
 
-impl Kind {
+impl HitKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Session, Self::Command, Self::Output, Self::Request];
 
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for HitKind {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {

@@ -46,7 +46,7 @@ pub use filter::{OutcomeFilter, SessionFilter};
 pub use follower::Follower;
 pub use hit::{Facet, Facets, Hit, HitCursor, Hits, Snippet};
 pub use index::Index;
-pub use kind::Kind;
+pub use kind::HitKind;
 pub use mask::{MaskError, Masks};
 pub use progress::Progress;
 pub use query::{Order, Query};

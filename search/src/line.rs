@@ -7,7 +7,7 @@ use crate::{mask::Masks, rebuilt::rebuilt};
 
 /// One API request, as it is searched and shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct RequestLine {
     /// Microseconds since 1970.
     pub(crate) micros: i64,
     /// `Kubectl-Command`, where the client said it.
@@ -25,7 +25,7 @@ pub(crate) struct Line {
     pub(crate) reason: String,
 }
 
-impl Line {
+impl RequestLine {
     pub(crate) fn new(request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
         let target = &request.target;
         let options = request.options.iter().map(|(name, value)| (name.clone(), masks.masked(value)));

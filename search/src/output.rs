@@ -94,10 +94,10 @@ impl Reading {
 
     /// Nothing more came until `micros` after the start, and the recording goes on: gives the passages that became
     /// complete, and the one that may still grow. Passages are cut, and masked, just as they are at the end.
-    pub(crate) fn pause(&mut self, micros: u64) -> Shown {
+    pub(crate) fn pause(&mut self, micros: u64) -> OutputLine {
         let passages = &mut self.passages;
         self.lines.passed(micros, &mut |line| passages.line(line));
-        Shown { whole: passages.take(), growing: passages.growing(micros) }
+        OutputLine { whole: passages.take(), growing: passages.growing(micros) }
     }
 
     /// The recording is over.
@@ -111,14 +111,14 @@ impl Reading {
 
 /// New output of a session that goes on.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
+pub(crate) struct OutputLine {
     /// Passages that are complete.
     pub(crate) whole: Vec<Stored>,
     /// What the last passage is now; the outer none where it is as it was.
     pub(crate) growing: Option<Option<Stored>>,
 }
 
-impl Shown {
+impl OutputLine {
     /// How many documents it adds.
     pub(crate) fn documents(&self) -> usize {
         self.whole.len() + usize::from(self.growing.is_some())

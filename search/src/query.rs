@@ -17,7 +17,7 @@ pub(crate) use plan::{Plan, page, session_kind, sessions};
 
 use recording::CommandSource;
 
-use crate::{HitCursor, Kind, OutcomeFilter};
+use crate::{HitCursor, HitKind, OutcomeFilter};
 
 /// Most hits that can be paged through by number.
 pub(crate) const DEEPEST: usize = 10_000;
@@ -28,7 +28,7 @@ pub struct Query {
     /// What a person wrote: words, tokens, phrases, filters.
     pub text: String,
     /// Only these kinds.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<HitKind>,
     /// The person's name.
     pub user: Option<String>,
     /// The cluster's name.

@@ -3,7 +3,7 @@
 //! What is only done by kubectl cannot be seen: `-o wide` is asked for like the plain table, a file's name never
 //! leaves the client. What is seen is verb, resources, names, namespace, selectors, `-w`, `-f` of logs and the like.
 
-use crate::line::Line;
+use crate::line::RequestLine;
 
 /// Resources without a namespace, for which an empty one is not `-A`.
 const OF_CLUSTER: [&str; 22] = [
@@ -36,10 +36,10 @@ const OF_PODS: [&str; 6] = ["logs", "exec", "attach", "port-forward", "cp", "deb
 
 /// Rebuilds a command line. `command` is what the client said it is (`kubectl get`), or empty; `lines` are its
 /// requests in order of time. Where the last was refused or failed, its code and reason follow in parentheses.
-pub(crate) fn rebuilt(command: &str, lines: &[Line]) -> String {
+pub(crate) fn rebuilt(command: &str, lines: &[RequestLine]) -> String {
     let command = if command.is_empty() { guessed(lines) } else { command.to_owned() };
     let word = command.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    let mut rebuilding = Rebuilding { word, lines: telling(lines), text: command };
+    let mut rebuilding = CommandLineBuilder { word, lines: telling(lines), text: command };
     rebuilding.targets();
     rebuilding.places();
     rebuilding.selectors();
@@ -49,7 +49,7 @@ pub(crate) fn rebuilt(command: &str, lines: &[Line]) -> String {
 }
 
 /// What a request without `Kubectl-Command` would be called.
-fn guessed(lines: &[Line]) -> String {
+fn guessed(lines: &[RequestLine]) -> String {
     let Some(line) = lines.first() else { return String::new() };
     let word = match (line.verb.as_str(), line.subresource.as_str()) {
         ("get", "log") => "logs",
@@ -70,19 +70,19 @@ fn guessed(lines: &[Line]) -> String {
 }
 
 /// The requests that tell what the command was for: not the events that `describe` reads beside.
-fn telling(lines: &[Line]) -> Vec<&Line> {
-    let others: Vec<&Line> = lines.iter().filter(|line| line.resource != "events").collect();
+fn telling(lines: &[RequestLine]) -> Vec<&RequestLine> {
+    let others: Vec<&RequestLine> = lines.iter().filter(|line| line.resource != "events").collect();
     if others.is_empty() { lines.iter().collect() } else { others }
 }
 
-struct Rebuilding<'a> {
+struct CommandLineBuilder<'a> {
     /// `get` of `kubectl get`.
     word: String,
-    lines: Vec<&'a Line>,
+    lines: Vec<&'a RequestLine>,
     text: String,
 }
 
-impl Rebuilding<'_> {
+impl CommandLineBuilder<'_> {
     fn add(&mut self, part: &str) {
         self.text.push(' ');
         self.text.push_str(part);
@@ -124,7 +124,7 @@ impl Rebuilding<'_> {
         if let Some(namespace) = self.first(|line| if line.resource == "namespaces" { "" } else { &line.namespace }) {
             self.add(&format!("-n {namespace}"));
         }
-        let everywhere = |line: &&Line| {
+        let everywhere = |line: &&RequestLine| {
             let lists = matches!(line.verb.as_str(), "list" | "watch");
             lists && line.namespace.is_empty() && !OF_CLUSTER.contains(&line.resource.as_str())
         };
@@ -148,11 +148,11 @@ impl Rebuilding<'_> {
         if self.word == "get" && watches {
             self.add("-w");
         }
-        let reads = |line: &Line| matches!(line.verb.as_str(), "get" | "list") && line.subresource.is_empty();
+        let reads = |line: &RequestLine| matches!(line.verb.as_str(), "get" | "list") && line.subresource.is_empty();
         if self.word == "get" && self.lines.iter().any(|line| reads(line) && line.option("accept") == "object") {
             self.add("-o …");
         }
-        let is = |line: &&Line, name: &str, value: &str| line.option(name) == value;
+        let is = |line: &&RequestLine, name: &str, value: &str| line.option(name) == value;
         for (name, value, flag) in [
             ("follow", "true", "-f"),
             ("previous", "true", "--previous"),
@@ -193,13 +193,13 @@ impl Rebuilding<'_> {
     }
 
     /// The first value that is not empty.
-    fn first(&self, part: impl Fn(&Line) -> &str) -> Option<String> {
+    fn first(&self, part: impl Fn(&RequestLine) -> &str) -> Option<String> {
         self.lines.iter().map(|line| part(line)).find(|value| !value.is_empty()).map(str::to_owned)
     }
 }
 
 /// The object's name, also where it is listed or watched by name.
-fn name(line: &Line) -> &str {
+fn name(line: &RequestLine) -> &str {
     if line.name.is_empty() {
         return line.option("fieldSelector").strip_prefix("metadata.name=").unwrap_or_default();
     }
@@ -219,9 +219,9 @@ mod tests {
     use super::*;
 
     /// `verb resource[/sub] [name] [-n ns] [-c container] [key=value…] code [reason]`
-    fn line(text: &str) -> Line {
+    fn line(text: &str) -> RequestLine {
         let mut words = text.split(' ');
-        let mut line = Line { verb: words.next().unwrap().to_owned(), ..Line::default() };
+        let mut line = RequestLine { verb: words.next().unwrap().to_owned(), ..RequestLine::default() };
         let (resource, sub) = {
             let word = words.next().unwrap();
             word.split_once('/').unwrap_or((word, ""))
@@ -306,7 +306,7 @@ mod tests {
             ("", vec!["patch deployments/scale d -n a 200"], "kubectl scale deployments d -n a"),
             ("kubectl get", vec!["get namespaces a 200"], "kubectl get namespaces a"),
         ] {
-            let requests: Vec<Line> = requests.into_iter().map(line).collect();
+            let requests: Vec<RequestLine> = requests.into_iter().map(line).collect();
             assert_eq!(rebuilt(command, &requests), expected);
         }
     }

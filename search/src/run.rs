@@ -6,7 +6,7 @@
 use recording::{RecordingId, journal::ApiRequest};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::line::Line;
+pub(crate) use crate::line::RequestLine;
 use crate::{mask::Masks, rebuilt::rebuilt};
 
 /// Different requests of a run that are kept; a run with more shows the first ones.
@@ -14,7 +14,7 @@ const MOST: usize = 32;
 
 /// One kubectl run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Run {
+pub(crate) struct KubectlRun {
     pub(crate) user: String,
     pub(crate) cluster: String,
     /// `Kubectl-Session`
@@ -26,12 +26,12 @@ pub(crate) struct Run {
     /// The first recording that it opened.
     pub(crate) session: Option<RecordingId>,
     /// Distinct requests in order of time, without discovery.
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<RequestLine>,
     /// Whether there were more than fit.
     pub(crate) more: bool,
 }
 
-impl Run {
+impl KubectlRun {
     /// A run of which nothing is known but whose it is.
     pub(crate) fn new(user: &str, request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
         Self {
@@ -75,12 +75,12 @@ impl Run {
             self.command = masks.masked(&request.kubectl_command);
             changed = true;
         }
-        is_of_interest(request) && self.add_line(Line::new(request, micros, masks)) || changed
+        is_of_interest(request) && self.add_line(RequestLine::new(request, micros, masks)) || changed
     }
 
     /// Lines are kept in order of time and cut at the end, so that it does not matter in which order the journals of
     /// two gateways are read.
-    fn add_line(&mut self, line: Line) -> bool {
+    fn add_line(&mut self, line: RequestLine) -> bool {
         if let Some(known) = self.lines.iter().position(|known| known.is_like(&line)) {
             if line.micros >= self.lines[known].micros {
                 return false;
@@ -140,11 +140,11 @@ mod tests {
     fn a_run_reads_like_what_was_done() {
         let masks = Masks::default();
         let get = request("get", "deployments", "web", 404);
-        let mut run = Run::new("ada", &get, 10, &masks);
+        let mut run = KubectlRun::new("ada", &get, 10, &masks);
         run.add(&get, 10, None, &masks);
         run.add(&request("create", "deployments", "web", 201), 11, None, &masks);
         assert_eq!(run.text(), "kubectl apply deployments web -n default");
-        let requests: Vec<String> = run.lines.iter().map(Line::with_code).collect();
+        let requests: Vec<String> = run.lines.iter().map(RequestLine::with_code).collect();
         assert_eq!(requests, ["get deployments web -n default: 404", "create deployments web -n default: 201"]);
     }
 
@@ -152,7 +152,7 @@ mod tests {
     fn discovery_is_left_out() {
         let discovery = ApiRequest { verb: "get".to_owned(), code: 200, ..ApiRequest::default() };
         let masks = Masks::default();
-        let mut run = Run::new("ada", &discovery, 10, &masks);
+        let mut run = KubectlRun::new("ada", &discovery, 10, &masks);
         assert!(!run.add(&discovery, 10, None, &masks));
         assert_eq!(run.text(), "");
     }
@@ -161,8 +161,8 @@ mod tests {
     fn the_order_of_reading_does_not_matter() {
         let masks = Masks::default();
         let requests: Vec<_> = (0..40).map(|n| request("get", "pods", &format!("p{n}"), 200)).collect();
-        let mut forwards = Run::new("ada", &requests[0], 0, &masks);
-        let mut backwards = Run::new("ada", &requests[0], 39, &masks);
+        let mut forwards = KubectlRun::new("ada", &requests[0], 0, &masks);
+        let mut backwards = KubectlRun::new("ada", &requests[0], 39, &masks);
         for at in 0..40 {
             forwards.add(&requests[at], at as i64, None, &masks);
             backwards.add(&requests[39 - at], 39 - at as i64, None, &masks);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn no_choice_of_names_makes_two_runs_one() {
-        assert_ne!(Run::key("a", "b:1:c", "x"), Run::key("a:5:b", "c", "x"));
-        assert_ne!(Run::key("ada", "prod", "x"), Run::key("bob", "prod", "x"));
+        assert_ne!(KubectlRun::key("a", "b:1:c", "x"), KubectlRun::key("a:5:b", "c", "x"));
+        assert_ne!(KubectlRun::key("ada", "prod", "x"), KubectlRun::key("bob", "prod", "x"));
     }
 }

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use recording::CommandSource;
 
 use crate::{
-    Hit, Kind, SessionRow, Snippet,
+    Hit, HitKind, SessionRow, Snippet,
     document::{Command, Output, Request, Stored, session_text},
     origin::Origin,
     query::Needle,
     row::time,
-    run::{Line, Run},
+    run::{KubectlRun, RequestLine},
     snippet::{place, snippet},
 };
 
@@ -28,7 +28,7 @@ impl Stored {
     }
 }
 
-fn blank(kind: Kind, at: Timestamp, text: String) -> Hit {
+fn blank(kind: HitKind, at: Timestamp, text: String) -> Hit {
     Hit {
         kind,
         session: None,
@@ -46,7 +46,7 @@ fn blank(kind: Kind, at: Timestamp, text: String) -> Hit {
     }
 }
 
-fn of_session(kind: Kind, of: Origin, offset: u64, text: String) -> Hit {
+fn of_session(kind: HitKind, of: Origin, offset: u64, text: String) -> Hit {
     Hit {
         session: Some(of.session),
         micros_in_session: Some(offset),
@@ -60,12 +60,12 @@ fn of_session(kind: Kind, of: Origin, offset: u64, text: String) -> Hit {
 }
 
 fn session(row: &SessionRow) -> Hit {
-    of_session(Kind::Session, Origin::of(row), 0, session_text(row))
+    of_session(HitKind::Session, Origin::of(row), 0, session_text(row))
 }
 
 fn command(command: Command) -> Hit {
     let source = Some(command.source);
-    Hit { source, ..of_session(Kind::Command, command.of, command.offset, command.text) }
+    Hit { source, ..of_session(HitKind::Command, command.of, command.offset, command.text) }
 }
 
 /// The moment is that of the line that the snippet is about.
@@ -73,17 +73,17 @@ fn output(output: &Output, needles: &[&Needle]) -> Hit {
     let text = output.text();
     let line = text[..place(&text, needles)].matches('\n').count();
     let offset = output.lines.get(line).map_or(0, |(offset, _)| *offset);
-    of_session(Kind::Output, output.of.clone(), offset, text)
+    of_session(HitKind::Output, output.of.clone(), offset, text)
 }
 
-fn run(run: &Run) -> Hit {
+fn run(run: &KubectlRun) -> Hit {
     Hit {
         session: run.session,
         user: run.user.clone(),
         cluster: run.cluster.clone(),
         source: Some(CommandSource::Request),
-        requests: run.lines.iter().map(Line::with_code).collect(),
-        ..of_lines(blank(Kind::Command, time(run.micros), run.text()), &run.lines)
+        requests: run.lines.iter().map(RequestLine::with_code).collect(),
+        ..of_lines(blank(HitKind::Command, time(run.micros), run.text()), &run.lines)
     }
 }
 
@@ -94,14 +94,15 @@ fn request(request: &Request) -> Hit {
         cluster: request.cluster.clone(),
         source: Some(CommandSource::Request),
         requests: vec![request.line.with_code()],
-        ..of_lines(blank(Kind::Request, time(request.micros), request.text()), std::slice::from_ref(&request.line))
+        ..of_lines(blank(HitKind::Request, time(request.micros), request.text()), std::slice::from_ref(&request.line))
     }
 }
 
 /// With the first of each that requests name.
-fn of_lines(hit: Hit, lines: &[Line]) -> Hit {
-    let first =
-        |part: fn(&Line) -> &str| lines.iter().map(part).find(|value| !value.is_empty()).unwrap_or_default().to_owned();
+fn of_lines(hit: Hit, lines: &[RequestLine]) -> Hit {
+    let first = |part: fn(&RequestLine) -> &str| {
+        lines.iter().map(part).find(|value| !value.is_empty()).unwrap_or_default().to_owned()
+    };
     Hit {
         namespace: first(|line| &line.namespace),
         pod: first(|line| if line.resource == "pods" { &line.name } else { "" }),

@@ -26,7 +26,7 @@ const IMPORT: &str = "import";
 
 /// What the journals say of one session.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Session {
+pub(super) struct JournalledSession {
     /// That it ended, or was completed later; by whichever gateway.
     pub(super) ended: bool,
     /// When it was last spoken of.
@@ -37,7 +37,7 @@ pub(super) struct Session {
     recorded: bool,
 }
 
-impl Session {
+impl JournalledSession {
     /// Whether it may be a recording of `gateway`, as its header says. That gateway's own journal must have the opening, or
     /// the end: one that was killed between header and opening tells only the end, at its next start. Another one that
     /// completes a recording vouches for what it found in the store, which is not that somebody recorded it.
@@ -48,11 +48,11 @@ impl Session {
 
 /// What the journals say of sessions: some 100 bytes for each.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(HashMap<RecordingId, Session>);
+pub(super) struct Sessions(HashMap<RecordingId, JournalledSession>);
 
 impl Sessions {
     /// There is a recording of it: what is known so far.
-    pub(super) fn seen(&mut self, id: RecordingId) -> Option<Session> {
+    pub(super) fn seen(&mut self, id: RecordingId) -> Option<JournalledSession> {
         let session = self.0.entry(id).or_default();
         session.recorded = true;
         (!session.told_by.is_empty()).then(|| session.clone())
@@ -92,7 +92,7 @@ impl Sessions {
 }
 
 /// What a journal's check is told, and tells.
-pub(super) struct Heard<'a> {
+pub(super) struct JournalView<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) witnesses: &'a mut Witnesses,
     pub(super) report: &'a mut Report,
@@ -143,7 +143,11 @@ impl Chain {
     }
 
     /// Reads the objects that were not read yet.
-    pub(super) async fn read_on(&mut self, context: &Context<'_>, heard: &mut Heard<'_>) -> Result<(), StoreError> {
+    pub(super) async fn read_on(
+        &mut self,
+        context: &Context<'_>,
+        heard: &mut JournalView<'_>,
+    ) -> Result<(), StoreError> {
         let prefix = format!("journal/{}/", self.gateway);
         loop {
             let page = context.store.list(&prefix, self.after.as_ref(), PAGE).await?;
@@ -165,9 +169,16 @@ impl Chain {
         }
     }
 
-    fn follow(&mut self, context: &Context<'_>, key: &Key, seq: u64, object: Option<Bytes>, heard: &mut Heard<'_>) {
+    fn follow(
+        &mut self,
+        context: &Context<'_>,
+        key: &Key,
+        seq: u64,
+        object: Option<Bytes>,
+        heard: &mut JournalView<'_>,
+    ) {
         (heard.told)(1, object.as_ref().map_or(0, |object| object.len() as u64));
-        let Heard { sessions, witnesses, report, .. } = heard;
+        let JournalView { sessions, witnesses, report, .. } = heard;
         let follows = self.number(key, seq, context.question.excerpt, report);
         let Some(object) = object else {
             report.found(key, Problem::Altered, "it is larger than any journal object, or gone");

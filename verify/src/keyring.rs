@@ -16,13 +16,13 @@ pub(super) type Wrong = (Problem, String);
 
 /// The keys that signatures are checked with.
 pub(super) struct Keyring {
-    keys: BTreeMap<KeyId, Known>,
+    keys: BTreeMap<KeyId, KnownKey>,
     anchored: bool,
     /// Keys of signatures that have no statement in the store.
     unstated: Mutex<BTreeSet<KeyId>>,
 }
 
-struct Known {
+struct KnownKey {
     public: PublicKey,
     /// From the store; none for a key that only the asker has.
     statement: Option<KeyStatement>,
@@ -41,7 +41,7 @@ impl Keyring {
         let mut keys = BTreeMap::new();
         for trust in trusted {
             if let Trust::Key(public) = trust {
-                keys.insert(public.id(), Known { public: *public, statement: None, until: None, trusted: true });
+                keys.insert(public.id(), KnownKey { public: *public, statement: None, until: None, trusted: true });
             }
         }
         let mut stated = Vec::new();
@@ -55,7 +55,7 @@ impl Keyring {
         report.keys = stated.len() as u64;
         for statement in &stated {
             let pinned = trusted.contains(&Trust::Pin(statement.key.clone()));
-            let known = keys.entry(statement.key.clone()).or_insert(Known {
+            let known = keys.entry(statement.key.clone()).or_insert(KnownKey {
                 public: statement.public,
                 statement: None,
                 until: None,

@@ -25,9 +25,9 @@ use storage::{Store, StoreError, signing::PublicKey};
 pub use report::{Finding, Problem, Report, Verdict};
 
 use self::{
-    journals::{Chain, Heard, Sessions},
+    journals::{Chain, JournalView, Sessions},
     keyring::Keyring,
-    recordings::{Doubtful, Walk},
+    recordings::{Scan, Suspect},
     witnesses::Witnesses,
 };
 
@@ -109,7 +109,7 @@ pub async fn verify(
     for chain in &journals.0 {
         chain.end(question, &mut witnesses, &mut report);
     }
-    for Doubtful { id, gateway } in doubtful.into_iter().filter(|_| !question.excerpt) {
+    for Suspect { id, gateway } in doubtful.into_iter().filter(|_| !question.excerpt) {
         let detail = match sessions.seen(id) {
             Some(session) if session.is_of(&gateway) => continue,
             Some(_) => format!("only others know of it, and not the journal of {gateway}, which it says recorded it"),
@@ -150,7 +150,7 @@ impl Journals {
             progress(*done);
         };
         for chain in &mut self.0 {
-            let heard = &mut Heard { sessions, witnesses, report, told };
+            let heard = &mut JournalView { sessions, witnesses, report, told };
             chain.read_on(context, heard).await?;
         }
         Ok(())
@@ -165,8 +165,8 @@ async fn recordings(
     report: &mut Report,
     done: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Vec<Doubtful>, StoreError> {
-    let mut walk = Walk::new(Arc::clone(context.store), &context.question.within);
+) -> Result<Vec<Suspect>, StoreError> {
+    let mut walk = Scan::new(Arc::clone(context.store), &context.question.within);
     let mut running = FuturesUnordered::new();
     let mut doubtful = Vec::new();
     let mut more = true;

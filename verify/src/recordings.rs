@@ -8,7 +8,7 @@ use storage::{
     signing::{DocumentKind, Signature},
 };
 
-use super::{Context, Finding, Problem, Report, Witnesses, journals::Session, read};
+use super::{Context, Finding, Problem, Report, Witnesses, journals::JournalledSession, read};
 
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
@@ -28,7 +28,7 @@ pub(super) struct Listed {
 }
 
 /// Goes through all recordings in the order of their names.
-pub(super) struct Walk {
+pub(super) struct Scan {
     store: Arc<dyn Store>,
     prefix: String,
     page: VecDeque<ObjectMeta>,
@@ -37,7 +37,7 @@ pub(super) struct Walk {
     open: Option<Listed>,
 }
 
-impl Walk {
+impl Scan {
     /// Through those whose objects' names begin with `within`.
     pub(super) fn new(store: Arc<dyn Store>, within: &str) -> Self {
         let all = "recordings/";
@@ -100,24 +100,24 @@ pub(super) struct Checked {
 }
 
 /// A recording of which the journal of the gateway that its header names has yet to speak.
-pub(super) struct Doubtful {
+pub(super) struct Suspect {
     pub(super) id: RecordingId,
     pub(super) gateway: String,
 }
 
 impl Checked {
     /// Tells what was found. Returns the recording where its gateway's journal has yet to speak of it.
-    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<Doubtful> {
+    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<Suspect> {
         *(if self.finished { &mut report.recordings } else { &mut report.unfinished }) += 1;
         self.findings.into_iter().for_each(|finding| report.add(finding));
         self.notes.into_iter().for_each(|note| report.note(note));
         if let Some(signature) = self.signature {
             witnesses.signature(&signature, Key::manifest(self.id).as_str());
         }
-        self.doubtful.map(|gateway| Doubtful { id: self.id, gateway })
+        self.doubtful.map(|gateway| Suspect { id: self.id, gateway })
     }
 
-    fn doubt(&mut self, session: Option<&Session>, gateway: &str) {
+    fn doubt(&mut self, session: Option<&JournalledSession>, gateway: &str) {
         if !session.is_some_and(|session| session.is_of(gateway)) {
             self.doubtful = Some(gateway.to_owned());
         }
@@ -132,7 +132,7 @@ impl Checked {
 pub(super) async fn check(
     context: &Context<'_>,
     listed: Listed,
-    session: Option<Session>,
+    session: Option<JournalledSession>,
 ) -> Result<Checked, StoreError> {
     let mut checked = Checked {
         id: listed.id,
@@ -307,11 +307,11 @@ fn header(listed: &Listed, chunk: &Chunk, object: &[u8], manifest: &Manifest, ch
 async fn unfinished(
     context: &Context<'_>,
     listed: &Listed,
-    session: Option<Session>,
+    session: Option<JournalledSession>,
     checked: &mut Checked,
 ) -> Result<(), StoreError> {
     let folder = Key::recording_prefix(listed.id);
-    let settled = |session: &Session| session.micros <= context.question.settled_micros;
+    let settled = |session: &JournalledSession| session.micros <= context.question.settled_micros;
     // The header is stored before the journal is written: a gateway that dies in between leaves just it.
     let unspoken = session.is_none() && listed.chunks.len() == 1;
     match &session {

@@ -6,7 +6,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use player::{Found, Segment, SegmentIndex};
+use player::{FindResult, Segment, SegmentIndex};
 use recording::{CommandSource, Manifest, cast::SessionMetadata};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::{
     guard, live,
     state::{Shared, recording, unplayable, unreadable},
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 type Answer<T> = Result<Json<T>, ApiFailure>;
 
@@ -65,7 +65,7 @@ struct OneSession {
 
 async fn session(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
 ) -> Answer<OneSession> {
     let id = recording(&id)?;
@@ -84,7 +84,7 @@ struct OneCommand {
 
 async fn list_commands(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
 ) -> Answer<Vec<OneCommand>> {
     let id = recording(&id)?;
@@ -106,10 +106,10 @@ struct Sought {
 
 async fn find(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     Query(sought): Query<Sought>,
-) -> Answer<Found> {
+) -> Answer<FindResult> {
     let id = recording(&id)?;
     if sought.q.trim().is_empty() || sought.q.len() > 500 {
         return Err(Failure::invalid("q is the text to find: 1 to 500 bytes.").into());
@@ -123,7 +123,7 @@ async fn find(
 
 async fn index(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
 ) -> Answer<SegmentIndex> {
     let id = recording(&id)?;
@@ -139,7 +139,7 @@ struct Until {
 
 async fn segment(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path((id, segment)): Path<(String, String)>,
     Query(until): Query<Until>,
 ) -> Answer<Segment> {

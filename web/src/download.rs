@@ -22,7 +22,7 @@ use crate::{
     failure::{ApiFailure, Failure},
     state::{Shared, recording, unplayable, unreadable},
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// Bytes between the export and the connection; when they are full, the export waits.
 const BUFFER: usize = 256 * 1024;
@@ -41,7 +41,7 @@ pub(crate) struct Wanted {
 /// `GET /api/v1/sessions/{id}/download?format=cast2|cast3|text|raw&stream=stdout|stderr|stdin`
 pub(crate) async fn download(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, ApiFailure> {

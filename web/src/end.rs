@@ -19,7 +19,7 @@ use crate::{
     pages::session,
     state::{Shared, recording, sentence},
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +35,7 @@ pub(crate) struct Ended {
 /// Answers when the session is over.
 pub(crate) async fn end(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     ending: Result<Json<Ending>, JsonRejection>,
 ) -> Result<Json<Ended>, ApiFailure> {
@@ -52,7 +52,7 @@ pub(crate) async fn end(
 /// written there stays.
 pub(crate) async fn submit(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     ending: Result<Form<Ending>, FormRejection>,
 ) -> Result<Response, Failure> {
@@ -89,7 +89,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const NOT_HERE: &str = "This session is not under way at the gateway of this process.";
 
 /// False where the session is not under way at this process's gateway.
-async fn at_gateway(shared: &Shared, login: &Login, id: RecordingId, reason: String) -> Result<bool, String> {
+async fn at_gateway(shared: &Shared, login: &WebSession, id: RecordingId, reason: String) -> Result<bool, String> {
     match &shared.end_session {
         Some(end) => end(login.user.clone(), id, reason).await,
         None => Ok(false),

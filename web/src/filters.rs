@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use recording::{CommandSource, cast::SessionKind};
-use search::{Cursor, HitCursor, Kind, Order, OutcomeFilter, Query, SessionFilter};
+use search::{Cursor, HitCursor, HitKind, Order, OutcomeFilter, Query, SessionFilter};
 use serde::Deserialize;
 
 use crate::{failure::Failure, moment};
@@ -186,7 +186,7 @@ impl Filters {
         })
     }
 
-    fn kinds(&self) -> Result<Vec<Kind>, Failure> {
+    fn kinds(&self) -> Result<Vec<HitKind>, Failure> {
         let names = self.kind.split(',').filter_map(some);
         names
             .map(|name| name.parse().map_err(|()| wrong("kind", name, "session, command, output or request")))

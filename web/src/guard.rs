@@ -6,7 +6,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::{cookie, state::Shared};
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// Scripts and styles come from here and nowhere else, nothing is inline; the player is WebAssembly.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
@@ -66,7 +66,7 @@ fn from_here(headers: &HeaderMap, uri: &Uri) -> bool {
 }
 
 /// Who makes the request, if they are logged in.
-pub(crate) fn login(shared: &Shared, headers: &HeaderMap) -> Option<Login> {
+pub(crate) fn login(shared: &Shared, headers: &HeaderMap) -> Option<WebSession> {
     let token = cookie::token(headers, shared.tls)?;
     let now = std::time::Instant::now();
     let by_itself = headers.contains_key(BY_ITSELF);
@@ -85,7 +85,7 @@ pub(crate) fn still(shared: &Shared, headers: &HeaderMap) -> bool {
     login.is_some_and(|login| shared.stands(&login))
 }
 
-/// Lets through who is logged in, with their [`Login`] as an extension; sends others to log in.
+/// Lets through who is logged in, with their [`WebSession`] as an extension; sends others to log in.
 pub(crate) async fn page(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     match login(&shared, request.headers()) {
         Some(login) => {

@@ -27,7 +27,7 @@ use crate::{
     guard,
     state::{Shared, recording, unplayable},
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// Between two looks whether the login still stands.
 const LOOK: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ struct Watching {
 
 pub(crate) async fn watch(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiFailure> {

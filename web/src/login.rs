@@ -23,8 +23,8 @@ use crate::{
     state::{Shared, State as Web},
 };
 use identity::{
-    logins::{Login, Method as How},
     users::{MAX_NAME, MAX_PASSWORD},
+    web_sessions::{LoginMethod, WebSession},
 };
 
 /// Passwords that are hashed at a time (19 MiB and a core each); more wait.
@@ -93,7 +93,7 @@ pub(crate) async fn submit(
         return ask(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
     match verify(&shared, &user, given.password).await {
-        Ok(Some(method)) => start(&shared, client.ip(), Login { user, method }, &next).await,
+        Ok(Some(method)) => start(&shared, client.ip(), WebSession { user, method }, &next).await,
         Ok(None) => {
             let refused = JournalEvent::Login { ok: false, method: "password".to_owned() };
             shared.journal.note(&user, refused).await;
@@ -113,7 +113,7 @@ enum Trouble {
     Failed(Failure),
 }
 
-async fn verify(shared: &Shared, user: &str, password: String) -> Result<Option<How>, Trouble> {
+async fn verify(shared: &Shared, user: &str, password: String) -> Result<Option<LoginMethod>, Trouble> {
     let turn = tokio::time::timeout(TURN, Arc::clone(&shared.hashing).acquire_owned()).await;
     let Ok(Ok(turn)) = turn else { return Err(Trouble::Busy) };
     let (web, user): (Arc<Web>, String) = (Arc::clone(shared), user.to_owned());
@@ -123,13 +123,13 @@ async fn verify(shared: &Shared, user: &str, password: String) -> Result<Option<
         verified
     });
     match verified.await {
-        Ok(Ok(fingerprint)) => Ok(fingerprint.map(How::Password)),
+        Ok(Ok(fingerprint)) => Ok(fingerprint.map(LoginMethod::Password)),
         Ok(Err(error)) => Err(Trouble::Failed(Failure::internal("cannot verify a password", error))),
         Err(error) => Err(Trouble::Failed(Failure::internal("cannot verify a password", error))),
     }
 }
 
-async fn start(shared: &Shared, client: IpAddr, login: Login, next: &str) -> Response {
+async fn start(shared: &Shared, client: IpAddr, login: WebSession, next: &str) -> Response {
     let note = JournalEvent::Login { ok: true, method: login.method.word().to_owned() };
     if let Err(error) = shared.journal.note_durably(&login.user, note).await {
         return Failure::unjournalled(error).into_response();
@@ -159,7 +159,7 @@ pub(crate) async fn use_link(
     Path(secret): Path<String>,
 ) -> Response {
     match shared.links.take(&secret) {
-        Ok(Some(user)) => start(&shared, client.ip(), Login { user, method: How::Link }, "/").await,
+        Ok(Some(user)) => start(&shared, client.ip(), WebSession { user, method: LoginMethod::Link }, "/").await,
         Ok(None) => {
             let refused = JournalEvent::Login { ok: false, method: "link".to_owned() };
             shared.journal.note("", refused).await;

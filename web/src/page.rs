@@ -3,7 +3,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 
 use crate::{failure::Failure, shown::Shown, state::State};
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// What stands around every page.
 pub(crate) struct Chrome {
@@ -28,7 +28,7 @@ pub(crate) enum Part {
 }
 
 impl Chrome {
-    pub(crate) fn new(state: &State, login: &Login, part: Part, title: impl Into<String>) -> Self {
+    pub(crate) fn new(state: &State, login: &WebSession, part: Part, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             user: Some(Shown::clipped(&login.user, 60)),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{badge::Badge, failure::Failure, login::HASHING, throttle::Throttle, views::Views};
 use identity::{
     Links, Users,
-    logins::{Login, Logins, Method},
+    web_sessions::{LoginMethod, WebSession, WebSessions},
 };
 
 /// Questions that the index answers at a time, each on a thread of its own; more wait.
@@ -75,7 +75,7 @@ pub(crate) struct State {
     pub(crate) kubectl_hint: String,
     pub(crate) end_session: Option<EndSession>,
     pub(crate) tls: bool,
-    pub(crate) logins: Logins,
+    pub(crate) logins: WebSessions,
     pub(crate) throttle: Throttle,
     pub(crate) hashing: Arc<Semaphore>,
     views: Views,
@@ -103,7 +103,7 @@ impl State {
             kubectl_hint: settings.kubectl_hint,
             end_session: settings.end_session,
             tls: tls || settings.behind_tls,
-            logins: Logins::default(),
+            logins: WebSessions::default(),
             throttle: Throttle::default(),
             hashing: Arc::new(Semaphore::new(HASHING)),
             views: Views::default(),
@@ -155,16 +155,18 @@ impl State {
     }
 
     /// Whether a login still stands: who logged in with a password must still have that password.
-    pub(crate) fn stands(&self, login: &Login) -> bool {
+    pub(crate) fn stands(&self, login: &WebSession) -> bool {
         match login.method {
-            Method::Link => true,
-            Method::Password(shown) => matches!(self.users.fingerprint(&login.user), Ok(Some(now)) if now == shown),
+            LoginMethod::Link => true,
+            LoginMethod::Password(shown) => {
+                matches!(self.users.fingerprint(&login.user), Ok(Some(now)) if now == shown)
+            }
         }
     }
 
     /// Writes down that somebody sees a recording, before they see it. Pages, segments and commands of one
     /// recording are one viewing.
-    pub(crate) async fn viewing(&self, login: &Login, session: RecordingId) -> Result<(), Failure> {
+    pub(crate) async fn viewing(&self, login: &WebSession, session: RecordingId) -> Result<(), Failure> {
         if self.views.recent(&login.user, session) {
             return Ok(());
         }
@@ -175,7 +177,7 @@ impl State {
 
     /// Writes down that somebody watches a live session, before they see it. A view that is opened again, as browsers do
     /// when the connection breaks, is the same.
-    pub(crate) async fn watches(&self, login: &Login, session: RecordingId) -> Result<(), Failure> {
+    pub(crate) async fn watches(&self, login: &WebSession, session: RecordingId) -> Result<(), Failure> {
         if self.watched.recent(&login.user, session) {
             return Ok(());
         }
@@ -185,11 +187,11 @@ impl State {
     }
 
     /// Writes down that somebody takes a recording away, before they get it.
-    pub(crate) async fn exporting(&self, login: &Login, session: RecordingId) -> Result<(), Failure> {
+    pub(crate) async fn exporting(&self, login: &WebSession, session: RecordingId) -> Result<(), Failure> {
         self.seen(login, session, "export").await
     }
 
-    async fn seen(&self, login: &Login, session: RecordingId, how: &str) -> Result<(), Failure> {
+    async fn seen(&self, login: &WebSession, session: RecordingId, how: &str) -> Result<(), Failure> {
         let what = JournalEvent::Viewed { session, how: how.to_owned() };
         self.journal.note_durably(&login.user, what).await.map_err(Failure::unjournalled)
     }

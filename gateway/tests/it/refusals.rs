@@ -91,7 +91,7 @@ async fn side_doors() {
         "/clusters/c/api/v1/namespaces/default/services/https:s:443/proxy/x",
         "/clusters/c/api/v1/proxy/nodes/n/exec",
     ] {
-        assert!(refused(&mut world, get(target, &jane), 403).await.contains("refuses SideDoor"), "{target}");
+        assert!(refused(&mut world, get(target, &jane), 403).await.contains("refuses Bypass"), "{target}");
         refused(&mut world, websocket(target, &jane), 403).await;
     }
     for target in [
@@ -100,7 +100,7 @@ async fn side_doors() {
         "/clusters/c/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/v/console",
         "/clusters/c/version",
     ] {
-        assert!(refused(&mut world, websocket(target, &jane), 403).await.contains("refuses SideDoor"), "{target}");
+        assert!(refused(&mut world, websocket(target, &jane), 403).await.contains("refuses Bypass"), "{target}");
     }
 }
 
@@ -108,7 +108,7 @@ async fn side_doors() {
 async fn side_doors_that_policy_opens_carry_no_upgrade() {
     let mut world = World::with(|settings| {
         let mut policy = (*settings.policy).clone();
-        policy.rules[0].side_doors = vec![access::Side::NodeProxy, access::Side::WebSocket];
+        policy.rules[0].side_doors = vec![access::BypassPath::NodeProxy, access::BypassPath::WebSocket];
         settings.policy = policy.into();
     })
     .await;

@@ -2,13 +2,9 @@
 
 use anyhow::{Context, Result};
 use recording::CommandSource;
-use search::{Hit, Hits, Index, Kind, Query, SearchError, Snippet};
+use search::{Hit, HitKind, Hits, Index, Query, SearchError, Snippet};
 
-use crate::{
-    cli::{self, HitKind},
-    config::Config,
-    output, time, wiring,
-};
+use crate::{cli, config::Config, output, time, wiring};
 
 /// Hits listed for people, where nothing else is said.
 const FOR_PEOPLE: usize = 50;
@@ -45,11 +41,11 @@ fn tell_if_more(found: &Hits) {
 
 fn query(wanted: &cli::Search) -> Query {
     let filter = wanted.filter.clone();
-    let kind = |kind: &HitKind| match kind {
-        HitKind::Session => Kind::Session,
-        HitKind::Command => Kind::Command,
-        HitKind::Output => Kind::Output,
-        HitKind::Request => Kind::Request,
+    let kind = |kind: &cli::HitKind| match kind {
+        cli::HitKind::Session => HitKind::Session,
+        cli::HitKind::Command => HitKind::Command,
+        cli::HitKind::Output => HitKind::Output,
+        cli::HitKind::Request => HitKind::Request,
     };
     let default = if wanted.json { FOR_SCRIPTS } else { FOR_PEOPLE };
     Query {

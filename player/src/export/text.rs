@@ -3,7 +3,7 @@ use avt::{Parser, Terminal, observer::Transcript, parser::Function};
 use super::{Out, Source};
 use crate::{
     PlayerError, off,
-    projector::{Projector, Shown, placed},
+    projector::{ProjectedEvent, Projector, placed},
     timeline::{self, Next, next},
 };
 
@@ -44,18 +44,20 @@ enum Page {
 }
 
 impl Page {
-    fn show(&mut self, shown: &Shown, text: &mut String) {
+    fn show(&mut self, shown: &ProjectedEvent, text: &mut String) {
         match self {
             Self::Terminal(terminal, transcript) => {
                 let lines = match shown {
-                    Shown::Output(output) => terminal.feed_with(output.as_str(), transcript),
-                    Shown::Resize(size) => terminal.resize_with(size.cols.into(), size.rows.into(), transcript),
-                    Shown::Marker(_) => return,
+                    ProjectedEvent::Output(output) => terminal.feed_with(output.as_str(), transcript),
+                    ProjectedEvent::Resize(size) => {
+                        terminal.resize_with(size.cols.into(), size.rows.into(), transcript)
+                    }
+                    ProjectedEvent::Marker(_) => return,
                 };
                 append(text, &lines);
             }
             Self::Plain(plain) => {
-                if let Shown::Output(output) = shown {
+                if let ProjectedEvent::Output(output) = shown {
                     output.chars().for_each(|c| plain.push(c, text));
                 }
             }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::{
     PlayerError,
     here::PATIENCE,
-    projector::{Place, Projector, Shown},
+    projector::{Place, ProjectedEvent, Projector},
     timeline::{Mark, Next, next},
 };
 
@@ -48,7 +48,7 @@ impl Feed {
     }
 
     /// What is there without waiting for the session; none when that is all.
-    pub(super) async fn ready(&mut self) -> Result<Option<Vec<(u64, Shown)>>, PlayerError> {
+    pub(super) async fn ready(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         match &mut self.source {
             // A read takes a moment, so it is given one; what waits longer waits for the session.
             Source::Spool(follow) => match tokio::time::timeout(MOMENT, follow.next()).await {
@@ -60,7 +60,7 @@ impl Feed {
     }
 
     /// What comes next; none when the session is over and all was shown.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<(u64, Shown)>>, PlayerError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         loop {
             if let Source::Spool(follow) = &mut self.source {
                 let news = follow.next().await;
@@ -79,7 +79,7 @@ impl Feed {
     async fn spooled(
         &mut self,
         news: Result<Option<SpoolEvent>, SpoolError>,
-    ) -> Result<Option<Vec<(u64, Shown)>>, PlayerError> {
+    ) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         match news.map_err(|error| PlayerError::Spool(Box::new(error)))? {
             Some(SpoolEvent::Lines { number, lines }) => Ok(Some(self.lines(number, &lines))),
             Some(SpoolEvent::Stored { from, to }) => Ok(Some(self.left(from, to).await)),
@@ -89,7 +89,7 @@ impl Feed {
 
     /// Chunks that have left the spool for the store. One that the store does not give is told, with those behind it: what is
     /// said now is not held up by it.
-    async fn left(&mut self, from: u32, to: u32) -> Vec<(u64, Shown)> {
+    async fn left(&mut self, from: u32, to: u32) -> Vec<(u64, ProjectedEvent)> {
         let mut frames = Vec::new();
         for number in from..=to {
             match timeout(PATIENCE, self.recordings.chunk(self.id, number)).await {
@@ -106,7 +106,7 @@ impl Feed {
     }
 
     /// Chunks that came into the store since the last look; none where there are no new ones.
-    async fn stored(&mut self) -> Result<Option<Vec<(u64, Shown)>>, PlayerError> {
+    async fn stored(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         let Source::Store(last) = &mut self.source else { return Ok(None) };
         let mut chunks = self.recordings.chunks_after(self.id, *last).await?;
         self.over = chunks.manifest().is_some();
@@ -133,13 +133,13 @@ impl Feed {
         Ok((!frames.is_empty()).then_some(frames))
     }
 
-    fn told(&mut self, say: impl FnOnce(&mut Projector) -> Shown) -> (u64, Shown) {
+    fn told(&mut self, say: impl FnOnce(&mut Projector) -> ProjectedEvent) -> (u64, ProjectedEvent) {
         let shown = say(&mut self.projector);
         (self.projector.now(), shown)
     }
 
     /// The frames of lines that are a chunk or a piece of one.
-    fn lines(&mut self, number: u32, lines: &[u8]) -> Vec<(u64, Shown)> {
+    fn lines(&mut self, number: u32, lines: &[u8]) -> Vec<(u64, ProjectedEvent)> {
         let mut frames = Vec::new();
         for event in events(lines) {
             if number == self.from.chunk && self.seen < self.from.event {

@@ -1,9 +1,9 @@
 use player::{Format, PlayerError, PlayerSettings, StreamName};
 use recording::cast::Code::*;
 
-use crate::tape::{Kind, Tape, bytes_line};
+use crate::tape::{Kind, TestRecording, bytes_line};
 
-async fn export(tape: &Tape, format: Format) -> (String, Result<(), PlayerError>) {
+async fn export(tape: &TestRecording, format: Format) -> (String, Result<(), PlayerError>) {
     let mut out = Vec::new();
     let result = tape.player(PlayerSettings::default()).export(tape.id, format, &mut out).await;
     (String::from_utf8_lossy(&out).into_owned(), result)
@@ -15,7 +15,7 @@ fn lines(cast: &str) -> Vec<serde_json::Value> {
 
 #[tokio::test]
 async fn cast2_is_the_stored_lines() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     tape.chunk(&[(0, Resize, "80x24"), (1_500_000, Output, "hi\r\n")]).await;
     tape.chunk(&[(2_000_000, Marker, "ls"), (2_500_000, Exit, "0")]).await;
     let (cast, result) = export(&tape, Format::Cast2).await;
@@ -30,7 +30,7 @@ async fn cast2_is_the_stored_lines() {
 
 #[tokio::test]
 async fn cast3_has_relative_times() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     tape.chunk(&[(250_000, Output, "a"), (1_500_001, Stderr, "b")]).await;
     tape.chunk(&[(1_500_001, Exit, "3")]).await;
     let (cast, result) = export(&tape, Format::Cast3).await;
@@ -46,7 +46,7 @@ async fn cast3_has_relative_times() {
 
 #[tokio::test]
 async fn casts_can_be_parsed_whatever_is_damaged() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     tape.chunk_of(b"[1.0, \"o\", \"a\"]\n[2.0, \"o\n[3.0, \"z\", \"later\"]\n").await;
     tape.skip_chunk();
     tape.chunk(&[(4_000_000, Output, "b")]).await;
@@ -60,7 +60,7 @@ async fn casts_can_be_parsed_whatever_is_damaged() {
 
 #[tokio::test]
 async fn text_of_a_terminal_is_what_could_be_read() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     let wide = "w".repeat(30);
     tape.chunk(&[(0, Resize, "20x3"), (1, Output, "$ ech\x08\x08cho\x1b[31m hi\x1b[0m\r\n"), (2, Output, &wide)]).await;
     tape.chunk(&[(3, Output, "\r\n1\r\n2\r\n3\r\n"), (4, Output, "\x1b[?1049hvim\x1b[?1049l")]).await;
@@ -71,7 +71,7 @@ async fn text_of_a_terminal_is_what_could_be_read() {
 
 #[tokio::test]
 async fn text_without_a_terminal_has_no_escape_sequences() {
-    let mut tape = Tape::start(Kind::Piped, "never").await;
+    let mut tape = TestRecording::start(Kind::Piped, "never").await;
     let mut lines =
         b"[0.1, \"o\", \"\\u001b[1mbold\\u001b[0m\\tx\\n10%\\r20%\\r\\n\"]\n[0.2, \"e\", \"oops\\n\"]\n".to_vec();
     lines.extend(bytes_line(300_000, Output, b"\xff\n"));
@@ -83,7 +83,7 @@ async fn text_without_a_terminal_has_no_escape_sequences() {
 
 #[tokio::test]
 async fn raw_streams_are_exact() {
-    let mut tape = Tape::start(Kind::Piped, "piped").await;
+    let mut tape = TestRecording::start(Kind::Piped, "piped").await;
     let mut all: Vec<u8> = (0..=255).collect();
     let mut lines = bytes_line(1, Output, &all);
     lines.extend(bytes_line(2, Input, b"\xfe"));
@@ -102,14 +102,14 @@ async fn raw_streams_are_exact() {
 #[tokio::test]
 async fn raw_says_what_was_never_stored_and_what_is_missing() {
     for (kind, input) in [(Kind::Tty, "piped"), (Kind::Piped, "never")] {
-        let tape = Tape::start(kind, input).await;
+        let tape = TestRecording::start(kind, input).await;
         let (_, result) = export(&tape, Format::Raw(StreamName::Stdin)).await;
         assert_eq!(
             result.unwrap_err().to_string(),
             "stdin is not in this recording: policy rule all does not store it"
         );
     }
-    let mut tape = Tape::start(Kind::Piped, "piped").await;
+    let mut tape = TestRecording::start(Kind::Piped, "piped").await;
     tape.chunk(&[(1, Output, "a")]).await;
     tape.skip_chunk();
     tape.chunk(&[(2, Output, "b")]).await;
@@ -120,7 +120,7 @@ async fn raw_says_what_was_never_stored_and_what_is_missing() {
 
 /// What raw stdout ends with, after these annotations between two pieces of output.
 async fn told(annotations: &[&str]) -> Option<String> {
-    let mut tape = Tape::start(Kind::Piped, "piped").await;
+    let mut tape = TestRecording::start(Kind::Piped, "piped").await;
     let mut events = vec![(1, Output, "a")];
     events.extend(annotations.iter().map(|text| (2, Gap, *text)));
     events.push((3, Output, "b"));

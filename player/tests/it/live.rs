@@ -10,7 +10,7 @@ use storage::Recordings;
 
 use crate::{
     slow::Slow,
-    tape::{Kind, Tape},
+    tape::{Kind, TestRecording},
 };
 
 const SECOND: u64 = 1_000_000;
@@ -40,7 +40,7 @@ async fn to_end(viewer: &mut Viewer) -> String {
 struct Bench {
     _folder: tempfile::TempDir,
     spool: Spool,
-    tape: Tape,
+    tape: TestRecording,
     session: SpoolWriter,
     player: Player,
 }
@@ -49,7 +49,7 @@ impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
-        let tape = Tape::start(Kind::Tty, "never").await;
+        let tape = TestRecording::start(Kind::Tty, "never").await;
         let header = Recordings::new(tape.store.clone()).header(tape.id).await.unwrap();
         let session = spool.begin(tape.id, &header).await.unwrap();
         let player = tape.player(PlayerSettings::default()).with_spool(spool.clone());
@@ -118,7 +118,7 @@ async fn what_is_in_the_store_already_comes_first() {
 
 #[tokio::test]
 async fn another_gateways_session_is_followed_in_the_store() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     tape.chunk(&[(SECOND, Output, "one")]).await;
     let player = tape.player(PlayerSettings::default());
     let mut viewer = player.watch(tape.id).await.unwrap();

@@ -3,11 +3,11 @@ use std::time::Duration;
 use player::{Pace, PlayerSettings, Step};
 use recording::cast::Code::*;
 
-use crate::tape::{Kind, Tape};
+use crate::tape::{Kind, TestRecording};
 
 #[tokio::test]
 async fn the_screen_at_a_moment_is_what_stood_there() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     tape.chunk(&[(0, Resize, "20x3"), (1_000_000, Output, "$ ls\r\n"), (2_000_000, Output, "a b\r\n")]).await;
     tape.chunk(&[(3_000_000, Output, "\x1b[2J\x1b[Hcleared")]).await;
     let settings = PlayerSettings { segment_length: Duration::from_secs(1), ..PlayerSettings::default() };
@@ -21,7 +21,7 @@ async fn the_screen_at_a_moment_is_what_stood_there() {
 
 #[tokio::test]
 async fn playback_starts_with_the_screen_and_goes_on_with_steps() {
-    let mut tape = Tape::start(Kind::Tty, "never").await;
+    let mut tape = TestRecording::start(Kind::Tty, "never").await;
     tape.chunk(&[(0, Resize, "20x3"), (10, Output, "a"), (20, Output, "b"), (30, Marker, "ls")]).await;
     tape.chunk(&[(40, Output, "c")]).await;
     let mut playback = tape.player(PlayerSettings::default()).playback(tape.id, 15).await.unwrap();

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use crate::{
     slow::Slow,
-    tape::{Kind, Tape},
+    tape::{Kind, TestRecording},
 };
 
 /// Chunks of a recording that takes long.
@@ -21,7 +21,7 @@ const MANY: usize = 10_000;
 
 /// A recording of so many chunks that is over, in a store together with others.
 async fn recording(memory: &Arc<Memory>, chunks: u32) -> RecordingId {
-    let mut tape = Tape::start_in(memory.clone(), Kind::Tty, "never").await;
+    let mut tape = TestRecording::start_in(memory.clone(), Kind::Tty, "never").await;
     for number in 0..chunks {
         tape.chunk(&[(u64::from(number) * 1_000_000, Output, "some\r\n")]).await;
     }

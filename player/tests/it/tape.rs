@@ -10,7 +10,7 @@ use storage::{Memory, Recordings, Store, chunk};
 use uuid::Uuid;
 
 /// A recording in the making.
-pub struct Tape {
+pub struct TestRecording {
     pub store: Arc<Memory>,
     pub id: RecordingId,
     header: Header,
@@ -22,7 +22,7 @@ pub enum Kind {
     Piped,
 }
 
-impl Tape {
+impl TestRecording {
     /// With its header stored, as a recorder leaves it before the upstream is dialled.
     pub async fn start(kind: Kind, input: &str) -> Self {
         Self::start_in(Arc::new(Memory::new()), kind, input).await

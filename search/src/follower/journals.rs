@@ -8,19 +8,19 @@ use storage::{
     journal::{JournalError, JournalObject},
 };
 
-use super::{Care, Follower, Report};
+use super::{Follower, Report, ScanMode};
 use crate::{
     Result, SearchError,
     document::Stored,
     journal::{Part, Task, tasks},
-    run::Run,
+    run::KubectlRun,
 };
 
 /// Objects asked for at once.
 const PAGE: usize = 500;
 
 impl Follower {
-    pub(super) async fn follow_journals(&mut self, care: Care, report: Report<'_>) -> Result<()> {
+    pub(super) async fn follow_journals(&mut self, care: ScanMode, report: Report<'_>) -> Result<()> {
         for gateway in self.journal.gateways().await.map_err(store_failed)? {
             self.follow_journal(&gateway, care, report).await?;
         }
@@ -29,7 +29,7 @@ impl Follower {
 
     /// Reads what is new of a gateway's journal. Listing a day is dear where it has tens of thousands of objects, and
     /// numbers have no gaps: so the next one of the day is simply asked for, and the listing finds the next day.
-    async fn follow_journal(&mut self, gateway: &str, care: Care, report: Report<'_>) -> Result<()> {
+    async fn follow_journal(&mut self, gateway: &str, care: ScanMode, report: Report<'_>) -> Result<()> {
         loop {
             let last = self.state().journals.get(gateway).and_then(|name| Key::new(name.as_str()).ok());
             if let Some(next) = last.as_ref().and_then(next_of_day)
@@ -38,7 +38,7 @@ impl Follower {
                 self.read_to(gateway, &next, report).await?;
                 continue;
             }
-            if last.is_some() && care == Care::Thrifty && !self.known.lists_journals() {
+            if last.is_some() && care == ScanMode::Incremental && !self.known.lists_journals() {
                 return Ok(());
             }
             let objects = self.journal.list(gateway, last.as_ref(), PAGE).await.map_err(store_failed)?;
@@ -95,12 +95,12 @@ impl Follower {
     /// Joins a request to its run. Gives the run's key where that changed it.
     fn join(&mut self, part: &Part) -> Result<Option<String>> {
         let Part { user, request, micros, session } = part;
-        let key = Run::key(user, &request.target.cluster, &request.kubectl_session);
+        let key = KubectlRun::key(user, &request.target.cluster, &request.kubectl_session);
         let run = match self.runs.entry(key.clone()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
                 let known = self.index.run(&key)?;
-                free.insert(known.unwrap_or_else(|| Run::new(user, request, *micros, &self.masks)))
+                free.insert(known.unwrap_or_else(|| KubectlRun::new(user, request, *micros, &self.masks)))
             }
         };
         Ok(run.add(request, *micros, *session, &self.masks).then_some(key))

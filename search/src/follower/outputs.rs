@@ -15,7 +15,7 @@ use storage::{
     recordings::{Chunks, Piece},
 };
 
-use super::{Care, Follower, Report};
+use super::{Follower, Report, ScanMode};
 use crate::{Index, Result, SearchError, document::Stage, mask::Masks, origin::Origin, output::Reading, reading};
 
 /// Time that a step of a running follower takes for output.
@@ -44,12 +44,12 @@ enum Turn {
 impl Follower {
     /// Reads output that waits, if there is too much of it.
     pub(super) async fn read_if_much_waits(&mut self, report: Report<'_>) -> Result<()> {
-        if self.state().reading.len() < MOST_WAITING { Ok(()) } else { self.read_outputs(Care::All, report).await }
+        if self.state().reading.len() < MOST_WAITING { Ok(()) } else { self.read_outputs(ScanMode::Full, report).await }
     }
 
     /// Reads output that waits, newest recording first.
-    pub(super) async fn read_outputs(&mut self, care: Care, report: Report<'_>) -> Result<()> {
-        let deadline = (care != Care::All).then(|| Instant::now() + PATIENCE);
+    pub(super) async fn read_outputs(&mut self, care: ScanMode, report: Report<'_>) -> Result<()> {
+        let deadline = (care != ScanMode::Full).then(|| Instant::now() + PATIENCE);
         let waiting: Vec<RecordingId> = self.state().reading.iter().rev().copied().collect();
         let (recordings, index, masks) = (self.recordings.clone(), self.index.clone(), Arc::clone(&self.masks));
         let begun: Vec<(RecordingId, Option<Box<Open>>)> =

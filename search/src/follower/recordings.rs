@@ -10,12 +10,12 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use recording::{Key, Manifest, RecordingId, cast::SessionMetadata};
 use storage::RecordingError;
 
-use super::{Care, Follower, Report};
+use super::{Follower, Report, ScanMode};
 use crate::{
     Result, SearchError,
     document::{Stage, Stored},
     origin::Origin,
-    output::{Reading, Shown},
+    output::{OutputLine, Reading},
     reading,
 };
 
@@ -123,7 +123,7 @@ impl Known {
 }
 
 impl Follower {
-    pub(super) async fn follow_recordings(&mut self, care: Care, report: Report<'_>) -> Result<()> {
+    pub(super) async fn follow_recordings(&mut self, care: ScanMode, report: Report<'_>) -> Result<()> {
         let told = std::mem::take(&mut self.known.told);
         self.take_new(told.into_iter().collect(), report).await?;
         for day in self.days_to_list(care).await? {
@@ -143,19 +143,19 @@ impl Follower {
     }
 
     /// The days in which recordings can have begun since the last step, oldest first.
-    async fn days_to_list(&mut self, care: Care) -> Result<Vec<String>> {
+    async fn days_to_list(&mut self, care: ScanMode) -> Result<Vec<String>> {
         let newest = self.state().day.clone();
         let first = day_before(&newest);
         self.known.days.retain(|day, _| *day >= first);
         let steps = self.known.steps;
-        let mut days: Vec<String> = if care == Care::All || steps.is_multiple_of(STEPS_TO_DAYS) {
+        let mut days: Vec<String> = if care == ScanMode::Full || steps.is_multiple_of(STEPS_TO_DAYS) {
             self.recordings.days().await.map_err(store_failed)?
         } else {
             let now = Timestamp::now();
             vec![day_of(now), day_of(now.saturating_sub(24.hours()).unwrap_or(now)), newest]
         };
         days.retain(|day| *day >= first);
-        if care == Care::Thrifty && !steps.is_multiple_of(STEPS_TO_BIG_DAYS) {
+        if care == ScanMode::Incremental && !steps.is_multiple_of(STEPS_TO_BIG_DAYS) {
             days.retain(|day| self.known.days.get(day).is_none_or(|ids| ids.len() < BIG_DAY));
         }
         days.sort_unstable();
@@ -214,10 +214,10 @@ impl Follower {
         Ok(())
     }
 
-    async fn look_at_open(&mut self, care: Care, report: Report<'_>) -> Result<()> {
+    async fn look_at_open(&mut self, care: ScanMode, report: Report<'_>) -> Result<()> {
         let open: Vec<(RecordingId, u32)> = self.state().open.iter().map(|(id, next)| (*id, *next)).collect();
         for (id, next) in open {
-            if self.feeds.contains(id) || (care == Care::Thrifty && !self.known.is_due(id)) {
+            if self.feeds.contains(id) || (care == ScanMode::Incremental && !self.known.is_due(id)) {
                 continue;
             }
             self.follow_spool(report).await?;
@@ -307,13 +307,13 @@ impl Follower {
 
     /// The output of a chunk of a recording that goes on. Where what came before is not known (any more), it is read
     /// again.
-    async fn shown(&mut self, id: RecordingId, of: Origin, number: u32, lines: Vec<u8>) -> Result<Shown, Look> {
+    async fn shown(&mut self, id: RecordingId, of: Origin, number: u32, lines: Vec<u8>) -> Result<OutputLine, Look> {
         let crowd = self.known.open.values().filter(|open| open.reading.is_some()).count();
         let open = self.known.open.entry(id).or_default();
         let mut before = Vec::new();
         let mut reading = match open.reading.take() {
             Some(reading) => reading,
-            None if crowd >= MOST_READINGS || number > MOST_AGAIN => return Ok(Shown::default()),
+            None if crowd >= MOST_READINGS || number > MOST_AGAIN => return Ok(OutputLine::default()),
             None => {
                 self.index.delete_live_output(id)?;
                 for number in 1..number {

@@ -15,7 +15,7 @@ use crate::{Index, Progress, Result, rebuild::build};
 const AGAIN: Duration = Duration::from_secs(300);
 
 /// Makes another index where the one that serves is damaged or made with other masks.
-pub(super) struct Renewal {
+pub(super) struct BackgroundRebuild {
     store: Arc<dyn Store>,
     index: Index,
     /// Reads the index through: at the start, and when it failed since.
@@ -26,7 +26,7 @@ pub(super) struct Renewal {
     not_before: Instant,
 }
 
-impl Renewal {
+impl BackgroundRebuild {
     pub(super) fn new(store: &Arc<dyn Store>, index: &Index) -> Self {
         let (store, index, now) = (Arc::clone(store), index.clone(), Instant::now());
         let examination = Some(examine(&index));
@@ -108,12 +108,12 @@ mod tests {
     use crate::{
         Masks, Query,
         document::{Request, Stored},
-        line::Line,
+        line::RequestLine,
         state::State,
     };
 
     fn request() -> Stored {
-        let line = Line { verb: "get".to_owned(), resource: "pods".to_owned(), ..Line::default() };
+        let line = RequestLine { verb: "get".to_owned(), resource: "pods".to_owned(), ..RequestLine::default() };
         let (user, cluster) = ("ada".to_owned(), "prod".to_owned());
         let key = "request:1".to_owned();
         Stored::Request(Request { key, session: None, micros: 0, user, cluster, line, agent: String::new(), times: 1 })
@@ -127,7 +127,7 @@ mod tests {
         index.add(&[request()]).unwrap();
         index.commit(&State::default()).unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
-        let mut renewal = Renewal::new(&store, &index);
+        let mut renewal = BackgroundRebuild::new(&store, &index);
         let shutdown = CancellationToken::new();
         while renewal.examination.is_some() {
             assert!(!renewal.is_ready(&shutdown).await, "it is as it was written");

@@ -17,21 +17,21 @@ use crate::{
     Result, SearchError,
     document::{Stage, Stored, output_key, run_key, session_key},
     mask::Masks,
-    output::Shown,
-    run::Run,
+    output::OutputLine,
+    run::KubectlRun,
     schema::Fields,
     state::State,
 };
 
 /// How much a writer may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effort {
+pub(super) struct WriterBudget {
     threads: usize,
     /// Bytes of documents that are collected before segments are written. Tantivy's least is 15 MB a thread.
     memory: usize,
 }
 
-impl Effort {
+impl WriterBudget {
     /// Beside sessions that are recorded.
     pub(super) const BESIDE: Self = Self { threads: 1, memory: 20_000_000 };
 
@@ -43,7 +43,7 @@ impl Effort {
 }
 
 /// The one writer of an index, which holds its lock.
-pub(super) fn writer(index: &tantivy::Index, dir: &Path, effort: Effort) -> Result<IndexWriter> {
+pub(super) fn writer(index: &tantivy::Index, dir: &Path, effort: WriterBudget) -> Result<IndexWriter> {
     match index.writer_with_num_threads(effort.threads, effort.memory) {
         Err(TantivyError::LockFailure(..)) => Err(SearchError::Locked(dir.to_owned())),
         other => Ok(other?),
@@ -52,7 +52,7 @@ pub(super) fn writer(index: &tantivy::Index, dir: &Path, effort: Effort) -> Resu
 
 impl Inner {
     /// Opens an index for writing. Says whether it must be made anew.
-    pub(super) fn open(dir: &Path, masks: u64, effort: Effort) -> Result<(Self, Fields, bool)> {
+    pub(super) fn open(dir: &Path, masks: u64, effort: WriterBudget) -> Result<(Self, Fields, bool)> {
         let (index, fields, stale) = folder::open_for_writing(dir, masks)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let writer = RwLock::new(Some(writer(&index, dir, effort)?));
@@ -123,7 +123,7 @@ impl Index {
     }
 
     /// Adds output of a session that goes on; its last passage takes the place of the one that was the last before.
-    pub(crate) fn add_shown(&self, id: RecordingId, shown: &Shown) -> Result<()> {
+    pub(crate) fn add_shown(&self, id: RecordingId, shown: &OutputLine) -> Result<()> {
         self.add(&shown.whole)?;
         let Some(growing) = &shown.growing else { return Ok(()) };
         self.delete_output(id, Stage::Growing)?;
@@ -131,8 +131,8 @@ impl Index {
     }
 
     /// Puts a run in the place of what was known of it.
-    pub(crate) fn replace_run(&self, run: Run) -> Result<()> {
-        self.delete(run_key(&self.fields, &Run::key(&run.user, &run.cluster, &run.id)))?;
+    pub(crate) fn replace_run(&self, run: KubectlRun) -> Result<()> {
+        self.delete(run_key(&self.fields, &KubectlRun::key(&run.user, &run.cluster, &run.id)))?;
         self.add(&[Stored::Run(run)])
     }
 
@@ -206,7 +206,7 @@ impl Index {
             tracing::warn!(error = &error as &dyn std::error::Error, "the old index could not be closed in good order");
         }
         swap(&self.dir).map_err(|source| failed(&self.dir, source))?;
-        let (inner, _, stale) = Inner::open(&self.dir, self.masks.fingerprint(), Effort::BESIDE)?;
+        let (inner, _, stale) = Inner::open(&self.dir, self.masks.fingerprint(), WriterBudget::BESIDE)?;
         inner.blocks.prepare(&inner.reader.searcher())?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inner);
         self.stale.store(stale, Ordering::Relaxed);

@@ -3,7 +3,7 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 
 use super::pattern::Pattern;
-use crate::{Kind, OutcomeFilter};
+use crate::{HitKind, OutcomeFilter};
 
 /// A search that was understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub(crate) enum Needle {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Filter {
     Text(TextField, Pattern),
-    Kind(Kind),
+    Kind(HitKind),
     Session(&'static str),
     Outcome(OutcomeFilter),
     Source(&'static str),

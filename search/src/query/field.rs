@@ -9,7 +9,7 @@ use super::{
     pattern::Pattern,
     when,
 };
-use crate::{Kind, OutcomeFilter, error::Problem};
+use crate::{HitKind, OutcomeFilter, error::Problem};
 
 /// What may stand before a colon.
 pub(crate) const NAMES: [&str; 18] = [
@@ -88,7 +88,7 @@ pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Resu
 const KIND: &str = "session, command, output, request, exec, attach or port_forward";
 
 fn kind(value: &str) -> Option<Filter> {
-    if let Ok(kind) = Kind::from_str(value) {
+    if let Ok(kind) = HitKind::from_str(value) {
         return Some(Filter::Kind(kind));
     }
     match value {

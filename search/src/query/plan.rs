@@ -22,7 +22,7 @@ use super::{
     fitting::Fitting,
     pattern::Pattern,
 };
-use crate::{Kind, OutcomeFilter, QueryError, SessionFilter, document::source_name, error::Problem, schema::Fields};
+use crate::{HitKind, OutcomeFilter, QueryError, SessionFilter, document::source_name, error::Problem, schema::Fields};
 
 type Boxed = Box<dyn tantivy::query::Query>;
 
@@ -215,7 +215,7 @@ pub(crate) fn sessions(fields: &Fields, filter: &SessionFilter) -> (Boxed, Boxed
 
 fn session_conditions(fields: &Fields, filter: &SessionFilter) -> Conditions {
     let mut conditions = Conditions::default();
-    conditions.add(text_is(fields.kind, Kind::Session.name()));
+    conditions.add(text_is(fields.kind, HitKind::Session.name()));
     conditions.must(fields.user, filter.user.as_ref());
     conditions.must(fields.cluster, filter.cluster.as_ref());
     conditions.must(fields.namespace, filter.namespace.as_ref());

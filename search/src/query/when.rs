@@ -22,7 +22,7 @@ pub(crate) const EXPECTED: &str = "a time: today, yesterday 14:00, last 2h, mond
                                    2026-11-22T14:00, or two with .. between them, the earlier first";
 
 /// What a text stands for.
-struct Stretch {
+struct TimeRange {
     from: Timestamp,
     /// As a whole.
     until: Option<Timestamp>,
@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &str, now: &Zoned) -> Option<Span> {
 }
 
 /// A side of a range, which may be open; the outer none for what is no time.
-fn side(text: &str, read: impl Fn(&str) -> Option<Stretch>) -> Option<Option<Stretch>> {
+fn side(text: &str, read: impl Fn(&str) -> Option<TimeRange>) -> Option<Option<TimeRange>> {
     match text.trim() {
         "" => Some(None),
         text => read(text).map(Some),
@@ -52,7 +52,7 @@ fn side(text: &str, read: impl Fn(&str) -> Option<Stretch>) -> Option<Option<Str
 }
 
 /// The start of a range. A weekday is the latest one that begins before the end.
-fn start(text: &str, until: Option<Timestamp>, now: &Zoned) -> Option<Stretch> {
+fn start(text: &str, until: Option<Timestamp>, now: &Zoned) -> Option<TimeRange> {
     let named = stretch(text, now)?;
     let is_weekday = text.split_whitespace().next().is_some_and(|day| weekday(&day.to_ascii_lowercase()).is_some());
     let Some(until) = until.filter(|until| is_weekday && named.from >= *until) else { return Some(named) };
@@ -61,20 +61,20 @@ fn start(text: &str, until: Option<Timestamp>, now: &Zoned) -> Option<Stretch> {
     if latest.from < until { Some(latest) } else { stretch(text, &end.checked_sub(1.week()).ok()?) }
 }
 
-fn stretch(text: &str, now: &Zoned) -> Option<Stretch> {
+fn stretch(text: &str, now: &Zoned) -> Option<TimeRange> {
     let text = text.to_ascii_lowercase();
     if let Ok(moment) = text.to_ascii_uppercase().parse::<Timestamp>() {
         return hour(moment);
     }
     if text == "now" {
         let now = now.timestamp();
-        return Some(Stretch { from: now, until: None, end: now });
+        return Some(TimeRange { from: now, until: None, end: now });
     }
     ago(&text, now).or_else(|| calendar(&text, now)).or_else(|| moment(&text, now))
 }
 
 /// `2h`, `last 3 days`, `last hour`: until now. `last week` and the like are the calendar's.
-fn ago(text: &str, now: &Zoned) -> Option<Stretch> {
+fn ago(text: &str, now: &Zoned) -> Option<TimeRange> {
     let text = text.strip_prefix("last").map_or(text, str::trim_start);
     let text = text.strip_suffix("ago").map_or(text, str::trim_end);
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
@@ -90,7 +90,7 @@ fn ago(text: &str, now: &Zoned) -> Option<Stretch> {
         "s" | "sec" | "secs" | "second" | "seconds" => before(now, SignedDuration::from_secs(1), number)?,
         _ => return None,
     };
-    Some(Stretch { from, until: None, end: from })
+    Some(TimeRange { from, until: None, end: from })
 }
 
 fn before(now: &Zoned, unit: SignedDuration, number: i64) -> Option<Timestamp> {
@@ -103,7 +103,7 @@ fn months_before(now: &Zoned, number: i64) -> Option<Timestamp> {
 }
 
 /// Days, weeks, months and years.
-fn calendar(text: &str, now: &Zoned) -> Option<Stretch> {
+fn calendar(text: &str, now: &Zoned) -> Option<TimeRange> {
     let today = now.date();
     let monday = today.checked_sub((i64::from(today.weekday().to_monday_zero_offset())).days()).ok()?;
     let first = today.first_of_month();
@@ -159,7 +159,7 @@ fn weekday(text: &str) -> Option<Weekday> {
 }
 
 /// A time of a day, with or without the day.
-fn moment(text: &str, now: &Zoned) -> Option<Stretch> {
+fn moment(text: &str, now: &Zoned) -> Option<TimeRange> {
     let (date, clock) = match text.split_once(' ').or_else(|| text.split_once('t').filter(|(day, _)| day.len() == 10)) {
         Some((date, clock)) => (day(date.trim(), now)?, clock.trim()),
         None => (now.date(), text),
@@ -180,14 +180,14 @@ fn time(text: &str) -> Option<Time> {
     }
 }
 
-fn hour(from: Timestamp) -> Option<Stretch> {
-    Some(Stretch { from, until: Some(from.checked_add(1.hour()).ok()?), end: from })
+fn hour(from: Timestamp) -> Option<TimeRange> {
+    Some(TimeRange { from, until: Some(from.checked_add(1.hour()).ok()?), end: from })
 }
 
-fn between(from: Date, until: Date, now: &Zoned) -> Option<Stretch> {
+fn between(from: Date, until: Date, now: &Zoned) -> Option<TimeRange> {
     let start = |date: Date| date.to_zoned(now.time_zone().clone()).map(|zoned| zoned.timestamp()).ok();
     let until = start(until)?;
-    Some(Stretch { from: start(from)?, until: Some(until), end: until })
+    Some(TimeRange { from: start(from)?, until: Some(until), end: until })
 }
 
 #[cfg(test)]

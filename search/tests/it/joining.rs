@@ -4,7 +4,7 @@ use recording::{
     CommandSource,
     journal::{ApiRequest, JournalEvent},
 };
-use search::{Kind, Query};
+use search::{HitKind, Query};
 
 use crate::{
     Bench,
@@ -26,7 +26,7 @@ async fn requests_of_one_run_are_one_command() {
     let expected = "kubectl get pods web-0 web-1 -n default";
     assert_eq!(texts(&bench.index, "kubectl"), [expected]);
     let hit = find(&bench.index, "web-1").remove(0);
-    assert_eq!((hit.kind, hit.source), (Kind::Command, Some(CommandSource::Request)));
+    assert_eq!((hit.kind, hit.source), (HitKind::Command, Some(CommandSource::Request)));
     assert_eq!((hit.namespace.as_str(), hit.pod.as_str()), ("default", "web-0"));
     assert_eq!(find(&bench.index, "pod:web-1").len(), 1, "every pod of the run is filtered by");
     let facets = bench.index.search(&Query { facets: true, ..Query::default() }).unwrap().facets;
@@ -68,7 +68,7 @@ async fn a_request_of_no_run_stands_for_itself() {
     bench.library.journal("gw-1", 0, &entries).await;
     bench.step().await;
     let hits = find(&bench.index, "");
-    assert_eq!(hits.iter().map(|hit| hit.kind).collect::<Vec<_>>(), [Kind::Request, Kind::Request]);
+    assert_eq!(hits.iter().map(|hit| hit.kind).collect::<Vec<_>>(), [HitKind::Request, HitKind::Request]);
     assert_eq!(hits[0].text, "kubectl get pods web-1 -n default");
 }
 

@@ -4,7 +4,7 @@ use recording::{
     Outcome,
     journal::{JournalEntry, JournalEvent},
 };
-use search::{Kind, Query};
+use search::{HitKind, Query};
 
 use crate::{
     Bench,
@@ -29,7 +29,7 @@ async fn a_line_is_found_at_the_moment_it_appeared() {
     bench.library.end(&session, Outcome::Exited { exit_code: 3 }, &[]).await;
     bench.step().await;
     let hit = find(&bench.index, "kind:output 10.0.3.7").remove(0);
-    assert_eq!((hit.kind, hit.session, hit.source), (Kind::Output, Some(id), None));
+    assert_eq!((hit.kind, hit.session, hit.source), (HitKind::Output, Some(id), None));
     assert_eq!((hit.user.as_str(), hit.pod.as_str()), ("ada", "web-0"));
     let moment = hit.micros_in_session.unwrap();
     assert!((9_000_000..=12_000_000).contains(&moment), "{moment}");

@@ -1,7 +1,7 @@
 //! The language, over a small library.
 
 use recording::Outcome;
-use search::{HitCursor, Kind, Order, Query};
+use search::{HitCursor, HitKind, Order, Query};
 
 use crate::{
     Bench,
@@ -151,7 +151,7 @@ async fn hits_are_counted_by_whom_and_where() {
     bench.library.record(&other, Outcome::Ended, &["kubectl get nodes"]).await;
     bench.step().await;
     let query =
-        Query { text: "kubectl".into(), kinds: vec![Kind::Command], facets: true, limit: 1, ..Query::default() };
+        Query { text: "kubectl".into(), kinds: vec![HitKind::Command], facets: true, limit: 1, ..Query::default() };
     let facets = bench.index.search(&query).unwrap().facets;
     let shown = |facet: &[search::Facet]| facet.iter().map(|f| format!("{} {}", f.value, f.count)).collect::<Vec<_>>();
     assert_eq!(shown(&facets.users), ["ada 3", "bob 1"]);

@@ -1,7 +1,7 @@
 //! What is found by which words.
 
 use recording::{CommandSource, Outcome};
-use search::{Kind, Query};
+use search::{HitKind, Query};
 
 use crate::{
     Bench,
@@ -55,7 +55,7 @@ async fn words_and_tokens_are_found_as_such() {
 async fn a_hit_says_where_it_is_from() {
     let bench = Bench::typed(&TYPED).await;
     let hit = find(&bench.index, "/etc/passwd").remove(0);
-    assert_eq!((hit.kind, hit.source), (Kind::Command, Some(CommandSource::Typed)));
+    assert_eq!((hit.kind, hit.source), (HitKind::Command, Some(CommandSource::Typed)));
     assert_eq!(hit.micros_in_session, Some(2_000_000));
     assert_eq!((hit.user.as_str(), hit.cluster.as_str(), hit.container.as_str()), ("ada", "prod", "app"));
     let marked: Vec<&str> = hit.snippet.ranges.iter().map(|range| &hit.snippet.text[range.clone()]).collect();
@@ -106,10 +106,13 @@ async fn filters_narrow() {
     assert_eq!(count("kind:session outcome:failed"), 1);
     assert_eq!(count("kind:session"), 2);
     assert_eq!(count("kind:session dns-1"), 1);
-    let kinds = Query { kinds: vec![Kind::Session], user: Some("bob".to_owned()), ..Query::default() };
+    let kinds = Query { kinds: vec![HitKind::Session], user: Some("bob".to_owned()), ..Query::default() };
     assert_eq!(bench.index.search(&kinds).unwrap().total, 1);
-    let later =
-        Query { from: Some("2026-11-22T10:00:05Z".parse().unwrap()), kinds: vec![Kind::Session], ..Query::default() };
+    let later = Query {
+        from: Some("2026-11-22T10:00:05Z".parse().unwrap()),
+        kinds: vec![HitKind::Session],
+        ..Query::default()
+    };
     assert_eq!(bench.index.search(&later).unwrap().total, 1);
 }
 

@@ -20,7 +20,7 @@ use crate::{
     shown::Shown,
     state::{Shared, State as Running},
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// Entries of a page, about: objects are shown whole.
 const ENTRIES: usize = 100;
@@ -69,7 +69,7 @@ pub(crate) struct Wanted {
 /// `GET /journal?gateway=NAME&day=YYYY/MM/DD&before=NUMBER`
 pub(crate) async fn page(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failure> {
     let reader = JournalReader::new(shared.store.clone());

@@ -6,7 +6,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use recording::CommandSource;
-use search::{Hit, Hits, Kind, Order, OutcomeFilter, QueryError, Snippet};
+use search::{Hit, HitKind, Hits, Order, OutcomeFilter, QueryError, Snippet};
 
 use crate::{
     facets::{Narrowing, narrowings},
@@ -19,7 +19,7 @@ use crate::{
     state::{Asked, Shared, sentence},
     target::Target,
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 #[derive(Template)]
 #[template(path = "search.html")]
@@ -87,7 +87,7 @@ struct Piece {
 /// `GET /search`
 pub(crate) async fn page(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
     list(&shared, &login, filters, Part::Search).await
@@ -96,14 +96,14 @@ pub(crate) async fn page(
 /// `GET /requests`: what kubectl and others asked of the clusters, joined by run, newest first.
 pub(crate) async fn requests(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
     list(&shared, &login, Filters { source: "request".to_owned(), kind: String::new(), ..filters }, Part::Requests)
         .await
 }
 
-async fn list(shared: &Shared, login: &Login, filters: Filters, part: Part) -> Result<Response, Failure> {
+async fn list(shared: &Shared, login: &WebSession, filters: Filters, part: Part) -> Result<Response, Failure> {
     let requests = part == Part::Requests;
     let action = if requests { "/requests" } else { "/search" };
     let query = search::Query { facets: true, ..filters.query()? };
@@ -219,7 +219,7 @@ fn chips(filters: &Filters) -> Vec<Chip> {
 impl Line {
     fn new(hit: &Hit, now: Timestamp) -> Self {
         Self {
-            pieces: pieces(&hit.snippet, if hit.kind == Kind::Output { Shown::lines } else { Shown::new }),
+            pieces: pieces(&hit.snippet, if hit.kind == HitKind::Output { Shown::lines } else { Shown::new }),
             label: label(hit),
             address: hit.session.map(|id| match hit.micros_in_session {
                 Some(micros) => format!("/sessions/{id}?t={}", moment::seconds(micros)),
@@ -239,10 +239,10 @@ fn label(hit: &Hit) -> &'static str {
         (_, Some(CommandSource::Argv)) => "argv",
         (_, Some(CommandSource::Typed)) => "typed",
         (_, Some(CommandSource::Request)) => "request, rebuilt",
-        (Kind::Request, None) => "request",
-        (Kind::Session, None) => "session",
-        (Kind::Output, None) => "output",
-        (Kind::Command, None) => "command",
+        (HitKind::Request, None) => "request",
+        (HitKind::Session, None) => "session",
+        (HitKind::Output, None) => "output",
+        (HitKind::Command, None) => "command",
     }
 }
 
@@ -295,7 +295,7 @@ mod tests {
 
     fn hit() -> Hit {
         Hit {
-            kind: Kind::Output,
+            kind: HitKind::Output,
             session: None,
             micros_in_session: None,
             at: Timestamp::UNIX_EPOCH,

@@ -25,7 +25,7 @@ use crate::{
     state::{Shared, recording, unreadable},
     target::Target,
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 #[derive(Template)]
 #[template(path = "session.html")]
@@ -107,7 +107,7 @@ const STEPS: usize = 2000;
 /// `GET /sessions/{id}?t=SECONDS`
 pub(crate) async fn page(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     Query(at): Query<At>,
 ) -> Result<Response, Failure> {
@@ -117,7 +117,7 @@ pub(crate) async fn page(
 /// The page of a session that could not be ended: why, and the reason that was given.
 pub(crate) async fn not_ended(
     shared: &Shared,
-    login: &Login,
+    login: &WebSession,
     id: RecordingId,
     trouble: String,
     reason: String,
@@ -127,7 +127,7 @@ pub(crate) async fn not_ended(
 
 async fn view(
     shared: &Shared,
-    login: &Login,
+    login: &WebSession,
     id: RecordingId,
     at: &At,
     trouble: Option<(String, String)>,

@@ -19,7 +19,7 @@ use crate::{
     state::{Shared, State},
     target::Target,
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// Characters of a command in a list.
 const COMMAND: usize = 300;
@@ -64,7 +64,7 @@ struct Row {
 /// `GET /`
 pub(crate) async fn list(
     With(shared): With<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
     let filter = filters.sessions()?;

@@ -20,7 +20,7 @@ use crate::{
     shown::Shown,
     state::{Shared, recording, unplayable, unreadable},
 };
-use identity::logins::Login;
+use identity::web_sessions::WebSession;
 
 /// Bytes of text on the page; the download has the rest.
 const MOST: usize = 512 * 1024;
@@ -38,7 +38,7 @@ struct TextPage {
 /// `GET /sessions/{id}/text`: the recording as it can be read without a script.
 pub(crate) async fn page(
     State(shared): State<Shared>,
-    Extension(login): Extension<Login>,
+    Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let id = recording(&id)?;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use player::Found;
+use player::FindResult;
 
 use super::interactive::micros;
 
@@ -15,7 +15,7 @@ pub struct Places {
 
 impl Places {
     /// What the player found of `text`.
-    pub fn new(text: String, found: &Found) -> Self {
+    pub fn new(text: String, found: &FindResult) -> Self {
         let moments = found.places.iter().map(|place| micros(place.offset)).collect();
         Self { text, moments, more: found.more, here: None }
     }
@@ -61,12 +61,12 @@ mod tests {
     #[test]
     fn places_are_gone_through_in_a_circle() {
         let place = |offset| FoundLine { offset, text: String::new() };
-        let found = Found { places: [1.0, 2.5, 4.0].map(place).to_vec(), more: false };
+        let found = FindResult { places: [1.0, 2.5, 4.0].map(place).to_vec(), more: false };
         let mut places = Places::new("x".to_owned(), &found);
         assert_eq!((places.from(1_000_000), places.to_string()), (Some(2_500_000), "  \"x\" 2 of 3".to_owned()));
         assert_eq!([places.step(true), places.step(true)], [Some(4_000_000), Some(1_000_000)]);
         assert_eq!([places.step(false), places.from(9_000_000)], [Some(4_000_000), Some(1_000_000)]);
-        let mut none = Places::new("y".to_owned(), &Found { places: Vec::new(), more: false });
+        let mut none = Places::new("y".to_owned(), &FindResult { places: Vec::new(), more: false });
         assert_eq!((none.from(0), none.step(true), none.to_string()), (None, None, "  no line has \"y\"".to_owned()));
     }
 }

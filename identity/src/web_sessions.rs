@@ -22,34 +22,34 @@ const MAX_LOGINS: usize = 10_000;
 
 /// How somebody logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum LoginMethod {
     /// With the password whose stored hash has this fingerprint.
     Password(Fingerprint),
     /// With a one-time link.
     Link,
 }
 
-impl Method {
+impl LoginMethod {
     /// The journal's word for it.
     pub fn word(self) -> &'static str {
         match self {
-            Method::Password(_) => "password",
-            Method::Link => "link",
+            LoginMethod::Password(_) => "password",
+            LoginMethod::Link => "link",
         }
     }
 }
 
 /// Who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct WebSession {
     /// Who.
     pub user: String,
     /// How they logged in.
-    pub method: Method,
+    pub method: LoginMethod,
 }
 
 struct Entry {
-    login: Login,
+    login: WebSession,
     since: Instant,
     used: Instant,
 }
@@ -62,13 +62,13 @@ impl Entry {
 
 /// The logins of this process, by SHA-256 of their token. A restart ends them all.
 #[derive(Default)]
-pub struct Logins {
+pub struct WebSessions {
     entries: Mutex<HashMap<[u8; 32], Entry>>,
 }
 
-impl Logins {
+impl WebSessions {
     /// Starts one. Returns the token: 256 random bits, URL-safe base64.
-    pub fn start(&self, login: Login, now: Instant) -> String {
+    pub fn start(&self, login: WebSession, now: Instant) -> String {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_LOGINS {
@@ -79,16 +79,16 @@ impl Logins {
     }
 
     /// Whose token it is; the login is used by that.
-    pub fn find(&self, token: &str, now: Instant) -> Option<Login> {
+    pub fn find(&self, token: &str, now: Instant) -> Option<WebSession> {
         self.look(token, now, |entry| entry.used = now)
     }
 
     /// Whose token it is, for a request that a page makes by itself: such a login still goes idle.
-    pub fn peek(&self, token: &str, now: Instant) -> Option<Login> {
+    pub fn peek(&self, token: &str, now: Instant) -> Option<WebSession> {
         self.look(token, now, |_| ())
     }
 
-    fn look(&self, token: &str, now: Instant, touch: impl FnOnce(&mut Entry)) -> Option<Login> {
+    fn look(&self, token: &str, now: Instant, touch: impl FnOnce(&mut Entry)) -> Option<WebSession> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let key = digest(token);
         if entries.get(&key)?.over(now) {
@@ -123,13 +123,13 @@ fn digest(token: &str) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn ada() -> Login {
-        Login { user: "ada".to_owned(), method: Method::Link }
+    fn ada() -> WebSession {
+        WebSession { user: "ada".to_owned(), method: LoginMethod::Link }
     }
 
     #[test]
     fn a_token_is_good_until_it_is_ended() {
-        let (logins, now) = (Logins::default(), Instant::now());
+        let (logins, now) = (WebSessions::default(), Instant::now());
         let token = logins.start(ada(), now);
         assert_eq!(logins.find(&token, now), Some(ada()));
         assert_eq!(logins.find("guess", now), None);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn idle_and_old_logins_are_over() {
-        let (logins, start) = (Logins::default(), Instant::now());
+        let (logins, start) = (WebSessions::default(), Instant::now());
         let idle = logins.start(ada(), start);
         assert_eq!(logins.find(&idle, start + IDLE), None);
 
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn one_login_too_many_ends_the_one_idle_longest() {
-        let (logins, start) = (Logins::default(), Instant::now());
+        let (logins, start) = (WebSessions::default(), Instant::now());
         let first = logins.start(ada(), start);
         let second = logins.start(ada(), start + Duration::from_secs(1));
         for _ in 2..=MAX_LOGINS {
