@@ -33,12 +33,12 @@ pub(crate) struct Head {
 
 /// The protocol an upgrade asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
+pub(crate) enum UpgradeProtocol {
     Spdy,
     WebSocket,
 }
 
-impl Token {
+impl UpgradeProtocol {
     /// As it is written to the upstream.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Token {
 }
 
 /// A request that may go on.
-pub(crate) struct Admitted {
+pub(crate) struct Authorized {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) permit: Permit,
     pub(crate) verb: &'static str,
@@ -57,7 +57,7 @@ pub(crate) struct Admitted {
     pub(crate) path: String,
     pub(crate) query: String,
     /// Set for exec, attach and portforward that ask for an upgrade.
-    pub(crate) session: Option<(wire::Request, Token)>,
+    pub(crate) session: Option<(wire::Request, UpgradeProtocol)>,
 }
 
 /// A request that may not, and what the journal is to know of it.
@@ -77,7 +77,7 @@ impl Refusal {
     }
 }
 
-impl Admitted {
+impl Authorized {
     /// It was let in, and cannot be served all the same.
     pub(crate) fn refused(&self, peer: &Peer, head: &Head, status: Status) -> Refusal {
         let note = journalled(peer, head, self.permit.target().clone(), self.verb, &status);
@@ -86,11 +86,11 @@ impl Admitted {
 }
 
 /// Judges a request. Takes its credential out of the headers.
-pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Admitted, Refusal> {
+pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Authorized, Refusal> {
     let asked = asked(&head.headers);
     let shown = head.headers.contains_key(header::AUTHORIZATION);
     // Of what is malformed it is not known where its token is, and the journal is to say whose it was.
-    let bearer = identity::take_bearer(&mut head.headers, !matches!(asked, Ok(None | Some(Token::Spdy))));
+    let bearer = identity::take_bearer(&mut head.headers, !matches!(asked, Ok(None | Some(UpgradeProtocol::Spdy))));
     let principal = bearer.and_then(|bearer| identity::authenticate(peer, &shared.tokens, bearer.as_deref()));
     let principal = principal.map_err(|status| {
         let name = peer.name();
@@ -108,7 +108,7 @@ pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Adm
 }
 
 /// The upgrade that a request asks for, of one that every server reads in the same way.
-fn asked(headers: &HeaderMap) -> Result<Option<Token>, Status> {
+fn asked(headers: &HeaderMap) -> Result<Option<UpgradeProtocol>, Status> {
     head::unambiguous_length(headers).map_err(|error| Status::bad_request(error.to_string()))?;
     token(headers)
 }
@@ -117,9 +117,9 @@ fn judge(
     shared: &Shared,
     principal: &Principal,
     head: &Head,
-    asked: Result<Option<Token>, Status>,
+    asked: Result<Option<UpgradeProtocol>, Status>,
     resource: &mut Resource,
-) -> Result<Admitted, Status> {
+) -> Result<Authorized, Status> {
     let path = Path::parse(&head.path).map_err(|e| Status::bad_request(format!("ambiguous URL: {e}")))?;
     let [first, cluster, ..] = path.segments() else { return Err(elsewhere()) };
     if first != "clusters" {
@@ -150,7 +150,7 @@ fn judge(
     };
     let mut written = String::with_capacity(head.path.len());
     path.write(&mut written);
-    Ok(Admitted {
+    Ok(Authorized {
         cluster: Arc::clone(cluster),
         verb: resource.verb,
         path: written,
@@ -165,8 +165,8 @@ fn session(
     head: &Head,
     path: &Path<'_>,
     resource: &mut Resource,
-    upgrade: Option<Token>,
-) -> Result<Option<(wire::Request, Token)>, Status> {
+    upgrade: Option<UpgradeProtocol>,
+) -> Result<Option<(wire::Request, UpgradeProtocol)>, Status> {
     let Some(subresource) = resource.streaming else { return Ok(None) };
     // `/api/v1/namespaces/{ns}/pods/{pod}/{subresource}`, as the API server registers it, and nothing longer.
     if path.segments().len() != 7 || path.trailing_slash() {
@@ -182,7 +182,7 @@ fn session(
     resource.target.container.clone_from(&request.container);
     // The API server's own words for the same mistake, or for an upgrade that came over h2.
     let token = upgrade.ok_or_else(|| Status::bad_request("Upgrade request required"))?;
-    if token == Token::WebSocket {
+    if token == UpgradeProtocol::WebSocket {
         handshake(&head.headers)?;
     }
     Ok(Some((request, token)))
@@ -190,15 +190,15 @@ fn session(
 
 /// The upgrade that a request asks for. What asks for another, or in a way that servers read differently, is
 /// refused, whatever its path.
-fn token(headers: &HeaderMap) -> Result<Option<Token>, Status> {
+fn token(headers: &HeaderMap) -> Result<Option<UpgradeProtocol>, Status> {
     let mut values = headers.get_all(header::UPGRADE).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Status::bad_request("more than one Upgrade header"));
     }
     let token = match value.as_bytes().trim_ascii() {
-        v if v.eq_ignore_ascii_case(b"websocket") => Token::WebSocket,
-        v if v.eq_ignore_ascii_case(b"spdy/3.1") => Token::Spdy,
+        v if v.eq_ignore_ascii_case(b"websocket") => UpgradeProtocol::WebSocket,
+        v if v.eq_ignore_ascii_case(b"spdy/3.1") => UpgradeProtocol::Spdy,
         _ => return Err(Status::bad_request("Upgrade: only websocket and SPDY/3.1 are known")),
     };
     if !headers::connection_upgrades(headers) {

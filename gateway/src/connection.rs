@@ -31,7 +31,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    admit::{self, Admitted, Head},
+    admit::{self, Authorized, Head},
     gateway::Shared,
     head::{self, HeadError, MAX_HEAD, MAX_HEADERS, RequestHead},
     headers,
@@ -155,7 +155,7 @@ async fn upgrade(
 }
 
 /// Why a request that was let in does not go the hand-read way.
-fn unfit(modern: bool, admitted: &Admitted, head: &Head) -> Option<Status> {
+fn unfit(modern: bool, admitted: &Authorized, head: &Head) -> Option<Status> {
     if !modern || head.headers.get_all(header::HOST).iter().nth(1).is_some() {
         return Some(Status::bad_request("an upgrade is an HTTP/1.1 request with one Host"));
     }

@@ -1,5 +1,5 @@
 //! One recording for one command, although kubectl may try twice: a WebSocket that was not answered with 101 is
-//! followed at once by SPDY, on a new connection, with the same `Kubectl-Session`.
+//! followed at once by SPDY, on a new connection, with the same `Kubectl-UpgradedSession`.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use recorder::OpenRecording;
 /// Attempts that may wait at once. Beyond it a failed attempt's recording is finished at once.
 const WAITING: usize = 1024;
 
-/// What two attempts of one command have in common. Scoped by the person: `Kubectl-Session` is a claim.
+/// What two attempts of one command have in common. Scoped by the person: `Kubectl-UpgradedSession` is a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) user: String,

@@ -13,10 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Limits, Settings, TlsSettings, clusters, connection,
     fallback::Fallback,
-    live::{Live, Termination},
+    live::{SessionRegistry, Termination},
     reason::Reason,
-    slots::Slots,
-    strangers::Strangers,
+    slots::SessionLimits,
+    strangers::UnauthenticatedLimiter,
     tls::{self, OwnCertificate, TlsError},
     upstream::Cluster,
 };
@@ -68,12 +68,12 @@ pub(crate) struct Shared {
     pub(crate) journal: journal::Journal,
     pub(crate) limits: Limits,
     pub(crate) acceptor: TlsAcceptor,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<SessionRegistry>,
     pub(crate) fallback: Fallback,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) slots: Arc<SessionLimits>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
-    pub(crate) strangers: Strangers,
+    pub(crate) strangers: UnauthenticatedLimiter,
 }
 
 impl Gateway {
@@ -106,10 +106,10 @@ impl Gateway {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             live: Arc::default(),
             fallback: Fallback::default(),
-            slots: Slots::new(limits.sessions, limits.sessions_per_person),
+            slots: SessionLimits::new(limits.sessions, limits.sessions_per_person),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            strangers: Strangers::default(),
+            strangers: UnauthenticatedLimiter::default(),
             limits,
         };
         Ok(Self { shared: Arc::new(shared), certificate, tls: settings.tls })

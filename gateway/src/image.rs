@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::{task::JoinHandle, time::timeout};
 use wire::Subresource;
 
-use crate::{admit::Admitted, gateway::Shared, plain, upstream::Cluster};
+use crate::{admit::Authorized, gateway::Shared, plain, upstream::Cluster};
 
 /// A pod is at most what etcd takes, 1.5 MiB by default.
 const POD: usize = 4 << 20;
@@ -19,7 +19,12 @@ const REFERENCE: usize = 1024;
 
 /// The answer goes into the recording by itself; whoever finishes the recording waits for it, which is at most
 /// [`crate::Limits::image`] after the session began.
-pub(crate) fn ask(shared: &Shared, admitted: &Admitted, of: Subresource, recording: &Arc<Recording>) -> JoinHandle<()> {
+pub(crate) fn ask(
+    shared: &Shared,
+    admitted: &Authorized,
+    of: Subresource,
+    recording: &Arc<Recording>,
+) -> JoinHandle<()> {
     let patience = shared.limits.image;
     let runs_something = matches!(of, Subresource::Exec | Subresource::Attach);
     let headers = plain::own(HeaderMap::new(), admitted).ok().filter(|_| runs_something && !patience.is_zero());

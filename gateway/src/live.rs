@@ -26,7 +26,7 @@ impl Termination {
 
 /// One session's switch.
 #[derive(Debug, Default)]
-pub(crate) struct Cut {
+pub(crate) struct KillSwitch {
     pub(crate) token: CancellationToken,
     why: OnceLock<Termination>,
     /// Whose it is.
@@ -35,7 +35,7 @@ pub(crate) struct Cut {
     over: CancellationToken,
 }
 
-impl Cut {
+impl KillSwitch {
     /// The first reason stands.
     pub(crate) fn cut(&self, why: Termination) {
         let _ = self.why.set(why);
@@ -49,15 +49,15 @@ impl Cut {
 
 /// All sessions of a gateway.
 #[derive(Debug, Default)]
-pub(crate) struct Live {
-    sessions: Mutex<HashMap<RecordingId, Arc<Cut>>>,
+pub(crate) struct SessionRegistry {
+    sessions: Mutex<HashMap<RecordingId, Arc<KillSwitch>>>,
 }
 
-impl Live {
-    pub(crate) fn enter(self: &Arc<Self>, id: RecordingId, user: &str) -> Entered {
-        let cut = Arc::new(Cut { user: user.to_owned(), ..Cut::default() });
+impl SessionRegistry {
+    pub(crate) fn enter(self: &Arc<Self>, id: RecordingId, user: &str) -> Registration {
+        let cut = Arc::new(KillSwitch { user: user.to_owned(), ..KillSwitch::default() });
         self.lock().insert(id, Arc::clone(&cut));
-        Entered { live: Arc::clone(self), id, cut }
+        Registration { live: Arc::clone(self), id, cut }
     }
 
     pub(crate) fn ids(&self) -> Vec<RecordingId> {
@@ -86,20 +86,20 @@ impl Live {
         cuts.iter().for_each(|cut| cut.cut(why.clone()));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RecordingId, Arc<Cut>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RecordingId, Arc<KillSwitch>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A session's place among the live ones; left when dropped.
 #[derive(Debug)]
-pub(crate) struct Entered {
-    live: Arc<Live>,
+pub(crate) struct Registration {
+    live: Arc<SessionRegistry>,
     id: RecordingId,
-    pub(crate) cut: Arc<Cut>,
+    pub(crate) cut: Arc<KillSwitch>,
 }
 
-impl Drop for Entered {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.live.lock().remove(&self.id);
         self.cut.over.cancel();

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use recording::journal::{self, JournalEvent};
 
 use crate::{
-    admit::{self, Admitted, Head},
+    admit::{self, Authorized, Head},
     gateway::Shared,
     headers,
     identity::Peer,
@@ -29,12 +29,12 @@ const CLIENT_GONE: u16 = 499;
 pub(crate) async fn forward(
     shared: &Arc<Shared>,
     peer: &Peer,
-    admitted: Admitted,
+    admitted: Authorized,
     head: Head,
     body: Incoming,
 ) -> Response<Body> {
     let note = admit::noted(peer, &head, admitted.permit.target().clone(), admitted.verb, 0);
-    let mut unheard = Unheard {
+    let mut unheard = PendingJournalEntry {
         shared,
         user: admitted.permit.principal().name.clone(),
         request: Some(note),
@@ -50,7 +50,7 @@ pub(crate) async fn forward(
 
 /// A request that the journal has not heard of yet. hyper drops a request's future when its client goes: whoever
 /// sends a DELETE and hangs up must not be left out.
-struct Unheard<'a> {
+struct PendingJournalEntry<'a> {
     shared: &'a Arc<Shared>,
     user: String,
     request: Option<journal::ApiRequest>,
@@ -58,7 +58,7 @@ struct Unheard<'a> {
     quiet: bool,
 }
 
-impl Unheard<'_> {
+impl PendingJournalEntry<'_> {
     async fn answered(&mut self, status: StatusCode) {
         let Some(request) = &mut self.request else { return };
         request.code = status.as_u16();
@@ -72,7 +72,7 @@ impl Unheard<'_> {
     }
 }
 
-impl Drop for Unheard<'_> {
+impl Drop for PendingJournalEntry<'_> {
     fn drop(&mut self) {
         let Some(mut request) = self.request.take() else { return };
         if request.code == 0 {
@@ -83,11 +83,11 @@ impl Drop for Unheard<'_> {
     }
 }
 
-fn quiet(admitted: &Admitted) -> bool {
+fn quiet(admitted: &Authorized) -> bool {
     admitted.permit.action() == access::Action::Read && !admitted.permit.journal_reads()
 }
 
-async fn send(admitted: &Admitted, head: Head, body: Incoming) -> Result<Response<Incoming>, Status> {
+async fn send(admitted: &Authorized, head: Head, body: Incoming) -> Result<Response<Incoming>, Status> {
     let cluster = &*admitted.cluster;
     let uri = cluster.uri(&admitted.path, &admitted.query);
     let uri = uri.ok_or_else(|| Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded"))?;
@@ -101,7 +101,7 @@ async fn send(admitted: &Admitted, head: Head, body: Incoming) -> Result<Respons
 }
 
 /// The client's headers with the gateway's credential and the person's impersonation.
-pub(crate) fn own(mut headers: HeaderMap, admitted: &Admitted) -> Result<HeaderMap, Status> {
+pub(crate) fn own(mut headers: HeaderMap, admitted: &Authorized) -> Result<HeaderMap, Status> {
     headers::strip_request(&mut headers);
     impersonate::set(&mut headers, admitted.permit.impersonation())?;
     admitted.cluster.authorize(&mut headers).map_err(|e| undialled(&admitted.cluster, &e))?;

@@ -10,14 +10,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wire::Side;
 
 use crate::{
-    admit::Token,
+    admit::UpgradeProtocol,
     gateway::Shared,
     splice::{self, Start},
-    upgrade::{self, Session},
+    upgrade::{self, UpgradedSession},
 };
 
 /// Starts to move bytes. `early` is what the client sent behind its request: held until now.
-pub(crate) fn start<C>(shared: &Arc<Shared>, client: C, early: Bytes, session: Session)
+pub(crate) fn start<C>(shared: &Arc<Shared>, client: C, early: Bytes, session: UpgradedSession)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -26,7 +26,7 @@ where
 }
 
 /// The same for a connection that hyper hands over once it has written the 101.
-pub(crate) fn start_later(shared: &Arc<Shared>, upgraded: OnUpgrade, session: Session) {
+pub(crate) fn start_later(shared: &Arc<Shared>, upgraded: OnUpgrade, session: UpgradedSession) {
     let task = Arc::clone(shared);
     shared.tasks.spawn(async move {
         match upgraded.await {
@@ -37,13 +37,13 @@ pub(crate) fn start_later(shared: &Arc<Shared>, upgraded: OnUpgrade, session: Se
     });
 }
 
-async fn run<C>(shared: &Shared, client: C, early: Bytes, session: Session)
+async fn run<C>(shared: &Shared, client: C, early: Bytes, session: UpgradedSession)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let Session { upstream, early: server, recording, image, token, user, entered, slot, headers } = session;
+    let UpgradedSession { upstream, early: server, recording, image, token, user, entered, slot, headers } = session;
     drop(headers);
-    let silent_start = token == Token::Spdy;
+    let silent_start = token == UpgradeProtocol::Spdy;
     let start = Start { client: early, server, silent_start, linger: shared.limits.linger };
     tracing::info!(session = %recording.id(), user, "session began");
     let how = splice::splice(client, upstream, start, &recording, &entered.cut).await;

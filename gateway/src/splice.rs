@@ -26,7 +26,7 @@ use wire::Side;
 
 use crate::{
     buffer::Buffer,
-    live::{Cut, Termination},
+    live::{KillSwitch, Termination},
     terminate,
 };
 
@@ -48,7 +48,7 @@ pub(crate) struct Start {
 }
 
 /// How a pump ended.
-enum Over {
+enum PumpEnd {
     /// Its reading end said so, or broke.
     Eof,
     /// The client does not take bytes any more.
@@ -61,7 +61,7 @@ enum Over {
 }
 
 /// Why the gateway ends a session.
-struct Cutting {
+struct Abort {
     why: Termination,
     /// The recorder takes no more, or not in time.
     failed: bool,
@@ -69,14 +69,20 @@ struct Cutting {
     ended: bool,
 }
 
-impl Cutting {
+impl Abort {
     fn by_failure(error: &RecordError, ended: bool) -> Self {
         Self { why: of_failure(error), failed: true, ended }
     }
 }
 
 /// Moves bytes until both sides are done, or the gateway ends the session.
-pub(crate) async fn splice<C, U>(client: C, upstream: U, start: Start, recording: &Recording, cut: &Cut) -> Ending
+pub(crate) async fn splice<C, U>(
+    client: C,
+    upstream: U,
+    start: Start,
+    recording: &Recording,
+    cut: &KillSwitch,
+) -> Ending
 where
     C: AsyncRead + AsyncWrite + Send + Unpin,
     U: AsyncRead + AsyncWrite + Send + Unpin,
@@ -93,23 +99,23 @@ where
         let mut cutting = loop {
             select! {
                 over = &mut to_server, if first != Some(Side::Client) => match over {
-                    Over::Failed(error) => break Cutting::by_failure(&error, false),
-                    Over::Eof | Over::ClientGone | Over::Stopped | Over::Withheld => first = Some(Side::Client),
+                    PumpEnd::Failed(error) => break Abort::by_failure(&error, false),
+                    PumpEnd::Eof | PumpEnd::ClientGone | PumpEnd::Stopped | PumpEnd::Withheld => first = Some(Side::Client),
                 },
                 over = &mut to_client => match over {
-                    Over::Failed(error) => break Cutting::by_failure(&error, true),
-                    Over::Eof | Over::Stopped | Over::Withheld => {
+                    PumpEnd::Failed(error) => break Abort::by_failure(&error, true),
+                    PumpEnd::Eof | PumpEnd::Stopped | PumpEnd::Withheld => {
                         if first.is_none() {
                             let _ = timeout(DRAIN, &mut to_server).await;
                         }
                         return Ending::Closed(first.unwrap_or(Side::Server));
                     }
-                    Over::ClientGone => return Ending::Closed(Side::Client),
+                    PumpEnd::ClientGone => return Ending::Closed(Side::Client),
                 },
-                error = recording.failed() => break Cutting::by_failure(&error, false),
+                error = recording.failed() => break Abort::by_failure(&error, false),
                 () = cut.token.cancelled() => {
                     let why = cut.why().cloned().unwrap_or_else(crate::gateway::stopping);
-                    break Cutting { why, failed: false, ended: false };
+                    break Abort { why, failed: false, ended: false };
                 }
                 () = silence(start.linger, &sent), if first.is_some() => return Ending::Closed(Side::Client),
             }
@@ -118,8 +124,8 @@ where
         // Between two writes: what the client has is whole reads, each of them recorded.
         let whole = cutting.ended || {
             let over = timeout(STOP, to_client).await;
-            cutting.failed |= matches!(over, Ok(Over::Withheld | Over::Failed(_)));
-            matches!(over, Ok(Over::Stopped | Over::Withheld | Over::Failed(_)))
+            cutting.failed |= matches!(over, Ok(PumpEnd::Withheld | PumpEnd::Failed(_)));
+            matches!(over, Ok(PumpEnd::Stopped | PumpEnd::Withheld | PumpEnd::Failed(_)))
         };
         (cutting, whole)
     };
@@ -160,11 +166,11 @@ async fn to_server(
     upstream: &mut (impl AsyncWrite + Unpin),
     recording: &Recording,
     early: Bytes,
-) -> Over {
+) -> PumpEnd {
     let mut open = true;
     if !early.is_empty() {
         if let Err(error) = recording.accept(Side::Client, &early).await {
-            return Over::Failed(error);
+            return PumpEnd::Failed(error);
         }
         open = write(upstream, &early).await.is_ok();
     }
@@ -176,13 +182,13 @@ async fn to_server(
             continue;
         }
         if let Err(error) = recording.accept(Side::Client, bytes).await {
-            return Over::Failed(error);
+            return PumpEnd::Failed(error);
         }
         open = write(upstream, bytes).await.is_ok();
     }
     recording.ended(Side::Client).await;
     let _ = timeout(DRAIN, upstream.shutdown()).await;
-    Over::Eof
+    PumpEnd::Eof
 }
 
 /// Upstream to client. The last bytes are flushed before the end is handed on.
@@ -193,11 +199,11 @@ async fn to_client(
     early: Bytes,
     stop: &CancellationToken,
     sent: &AtomicU64,
-) -> Over {
+) -> PumpEnd {
     if !early.is_empty() {
         sent.fetch_add(early.len() as u64, Ordering::Relaxed);
         if write(client, &early).await.is_err() {
-            return Over::ClientGone;
+            return PumpEnd::ClientGone;
         }
     }
     drop(early);
@@ -207,26 +213,26 @@ async fn to_client(
     loop {
         let read = select! {
             biased;
-            () = &mut stopped => return Over::Stopped,
+            () = &mut stopped => return PumpEnd::Stopped,
             read = buffer.read(upstream) => read,
         };
         let Ok(bytes @ [_, ..]) = read else { break };
         let accepted = select! {
             biased;
             accepted = recording.accept(Side::Server, bytes) => accepted,
-            () = &mut stopped => return Over::Withheld,
+            () = &mut stopped => return PumpEnd::Withheld,
         };
         if let Err(error) = accepted {
-            return Over::Failed(error);
+            return PumpEnd::Failed(error);
         }
         sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if write(client, bytes).await.is_err() {
-            return Over::ClientGone;
+            return PumpEnd::ClientGone;
         }
     }
     recording.ended(Side::Server).await;
     let _ = timeout(DRAIN, client.shutdown()).await;
-    Over::Eof
+    PumpEnd::Eof
 }
 
 /// Writes and flushes: a keystroke's echo must not wait in TLS's buffer.

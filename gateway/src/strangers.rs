@@ -13,7 +13,7 @@ const A_SECOND: u32 = 50;
 
 /// Counts refusals whose sender is not known.
 #[derive(Debug, Default)]
-pub(crate) struct Strangers {
+pub(crate) struct UnauthenticatedLimiter {
     counts: Mutex<Counts>,
 }
 
@@ -25,7 +25,7 @@ struct Counts {
     untold: u64,
 }
 
-impl Strangers {
+impl UnauthenticatedLimiter {
     /// Whether the journal takes one more by itself. One that it does not take is counted.
     pub(crate) fn allow(&self, now: Instant) -> bool {
         let mut counts = self.lock();
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_second_has_its_fifty_and_the_rest_is_summed_up_once() {
-        let (strangers, start) = (Strangers::default(), Instant::now());
+        let (strangers, start) = (UnauthenticatedLimiter::default(), Instant::now());
         let knock = |times, at| (0..times).filter(|_| strangers.allow(start + Duration::from_millis(at))).count();
         assert_eq!((knock(60, 0), knock(3, 999)), (50, 0));
         assert_eq!(reason(strangers.sum()).unwrap(), "13 more without a good credential, beyond 50 in a second");

@@ -18,7 +18,7 @@ use crate::{
 const FILL: u64 = 64 << 10;
 
 /// Where the server's bytes stand when they are brought to a frame border.
-enum Border {
+enum FrameBoundary {
     /// There.
     Reached,
     /// In a frame, of which the next bytes cannot be recorded.
@@ -36,11 +36,11 @@ pub(crate) async fn visibly(
     why: &Termination,
     failed: bool,
 ) {
-    let border = if failed { Border::Within } else { forward(upstream, client, recording).await };
+    let border = if failed { FrameBoundary::Within } else { forward(upstream, client, recording).await };
     let reached = match border {
-        Border::Reached => true,
-        Border::Within => fill(client, recording).await,
-        Border::Never => false,
+        FrameBoundary::Reached => true,
+        FrameBoundary::Within => fill(client, recording).await,
+        FrameBoundary::Never => false,
     };
     if reached {
         let bytes = recording.termination(&why.message, why.reason, why.code);
@@ -53,28 +53,28 @@ async fn forward(
     upstream: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
     recording: &Recording,
-) -> Border {
+) -> FrameBoundary {
     let rest = async {
         let mut buffer = [0; 4096];
         loop {
             let want = match recording.to_border() {
-                Some(0) => return Border::Reached,
+                Some(0) => return FrameBoundary::Reached,
                 Some(rest) => usize::try_from(rest).unwrap_or(buffer.len()).min(buffer.len()),
                 None => 1,
             };
-            let Ok(read @ 1..) = upstream.read(&mut buffer[..want]).await else { return Border::Never };
+            let Ok(read @ 1..) = upstream.read(&mut buffer[..want]).await else { return FrameBoundary::Never };
             let bytes = &buffer[..read];
             // No waiting for room: it may take longer than the person is to be there.
             match timeout(Duration::ZERO, recording.accept(Side::Server, bytes)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return Border::Within,
+                Ok(Err(_)) | Err(_) => return FrameBoundary::Within,
             }
             if write(client, bytes).await.is_err() {
-                return Border::Never;
+                return FrameBoundary::Never;
             }
         }
     };
-    timeout(STOP, rest).await.unwrap_or(Border::Never)
+    timeout(STOP, rest).await.unwrap_or(FrameBoundary::Never)
 }
 
 /// Completes the frame with zero bytes: nothing of the server's may be forwarded unrecorded.

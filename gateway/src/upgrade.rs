@@ -16,16 +16,16 @@ use uuid::Uuid;
 use wire::{Negotiated, Side, Subresource};
 
 use crate::{
-    admit::{self, Admitted, Head, Token},
+    admit::{self, Authorized, Head, UpgradeProtocol},
     answer::{self, Answer},
     fallback::{Key, Waiting},
     gateway::Shared,
     head, headers,
     identity::Peer,
     image,
-    live::Entered,
+    live::Registration,
     plain,
-    slots::Slot,
+    slots::SessionPermit,
     status::{self, Status},
     upstream::Cluster,
 };
@@ -33,7 +33,7 @@ use crate::{
 const EXTENSIONS: HeaderName = HeaderName::from_static("sec-websocket-extensions");
 
 /// Both ends are ready: the 101 can go to the client, and then bytes.
-pub(crate) struct Session {
+pub(crate) struct UpgradedSession {
     /// The 101's headers for the client.
     pub(crate) headers: HeaderMap,
     pub(crate) upstream: TlsStream<TcpStream>,
@@ -42,10 +42,10 @@ pub(crate) struct Session {
     pub(crate) recording: Arc<Recording>,
     /// Tells the recording which image it is about, in its own time.
     pub(crate) image: JoinHandle<()>,
-    pub(crate) token: Token,
+    pub(crate) token: UpgradeProtocol,
     pub(crate) user: String,
-    pub(crate) entered: Entered,
-    pub(crate) slot: Slot,
+    pub(crate) entered: Registration,
+    pub(crate) slot: SessionPermit,
 }
 
 /// No session: the gateway's own refusal, or the upstream's answer.
@@ -82,9 +82,9 @@ struct Switched {
 pub(crate) async fn establish(
     shared: &Arc<Shared>,
     peer: &Peer,
-    mut admitted: Admitted,
+    mut admitted: Authorized,
     head: Head,
-) -> Result<Session, Refused> {
+) -> Result<UpgradedSession, Refused> {
     let (request, token) = admitted.session.take().ok_or_else(|| Status::bad_request("Upgrade request required"))?;
     let slot = match shared.slots.take(&admitted.permit.principal().name) {
         Ok(slot) => slot,
@@ -94,7 +94,8 @@ pub(crate) async fn establish(
         }
     };
     let key = key(&admitted, &head);
-    let parked = if token == Token::Spdy { key.as_ref().and_then(|key| shared.fallback.take(key)) } else { None };
+    let parked =
+        if token == UpgradeProtocol::Spdy { key.as_ref().and_then(|key| shared.fallback.take(key)) } else { None };
     let opened = match parked {
         Some(waiting) => waiting.opened,
         None => open(shared, peer, &admitted, &head, &request).await?,
@@ -103,14 +104,14 @@ pub(crate) async fn establish(
     match switch(shared, &admitted, head, token, &request).await {
         Ok(switched) => begin(shared, opened, switched, &request, token, &admitted, slot).await,
         Err(refused) => {
-            let key = if token == Token::WebSocket { key } else { None };
+            let key = if token == UpgradeProtocol::WebSocket { key } else { None };
             refuse(shared, user, key, opened, refused.message()).await;
             Err(refused)
         }
     }
 }
 
-fn key(admitted: &Admitted, head: &Head) -> Option<Key> {
+fn key(admitted: &Authorized, head: &Head) -> Option<Key> {
     let kubectl_session = headers::text(&head.headers, "kubectl-session");
     (!kubectl_session.is_empty()).then(|| Key {
         user: admitted.permit.principal().name.clone(),
@@ -126,7 +127,7 @@ fn key(admitted: &Admitted, head: &Head) -> Option<Key> {
 async fn open(
     shared: &Shared,
     peer: &Peer,
-    admitted: &Admitted,
+    admitted: &Authorized,
     head: &Head,
     request: &wire::Request,
 ) -> Result<OpenRecording, Refused> {
@@ -178,9 +179,9 @@ async fn open(
 /// Dials, sends the request's head, reads the answer's.
 async fn switch(
     shared: &Shared,
-    admitted: &Admitted,
+    admitted: &Authorized,
     head: Head,
-    token: Token,
+    token: UpgradeProtocol,
     request: &wire::Request,
 ) -> Result<Switched, Refused> {
     let cluster = &*admitted.cluster;
@@ -215,7 +216,7 @@ fn broken(cluster: &Cluster, error: &head::HeadError) -> Refused {
 
 /// The request as it goes upstream: rebuilt, with one `Connection` and one `Upgrade`, the lines of
 /// `X-Stream-Protocol-Version` as they came, and without extensions, which would hide bytes from the recorder.
-fn request_head(admitted: &Admitted, head: Head, token: Token) -> Result<Vec<u8>, Status> {
+fn request_head(admitted: &Authorized, head: Head, token: UpgradeProtocol) -> Result<Vec<u8>, Status> {
     let method = head.method;
     let mut headers = plain::own(head.headers, admitted)?;
     headers.remove(EXTENSIONS);
@@ -245,14 +246,14 @@ fn request_head(admitted: &Admitted, head: Head, token: Token) -> Result<Vec<u8>
 fn agree(
     cluster: &Cluster,
     request: &wire::Request,
-    token: Token,
+    token: UpgradeProtocol,
     mut headers: HeaderMap,
 ) -> Result<(Negotiated, HeaderMap), Refused> {
     let refused =
         |why: &dyn std::fmt::Display| Status::bad_gateway(format!("cluster {:?}: its API server {why}", cluster.name));
     let name = match token {
-        Token::Spdy => HeaderName::from_static("x-stream-protocol-version"),
-        Token::WebSocket => HeaderName::from_static("sec-websocket-protocol"),
+        UpgradeProtocol::Spdy => HeaderName::from_static("x-stream-protocol-version"),
+        UpgradeProtocol::WebSocket => HeaderName::from_static("sec-websocket-protocol"),
     };
     let one = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?").to_owned());
@@ -280,10 +281,10 @@ async fn begin(
     opened: OpenRecording,
     switched: Switched,
     request: &wire::Request,
-    token: Token,
-    admitted: &Admitted,
-    slot: Slot,
-) -> Result<Session, Refused> {
+    token: UpgradeProtocol,
+    admitted: &Authorized,
+    slot: SessionPermit,
+) -> Result<UpgradedSession, Refused> {
     let Switched { stream, early, headers, negotiated } = switched;
     let user = admitted.permit.principal().name.clone();
     let recording = Arc::new(opened.begin(negotiated, request));
@@ -299,7 +300,7 @@ async fn begin(
         return Err(Status::bad_gateway(message).into());
     }
     let image = image::ask(shared, admitted, request.subresource, &recording);
-    Ok(Session { headers, upstream: stream, early, recording, image, token, user, entered, slot })
+    Ok(UpgradedSession { headers, upstream: stream, early, recording, image, token, user, entered, slot })
 }
 
 /// A recording without a session: kept for the second attempt where there can be one, else finished.

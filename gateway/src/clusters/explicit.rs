@@ -7,7 +7,7 @@ use super::{ClusterError, ClusterSettings, Credential, Trust};
 /// A cluster, spelled out in Kubetape's own configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Explicit {
+pub struct StaticCluster {
     /// The cluster's name.
     pub name: String,
     /// `https://host:port/prefix`
@@ -33,7 +33,7 @@ pub struct Explicit {
 ///
 /// # Errors
 /// [`ClusterError`] names the cluster and what to change.
-pub fn explicit(settings: &Explicit) -> Result<ClusterSettings, ClusterError> {
+pub fn explicit(settings: &StaticCluster) -> Result<ClusterSettings, ClusterError> {
     let name = &settings.name;
     if !super::legal_name(name) {
         return Err(ClusterError::of(name, "a cluster's name has letters, digits, `.`, `_` and `-`"));
@@ -46,7 +46,7 @@ pub fn explicit(settings: &Explicit) -> Result<ClusterSettings, ClusterError> {
     Ok(ClusterSettings { name: name.clone(), server, trust, credential: credential(settings)? })
 }
 
-fn credential(settings: &Explicit) -> Result<Credential, ClusterError> {
+fn credential(settings: &StaticCluster) -> Result<Credential, ClusterError> {
     let name = &settings.name;
     match (&settings.token_file, &settings.client_certificate, &settings.client_key) {
         (Some(path), None, None) => {

@@ -9,7 +9,7 @@ use std::{io, path::PathBuf};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use thiserror::Error;
 
-pub use explicit::{Explicit, explicit};
+pub use explicit::{StaticCluster, explicit};
 pub use in_cluster::in_cluster;
 pub use kubeconfig::from_kubeconfig;
 
