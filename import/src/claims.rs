@@ -3,7 +3,7 @@ use recording::cast::SessionKind;
 
 /// What who imports says about a recording; it goes before what the file says.
 #[derive(Clone, Debug, Default)]
-pub struct Claims {
+pub struct DeclaredIdentity {
     /// Who was recorded.
     pub user: Option<String>,
     /// Their groups.

@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 use storage::{Recordings, Store, StoreError, chunk, signing::Signer};
 
 use crate::{
-    Claims, ImportError, Limits,
+    DeclaredIdentity, ImportError, Limits,
     script::Script,
-    sheet::{Page, Sheet},
-    survey::Survey,
+    sheet::{ChunkBuilder, Page},
+    survey::ScanSummary,
 };
 
 /// Bytes read at once for the digest.
@@ -68,7 +68,7 @@ impl Importer {
     pub async fn import(
         &self,
         path: &Path,
-        claims: &Claims,
+        claims: &DeclaredIdentity,
         tick: impl Fn(u64) + Clone + Send + 'static,
     ) -> Result<Done, ImportError> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
@@ -81,7 +81,7 @@ impl Importer {
         let (sum, ticks) = (again()?, tick.clone());
         let sha256 = off(move || digest(sum, &ticks)).await?.map_err(read)?;
         let (limits, of, ticks) = (self.limits, again()?, tick.clone());
-        let survey = off(move || Survey::new(Script::open(of, limits, ticks)?)).await??;
+        let survey = off(move || ScanSummary::new(Script::open(of, limits, ticks)?)).await??;
         let source = Source { path, sha256, size: about.len(), modified: about.modified().ok(), claims };
         let done = |id, already| source.done(&survey, id, already);
         if let Some(id) = self.known(&source.sha256).await? {
@@ -118,7 +118,7 @@ impl Importer {
     async fn write(
         &self,
         session: SessionMetadata,
-        survey: &Survey,
+        survey: &ScanSummary,
         file: File,
         keep_input: bool,
         tick: impl Fn(u64) + Send + 'static,
@@ -127,12 +127,12 @@ impl Importer {
         let id = header.kubetape.id;
         let mut chain = Chain::default();
         chain.add(&header.to_line(), (0, 0))?;
-        let mut sheet = Sheet::new(keep_input);
+        let mut sheet = ChunkBuilder::new(keep_input);
         if let Some((columns, rows)) = survey.header.size.filter(|_| header.kubetape.tty) {
             sheet.size(0, columns, rows);
         }
         let limits = self.limits;
-        let mut press = Press { script: off(move || Script::open(file, limits, tick)).await??, sheet, events: 0 };
+        let mut press = ChunkWriter { script: off(move || Script::open(file, limits, tick)).await??, sheet, events: 0 };
         loop {
             let page;
             (press, page) = off(move || press.next()).await??;
@@ -175,13 +175,13 @@ impl Importer {
 }
 
 /// The file's events on their way into chunks.
-struct Press {
+struct ChunkWriter {
     script: Script,
-    sheet: Sheet,
+    sheet: ChunkBuilder,
     events: u64,
 }
 
-impl Press {
+impl ChunkWriter {
     fn next(mut self) -> Result<(Self, Option<Page>), ImportError> {
         loop {
             if let Some(page) = self.sheet.page() {
@@ -231,11 +231,11 @@ struct Source<'a> {
     sha256: String,
     size: u64,
     modified: Option<std::time::SystemTime>,
-    claims: &'a Claims,
+    claims: &'a DeclaredIdentity,
 }
 
 impl Source<'_> {
-    fn done(&self, survey: &Survey, id: RecordingId, already: bool) -> Done {
+    fn done(&self, survey: &ScanSummary, id: RecordingId, already: bool) -> Done {
         Done {
             id,
             sha256: self.sha256.clone(),
@@ -248,7 +248,7 @@ impl Source<'_> {
     }
 
     /// When it started: who imports knows it best, then the file, then the file system.
-    fn started(&self, survey: &Survey) -> Result<i64, ImportError> {
+    fn started(&self, survey: &ScanSummary) -> Result<i64, ImportError> {
         let header = &survey.header;
         let said = self.claims.started.map(Timestamp::as_microsecond);
         let ours = || header.kubetape.as_ref().map(|session| session.started_micros);
@@ -261,7 +261,7 @@ impl Source<'_> {
         }
     }
 
-    fn session(&self, survey: &Survey) -> Result<SessionMetadata, ImportError> {
+    fn session(&self, survey: &ScanSummary) -> Result<SessionMetadata, ImportError> {
         let started_micros = self.started(survey)?;
         let (claims, header) = (self.claims, &survey.header);
         let (ours, tailscale) = (header.kubetape.as_ref(), &header.tailscale);
@@ -319,7 +319,7 @@ impl Source<'_> {
 }
 
 /// The words of the command that the header names; where a shell could not split it, it is one word.
-fn argv(survey: &Survey) -> Vec<String> {
+fn argv(survey: &ScanSummary) -> Vec<String> {
     let header = &survey.header;
     if let Some(session) = &header.kubetape {
         return session.argv.clone();
@@ -349,7 +349,7 @@ fn header(session: SessionMetadata, theirs: &str) -> Header {
     }
 }
 
-fn manifest(session: SessionMetadata, survey: &Survey, chunks: Vec<Chunk>) -> Manifest {
+fn manifest(session: SessionMetadata, survey: &ScanSummary, chunks: Vec<Chunk>) -> Manifest {
     let (width, height) = survey.size.unwrap_or((80, 24));
     let argv = shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default();
     let first =
@@ -372,7 +372,7 @@ fn manifest(session: SessionMetadata, survey: &Survey, chunks: Vec<Chunk>) -> Ma
     }
 }
 
-fn annotations(survey: &Survey) -> Vec<String> {
+fn annotations(survey: &ScanSummary) -> Vec<String> {
     let mut annotations = Vec::new();
     let (backwards, unknown) = (survey.oddities.backwards, survey.oddities.unknown);
     if backwards > 0 {

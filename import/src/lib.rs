@@ -20,7 +20,7 @@ mod script;
 mod sheet;
 mod survey;
 
-pub use claims::Claims;
+pub use claims::DeclaredIdentity;
 pub use error::ImportError;
 pub use importer::{Done, Importer};
 pub use limits::Limits;

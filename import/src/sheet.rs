@@ -13,7 +13,7 @@ const PIECE: usize = 64 << 10;
 const LABEL: usize = 8 << 10;
 
 /// The lines of the chunk that is being filled.
-pub(crate) struct Sheet {
+pub(crate) struct ChunkBuilder {
     keep_input: bool,
     lines: Vec<u8>,
     first: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Page {
     pub(crate) last_micros: u64,
 }
 
-impl Sheet {
+impl ChunkBuilder {
     pub(crate) fn new(keep_input: bool) -> Self {
         Self { keep_input, lines: Vec::new(), first: 0, last: 0, full: VecDeque::new() }
     }

@@ -15,7 +15,7 @@ const COMMANDS: usize = 10_000;
 
 /// What the first pass learns of a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Survey {
+pub(crate) struct ScanSummary {
     pub(crate) header: ForeignHeader,
     pub(crate) oddities: Oddities,
     /// Events that can be stored.
@@ -34,7 +34,7 @@ pub(crate) struct Survey {
     pub(crate) typed: Vec<Command>,
 }
 
-impl Survey {
+impl ScanSummary {
     /// Goes through the whole file.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use import::{Claims, Done, ImportError, Importer, Limits};
+use import::{DeclaredIdentity, Done, ImportError, Importer, Limits};
 use recording::{
     Outcome,
     cast::{Code, Event, SessionKind},
@@ -45,12 +45,12 @@ impl Bench {
         path
     }
 
-    async fn import(&self, path: &Path, claims: &Claims) -> Result<Done, ImportError> {
+    async fn import(&self, path: &Path, claims: &DeclaredIdentity) -> Result<Done, ImportError> {
         Importer::new(Arc::clone(&self.store), signer(), self.limits).import(path, claims, |_| {}).await
     }
 
     async fn take(&self, name: &str, content: impl AsRef<[u8]>) -> (Summary, Vec<Event>) {
-        let done = self.import(&self.file(name, content), &Claims::default()).await.unwrap();
+        let done = self.import(&self.file(name, content), &DeclaredIdentity::default()).await.unwrap();
         self.stored(&done).await
     }
 
@@ -61,7 +61,7 @@ impl Bench {
 
     /// The line and the reason for which a file is refused; nothing of it is in the store.
     async fn refused(&self, content: impl AsRef<[u8]>) -> (u64, String) {
-        let error = self.import(&self.file("broken.cast", content), &Claims::default()).await.unwrap_err();
+        let error = self.import(&self.file("broken.cast", content), &DeclaredIdentity::default()).await.unwrap_err();
         assert!(error.is_of_file(), "{error}");
         assert_eq!(self.store.list("recordings/", None, 10).await.unwrap(), []);
         match error {
@@ -89,7 +89,7 @@ fn gzip(content: &str) -> Vec<u8> {
 #[tokio::test]
 async fn v2_is_kept_with_sizes_and_markers_and_without_what_was_typed() {
     let bench = Bench::new();
-    let done = bench.import(&bench.file("a.cast", V2), &Claims::default()).await.unwrap();
+    let done = bench.import(&bench.file("a.cast", V2), &DeclaredIdentity::default()).await.unwrap();
     assert_eq!((done.already, done.events, done.duration_micros, done.dropped_inputs), (false, 5, 2_500_000, 1));
     let (summary, events) = bench.stored(&done).await;
     assert_eq!(
@@ -151,11 +151,11 @@ async fn a_tailscale_recording_says_who_and_where_and_flags_go_before_it() {
         "srcNodeID":"n1","srcNodeUser":"ada@example.com","env":null,"sshUser":"","localUser":"","connectionID":"",
         "kubernetes":{"PodName":"web-0","Namespace":"shop","Container":"app","SessionType":"exec"}}"#;
     let file = bench.file("ts.cast", format!("{}\n[0.1,\"o\",\"bin\\n\"]\n", header.replace('\n', "")));
-    let claims = Claims {
+    let claims = DeclaredIdentity {
         cluster: Some("prod".to_owned()),
         container: Some("sidecar".to_owned()),
         started: Some("2025-01-02T03:04:05Z".parse().unwrap()),
-        ..Claims::default()
+        ..DeclaredIdentity::default()
     };
     let done = bench.import(&file, &claims).await.unwrap();
     let (summary, events) = bench.stored(&done).await;
@@ -180,13 +180,14 @@ async fn a_tailscale_recording_says_who_and_where_and_flags_go_before_it() {
 #[tokio::test]
 async fn the_same_file_twice_is_there_already_under_whatever_name() {
     let bench = Bench::new();
-    let first = bench.import(&bench.file("a.cast", V2), &Claims::default()).await.unwrap();
+    let first = bench.import(&bench.file("a.cast", V2), &DeclaredIdentity::default()).await.unwrap();
     let objects = bench.store.list("", None, 100).await.unwrap();
-    let claims = Claims { started: Some("2020-01-01T00:00:00Z".parse().unwrap()), ..Claims::default() };
+    let claims =
+        DeclaredIdentity { started: Some("2020-01-01T00:00:00Z".parse().unwrap()), ..DeclaredIdentity::default() };
     let second = bench.import(&bench.file("b.cast", V2), &claims).await.unwrap();
     assert_eq!((second.already, second.id), (true, first.id));
     assert_eq!(bench.store.list("", None, 100).await.unwrap(), objects);
-    let other = bench.import(&bench.file("c.cast", format!("{V2}\n")), &Claims::default()).await.unwrap();
+    let other = bench.import(&bench.file("c.cast", format!("{V2}\n")), &DeclaredIdentity::default()).await.unwrap();
     assert_ne!(other.id, first.id);
 }
 
@@ -195,12 +196,12 @@ async fn an_import_that_was_cut_off_goes_on_where_it_was() {
     let bench = Bench::new();
     let file = bench.file("a.cast", V2);
     let whole = Bench::new();
-    let done = whole.import(&file, &Claims::default()).await.unwrap();
+    let done = whole.import(&file, &DeclaredIdentity::default()).await.unwrap();
     let left: Vec<_> = whole.store.list("recordings/", None, 100).await.unwrap();
     for entry in left.iter().filter(|entry| entry.key.chunk_number().is_some()) {
         bench.store.put_new(&entry.key, whole.store.read(&entry.key).await.unwrap()).await.unwrap();
     }
-    let again = bench.import(&file, &Claims::default()).await.unwrap();
+    let again = bench.import(&file, &DeclaredIdentity::default()).await.unwrap();
     assert_eq!((again.id, again.already), (done.id, false));
     assert_eq!(bench.stored(&again).await.1, whole.stored(&done).await.1);
 }
@@ -208,7 +209,7 @@ async fn an_import_that_was_cut_off_goes_on_where_it_was() {
 #[tokio::test]
 async fn input_is_kept_only_where_it_is_asked_for() {
     let bench = Bench::new();
-    let claims = Claims { keep_input: true, ..Claims::default() };
+    let claims = DeclaredIdentity { keep_input: true, ..DeclaredIdentity::default() };
     let done = bench.import(&bench.file("a.cast", V2), &claims).await.unwrap();
     let (summary, events) = bench.stored(&done).await;
     assert_eq!(done.dropped_inputs, 0);
@@ -334,7 +335,7 @@ async fn progress_is_told_in_bytes_of_the_file() {
     let counted = Arc::clone(&read);
     let importer = Importer::new(Arc::clone(&bench.store), signer(), bench.limits);
     importer
-        .import(&file, &Claims::default(), move |bytes| _ = counted.fetch_add(bytes, Ordering::Relaxed))
+        .import(&file, &DeclaredIdentity::default(), move |bytes| _ = counted.fetch_add(bytes, Ordering::Relaxed))
         .await
         .unwrap();
     assert_eq!(read.load(Ordering::Relaxed), 3 * V2.len() as u64);

@@ -164,7 +164,7 @@ fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
                 Credential::Certificate(certificate) => (None, Some(certificate.clone())),
             };
             let (client_certificate, client_key) = certificate.map(|c| (c.chain, c.key)).unzip();
-            Ok(vec![clusters::explicit(&clusters::Explicit {
+            Ok(vec![clusters::explicit(&clusters::StaticCluster {
                 name: name.clone(),
                 server: server.clone(),
                 certificate_authority: ca.clone(),

@@ -100,7 +100,7 @@ async fn list_commands(
 }
 
 #[derive(Deserialize)]
-struct Sought {
+struct FindParams {
     q: String,
 }
 
@@ -108,7 +108,7 @@ async fn find(
     State(shared): State<Shared>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-    Query(sought): Query<Sought>,
+    Query(sought): Query<FindParams>,
 ) -> Answer<FindResult> {
     let id = recording(&id)?;
     if sought.q.trim().is_empty() || sought.q.len() > 500 {
@@ -133,7 +133,7 @@ async fn index(
 }
 
 #[derive(Deserialize)]
-struct Until {
+struct SegmentParams {
     end: Option<u64>,
 }
 
@@ -141,7 +141,7 @@ async fn segment(
     State(shared): State<Shared>,
     Extension(login): Extension<WebSession>,
     Path((id, segment)): Path<(String, String)>,
-    Query(until): Query<Until>,
+    Query(until): Query<SegmentParams>,
 ) -> Answer<Segment> {
     let id = recording(&id)?;
     let number = segment.strip_suffix(".json").and_then(|number| number.parse().ok());

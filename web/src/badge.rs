@@ -1,15 +1,15 @@
 use recording::Outcome;
 
-use crate::shown::Shown;
+use crate::shown::VisibleText;
 
 /// How a session ended, for a page: a colour's class, a word, and the rest for who asks.
-pub(crate) struct Badge {
+pub(crate) struct OutcomeBadge {
     pub(crate) class: &'static str,
     pub(crate) label: String,
-    pub(crate) more: Shown,
+    pub(crate) more: VisibleText,
 }
 
-impl Badge {
+impl OutcomeBadge {
     /// Of a session without an end: live as far as is known, unless its gateway was started anew since.
     pub(crate) fn open(outlived: bool) -> Self {
         let (class, label, more) = if outlived {
@@ -21,7 +21,7 @@ impl Badge {
         } else {
             ("live", "live", "No end has been recorded yet.")
         };
-        Self { class, label: label.to_owned(), more: Shown::new(more) }
+        Self { class, label: label.to_owned(), more: VisibleText::new(more) }
     }
 
     /// Of how a session ended.
@@ -36,11 +36,11 @@ impl Badge {
             Outcome::Interrupted => ("warn", "interrupted", "The gateway stopped before the session did."),
             Outcome::Unknown => ("warn", "end unknown", "The streams ended without an exit status."),
         };
-        Self { class, label: label.to_owned(), more: Shown::clipped(more, 400) }
+        Self { class, label: label.to_owned(), more: VisibleText::clipped(more, 400) }
     }
 
     fn exited(code: i64) -> Self {
         let class = if code == 0 { "ok" } else { "bad" };
-        Self { class, label: format!("exit {code}"), more: Shown::new("The process ended with this exit code.") }
+        Self { class, label: format!("exit {code}"), more: VisibleText::new("The process ended with this exit code.") }
     }
 }

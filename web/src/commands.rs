@@ -2,13 +2,13 @@ use recording::{Command, CommandSource, Manifest, RecordingId};
 
 use crate::{
     failure::Failure,
-    state::{State, unplayable},
+    state::{AppState, unplayable},
 };
 
 /// The commands of a session: the manifest's, or while there is none, what the player finds; and whether these are all so far:
 /// of a session that goes on while the store is away, earlier ones may be out of reach.
 pub(crate) async fn of(
-    state: &State,
+    state: &AppState,
     id: RecordingId,
     manifest: Option<&Manifest>,
 ) -> Result<(Vec<Command>, bool), Failure> {

@@ -7,8 +7,8 @@ use crate::{
     bytes::size,
     failure::Failure,
     moment,
-    shown::Shown,
-    state::{State, unreadable},
+    shown::VisibleText,
+    state::{AppState, unreadable},
 };
 
 /// Connections shown; of more, the first.
@@ -24,11 +24,11 @@ pub(crate) struct Connection {
     pub(crate) state: &'static str,
     pub(crate) sent: String,
     pub(crate) received: String,
-    pub(crate) error: Shown,
+    pub(crate) error: VisibleText,
 }
 
 /// The connections of a port-forward by number; none of another session.
-pub(crate) async fn of(state: &State, session: &SessionMetadata) -> Result<Vec<Connection>, Failure> {
+pub(crate) async fn of(state: &AppState, session: &SessionMetadata) -> Result<Vec<Connection>, Failure> {
     let mut known = BTreeMap::new();
     if session.kind != SessionKind::PortForward {
         return Ok(Vec::new());
@@ -71,7 +71,7 @@ impl Connection {
             },
             sent: size(latest.sent),
             received: size(latest.received),
-            error: Shown::clipped(&latest.error, 400),
+            error: VisibleText::clipped(&latest.error, 400),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use search::{Facet, Facets};
 
-use crate::{filters::Filters, shown::Shown};
+use crate::{filters::Filters, shown::VisibleText};
 
 /// Values that are shown before the others are asked for.
 const FIRST: usize = 6;
@@ -18,7 +18,7 @@ pub(crate) struct Narrowing {
 
 /// A value to narrow to, or one that is narrowed to.
 pub(crate) struct Choice {
-    pub(crate) value: Shown,
+    pub(crate) value: VisibleText,
     pub(crate) count: u64,
     /// Where it leads: to its hits, or back to all where it is narrowed to.
     pub(crate) address: String,
@@ -74,7 +74,7 @@ impl Narrowing {
             .iter()
             .map(|facet| {
                 let (address, here) = leads(&facet.value);
-                Choice { value: Shown::clipped(&facet.value, 120), count: facet.count, address, here }
+                Choice { value: VisibleText::clipped(&facet.value, 120), count: facet.count, address, here }
             })
             .collect();
         let rest = first.split_off(first.len().min(FIRST));

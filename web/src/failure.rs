@@ -8,7 +8,7 @@ use axum::{
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::page::Chrome;
+use crate::page::Layout;
 
 /// Why a request was not answered as it was meant. What went wrong inside is logged, not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ fn chain(error: &dyn Error) -> String {
 #[derive(Template)]
 #[template(path = "failure.html")]
 struct FailurePage<'a> {
-    page: Chrome,
+    page: Layout,
     status: u16,
     title: &'a str,
     message: &'a str,
@@ -78,7 +78,7 @@ struct FailurePage<'a> {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let page = FailurePage {
-            page: Chrome::bare(self.title),
+            page: Layout::bare(self.title),
             status: self.status.as_u16(),
             title: self.title,
             message: &self.message,

@@ -1,6 +1,6 @@
 use search::Values;
 
-use crate::{failure::Failure, state::State};
+use crate::{failure::Failure, state::AppState};
 
 /// Names in each list at most.
 const MOST: usize = 200;
@@ -9,10 +9,10 @@ const MOST: usize = 200;
 const LONGEST: usize = 256;
 
 /// The names that occur, for a form to offer.
-pub(crate) struct Known(Values);
+pub(crate) struct FilterOptions(Values);
 
-impl Known {
-    pub(crate) async fn of(state: &State) -> Result<Self, Failure> {
+impl FilterOptions {
+    pub(crate) async fn of(state: &AppState) -> Result<Self, Failure> {
         Ok(Self(state.find(|index| index.values()).await?))
     }
 

@@ -18,9 +18,9 @@ use crate::{
     cookie,
     failure::Failure,
     guard,
-    page::{Chrome, render_with},
-    shown::Shown,
-    state::{Shared, State as Web},
+    page::{Layout, render_with},
+    shown::VisibleText,
+    state::{AppState as Web, Shared},
 };
 use identity::{
     users::{MAX_NAME, MAX_PASSWORD},
@@ -39,8 +39,8 @@ const MAX_NEXT: usize = 2048;
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
-    page: Chrome,
-    user: Shown,
+    page: Layout,
+    user: VisibleText,
     next: String,
     trouble: &'static str,
 }
@@ -48,8 +48,8 @@ struct LoginPage {
 #[derive(Template)]
 #[template(path = "link.html")]
 struct LinkPage {
-    page: Chrome,
-    user: Option<Shown>,
+    page: Layout,
+    user: Option<VisibleText>,
     action: String,
 }
 
@@ -140,8 +140,8 @@ async fn start(shared: &Shared, client: IpAddr, login: WebSession, next: &str) -
 }
 
 fn ask(user: &str, next: &str, status: StatusCode, trouble: &'static str) -> Response {
-    let page = Chrome::bare("Log in");
-    render_with(status, &LoginPage { page, user: Shown::new(user), next: next.to_owned(), trouble })
+    let page = Layout::bare("Log in");
+    render_with(status, &LoginPage { page, user: VisibleText::new(user), next: next.to_owned(), trouble })
 }
 
 /// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted.
@@ -171,9 +171,9 @@ pub(crate) async fn use_link(
 
 fn show_link(secret: &str, user: Option<&str>) -> Response {
     let status = if user.is_some() { StatusCode::OK } else { StatusCode::GONE };
-    let page = Chrome::bare("Log in");
+    let page = Layout::bare("Log in");
     let action = if user.is_some() { format!("/login/link/{secret}") } else { String::new() };
-    render_with(status, &LinkPage { page, user: user.map(Shown::new), action })
+    render_with(status, &LinkPage { page, user: user.map(VisibleText::new), action })
 }
 
 /// `POST /logout`

@@ -2,7 +2,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 
 /// A point in time, for a page: machine-readable, in full, and how long ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct TimeLabel {
     /// `2026-11-22T15:04:05Z`
     pub(crate) iso: String,
     /// `2026-11-22 15:04:05 UTC`
@@ -11,7 +11,7 @@ pub(crate) struct Moment {
     pub(crate) ago: String,
 }
 
-impl Moment {
+impl TimeLabel {
     pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
         let utc = at.to_zoned(TimeZone::UTC);
         Self {
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn times_are_said_as_a_person_would() {
         let now = at("2026-11-22T15:00:00Z");
-        let said = |text| Moment::new(at(text), now).ago;
+        let said = |text| TimeLabel::new(at(text), now).ago;
         assert_eq!(said("2026-11-22T14:59:58Z"), "just now");
         assert_eq!(said("2026-11-22T14:59:18Z"), "42 s ago");
         assert_eq!(said("2026-11-22T14:01:00Z"), "59 min ago");
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(said("2026-11-21T03:00:00Z"), "yesterday");
         assert_eq!(said("2026-11-01T03:00:00Z"), "21 days ago");
         assert_eq!(said("2026-01-02T03:00:00Z"), "2 Jan 2026");
-        assert_eq!(Moment::new(now, now).full, "2026-11-22 15:00:00 UTC");
+        assert_eq!(TimeLabel::new(now, now).full, "2026-11-22 15:00:00 UTC");
     }
 
     #[test]

@@ -2,19 +2,19 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 
-use crate::{failure::Failure, shown::Shown, state::State};
+use crate::{failure::Failure, shown::VisibleText, state::AppState};
 use identity::web_sessions::WebSession;
 
 /// What stands around every page.
-pub(crate) struct Chrome {
+pub(crate) struct Layout {
     /// Of the window; with ` · Kubetape` after it.
     pub(crate) title: String,
     /// Who is logged in.
-    pub(crate) user: Option<Shown>,
+    pub(crate) user: Option<VisibleText>,
     /// Which part of the site it is.
     pub(crate) part: Part,
     /// The gateway's name, at the foot.
-    pub(crate) gateway: Shown,
+    pub(crate) gateway: VisibleText,
 }
 
 /// A part of the site, as the navigation shows it.
@@ -27,19 +27,19 @@ pub(crate) enum Part {
     None,
 }
 
-impl Chrome {
-    pub(crate) fn new(state: &State, login: &WebSession, part: Part, title: impl Into<String>) -> Self {
+impl Layout {
+    pub(crate) fn new(state: &AppState, login: &WebSession, part: Part, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
-            user: Some(Shown::clipped(&login.user, 60)),
+            user: Some(VisibleText::clipped(&login.user, 60)),
             part,
-            gateway: Shown::new(&state.gateway_name),
+            gateway: VisibleText::new(&state.gateway_name),
         }
     }
 
     /// For people who are not logged in: says nothing of the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: title.to_owned(), user: None, part: Part::None, gateway: Shown::default() }
+        Self { title: title.to_owned(), user: None, part: Part::None, gateway: VisibleText::default() }
     }
 
     pub(crate) fn sessions(&self) -> bool {

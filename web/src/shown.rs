@@ -10,9 +10,9 @@ use askama::FastWritable;
 /// | C0 controls, DEL | their names: `⟨ESC⟩` (few fonts have the Unicode pictures) |
 /// | C1 controls, bidirectional controls, zero-width characters, line and paragraph separators, tags | `⟨U+202E⟩` |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shown(String);
+pub(crate) struct VisibleText(String);
 
-impl Shown {
+impl VisibleText {
     pub(crate) fn new(text: &str) -> Self {
         let mut shown = String::with_capacity(text.len());
         text.chars().for_each(|c| show(c, &mut shown));
@@ -46,13 +46,13 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for VisibleText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl FastWritable for Shown {
+impl FastWritable for VisibleText {
     fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn askama::Values) -> askama::Result<()> {
         Ok(dest.write_str(&self.0)?)
     }
@@ -106,12 +106,12 @@ mod tests {
 
     #[test]
     fn what_would_be_invisible_or_reorder_is_shown() {
-        assert_eq!(Shown::new("ls\u{1b}[2J\r\n").as_str(), "ls⟨ESC⟩[2J⟨CR⟩⟨LF⟩");
-        assert_eq!(Shown::lines("total 0\n\u{1b}c\n").as_str(), "total 0\n⟨ESC⟩c\n");
-        assert_eq!(Shown::new("a\u{202e}b\u{2066}c\u{200b}").as_str(), "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩");
-        assert_eq!(Shown::new("naïve 日本 <b>").as_str(), "naïve 日本 <b>");
-        assert_eq!(Shown::clipped("日本語", 2).as_str(), "日本…");
-        assert_eq!(Shown::clipped("日本", 2).as_str(), "日本");
+        assert_eq!(VisibleText::new("ls\u{1b}[2J\r\n").as_str(), "ls⟨ESC⟩[2J⟨CR⟩⟨LF⟩");
+        assert_eq!(VisibleText::lines("total 0\n\u{1b}c\n").as_str(), "total 0\n⟨ESC⟩c\n");
+        assert_eq!(VisibleText::new("a\u{202e}b\u{2066}c\u{200b}").as_str(), "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩");
+        assert_eq!(VisibleText::new("naïve 日本 <b>").as_str(), "naïve 日本 <b>");
+        assert_eq!(VisibleText::clipped("日本語", 2).as_str(), "日本…");
+        assert_eq!(VisibleText::clipped("日本", 2).as_str(), "日本");
     }
 
     #[test]

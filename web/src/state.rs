@@ -10,7 +10,7 @@ use storage::{RecordingError, Recordings, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{badge::Badge, failure::Failure, login::HASHING, throttle::Throttle, views::Views};
+use crate::{badge::OutcomeBadge, failure::Failure, login::HASHING, throttle::Throttle, views::ViewDedup};
 use identity::{
     Links, Users,
     web_sessions::{LoginMethod, WebSession, WebSessions},
@@ -56,7 +56,7 @@ pub type EndSession =
     Arc<dyn Fn(String, RecordingId, String) -> BoxFuture<'static, Result<bool, String>> + Send + Sync>;
 
 /// The running web, shared by all requests.
-pub(crate) struct State {
+pub(crate) struct AppState {
     pub(crate) recordings: Recordings,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) player: Player,
@@ -78,13 +78,13 @@ pub(crate) struct State {
     pub(crate) logins: WebSessions,
     pub(crate) throttle: Throttle,
     pub(crate) hashing: Arc<Semaphore>,
-    views: Views,
-    watched: Views,
+    views: ViewDedup,
+    watched: ViewDedup,
 }
 
-pub(crate) type Shared = Arc<State>;
+pub(crate) type Shared = Arc<AppState>;
 
-impl State {
+impl AppState {
     pub(crate) fn new(settings: Settings, since: Timestamp, tls: bool, shutdown: CancellationToken) -> Shared {
         Arc::new(Self {
             recordings: Recordings::new(Arc::clone(&settings.store)),
@@ -106,14 +106,14 @@ impl State {
             logins: WebSessions::default(),
             throttle: Throttle::default(),
             hashing: Arc::new(Semaphore::new(HASHING)),
-            views: Views::default(),
-            watched: Views::default(),
+            views: ViewDedup::default(),
+            watched: ViewDedup::default(),
         })
     }
 
     /// How a session ended; where no end is stored, whether it may still go on.
-    pub(crate) fn badge(&self, outcome: Option<&Outcome>, gateway: &str, started: Timestamp) -> Badge {
-        outcome.map_or_else(|| Badge::open(self.outlived(gateway, started)), Badge::new)
+    pub(crate) fn badge(&self, outcome: Option<&Outcome>, gateway: &str, started: Timestamp) -> OutcomeBadge {
+        outcome.map_or_else(|| OutcomeBadge::open(self.outlived(gateway, started)), OutcomeBadge::new)
     }
 
     /// Whether the gateway that recorded a session is this one, started anew since: then the session goes on no longer.
@@ -137,7 +137,7 @@ impl State {
         });
         match answer.await {
             Ok(Ok(found)) => Ok(Asked::Found(found)),
-            Ok(Err(SearchError::Query(error))) => Ok(Asked::Unclear(error)),
+            Ok(Err(SearchError::Query(error))) => Ok(Asked::InvalidQuery(error)),
             Ok(Err(error)) => Err(Failure::internal("cannot ask the index", error)),
             Err(error) => Err(Failure::internal("cannot ask the index", error)),
         }
@@ -150,7 +150,7 @@ impl State {
     ) -> Result<T, Failure> {
         match self.ask(question).await? {
             Asked::Found(found) => Ok(found),
-            Asked::Unclear(error) => Err(Failure::unclear(sentence(&error.to_string()), error.characters())),
+            Asked::InvalidQuery(error) => Err(Failure::unclear(sentence(&error.to_string()), error.characters())),
         }
     }
 
@@ -201,7 +201,7 @@ impl State {
 pub(crate) enum Asked<T> {
     Found(T),
     /// The question is not one: why, for the person who asked.
-    Unclear(QueryError),
+    InvalidQuery(QueryError),
 }
 
 /// An error's text as a sentence of a page.

@@ -14,11 +14,11 @@ const MAX_VIEWINGS: usize = 10_000;
 
 /// Which viewings have been written down lately.
 #[derive(Default)]
-pub(crate) struct Views {
+pub(crate) struct ViewDedup {
     seen: Mutex<HashMap<(String, RecordingId), Instant>>,
 }
 
-impl Views {
+impl ViewDedup {
     pub(crate) fn recent(&self, user: &str, session: RecordingId) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&(user.to_owned(), session)).is_some_and(|at| at.elapsed() < ONE_VIEWING)

@@ -17,7 +17,7 @@ use crate::{
     Settings, api, assets, end,
     failure::Failure,
     guard, login, pages, serve,
-    state::{Shared, State},
+    state::{AppState, Shared},
 };
 
 /// Bytes of a form at most.
@@ -42,7 +42,7 @@ impl Web {
 
     /// Serves until `shutdown`, over TLS when given a configuration; then lets running requests end (5 s).
     pub async fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, shutdown: CancellationToken) {
-        let state = State::new(self.settings, self.since, tls.is_some(), shutdown.clone());
+        let state = AppState::new(self.settings, self.since, tls.is_some(), shutdown.clone());
         serve::serve(router(state), listener, tls, shutdown).await;
     }
 }

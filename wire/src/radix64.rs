@@ -16,7 +16,7 @@ const fn digits() -> [u8; 256] {
 }
 
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Radix64 {
+pub(crate) struct StreamingBase64 {
     bits: u32,
     /// Digits in `bits`, 0 to 3.
     held: u8,
@@ -36,7 +36,7 @@ enum Padding {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-impl Radix64 {
+impl StreamingBase64 {
     /// Puts what `text` decodes to into `out`, replacing what was there; up to the first malformed byte.
     pub(crate) fn decode(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         out.clear();
@@ -90,10 +90,10 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
-    use super::{Malformed, Radix64};
+    use super::{Malformed, StreamingBase64};
 
     fn decode(parts: &[&[u8]]) -> Result<Vec<u8>, Malformed> {
-        let (mut radix, mut out, mut all) = (Radix64::default(), Vec::new(), Vec::new());
+        let (mut radix, mut out, mut all) = (StreamingBase64::default(), Vec::new(), Vec::new());
         for part in parts {
             radix.decode(part, &mut out)?;
             all.extend_from_slice(&out);

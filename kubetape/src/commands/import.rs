@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use import::{Claims, Done, ImportError, Importer, Limits};
+use import::{DeclaredIdentity, Done, ImportError, Importer, Limits};
 use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
 use recording::journal::JournalEvent;
@@ -67,7 +67,7 @@ fn journal_name(config: &Config) -> String {
     format!("{name}-import")
 }
 
-async fn note(journal: &Journal, claims: &Claims, file: &Path, done: &Done) -> Result<()> {
+async fn note(journal: &Journal, claims: &DeclaredIdentity, file: &Path, done: &Done) -> Result<()> {
     if done.already {
         return Ok(());
     }
@@ -76,9 +76,9 @@ async fn note(journal: &Journal, claims: &Claims, file: &Path, done: &Done) -> R
     journal.note_durably(&claims.by, what).await.context("cannot write the journal")
 }
 
-fn claims(wanted: &cli::Import) -> Claims {
+fn claims(wanted: &cli::Import) -> DeclaredIdentity {
     let by = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
-    Claims {
+    DeclaredIdentity {
         user: wanted.user.clone(),
         groups: wanted.groups.clone(),
         cluster: wanted.cluster.clone(),

@@ -15,10 +15,10 @@ use storage::{
 
 use crate::{
     failure::Failure,
-    moment::{self, Moment},
-    page::{Chrome, Part, render},
-    shown::Shown,
-    state::{Shared, State as Running},
+    moment::{self, TimeLabel},
+    page::{Layout, Part, render},
+    shown::VisibleText,
+    state::{AppState as Running, Shared},
 };
 use identity::web_sessions::WebSession;
 
@@ -37,7 +37,7 @@ const LISTED: usize = 1000;
 #[derive(Template)]
 #[template(path = "journal.html")]
 struct JournalPage {
-    page: Chrome,
+    page: Layout,
     gateways: Vec<String>,
     gateway: String,
     days: Vec<String>,
@@ -49,11 +49,11 @@ struct JournalPage {
 
 /// An entry.
 struct Row {
-    at: Moment,
-    user: Shown,
-    event: Shown,
+    at: TimeLabel,
+    user: VisibleText,
+    event: VisibleText,
     session: Option<RecordingId>,
-    text: Shown,
+    text: VisibleText,
 }
 
 /// What the address may ask for.
@@ -91,7 +91,7 @@ pub(crate) async fn page(
         format!("/journal?{}", query.finish())
     };
     Ok(render(&JournalPage {
-        page: Chrome::new(&shared, &login, Part::Journal, "Journal"),
+        page: Layout::new(&shared, &login, Part::Journal, "Journal"),
         rows,
         newest: wanted.before.map(|_| to(None)),
         older: oldest.map(|seq| to(Some(seq))),
@@ -165,21 +165,21 @@ impl Row {
         let what = serde_json::to_value(&entry.what).unwrap_or_default();
         let field = |name: &str| what.get(name).and_then(Value::as_str).unwrap_or_default();
         Self {
-            at: Moment::new(moment::from_micros(entry.micros), now),
-            user: Shown::clipped(&entry.user, 120),
-            event: Shown::new(&field("event").replace('_', " ")),
+            at: TimeLabel::new(moment::from_micros(entry.micros), now),
+            user: VisibleText::clipped(&entry.user, 120),
+            event: VisibleText::new(&field("event").replace('_', " ")),
             session: field("session").parse().ok(),
-            text: Shown::clipped(&text(&what), 400),
+            text: VisibleText::clipped(&text(&what), 400),
         }
     }
 
     fn damaged(object: &JournalObject, now: Timestamp) -> Self {
         Self {
-            at: Moment::new(Timestamp::UNIX_EPOCH, now),
-            user: Shown::default(),
-            event: Shown::new("damaged"),
+            at: TimeLabel::new(Timestamp::UNIX_EPOCH, now),
+            user: VisibleText::default(),
+            event: VisibleText::new("damaged"),
             session: None,
-            text: Shown::new(&format!("{} cannot be read", object.key)),
+            text: VisibleText::new(&format!("{} cannot be read", object.key)),
         }
     }
 }

@@ -12,10 +12,10 @@ use crate::{
     facets::{Narrowing, narrowings},
     failure::Failure,
     filters::Filters,
-    known::Known,
-    moment::{self, Moment},
-    page::{Chrome, Part, render},
-    shown::Shown,
+    known::FilterOptions,
+    moment::{self, TimeLabel},
+    page::{Layout, Part, render},
+    shown::VisibleText,
     state::{Asked, Shared, sentence},
     target::Target,
 };
@@ -24,9 +24,9 @@ use identity::web_sessions::WebSession;
 #[derive(Template)]
 #[template(path = "search.html")]
 struct SearchPage {
-    page: Chrome,
+    page: Layout,
     filters: Filters,
-    known: Known,
+    known: FilterOptions,
     action: &'static str,
     requests: bool,
     chips: Vec<Chip>,
@@ -46,7 +46,7 @@ struct SearchPage {
 struct Trouble {
     message: String,
     /// What was written: before the place, there, and after it. None where it is all of it.
-    place: Option<(Shown, Shown, Shown)>,
+    place: Option<(VisibleText, VisibleText, VisibleText)>,
 }
 
 /// A kind to narrow to, or an order.
@@ -65,10 +65,10 @@ struct Line {
     address: Option<String>,
     position: Option<String>,
     /// What a rebuilt command was rebuilt from.
-    requests: Vec<Shown>,
-    user: Shown,
+    requests: Vec<VisibleText>,
+    user: VisibleText,
     target: Target,
-    at: Moment,
+    at: TimeLabel,
 }
 
 /// Requests of one run that are shown; a watch or a large apply has many.
@@ -80,7 +80,7 @@ const COUNTED: usize = 10_000;
 /// A stretch of a snippet.
 #[derive(Debug, PartialEq, Eq)]
 struct Piece {
-    text: Shown,
+    text: VisibleText,
     marked: bool,
 }
 
@@ -117,13 +117,13 @@ async fn list(shared: &Shared, login: &WebSession, filters: Filters, part: Part)
         text => format!("{text} – search"),
     };
     Ok(render(&SearchPage {
-        page: Chrome::new(shared, login, part, title),
+        page: Layout::new(shared, login, part, title),
         action,
         requests,
         orders: orders(&filters, action, order),
         narrowings: narrowings(&found.facets, &filters, action),
         chips: if requests { Vec::new() } else { chips(&filters) },
-        known: Known::of(shared).await?,
+        known: FilterOptions::of(shared).await?,
         outcomes: OutcomeFilter::ALL,
         asked,
         trouble,
@@ -161,7 +161,7 @@ async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, Option<Trou
     let text = query.text.clone();
     match shared.ask(move |index| index.search(&query)).await? {
         Asked::Found(hits) => Ok((hits, None)),
-        Asked::Unclear(error) => Ok((Hits::default(), Some(Trouble::new(&error, &text)))),
+        Asked::InvalidQuery(error) => Ok((Hits::default(), Some(Trouble::new(&error, &text)))),
     }
 }
 
@@ -169,7 +169,7 @@ impl Trouble {
     fn new(error: &QueryError, text: &str) -> Self {
         let parts = error.place().and_then(|place| {
             let (before, after) = (text.get(..place.start)?, text.get(place.end..)?);
-            Some((Shown::new(before), Shown::new(text.get(place)?), Shown::new(after)))
+            Some((VisibleText::new(before), VisibleText::new(text.get(place)?), VisibleText::new(after)))
         });
         Self { message: sentence(&error.to_string()), place: parts }
     }
@@ -219,17 +219,20 @@ fn chips(filters: &Filters) -> Vec<Chip> {
 impl Line {
     fn new(hit: &Hit, now: Timestamp) -> Self {
         Self {
-            pieces: pieces(&hit.snippet, if hit.kind == HitKind::Output { Shown::lines } else { Shown::new }),
+            pieces: pieces(
+                &hit.snippet,
+                if hit.kind == HitKind::Output { VisibleText::lines } else { VisibleText::new },
+            ),
             label: label(hit),
             address: hit.session.map(|id| match hit.micros_in_session {
                 Some(micros) => format!("/sessions/{id}?t={}", moment::seconds(micros)),
                 None => format!("/sessions/{id}"),
             }),
             position: hit.session.and(hit.micros_in_session).map(moment::position),
-            requests: hit.requests.iter().take(REQUESTS).map(|request| Shown::clipped(request, 400)).collect(),
-            user: Shown::clipped(&hit.user, 120),
+            requests: hit.requests.iter().take(REQUESTS).map(|request| VisibleText::clipped(request, 400)).collect(),
+            user: VisibleText::clipped(&hit.user, 120),
             target: Target::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),
-            at: Moment::new(hit.at, now),
+            at: TimeLabel::new(hit.at, now),
         }
     }
 }
@@ -247,7 +250,7 @@ fn label(hit: &Hit) -> &'static str {
 }
 
 /// Cuts a snippet at its ranges; ranges that do not fit the text mark nothing.
-fn pieces(snippet: &Snippet, shown: fn(&str) -> Shown) -> Vec<Piece> {
+fn pieces(snippet: &Snippet, shown: fn(&str) -> VisibleText) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = 0;
     for range in &snippet.ranges {
@@ -269,7 +272,7 @@ mod tests {
 
     fn cut(text: &str, ranges: &[(usize, usize)]) -> Vec<(String, bool)> {
         let ranges = ranges.iter().map(|&(start, end)| start..end).collect();
-        let pieces = pieces(&Snippet { text: text.to_owned(), ranges }, Shown::new);
+        let pieces = pieces(&Snippet { text: text.to_owned(), ranges }, VisibleText::new);
         pieces.into_iter().map(|piece| (piece.text.to_string(), piece.marked)).collect()
     }
 

@@ -13,15 +13,15 @@ use serde::Deserialize;
 use storage::Summary;
 
 use crate::{
-    badge::Badge,
+    badge::OutcomeBadge,
     bytes::size,
     commands,
     connections::{self, Connection},
     failure::Failure,
-    moment::{self, Moment},
-    page::{Chrome, Part, render},
+    moment::{self, TimeLabel},
+    page::{Layout, Part, render},
     pages::sessions::command,
-    shown::Shown,
+    shown::VisibleText,
     state::{Shared, recording, unreadable},
     target::Target,
 };
@@ -30,14 +30,14 @@ use identity::web_sessions::WebSession;
 #[derive(Template)]
 #[template(path = "session.html")]
 struct SessionPage {
-    page: Chrome,
+    page: Layout,
     id: RecordingId,
     /// Seconds at which the player stands when the page opens; empty for the start.
     start: String,
     /// Seconds whose screen is shown until somebody presses play.
     poster: String,
-    command: Shown,
-    badge: Badge,
+    command: VisibleText,
+    badge: OutcomeBadge,
     live: bool,
     /// The player follows what goes on, instead of playing what was.
     follows: bool,
@@ -54,22 +54,22 @@ struct SessionPage {
     /// Where it came from, of a recording that no gateway made.
     imported: Option<Origin>,
     /// Why nothing ran or why it was ended, where somebody said so.
-    reason: Option<Shown>,
+    reason: Option<VisibleText>,
     connections: Vec<Connection>,
     terminal: bool,
     piped_input: bool,
     target: Target,
-    user: Shown,
-    started: Moment,
-    ended: Option<Moment>,
+    user: VisibleText,
+    started: TimeLabel,
+    ended: Option<TimeLabel>,
     length: Option<String>,
     steps: Vec<Step>,
     /// False where earlier ones are out of reach at the moment.
     all_steps: bool,
     more_steps: usize,
-    anomalies: Vec<Shown>,
+    anomalies: Vec<VisibleText>,
     facts: Vec<Fact>,
-    argv: Vec<Shown>,
+    argv: Vec<VisibleText>,
 }
 
 /// A command beside the player.
@@ -77,21 +77,21 @@ struct Step {
     seconds: String,
     position: String,
     source: &'static str,
-    text: Shown,
+    text: VisibleText,
 }
 
 /// A line of the facts; those of a client's own claims say so.
 struct Fact {
     name: &'static str,
-    value: Shown,
+    value: VisibleText,
     claimed: bool,
 }
 
 /// The file that a recording was made of.
 struct Origin {
-    file: Shown,
-    by: Shown,
-    when: Moment,
+    file: VisibleText,
+    by: VisibleText,
+    when: TimeLabel,
 }
 
 /// What the address may ask for.
@@ -137,7 +137,7 @@ async fn view(
     let (steps, all_steps) = commands::of(shared, id, summary.manifest.as_ref()).await?;
     let session = &summary.header.kubetape;
     let command = command(session.kind, &crate::shown::quoted(&session.argv));
-    let title = format!("{} – {}", command.as_str(), Shown::clipped(&session.principal.name, 60));
+    let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
     let now = Timestamp::now();
     let manifest = summary.manifest.as_ref();
     let target = &session.target;
@@ -146,7 +146,7 @@ async fn view(
     let live = manifest.is_none() && !outlived;
     let ahead = live && is_ahead(shared, id, &start(&at.t)).await;
     Ok(render(&SessionPage {
-        page: Chrome::new(shared, login, Part::Sessions, title),
+        page: Layout::new(shared, login, Part::Sessions, title),
         id,
         start: start(&at.t),
         poster: poster(session, manifest, &steps),
@@ -165,16 +165,21 @@ async fn view(
         terminal: session.tty,
         piped_input: session.stores_input(),
         target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
-        user: Shown::clipped(&session.principal.name, 120),
-        started: Moment::new(began, now),
-        ended: manifest.map(|manifest| Moment::new(moment::from_micros(manifest.ended_micros), now)),
+        user: VisibleText::clipped(&session.principal.name, 120),
+        started: TimeLabel::new(began, now),
+        ended: manifest.map(|manifest| TimeLabel::new(moment::from_micros(manifest.ended_micros), now)),
         length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
         all_steps,
         more_steps: steps.len().saturating_sub(STEPS),
         steps: steps.iter().take(STEPS).map(Step::new).collect(),
-        anomalies: manifest.iter().flat_map(|m| &m.anomalies).take(50).map(|text| Shown::clipped(text, 400)).collect(),
+        anomalies: manifest
+            .iter()
+            .flat_map(|m| &m.anomalies)
+            .take(50)
+            .map(|text| VisibleText::clipped(text, 400))
+            .collect(),
         facts: facts(&summary),
-        argv: session.argv.iter().map(|element| Shown::clipped(element, 4000)).collect(),
+        argv: session.argv.iter().map(|element| VisibleText::clipped(element, 4000)).collect(),
     }))
 }
 
@@ -197,11 +202,11 @@ fn plays(session: &SessionMetadata, manifest: Option<&Manifest>) -> bool {
     session.kind != SessionKind::PortForward && !failed
 }
 
-fn reason(outcome: &Outcome) -> Option<Shown> {
+fn reason(outcome: &Outcome) -> Option<VisibleText> {
     match outcome {
-        Outcome::FailedToStart { message } => Some(Shown::clipped(message, 2000)),
-        Outcome::EndedByGateway { reason, by } if by.is_empty() => Some(Shown::clipped(reason, 2000)),
-        Outcome::EndedByGateway { reason, by } => Some(Shown::clipped(&format!("by {by}: {reason}"), 2000)),
+        Outcome::FailedToStart { message } => Some(VisibleText::clipped(message, 2000)),
+        Outcome::EndedByGateway { reason, by } if by.is_empty() => Some(VisibleText::clipped(reason, 2000)),
+        Outcome::EndedByGateway { reason, by } => Some(VisibleText::clipped(&format!("by {by}: {reason}"), 2000)),
         _ => None,
     }
 }
@@ -216,9 +221,9 @@ fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, steps: &[recor
 impl Origin {
     fn new(from: &Imported, now: Timestamp) -> Self {
         Self {
-            file: Shown::clipped(&from.file, 200),
-            by: Shown::clipped(&from.by, 120),
-            when: Moment::new(moment::from_micros(from.at_micros), now),
+            file: VisibleText::clipped(&from.file, 200),
+            by: VisibleText::clipped(&from.by, 120),
+            when: TimeLabel::new(moment::from_micros(from.at_micros), now),
         }
     }
 }
@@ -233,7 +238,7 @@ impl Step {
                 CommandSource::Typed => "typed",
                 CommandSource::Request => "request",
             },
-            text: Shown::clipped(&command.text, 500),
+            text: VisibleText::clipped(&command.text, 500),
         }
     }
 }
@@ -243,7 +248,7 @@ fn facts(summary: &Summary) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut add = |name, value: String, claimed| {
         if !value.is_empty() {
-            facts.push(Fact { name, value: Shown::clipped(&value, 600), claimed });
+            facts.push(Fact { name, value: VisibleText::clipped(&value, 600), claimed });
         }
     };
     add("As", impersonated(session), false);
@@ -314,7 +319,7 @@ fn input(session: &SessionMetadata) -> &'static str {
 }
 
 fn outcome(manifest: &Manifest) -> String {
-    let badge = Badge::new(&manifest.outcome);
+    let badge = OutcomeBadge::new(&manifest.outcome);
     format!("{}. {}", badge.label, badge.more)
 }
 

@@ -9,14 +9,14 @@ use recording::cast::{IMPORTED, SessionKind};
 use search::{OutcomeFilter, SessionRow};
 
 use crate::{
-    badge::Badge,
+    badge::OutcomeBadge,
     failure::Failure,
     filters::Filters,
-    known::Known,
-    moment::{self, Moment},
-    page::{Chrome, Part, render},
-    shown::Shown,
-    state::{Shared, State},
+    known::FilterOptions,
+    moment::{self, TimeLabel},
+    page::{Layout, Part, render},
+    shown::VisibleText,
+    state::{AppState, Shared},
     target::Target,
 };
 use identity::web_sessions::WebSession;
@@ -27,9 +27,9 @@ const COMMAND: usize = 300;
 #[derive(Template)]
 #[template(path = "sessions.html")]
 struct SessionsPage {
-    page: Chrome,
+    page: Layout,
     filters: Filters,
-    known: Known,
+    known: FilterOptions,
     action: &'static str,
     chips: Vec<Chip>,
     outcomes: [OutcomeFilter; 10],
@@ -50,14 +50,14 @@ struct Chip {
 /// A session in the list.
 struct Row {
     id: String,
-    badge: Badge,
+    badge: OutcomeBadge,
     /// No gateway saw it.
     imported: bool,
-    user: Shown,
-    command: Shown,
+    user: VisibleText,
+    command: VisibleText,
     tty: bool,
     target: Target,
-    started: Moment,
+    started: TimeLabel,
     length: Option<String>,
 }
 
@@ -71,10 +71,10 @@ pub(crate) async fn list(
     let found = shared.find(move |index| index.sessions(&filter)).await?;
     let now = Timestamp::now();
     Ok(render(&SessionsPage {
-        page: Chrome::new(&shared, &login, Part::Sessions, "Sessions"),
+        page: Layout::new(&shared, &login, Part::Sessions, "Sessions"),
         action: "/",
         chips: chips(&filters),
-        known: Known::of(&shared).await?,
+        known: FilterOptions::of(&shared).await?,
         outcomes: OutcomeFilter::ALL,
         rows: found.rows.iter().map(|row| Row::new(&shared, row, now)).collect(),
         total: found.total,
@@ -103,26 +103,26 @@ fn chips(filters: &Filters) -> Vec<Chip> {
 }
 
 impl Row {
-    fn new(shared: &State, row: &SessionRow, now: Timestamp) -> Self {
+    fn new(shared: &AppState, row: &SessionRow, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
             badge: shared.badge(row.outcome.as_ref(), &row.gateway, row.started),
             imported: row.gateway == IMPORTED,
-            user: Shown::clipped(&row.user, 120),
+            user: VisibleText::clipped(&row.user, 120),
             command: command(row.kind, &row.command),
             tty: row.tty,
             target: Target::new(&row.cluster, &row.namespace, &row.pod, &row.container),
-            started: Moment::new(row.started, now),
+            started: TimeLabel::new(row.started, now),
             length: row.duration_micros.map(moment::length),
         }
     }
 }
 
 /// What a session ran, in a line.
-pub(crate) fn command(kind: SessionKind, quoted: &str) -> Shown {
+pub(crate) fn command(kind: SessionKind, quoted: &str) -> VisibleText {
     match kind {
-        SessionKind::Exec => Shown::clipped(quoted, COMMAND),
-        SessionKind::Attach => Shown::new("attach"),
-        SessionKind::PortForward => Shown::new("port-forward"),
+        SessionKind::Exec => VisibleText::clipped(quoted, COMMAND),
+        SessionKind::Attach => VisibleText::new("attach"),
+        SessionKind::PortForward => VisibleText::new("port-forward"),
     }
 }

@@ -16,8 +16,8 @@ use tokio::io::AsyncWrite;
 
 use crate::{
     failure::Failure,
-    page::{Chrome, Part, render},
-    shown::Shown,
+    page::{Layout, Part, render},
+    shown::VisibleText,
     state::{Shared, recording, unplayable, unreadable},
 };
 use identity::web_sessions::WebSession;
@@ -28,9 +28,9 @@ const MOST: usize = 512 * 1024;
 #[derive(Template)]
 #[template(path = "text.html")]
 struct TextPage {
-    page: Chrome,
+    page: Layout,
     id: RecordingId,
-    command: Shown,
+    command: VisibleText,
     text: String,
     cut: bool,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn page(
     let session = &header.kubetape;
     let command = super::sessions::command(session.kind, &crate::shown::quoted(&session.argv));
     Ok(render(&TextPage {
-        page: Chrome::new(&shared, &login, Part::Sessions, format!("{} – text", command.as_str())),
+        page: Layout::new(&shared, &login, Part::Sessions, format!("{} – text", command.as_str())),
         id,
         command,
         text: readable(&start.bytes),
@@ -67,7 +67,7 @@ fn readable(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(text.len());
     for line in text.split_inclusive(['\n', '\t']) {
         let piece = line.trim_end_matches(['\n', '\t']);
-        shown.push_str(Shown::new(piece.trim_end_matches('\r')).as_str());
+        shown.push_str(VisibleText::new(piece.trim_end_matches('\r')).as_str());
         shown.push_str(&line[piece.len()..]);
     }
     shown

@@ -1,6 +1,6 @@
 //! A message's channel and bytes, of either encoding.
 
-use crate::radix64::Radix64;
+use crate::radix64::StreamingBase64;
 use crate::websocket::Item;
 
 /// Decoded from base64 at a time.
@@ -41,7 +41,7 @@ pub(super) struct Messages {
     close_signal: bool,
     place: Place,
     offset: u64,
-    radix: Radix64,
+    radix: StreamingBase64,
     scratch: Vec<u8>,
 }
 
@@ -52,7 +52,7 @@ impl Messages {
             close_signal,
             place: Place::Channel,
             offset: 0,
-            radix: Radix64::default(),
+            radix: StreamingBase64::default(),
             scratch: Vec::new(),
         }
     }
@@ -99,7 +99,7 @@ impl Messages {
         }
         // wsstream subtracts '0' without a look; what was below it becomes a channel that nobody has.
         let channel = if self.base64 { byte.wrapping_sub(b'0') } else { byte };
-        self.radix = Radix64::default();
+        self.radix = StreamingBase64::default();
         self.place = Place::Bytes(channel);
         on(Part::To(channel, self.offset));
     }

@@ -1,7 +1,7 @@
 /// Takes out of a terminal's output what would do more than show: questions that the terminal answers as if they were
 /// typed, the clipboard, titles, notifications, mouse reports. What was recorded is played on another person's terminal.
 #[derive(Debug, Default)]
-pub struct Harmless {
+pub struct TerminalSanitizer {
     state: State,
     /// The control sequence so far, from after its introducer.
     sequence: String,
@@ -34,7 +34,7 @@ const INSERT: u32 = 4;
 /// Digits of a parameter; a larger number only keeps a terminal busy.
 const DIGITS: usize = 5;
 
-impl Harmless {
+impl TerminalSanitizer {
     /// Appends what may be shown of `text` to `out`. Sequences may be cut anywhere between calls.
     pub fn filter(&mut self, text: &str, out: &mut String) {
         for c in text.chars() {
@@ -171,8 +171,8 @@ mod tests {
 
     fn filtered(text: &str) -> String {
         let mut whole = String::new();
-        Harmless::default().filter(text, &mut whole);
-        let mut filter = Harmless::default();
+        TerminalSanitizer::default().filter(text, &mut whole);
+        let mut filter = TerminalSanitizer::default();
         let mut bit_by_bit = String::new();
         for c in text.chars() {
             filter.filter(c.encode_utf8(&mut [0; 4]), &mut bit_by_bit);

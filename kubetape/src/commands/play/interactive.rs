@@ -12,10 +12,10 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     Screen,
     clock::Clock,
-    keys::{self, Asked, Question, Wish},
-    places::Places,
+    keys::{self, Asked, KeyAction, Question},
+    places::Bookmarks,
     progress::{Progress, State, fit},
-    reel::{LOOK, Reel, What},
+    reel::{LOOK, PlaybackCursor, What},
 };
 use crate::cli;
 
@@ -23,7 +23,7 @@ use crate::cli;
 const TICK: Duration = Duration::from_millis(250);
 
 /// Plays with keys. Restores the terminal however it ends.
-pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Play) -> Result<()> {
+pub async fn play(reel: PlaybackCursor, player: &Player, id: RecordingId, wanted: &cli::Play) -> Result<()> {
     let mut keys = keys::listen();
     let _raw = RawTerminal::enter()?;
     let clock = Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
@@ -41,7 +41,7 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
         quits: wanted.quit_at_end,
         over: false,
         question: None,
-        places: Places::default(),
+        places: Bookmarks::default(),
         help: false,
     };
     clear()?;
@@ -56,7 +56,7 @@ pub async fn play(reel: Reel, player: &Player, id: RecordingId, wanted: &cli::Pl
 }
 
 struct Playback<'a> {
-    reel: Reel,
+    reel: PlaybackCursor,
     player: &'a Player,
     id: RecordingId,
     clock: Clock,
@@ -72,7 +72,7 @@ struct Playback<'a> {
     over: bool,
     /// What is being typed to be looked for; meanwhile nothing moves.
     question: Option<Question>,
-    places: Places,
+    places: Bookmarks,
     help: bool,
     /// Columns and rows of the recorded terminal.
     recorded: (u16, u16),
@@ -134,7 +134,7 @@ impl Playback<'_> {
     async fn press(&mut self, key: &KeyEvent) -> Result<bool> {
         let Some(question) = &mut self.question else {
             match keys::wish(key) {
-                Some(Wish::Quit) => return Ok(false),
+                Some(KeyAction::Quit) => return Ok(false),
                 Some(wish) => self.grant(wish).await?,
                 None => {}
             }
@@ -154,13 +154,13 @@ impl Playback<'_> {
     }
 
     async fn find(&mut self, text: String) -> Result<()> {
-        self.places = Places::default();
+        self.places = Bookmarks::default();
         if text.trim().is_empty() {
             return Ok(());
         }
         self.line(" looking through the recording…")?;
         let found = self.player.find(self.id, text.trim()).await?;
-        self.places = Places::new(text, &found);
+        self.places = Bookmarks::new(text, &found);
         let first = self.places.from(self.at);
         self.look_at(first).await
     }
@@ -205,42 +205,42 @@ impl Playback<'_> {
         Ok(self.screen.show(&shown)?)
     }
 
-    async fn grant(&mut self, wish: Wish) -> Result<()> {
+    async fn grant(&mut self, wish: KeyAction) -> Result<()> {
         match wish {
-            Wish::Quit => Ok(()),
+            KeyAction::Quit => Ok(()),
             // As in the browser: after the end it plays from the start.
-            Wish::Pause if self.state() == State::Ended => {
+            KeyAction::Pause if self.state() == State::Ended => {
                 self.paused = false;
                 self.seek(0).await
             }
-            Wish::Pause => {
+            KeyAction::Pause => {
                 self.paused = !self.paused;
                 Ok(())
             }
-            Wish::Step if self.paused => self.show_next().await,
-            Wish::Step => Ok(()),
-            Wish::Go(by) => self.seek(self.at.saturating_add_signed(by)).await,
-            Wish::Start => self.seek(0).await,
-            Wish::End => self.seek(u64::MAX).await,
-            Wish::Speed(factor) => {
+            KeyAction::Step if self.paused => self.show_next().await,
+            KeyAction::Step => Ok(()),
+            KeyAction::Go(by) => self.seek(self.at.saturating_add_signed(by)).await,
+            KeyAction::Start => self.seek(0).await,
+            KeyAction::End => self.seek(u64::MAX).await,
+            KeyAction::Speed(factor) => {
                 self.clock.change_speed(factor);
                 Ok(())
             }
-            Wish::Idle => {
+            KeyAction::Idle => {
                 self.clock.toggle_idle();
                 Ok(())
             }
-            Wish::NextCommand => self.command(true).await,
-            Wish::PreviousCommand => self.command(false).await,
-            Wish::Find => {
+            KeyAction::NextCommand => self.command(true).await,
+            KeyAction::PreviousCommand => self.command(false).await,
+            KeyAction::Find => {
                 self.question = Some(Question::default());
                 Ok(())
             }
-            Wish::NextPlace | Wish::PreviousPlace => {
-                let place = self.places.step(wish == Wish::NextPlace);
+            KeyAction::NextPlace | KeyAction::PreviousPlace => {
+                let place = self.places.step(wish == KeyAction::NextPlace);
                 self.look_at(place).await
             }
-            Wish::Help => {
+            KeyAction::Help => {
                 self.help = !self.help;
                 Ok(())
             }

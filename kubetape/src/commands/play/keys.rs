@@ -13,7 +13,7 @@ const LEAP: i64 = 60_000_000;
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Wish {
+pub enum KeyAction {
     Quit,
     Pause,
     Step,
@@ -46,29 +46,29 @@ pub fn listen() -> mpsc::Receiver<KeyEvent> {
 }
 
 /// What a key means while nothing is asked. The browser's player has the same where it has one.
-pub fn wish(key: &KeyEvent) -> Option<Wish> {
+pub fn wish(key: &KeyEvent) -> Option<KeyAction> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(Wish::Quit);
+        return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(KeyAction::Quit);
     }
     match key.code {
-        KeyCode::Char('q') | KeyCode::Esc => Some(Wish::Quit),
-        KeyCode::Char(' ') => Some(Wish::Pause),
-        KeyCode::Char('.') => Some(Wish::Step),
-        KeyCode::Char('+' | '=' | '>') => Some(Wish::Speed(2.0)),
-        KeyCode::Char('-' | '<') => Some(Wish::Speed(0.5)),
-        KeyCode::Char('i') => Some(Wish::Idle),
-        KeyCode::Char(';' | ']') => Some(Wish::NextCommand),
-        KeyCode::Char(',' | '[') => Some(Wish::PreviousCommand),
-        KeyCode::Char('/') => Some(Wish::Find),
-        KeyCode::Char('n') => Some(Wish::NextPlace),
-        KeyCode::Char('N') => Some(Wish::PreviousPlace),
-        KeyCode::Char('?' | 'h') => Some(Wish::Help),
-        KeyCode::Right => Some(Wish::Go(STEP)),
-        KeyCode::Left => Some(Wish::Go(-STEP)),
-        KeyCode::PageDown => Some(Wish::Go(LEAP)),
-        KeyCode::PageUp => Some(Wish::Go(-LEAP)),
-        KeyCode::Home | KeyCode::Char('0') => Some(Wish::Start),
-        KeyCode::End => Some(Wish::End),
+        KeyCode::Char('q') | KeyCode::Esc => Some(KeyAction::Quit),
+        KeyCode::Char(' ') => Some(KeyAction::Pause),
+        KeyCode::Char('.') => Some(KeyAction::Step),
+        KeyCode::Char('+' | '=' | '>') => Some(KeyAction::Speed(2.0)),
+        KeyCode::Char('-' | '<') => Some(KeyAction::Speed(0.5)),
+        KeyCode::Char('i') => Some(KeyAction::Idle),
+        KeyCode::Char(';' | ']') => Some(KeyAction::NextCommand),
+        KeyCode::Char(',' | '[') => Some(KeyAction::PreviousCommand),
+        KeyCode::Char('/') => Some(KeyAction::Find),
+        KeyCode::Char('n') => Some(KeyAction::NextPlace),
+        KeyCode::Char('N') => Some(KeyAction::PreviousPlace),
+        KeyCode::Char('?' | 'h') => Some(KeyAction::Help),
+        KeyCode::Right => Some(KeyAction::Go(STEP)),
+        KeyCode::Left => Some(KeyAction::Go(-STEP)),
+        KeyCode::PageDown => Some(KeyAction::Go(LEAP)),
+        KeyCode::PageUp => Some(KeyAction::Go(-LEAP)),
+        KeyCode::Home | KeyCode::Char('0') => Some(KeyAction::Start),
+        KeyCode::End => Some(KeyAction::End),
         _ => None,
     }
 }
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!((question.press(&key(KeyCode::Enter)), question.text.as_str()), (Asked::Done, "qi?"));
         assert_eq!(question.press(&key(KeyCode::Esc)), Asked::Dropped);
         let quit = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!((question.press(&quit), wish(&quit)), (Asked::Quit, Some(Wish::Quit)));
+        assert_eq!((question.press(&quit), wish(&quit)), (Asked::Quit, Some(KeyAction::Quit)));
     }
 
     #[test]

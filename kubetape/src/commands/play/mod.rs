@@ -13,7 +13,7 @@ mod screen;
 use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result};
-use reel::Reel;
+use reel::PlaybackCursor;
 use screen::Screen;
 
 use super::viewing::{self, How};
@@ -22,7 +22,8 @@ use crate::{cli, config::Config, lookup, wiring};
 pub async fn run(config: &Config, wanted: &cli::Play) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
     let id = lookup::recording(&recordings, &wanted.id).await?;
-    let reel = Reel::open(&recordings, id).await.with_context(|| format!("cannot play {id}: see `kubetape ls`"))?;
+    let reel =
+        PlaybackCursor::open(&recordings, id).await.with_context(|| format!("cannot play {id}: see `kubetape ls`"))?;
     let live = wanted.follow && reel.manifest.is_none();
     viewing::note(config, id, if live { How::Live } else { How::Play }).await?;
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
@@ -33,7 +34,7 @@ pub async fn run(config: &Config, wanted: &cli::Play) -> Result<()> {
 }
 
 /// Writes the recording out in its own time.
-async fn stream(mut reel: Reel, wanted: &cli::Play) -> Result<()> {
+async fn stream(mut reel: PlaybackCursor, wanted: &cli::Play) -> Result<()> {
     let from = u64::try_from(wanted.from.0.as_micros())?;
     let clock = clock::Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
     let mut screen = Screen::of(reel.header.kubetape.tty);

@@ -6,14 +6,14 @@ use super::interactive::micros;
 
 /// Where a text was found, and at which of these places the viewer is.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct Bookmarks {
     text: String,
     moments: Vec<u64>,
     more: bool,
     here: Option<usize>,
 }
 
-impl Places {
+impl Bookmarks {
     /// What the player found of `text`.
     pub fn new(text: String, found: &FindResult) -> Self {
         let moments = found.places.iter().map(|place| micros(place.offset)).collect();
@@ -41,7 +41,7 @@ impl Places {
 }
 
 /// For the progress line: empty where nothing was looked for.
-impl fmt::Display for Places {
+impl fmt::Display for Bookmarks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, many) = (&self.text, self.moments.len());
         match self.here {
@@ -62,11 +62,11 @@ mod tests {
     fn places_are_gone_through_in_a_circle() {
         let place = |offset| FoundLine { offset, text: String::new() };
         let found = FindResult { places: [1.0, 2.5, 4.0].map(place).to_vec(), more: false };
-        let mut places = Places::new("x".to_owned(), &found);
+        let mut places = Bookmarks::new("x".to_owned(), &found);
         assert_eq!((places.from(1_000_000), places.to_string()), (Some(2_500_000), "  \"x\" 2 of 3".to_owned()));
         assert_eq!([places.step(true), places.step(true)], [Some(4_000_000), Some(1_000_000)]);
         assert_eq!([places.step(false), places.from(9_000_000)], [Some(4_000_000), Some(1_000_000)]);
-        let mut none = Places::new("y".to_owned(), &FindResult { places: Vec::new(), more: false });
+        let mut none = Bookmarks::new("y".to_owned(), &FindResult { places: Vec::new(), more: false });
         assert_eq!((none.from(0), none.step(true), none.to_string()), (None, None, "  no line has \"y\"".to_owned()));
     }
 }

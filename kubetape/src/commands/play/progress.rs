@@ -1,4 +1,4 @@
-use super::{clock::Clock, places::Places};
+use super::{clock::Clock, places::Bookmarks};
 use crate::{output, time};
 
 /// What the last row of the terminal says of a recording that plays.
@@ -9,7 +9,7 @@ pub struct Progress<'a> {
     /// Microseconds; none of one that goes on.
     pub length: Option<u64>,
     pub clock: &'a Clock,
-    pub places: &'a Places,
+    pub places: &'a Bookmarks,
     /// The recorded terminal's columns and rows, where this one has fewer.
     pub larger: Option<(u16, u16)>,
     /// The command that was entered last.
@@ -76,13 +76,13 @@ fn width(c: char) -> usize {
 mod tests {
     use super::*;
 
-    fn progress<'a>(state: State, clock: &'a Clock, places: &'a Places) -> Progress<'a> {
+    fn progress<'a>(state: State, clock: &'a Clock, places: &'a Bookmarks) -> Progress<'a> {
         Progress { state, at: 5_000_000, length: Some(65_000_000), clock, places, larger: None, command: None }
     }
 
     #[test]
     fn a_command_is_cut_and_cannot_leave_its_row() {
-        let (clock, places) = (Clock::new(1.0, None), Places::default());
+        let (clock, places) = (Clock::new(1.0, None), Bookmarks::default());
         let command = "printf '\x1b[2J\u{202e}'\r\necho done";
         let shown = Progress { command: Some(command), ..progress(State::Plays, &clock, &places) };
         assert_eq!(
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_end_says_how_to_go_on() {
-        let (clock, places) = (Clock::new(1.0, None), Places::default());
+        let (clock, places) = (Clock::new(1.0, None), Bookmarks::default());
         let ended = progress(State::Ended, &clock, &places);
         assert_eq!(ended.line(200), " the end 0:05 / 1:05  1x  home, left go back, q quit");
         let stored = Progress { length: None, ..ended };

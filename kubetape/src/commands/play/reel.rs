@@ -16,7 +16,7 @@ use super::commands::Commands;
 pub const LOOK: Duration = Duration::from_millis(500);
 
 /// A recording's events for a terminal, read chunk by chunk.
-pub struct Reel {
+pub struct PlaybackCursor {
     recordings: Recordings,
     id: RecordingId,
     pub header: Header,
@@ -50,7 +50,7 @@ pub enum What {
     Note(String),
 }
 
-impl Reel {
+impl PlaybackCursor {
     /// Opens a recording at its beginning.
     pub async fn open(recordings: &Recordings, id: RecordingId) -> Result<Self> {
         let (header, manifest) = (recordings.header(id).await?, recordings.manifest(id).await?);

@@ -1,7 +1,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::{
-    harmless::Harmless,
+    harmless::TerminalSanitizer,
     reel::{Shown, What},
 };
 use crate::output;
@@ -14,8 +14,8 @@ const ERRORS_OVER: &str = "\x1b[39m";
 /// The terminal that is played on, or whatever stdout is.
 pub struct Screen {
     /// Each stream has its own: a sequence that one leaves open takes nothing of the other.
-    output: Harmless,
-    errors: Harmless,
+    output: TerminalSanitizer,
+    errors: TerminalSanitizer,
     /// Whether lines end as in a terminal's output.
     raw: bool,
     /// Whether the session had a terminal: then there is nothing to tell apart.
@@ -31,7 +31,7 @@ impl Screen {
     }
 
     fn new(tty: bool, terminal: bool, colours: bool) -> Self {
-        let (output, errors) = (Harmless::default(), Harmless::default());
+        let (output, errors) = (TerminalSanitizer::default(), TerminalSanitizer::default());
         Self { output, errors, raw: tty || !terminal, tty, colours, last: ' ' }
     }
 
@@ -44,7 +44,7 @@ impl Screen {
     pub fn draw(&self, init: &str) -> io::Result<()> {
         let mut safe = String::with_capacity(init.len());
         // It is a terminal's output: its lines end in both.
-        Harmless::default().filter(init, &mut safe);
+        TerminalSanitizer::default().filter(init, &mut safe);
         write(&if self.tty || self.colours { safe } else { safe.replace(ERRORS, "") })
     }
 
@@ -90,7 +90,7 @@ impl Screen {
     }
 }
 
-fn safe(filter: &mut Harmless, bytes: &[u8]) -> String {
+fn safe(filter: &mut TerminalSanitizer, bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut safe = String::with_capacity(text.len());
     filter.filter(&text, &mut safe);
