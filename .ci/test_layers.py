@@ -148,6 +148,23 @@ class Edges(unittest.TestCase):
         self.assertEqual(len(layers.edges(manifest)), 1)
 
 
+class Page(unittest.TestCase):
+    def page(self, **other):
+        rows = {name: ", ".join(sorted(named)) or "–" for name, named in layers.MAY_NAME.items()} | other
+        return "\n".join(f"| `{name}` | what it is | {named} |" for name, named in rows.items())
+
+    def test_a_page_that_says_the_same(self):
+        self.assertEqual(layers.documented(self.page(kubetape="all", demo="none of ours")), [])
+
+    def test_a_page_that_says_something_else(self):
+        [complaint] = layers.documented(self.page(spool="recording, storage"))
+        self.assertIn("spool: docs/architecture.md and the table of .ci/layers differ in storage", complaint)
+
+    def test_a_page_without_a_row(self):
+        page = "\n".join(line for line in self.page().splitlines() if "`wire`" not in line)
+        self.assertEqual(layers.documented(page), ["wire: docs/architecture.md has no row for it"])
+
+
 class Purity(unittest.TestCase):
     """On a workspace of its own, without a registry: cargo is asked as for ours."""
 
