@@ -9,49 +9,30 @@
 //!                 (remembers how far)       └─▶ Index::search     words, tokens, filters
 //! ```
 
-mod cursor;
-mod document;
+mod analyzer;
+mod documents;
 mod error;
-mod filter;
-mod flow;
-mod follower;
-mod hit;
-mod index;
-mod journal;
-mod kind;
-mod line;
+mod ingest;
 #[doc(hidden)]
 pub mod load;
-mod mask;
-mod matches;
-mod origin;
-mod output;
-mod progress;
 mod query;
 mod quote;
-mod reading;
-mod rebuild;
-mod rebuilt;
-mod row;
-mod run;
-mod schema;
-mod showing;
-mod snippet;
-mod state;
-mod token;
+mod tantivy;
 
-pub use cursor::Cursor;
+pub use crate::tantivy::Index;
+pub use documents::{
+    hit::{Facet, Facets, Hit, HitCursor, Hits, Snippet},
+    mask::{MaskError, Masks},
+    session::{SessionPage, SessionRow, Values},
+};
 pub use error::{QueryError, SearchError};
-pub use filter::{OutcomeFilter, SessionFilter};
-pub use follower::Follower;
-pub use hit::{Facet, Facets, Hit, HitCursor, Hits, Snippet};
-pub use index::Index;
-pub use kind::HitKind;
-pub use mask::{MaskError, Masks};
-pub use progress::Progress;
-pub use query::{Order, Query};
-pub use rebuild::rebuild;
-pub use row::{SessionPage, SessionRow, Values};
+pub use ingest::{Follower, progress::Progress, rebuild::rebuild};
+pub use query::{
+    Order, Query,
+    cursor::Cursor,
+    filter::{OutcomeFilter, SessionFilter},
+    kind::HitKind,
+};
 
 /// Result of this crate.
 pub type Result<T, E = SearchError> = std::result::Result<T, E>;

@@ -5,11 +5,11 @@ use transcript::{Line, Stream};
 
 use crate::{
     Index, Result, SessionRow,
-    document::{Command, Stored},
-    origin::Origin,
-    output::passages,
-    row::time,
-    state::State,
+    documents::origin::Origin,
+    documents::output::passages,
+    documents::session::time,
+    documents::{Command, Stored},
+    ingest::checkpoint::State,
 };
 
 /// A session with what was typed and shown in it.

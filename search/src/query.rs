@@ -1,19 +1,18 @@
 //! Searches, as people write them. `docs/search.md` describes the language.
 
-mod excluded;
-mod expression;
+pub(crate) mod cursor;
+pub(crate) mod expression;
 mod field;
-mod fitting;
+pub(crate) mod filter;
+pub(crate) mod kind;
 mod parse;
-mod pattern;
-mod plan;
+pub(crate) mod pattern;
 mod when;
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 pub(crate) use expression::{Needle, Span, TextField};
 pub(crate) use parse::parse;
-pub(crate) use plan::{Plan, page, session_kind, sessions};
 
 use recording::CommandSource;
 

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     QueryError,
+    analyzer::{finest, fold, unquoted},
     error::Problem,
-    token::{finest, fold, unquoted},
 };
 
 /// Bytes of a search that are read.

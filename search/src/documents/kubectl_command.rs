@@ -3,7 +3,7 @@
 //! What is only done by kubectl cannot be seen: `-o wide` is asked for like the plain table, a file's name never
 //! leaves the client. What is seen is verb, resources, names, namespace, selectors, `-w`, `-f` of logs and the like.
 
-use crate::line::RequestLine;
+use crate::documents::request_line::RequestLine;
 
 /// Resources without a namespace, for which an empty one is not `-A`.
 const OF_CLUSTER: [&str; 22] = [

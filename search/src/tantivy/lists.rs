@@ -10,7 +10,9 @@ use tantivy::{
 };
 
 use super::Index;
-use crate::{Cursor, Result, SessionFilter, SessionPage, SessionRow, Values, document::Stored, query::sessions};
+use crate::{
+    Cursor, Result, SessionFilter, SessionPage, SessionRow, Values, documents::Stored, tantivy::plan::sessions,
+};
 
 /// Values of one field that a form is given.
 const MOST_VALUES: usize = 1000;

@@ -5,12 +5,12 @@ use recording::CommandSource;
 
 use crate::{
     Hit, HitKind, SessionRow, Snippet,
-    document::{Command, Output, Request, Stored, session_text},
-    origin::Origin,
+    documents::kubectl_run::{KubectlRun, RequestLine},
+    documents::origin::Origin,
+    documents::session::time,
+    documents::snippet::{place, snippet},
+    documents::{Command, Output, Request, Stored, session_text},
     query::Needle,
-    row::time,
-    run::{KubectlRun, RequestLine},
-    snippet::{place, snippet},
 };
 
 impl Stored {

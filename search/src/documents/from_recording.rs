@@ -7,9 +7,9 @@ use recording::{
 
 use crate::{
     SessionRow,
-    document::{Command, Stored},
-    mask::Masks,
-    origin::Origin,
+    documents::mask::Masks,
+    documents::origin::Origin,
+    documents::{Command, Stored},
     quote::quoted,
 };
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Snippet, matches::Matches, query::Needle};
+use crate::{Snippet, documents::highlighter::Matches, query::Needle};
 
 /// Bytes of a snippet, about.
 const LENGTH: usize = 240;

@@ -7,7 +7,9 @@ use recording::{
     journal::{ApiRequest, JournalEntry, JournalEvent},
 };
 
-use crate::{document, line::RequestLine, mask::Masks, run::is_of_interest};
+use crate::{
+    documents, documents::kubectl_run::is_of_interest, documents::mask::Masks, documents::request_line::RequestLine,
+};
 
 /// What to do about an entry.
 #[derive(Debug, PartialEq)]
@@ -15,7 +17,7 @@ pub(crate) enum Task {
     /// Join a request to its run.
     Join(Box<Part>),
     /// Add a request that belongs to no run.
-    Add(Box<document::Request>),
+    Add(Box<documents::Request>),
     /// Look at a recording now.
     Look(RecordingId),
 }
@@ -35,7 +37,7 @@ pub(crate) struct Part {
 /// that polls) are one document, which says how often.
 pub(crate) fn tasks(key: &Key, entries: Vec<JournalEntry>, masks: &Masks) -> Vec<Task> {
     let mut tasks = Vec::new();
-    let mut singles: HashMap<(String, String, String, String), document::Request> = HashMap::new();
+    let mut singles: HashMap<(String, String, String, String), documents::Request> = HashMap::new();
     for (at, entry) in entries.into_iter().enumerate() {
         let (request, session) = match entry.what {
             JournalEvent::Request(request) | JournalEvent::Refused(request) => (request, None),
@@ -76,9 +78,9 @@ fn single(
     micros: i64,
     session: Option<RecordingId>,
     masks: &Masks,
-) -> document::Request {
+) -> documents::Request {
     let (cluster, agent) = (request.target.cluster.clone(), masks.masked(&request.user_agent));
-    document::Request {
+    documents::Request {
         key,
         session,
         micros,

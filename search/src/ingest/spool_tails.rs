@@ -19,7 +19,10 @@ use spool::{Follow, Spool, SpoolError, SpoolEvent};
 use storage::{RecordingError, Recordings};
 
 use super::{Follower, Report, recordings::Look};
-use crate::{Index, Masks, Result, document::Stage, origin::Origin, output::Reading, reading};
+use crate::{
+    Index, Masks, Result, documents::Stage, documents::from_recording, documents::origin::Origin,
+    documents::output::Reading,
+};
 
 /// Between two looks at the spool.
 pub(super) const EVERY: Duration = Duration::from_millis(400);
@@ -143,13 +146,13 @@ impl Follower {
             self.feeds.refused.insert(id);
             return Ok(());
         };
-        let documents = reading::begun(&session, &self.masks);
+        let documents = from_recording::begun(&session, &self.masks);
         self.index.replace_session(id, &documents)?;
         self.index.delete_live_output(id)?;
         self.added(documents.len());
         self.state().open.insert(id, 0);
         self.known.take_over(id);
-        let of = Origin::of(&reading::row(&session, None, &self.masks));
+        let of = Origin::of(&from_recording::row(&session, None, &self.masks));
         let readings = self.feeds.open.values().filter(|feed| feed.reading.is_some()).count();
         let reading = (readings < MOST_READINGS)
             .then(|| Box::new(Reading::new(of.clone(), Stage::Live, Arc::clone(&self.masks))));
@@ -267,7 +270,7 @@ impl Feed {
         let read = tokio::task::spawn_blocking(move || {
             let mut added = 0;
             if let Some(lines) = &lines {
-                let commands = if of.tty { reading::typed(&of, lines, &masks) } else { Vec::new() };
+                let commands = if of.tty { from_recording::typed(&of, lines, &masks) } else { Vec::new() };
                 let whole = reading.as_mut().map_or_else(Vec::new, |reading| reading.chunk(lines));
                 index.add(&commands)?;
                 index.add(&whole)?;

@@ -9,10 +9,10 @@ use recording::cast::{Code, Event, events};
 use transcript::{Bounds, Line, Lines, Stream};
 
 use crate::{
-    document::{Output, Stage, Stored},
-    flow::{Course, Flow},
-    mask::{Keys, Masks, goes_on, may_go_on},
-    origin::Origin,
+    documents::mask::{Keys, Masks, goes_on, may_go_on},
+    documents::origin::Origin,
+    documents::rate_limiter::{Course, Flow},
+    documents::{Output, Stage, Stored},
 };
 
 /// Lines of a passage.

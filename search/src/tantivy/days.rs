@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-use super::ordered::VALUES;
+use super::time_ordered::VALUES;
 use crate::Facet;
 
 /// How many hits each day has.

@@ -16,7 +16,10 @@ use storage::{
 };
 
 use super::{Follower, Report, ScanMode};
-use crate::{Index, Result, SearchError, document::Stage, mask::Masks, origin::Origin, output::Reading, reading};
+use crate::{
+    Index, Result, SearchError, documents::Stage, documents::from_recording, documents::mask::Masks,
+    documents::origin::Origin, documents::output::Reading,
+};
 
 /// Time that a step of a running follower takes for output.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -153,7 +156,7 @@ async fn begin(
         Err(error) => return Err(Turn::Done { damaged: vec![error] }),
     };
     let Some(manifest) = chunks.manifest() else { return Ok(None) };
-    let of = Origin::of(&reading::row(&manifest.session, Some(manifest), masks));
+    let of = Origin::of(&from_recording::row(&manifest.session, Some(manifest), masks));
     // What an earlier turn of another process left.
     index.delete_output(id, Stage::Over).map_err(Turn::Index)?;
     let reading = Reading::new(of, Stage::Over, Arc::clone(masks));

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use recording::journal::ApiRequest;
 use serde::{Deserialize, Serialize};
 
-use crate::{mask::Masks, rebuilt::rebuilt};
+use crate::{documents::kubectl_command::rebuilt, documents::mask::Masks};
 
 /// One API request, as it is searched and shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

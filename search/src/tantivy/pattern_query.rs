@@ -18,7 +18,8 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
-use super::{pattern::Pattern, plan::following};
+use super::plan::following;
+use crate::query::pattern::Pattern;
 
 /// Terms of a segment that are tried.
 const MOST_TRIED: usize = 4_000_000;

@@ -1,5 +1,19 @@
 //! What the index holds: sessions, their commands and output, runs, single requests.
 
+pub(crate) mod from_recording;
+pub(crate) mod highlighter;
+pub(crate) mod hit;
+pub(crate) mod kubectl_command;
+pub(crate) mod kubectl_run;
+pub(crate) mod mask;
+pub(crate) mod origin;
+pub(crate) mod output;
+pub(crate) mod rate_limiter;
+pub(crate) mod render;
+pub(crate) mod request_line;
+pub(crate) mod session;
+pub(crate) mod snippet;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use recording::{CommandSource, RecordingId};
@@ -10,8 +24,9 @@ use tantivy::{
 };
 
 use crate::{
-    HitKind, OutcomeFilter, SearchError, SessionRow, mask::goes_on, origin::Origin, output::LINE_BYTES,
-    query::session_kind, row::RowJson, run::KubectlRun, schema::Fields,
+    HitKind, OutcomeFilter, SearchError, SessionRow, documents::kubectl_run::KubectlRun, documents::mask::goes_on,
+    documents::origin::Origin, documents::output::LINE_BYTES, documents::session::RowJson, tantivy::schema::Fields,
+    tantivy::session_kind,
 };
 
 /// Bytes of a text that are searched; more of it is shown with the recording only. A passage of one long line has 256 KiB.
@@ -77,7 +92,7 @@ pub(crate) struct Request {
     pub(crate) micros: i64,
     pub(crate) user: String,
     pub(crate) cluster: String,
-    pub(crate) line: crate::run::RequestLine,
+    pub(crate) line: crate::documents::kubectl_run::RequestLine,
     /// What the client says it is.
     pub(crate) agent: String,
     /// How often it came within one object of the journal.
@@ -279,7 +294,7 @@ impl Document<'_> {
         self.text(&format!("{}\n{} {}", request.text(), request.line.raw(), request.line.reason));
     }
 
-    fn line(&mut self, line: &crate::run::RequestLine) {
+    fn line(&mut self, line: &crate::documents::kubectl_run::RequestLine) {
         let fields = self.fields;
         self.add(fields.namespace, &line.namespace);
         if line.resource == "pods" {

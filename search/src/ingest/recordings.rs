@@ -13,10 +13,10 @@ use storage::RecordingError;
 use super::{Follower, Report, ScanMode};
 use crate::{
     Result, SearchError,
-    document::{Stage, Stored},
-    origin::Origin,
-    output::{OutputLine, Reading},
-    reading,
+    documents::from_recording,
+    documents::origin::Origin,
+    documents::output::{OutputLine, Reading},
+    documents::{Stage, Stored},
 };
 
 /// Manifests read at the same time, when many recordings are new.
@@ -206,7 +206,7 @@ impl Follower {
             self.progress.damaged += 1;
             return Ok(());
         }
-        let documents = reading::finished(manifest, &self.masks);
+        let documents = from_recording::finished(manifest, &self.masks);
         self.index.replace_session(id, &documents)?;
         self.added(documents.len());
         self.progress.finished += 1;
@@ -275,7 +275,7 @@ impl Follower {
     async fn read_chunks(&mut self, id: RecordingId, next: u32, numbers: &[u32]) -> Result<(), Look> {
         let session = self.session(id).await?;
         if next == 0 {
-            let documents = reading::begun(&session, &self.masks);
+            let documents = from_recording::begun(&session, &self.masks);
             self.index.replace_session(id, &documents)?;
             self.advance(id, 1, documents.len());
         }
@@ -296,9 +296,9 @@ impl Follower {
                 return Ok(0);
             }
         };
-        let of = Origin::of(&reading::row(session, None, &self.masks));
+        let of = Origin::of(&from_recording::row(session, None, &self.masks));
         // Commands are typed at terminals only: a flood through a pipe need not be looked through for them.
-        let commands = if session.tty { reading::typed(&of, &lines, &self.masks) } else { Vec::new() };
+        let commands = if session.tty { from_recording::typed(&of, &lines, &self.masks) } else { Vec::new() };
         self.index.add(&commands)?;
         let shown = self.shown(id, of, number, lines).await?;
         self.index.add_shown(id, &shown)?;

@@ -6,8 +6,8 @@
 use recording::{RecordingId, journal::ApiRequest};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::line::RequestLine;
-use crate::{mask::Masks, rebuilt::rebuilt};
+pub(crate) use crate::documents::request_line::RequestLine;
+use crate::{documents::kubectl_command::rebuilt, documents::mask::Masks};
 
 /// Different requests of a run that are kept; a run with more shows the first ones.
 const MOST: usize = 32;

@@ -1,10 +1,14 @@
 //! Keeps the index up with the store.
 
-mod feeds;
+mod background_rebuild;
+pub(crate) mod checkpoint;
+mod journal_actions;
 mod journals;
 mod outputs;
+pub(crate) mod progress;
+pub(crate) mod rebuild;
 mod recordings;
-mod renewal;
+mod spool_tails;
 
 use std::{
     collections::HashMap,
@@ -17,10 +21,12 @@ use spool::Spool;
 use storage::{Recordings, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Index, Masks, Progress, Result, SearchError, run::KubectlRun, state::State};
-use feeds::Feeds;
+use crate::{
+    Index, Masks, Progress, Result, SearchError, documents::kubectl_run::KubectlRun, ingest::checkpoint::State,
+};
+use background_rebuild::BackgroundRebuild;
 use recordings::Known;
-use renewal::BackgroundRebuild;
+use spool_tails::Feeds;
 
 /// Documents that are added before a commit, however many more wait.
 const COMMIT_AFTER: u64 = 10_000;
@@ -129,7 +135,7 @@ impl Follower {
                     next = Instant::now() + pause;
                 }
             }
-            let until = if self.feeds.exist() { next.min(Instant::now() + feeds::EVERY) } else { next };
+            let until = if self.feeds.exist() { next.min(Instant::now() + spool_tails::EVERY) } else { next };
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep_until(until.into()) => {}

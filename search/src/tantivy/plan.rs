@@ -15,14 +15,18 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
-use super::{
-    DEEPEST, Query,
-    excluded::Excluded,
-    expression::{Expression, Filter, Needle, Span},
-    fitting::Fitting,
-    pattern::Pattern,
+use super::{excluded::Excluded, pattern_query::Fitting};
+use crate::{
+    HitKind, OutcomeFilter, QueryError, SessionFilter,
+    documents::source_name,
+    error::Problem,
+    query::{
+        DEEPEST, Query,
+        expression::{Expression, Filter, Needle, Span},
+        pattern::Pattern,
+    },
+    tantivy::schema::Fields,
 };
-use crate::{HitKind, OutcomeFilter, QueryError, SessionFilter, document::source_name, error::Problem, schema::Fields};
 
 type Boxed = Box<dyn tantivy::query::Query>;
 
@@ -295,7 +299,7 @@ fn word(field: Field, value: &str) -> Boxed {
 }
 
 /// The first text, in the order of bytes, after all that begin with `prefix`.
-pub(super) fn following(prefix: &str) -> Option<String> {
+pub(crate) fn following(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         // The surrogates' gap is stepped over; nothing follows the last code point.

@@ -1,10 +1,14 @@
 //! The index in its folder.
 
 mod days;
+mod excluded;
 mod folder;
 mod lists;
-mod ordered;
-mod writing;
+mod pattern_query;
+mod plan;
+pub(crate) mod schema;
+mod time_ordered;
+mod writer;
 
 use std::{
     path::{Path, PathBuf},
@@ -12,21 +16,23 @@ use std::{
 };
 
 pub(crate) use folder::{beside, failed, lock, remove, swap};
-use ordered::{Found, KnownBlocks, Wanted, ordered};
+pub(crate) use plan::session_kind;
+use plan::{Plan, page};
 use recording::RecordingId;
 use tantivy::{
     DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, collector::TopDocs,
     query::TermQuery, schema::IndexRecordOption,
 };
-use writing::WriterBudget;
+use time_ordered::{Found, KnownBlocks, Wanted, ordered};
+use writer::WriterBudget;
 
 use crate::{
     HitCursor, Hits, Order, Query, Result, SearchError, SessionRow,
-    document::{Stored, run_key, session_key},
-    mask::Masks,
-    query::{Plan, page, parse},
-    run::KubectlRun,
-    schema::Fields,
+    documents::kubectl_run::KubectlRun,
+    documents::mask::Masks,
+    documents::{Stored, run_key, session_key},
+    query::parse,
+    tantivy::schema::Fields,
 };
 
 /// The index. Cheap to clone; clones see the same.

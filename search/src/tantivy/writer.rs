@@ -11,16 +11,16 @@ use tantivy::{IndexWriter, ReloadPolicy, TantivyError, Term};
 use super::{
     Index, Inner, failed,
     folder::{self, beside, swap},
-    ordered::KnownBlocks,
+    time_ordered::KnownBlocks,
 };
 use crate::{
     Result, SearchError,
-    document::{Stage, Stored, output_key, run_key, session_key},
-    mask::Masks,
-    output::OutputLine,
-    run::KubectlRun,
-    schema::Fields,
-    state::State,
+    documents::kubectl_run::KubectlRun,
+    documents::mask::Masks,
+    documents::output::OutputLine,
+    documents::{Stage, Stored, output_key, run_key, session_key},
+    ingest::checkpoint::State,
+    tantivy::schema::Fields,
 };
 
 /// How much a writer may take.

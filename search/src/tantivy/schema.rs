@@ -7,8 +7,8 @@ use tantivy::schema::{
 
 use crate::{
     Result,
+    analyzer::{Cutter, NAME},
     query::TextField,
-    token::{Cutter, NAME},
 };
 
 /// Version of schema and documents. An index of another version is made anew.

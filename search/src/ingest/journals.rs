@@ -11,9 +11,9 @@ use storage::{
 use super::{Follower, Report, ScanMode};
 use crate::{
     Result, SearchError,
-    document::Stored,
-    journal::{Part, Task, tasks},
-    run::KubectlRun,
+    documents::Stored,
+    documents::kubectl_run::KubectlRun,
+    ingest::journal_actions::{Part, Task, tasks},
 };
 
 /// Objects asked for at once.

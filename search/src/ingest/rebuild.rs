@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use storage::Store;
 
-use crate::{Follower, Index, Masks, Progress, Result, index};
+use crate::{Follower, Index, Masks, Progress, Result, tantivy};
 
 /// Builds a new index beside the one in `dir`, then puts it in its place. `progress` is called with each commit.
 ///
@@ -17,9 +17,9 @@ pub async fn rebuild(
     masks: Masks,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Progress> {
-    let held = index::lock(dir)?;
-    let done = build(store, &index::beside(dir, ".new"), masks, progress).await?;
-    index::swap(dir).map_err(|source| index::failed(dir, source))?;
+    let held = tantivy::lock(dir)?;
+    let done = build(store, &tantivy::beside(dir, ".new"), masks, progress).await?;
+    tantivy::swap(dir).map_err(|source| tantivy::failed(dir, source))?;
     drop(held);
     Ok(done)
 }
@@ -31,13 +31,13 @@ pub(crate) async fn build(
     masks: Masks,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Progress> {
-    drop(index::lock(dir)?);
-    index::remove(dir).map_err(|source| index::failed(dir, source))?;
+    drop(tantivy::lock(dir)?);
+    tantivy::remove(dir).map_err(|source| tantivy::failed(dir, source))?;
     let fresh = Index::open_to_fill(dir, masks)?;
     let mut follower = Follower::new(store, fresh.clone(), Duration::ZERO);
     follower.count().await?;
     let done = follower.catch_up(progress).await?;
     drop(follower);
-    tokio::task::spawn_blocking(move || fresh.close()).await.map_err(|error| crate::follower::panicked(&error))??;
+    tokio::task::spawn_blocking(move || fresh.close()).await.map_err(|error| crate::ingest::panicked(&error))??;
     Ok(done)
 }

@@ -9,7 +9,7 @@ use storage::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Index, Progress, Result, rebuild::build};
+use crate::{Index, Progress, Result, ingest::rebuild::build};
 
 /// Time until another try after one that failed, and until an index that failed again is examined again.
 const AGAIN: Duration = Duration::from_secs(300);
@@ -107,9 +107,9 @@ mod tests {
     use super::*;
     use crate::{
         Masks, Query,
-        document::{Request, Stored},
-        line::RequestLine,
-        state::State,
+        documents::request_line::RequestLine,
+        documents::{Request, Stored},
+        ingest::checkpoint::State,
     };
 
     fn request() -> Stored {

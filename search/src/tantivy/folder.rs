@@ -14,7 +14,7 @@ use tantivy::{
 
 use crate::{
     Result, SearchError,
-    schema::{Fields, READABLE, VERSION, register},
+    tantivy::schema::{Fields, READABLE, VERSION, register},
 };
 
 /// The file that says that the folder is an index, and of which version.

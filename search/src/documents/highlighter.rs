@@ -3,8 +3,8 @@
 use std::{cmp::Reverse, ops::Range};
 
 use crate::{
+    analyzer::{Piece, pieces},
     query::Needle,
-    token::{Piece, pieces},
 };
 
 /// Matches of needles in a text.
