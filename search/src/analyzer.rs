@@ -1,45 +1,43 @@
-//! Text cut into what can be found.
+//! The analyzer: text to tokens, for documents and queries alike.
 //!
-//! A token stands between white space and is kept with its punctuation, so that `10.0.3.7`, `/etc/passwd`, `--force`
-//! and `nginx-7d4b9` are found as such. Where it is made of several (`--image=nginx:1.27`, `pod/web-0`, `(ls`), its
-//! parts are found too, and so are its words: runs of letters and digits. Scripts that put no space between words
+//! What stands between white space is a token, with its punctuation, so that `10.0.3.7`, `/etc/passwd`, `--force` and
+//! `nginx-7d4b9` are found as they are written. If it has several parts (`--image=nginx:1.27`, `pod/web-0`, `(ls`),
+//! each part is a token too, and so is each word: a run of letters and digits. Scripts that put no space between words
 //! (Chinese, Japanese, Korean, Thai and others) are cut into characters.
 //!
-//! Words count the positions; a token or part stands where its first word does. So one field answers words, tokens and
-//! phrases of both:
+//! Words count the positions; a whole token or a part has the position of its first word. So one field answers words,
+//! whole tokens and phrases of both:
 //!
 //! ```text
 //! text       set   image   pod/web-0            c='nginx:1.27'
 //! words      set   image   pod   web   0        c   nginx   1     27
 //! parts                    pod   web-0          c   nginx   1.27
-//! tokens     set   image   pod/web-0            c='nginx:1.27
+//! whole      set   image   pod/web-0            c='nginx:1.27
 //! position   0     1       2     3     4        5   6       7     8
 //! ```
 
 use std::ops::Range;
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+/// Longest token, in bytes; what follows is cut off.
+pub(crate) const MAX_TOKEN_BYTES: usize = 200;
+/// Most parts of one whole token that are tokens. No line of output has more, as its 4 KiB hold four parts in five bytes
+/// at most (`a/a.,`); a command without blanks may.
+const MAX_PARTS: usize = 4096;
 
-/// Bytes of a piece that are looked at; what follows is not told apart.
-const LONGEST: usize = 200;
-/// Parts of one token that are found by themselves. No line of output has more, as its 4 KiB hold four parts in five
-/// bytes at most (`a/a.,`); a command without blanks may.
-const MOST_PARTS: usize = 4096;
-
-/// The tokenizer's name in the schema.
-pub(crate) const NAME: &str = "pieces";
-
-/// A word, part or token: folded to lower case, where it stands, and its place in a phrase.
+/// A word, a part or a whole token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct TextToken {
+    /// In lower case.
     pub(crate) text: String,
+    /// Its bytes in the analyzed text.
     pub(crate) range: Range<usize>,
+    /// Its place in a phrase.
     pub(crate) position: usize,
 }
 
-/// The pieces of a text, in order of position.
-pub(crate) fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces = Vec::with_capacity(text.len() / 4);
+/// The tokens of a text, in order of position.
+pub(crate) fn tokenize(text: &str) -> Vec<TextToken> {
+    let mut tokens = Vec::with_capacity(text.len() / 4);
     let mut words = Vec::new();
     let mut position = 0;
     for token in split(text, 0, char::is_whitespace) {
@@ -52,25 +50,25 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
         found.extend(words.iter().cloned().enumerate());
         found.sort_by_key(|(at, _)| *at);
         for (at, range) in found {
-            push(&mut pieces, text, range, position + at);
+            push(&mut tokens, text, range, position + at);
         }
         position += words.len().max(1);
     }
-    pieces
+    tokens
 }
 
-/// Adds a piece behind those of earlier positions, if it is not there at its own.
-fn push(pieces: &mut Vec<Piece>, text: &str, range: Range<usize>, position: usize) {
+/// Appends a token, unless its position has one of the same text.
+fn push(tokens: &mut Vec<TextToken>, text: &str, range: Range<usize>, position: usize) {
     let folded = fold(&text[range.clone()]);
-    let known = pieces.iter().rev().take_while(|piece| piece.position == position).any(|piece| piece.text == folded);
+    let known = tokens.iter().rev().take_while(|token| token.position == position).any(|token| token.text == folded);
     if !known {
-        pieces.push(Piece { text: folded, range, position });
+        tokens.push(TextToken { text: folded, range, position });
     }
 }
 
-/// What a token, or a text of several, is made of at the finest: the pieces that a phrase of it must have, with
-/// their distance from the first.
-pub(crate) fn finest(text: &str) -> Vec<(usize, String)> {
+/// The finest parts of a text: the tokens that a phrase of it must contain, each with its distance in positions from the
+/// first.
+pub(crate) fn phrase_tokens(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut words = Vec::new();
     let mut position = 0;
@@ -93,14 +91,14 @@ pub(crate) fn finest(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Lower case, cut to [`LONGEST`] bytes.
+/// Lower case, cut to [`MAX_TOKEN_BYTES`].
 pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
-        return text[..text.len().min(LONGEST)].to_ascii_lowercase();
+        return text[..text.len().min(MAX_TOKEN_BYTES)].to_ascii_lowercase();
     }
-    let mut folded = String::with_capacity(text.len().min(LONGEST));
+    let mut folded = String::with_capacity(text.len().min(MAX_TOKEN_BYTES));
     for c in text.chars().flat_map(char::to_lowercase) {
-        if folded.len() + c.len_utf8() > LONGEST {
+        if folded.len() + c.len_utf8() > MAX_TOKEN_BYTES {
             break;
         }
         folded.push(c);
@@ -108,7 +106,7 @@ pub(crate) fn fold(text: &str) -> String {
     folded
 }
 
-/// Without the quotes around it.
+/// The text without quotes around it.
 pub(crate) fn unquoted(text: &str) -> &str {
     text.trim_matches(is_quote)
 }
@@ -155,7 +153,7 @@ fn find_words(text: &str, token: Range<usize>, words: &mut Vec<Range<usize>>) {
     words.extend(open.map(|start| start..token.end));
 }
 
-/// The token itself and what it is made of, each once, [`MOST_PARTS`] at most.
+/// The whole token and its parts, each once, [`MAX_PARTS`] at most.
 fn parts(text: &str, token: Range<usize>) -> Vec<Range<usize>> {
     let mut found = vec![trimmed(text, token.clone(), is_quote)];
     for part in split_range(text, token, is_separator) {
@@ -164,11 +162,11 @@ fn parts(text: &str, token: Range<usize>) -> Vec<Range<usize>> {
         let shorter = (sentence != part).then(|| sentence.clone());
         let whole = (part != found[0]).then(|| part.clone());
         found.extend(whole.into_iter().chain(shorter).chain(names));
-        if found.len() >= MOST_PARTS {
+        if found.len() >= MAX_PARTS {
             break;
         }
     }
-    found.truncate(MOST_PARTS);
+    found.truncate(MAX_PARTS);
     found.retain(|range| !range.is_empty());
     found
 }
@@ -176,7 +174,7 @@ fn parts(text: &str, token: Range<usize>) -> Vec<Range<usize>> {
 fn trimmed(text: &str, range: Range<usize>, strip: impl Fn(char) -> bool + Copy) -> Range<usize> {
     let whole = &text[range.clone()];
     let end = range.start + whole.trim_end_matches(strip).len();
-    // Only quotes are taken off the front: `./run` and `.bashrc` begin with what they are.
+    // Only quotes are trimmed from the front: the dot of `./run` and `.bashrc` belongs to the name.
     let start = if strip('"') { range.end - whole.trim_start_matches(strip).len() } else { range.start };
     start..end.max(start)
 }
@@ -185,52 +183,13 @@ fn split_range(text: &str, range: Range<usize>, border: impl Fn(char) -> bool) -
     split(&text[range.clone()], range.start, border)
 }
 
-/// Ranges of `text` between border characters, moved by `offset`; empty ones left out.
+/// The non-empty ranges of `text` between border characters, moved by `offset`.
 fn split(text: &str, offset: usize, border: impl Fn(char) -> bool) -> impl Iterator<Item = Range<usize>> {
-    let pieces = text.split(border).filter(|piece| !piece.is_empty());
-    pieces.map(move |piece| {
-        let start = offset + (piece.as_ptr() as usize - text.as_ptr() as usize);
-        start..start + piece.len()
+    let parts = text.split(border).filter(|part| !part.is_empty());
+    parts.map(move |part| {
+        let start = offset + (part.as_ptr() as usize - text.as_ptr() as usize);
+        start..start + part.len()
     })
-}
-
-/// The same for Tantivy.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cutter;
-
-pub(crate) struct Stream {
-    pieces: std::vec::IntoIter<Piece>,
-    token: Token,
-}
-
-impl Tokenizer for Cutter {
-    type TokenStream<'a> = Stream;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> Stream {
-        Stream { pieces: pieces(text).into_iter(), token: Token::default() }
-    }
-}
-
-impl TokenStream for Stream {
-    fn advance(&mut self) -> bool {
-        let Some(piece) = self.pieces.next() else { return false };
-        self.token = Token {
-            offset_from: piece.range.start,
-            offset_to: piece.range.end,
-            position: piece.position,
-            text: piece.text,
-            position_length: 1,
-        };
-        true
-    }
-
-    fn token(&self) -> &Token {
-        &self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        &mut self.token
-    }
 }
 
 #[cfg(test)]
@@ -238,14 +197,14 @@ mod tests {
     use super::*;
 
     fn at(text: &str, position: usize) -> Vec<String> {
-        pieces(text).into_iter().filter(|piece| piece.position == position).map(|piece| piece.text).collect()
+        tokenize(text).into_iter().filter(|token| token.position == position).map(|token| token.text).collect()
     }
 
     #[test]
     fn tokens_are_kept_as_they_are() {
         for token in ["10.0.3.7", "/etc/passwd", "--force", "nginx-7d4b9", "-rf", "|", "./run", ".bashrc", "漢字"] {
-            let found = pieces(&format!("x '{token}' y"));
-            assert!(found.iter().any(|piece| piece.text == token), "{token}: {found:?}");
+            let found = tokenize(&format!("x '{token}' y"));
+            assert!(found.iter().any(|of| of.text == token), "{token}: {found:?}");
         }
     }
 
@@ -266,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_phrase_is_made_of_the_finest_parts() {
-        let of = |text: &str| finest(text).into_iter().map(|(at, text)| format!("{at}:{text}")).collect::<Vec<_>>();
+        let of =
+            |text: &str| phrase_tokens(text).into_iter().map(|(at, text)| format!("{at}:{text}")).collect::<Vec<_>>();
         assert_eq!(of("rm -rf"), ["0:rm", "1:-rf"]);
         assert_eq!(of("http://10.0.3.7:80/x"), ["0:http", "1:10.0.3.7", "5:80", "6:x"]);
         assert_eq!(of("/etc/passwd"), ["0:etc", "1:passwd"]);
@@ -279,9 +239,9 @@ mod tests {
         // `İ` grows when it is folded.
         for text in ["İstanbul x", "a\u{301}b ⅷ 漢字 'q'", "\u{0}--\u{7f} =", "ẞß ﬀ", "กขค 한국어x"]
         {
-            for piece in pieces(text) {
-                assert!(text.is_char_boundary(piece.range.start) && text.is_char_boundary(piece.range.end));
-                assert_eq!(fold(&text[piece.range.clone()]), piece.text);
+            for token in tokenize(text) {
+                assert!(text.is_char_boundary(token.range.start) && text.is_char_boundary(token.range.end));
+                assert_eq!(fold(&text[token.range.clone()]), token.text);
             }
         }
     }
@@ -290,26 +250,26 @@ mod tests {
     fn every_part_of_a_long_token_is_found() {
         let fields: Vec<String> = (0..500).map(|field| format!("f{field}=10.0.{field}.7")).collect();
         let text = fields.join("&");
-        let found = pieces(&text);
+        let found = tokenize(&text);
         for field in 0..500 {
             let part = format!("10.0.{field}.7");
-            assert!(found.iter().any(|piece| piece.text == part && text[piece.range.clone()] == part), "{part}");
+            assert!(found.iter().any(|token| token.text == part && text[token.range.clone()] == part), "{part}");
         }
-        assert!(found.is_sorted_by_key(|piece| piece.position));
+        assert!(found.is_sorted_by_key(|token| token.position));
     }
 
     #[test]
     fn a_line_of_output_has_no_more_parts_than_are_found() {
         for dense in ["a/a.,", "a,", "a/a,", "a.,", "-,", "a/"] {
             let text = dense.repeat(4096 / dense.len());
-            assert!(parts(&text, 0..text.len()).len() < MOST_PARTS, "{dense}");
+            assert!(parts(&text, 0..text.len()).len() < MAX_PARTS, "{dense}");
         }
     }
 
     #[test]
     fn a_token_of_a_megabyte_is_cut() {
         let long = "=".repeat(1 << 20) + &"x".repeat(1 << 20);
-        let found = pieces(&long);
-        assert!(found.len() <= MOST_PARTS + 1 && found.iter().all(|piece| piece.text.len() <= LONGEST));
+        let found = tokenize(&long);
+        assert!(found.len() <= MAX_PARTS + 1 && found.iter().all(|token| token.text.len() <= MAX_TOKEN_BYTES));
     }
 }

@@ -1,272 +1,360 @@
-//! Keeps the index up with the store.
+//! From the store into the index.
+//!
+//! ```text
+//! journal objects ─▶ journal_tail ─▶ journals ──┐  which recordings are new or over; kubectl runs
+//! spool ───────────▶ spool_tails ───────────────┤  this process's live sessions
+//! headers, chunks, manifests ─▶ recordings ─────┼─▶ Batch ─▶ Backend::apply ─▶ Backend::commit(checkpoint)
+//! chunks of recordings that are over ─▶ outputs ┘
+//! ```
 
 mod background_rebuild;
-pub(crate) mod checkpoint;
+mod checkpoint;
+pub(crate) mod clock;
 mod journal_actions;
+mod journal_tail;
 mod journals;
 mod outputs;
-pub(crate) mod progress;
 pub(crate) mod rebuild;
 mod recordings;
 mod spool_tails;
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use background_rebuild::BackgroundRebuild;
+use checkpoint::IngestCheckpoint;
+use clock::{Clock, SystemClock};
+use journal_tail::JournalTail;
+use outputs::OutputJob;
 use recording::RecordingId;
+use recordings::RecordingTracker;
+use serde::Serialize;
 use spool::Spool;
-use storage::{Recordings, Store, journal::JournalReader};
+use spool_tails::SpoolTails;
+use storage::{Recordings, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Index, Masks, Progress, Result, SearchError, documents::kubectl_run::KubectlRun, ingest::checkpoint::State,
+    Result, SearchError,
+    backend::{Backend, Batch},
+    documents::{kubectl_run::KubectlRun, mask::Masks},
 };
-use background_rebuild::BackgroundRebuild;
-use recordings::Known;
-use spool_tails::Feeds;
 
-/// Documents that are added before a commit, however many more wait.
+/// Documents that are applied before a commit, however many more wait.
 const COMMIT_AFTER: u64 = 10_000;
-/// Runs that are kept in memory over a commit; others are read back from the index.
-const RUNS: usize = 1000;
-/// Longest last step.
-const LAST_STEP: Duration = Duration::from_secs(5);
-/// Longest wait after steps that failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Kubectl runs that are kept in memory over a commit; others are read back from the index.
+const CACHED_RUNS: usize = 1000;
+/// How long a turn may go on after the shutdown began; then it is dropped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest last turn, which takes in what was recorded until the shutdown.
+const LAST_TURN: Duration = Duration::from_secs(5);
+/// Longest pause after turns that failed.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// Follows journal and recordings of a store into an index.
-///
-/// It remembers how far it came in the index itself, so that it goes on where it was after any end. One at a time
-/// can write to an index.
-pub struct Follower {
-    store: Arc<dyn Store>,
-    recordings: Recordings,
-    journal: JournalReader,
-    index: Index,
-    interval: Duration,
-    state: Option<State>,
-    known: Known,
-    feeds: Feeds,
-    /// Output that is being read, of recordings that are over.
-    outputs: HashMap<RecordingId, Box<outputs::Open>>,
-    /// Recordings whose output is read at the same time.
-    at_once: usize,
-    masks: Arc<Masks>,
-    runs: HashMap<String, KubectlRun>,
-    progress: Progress,
-    /// Documents that are not committed. Without any, there is nothing to commit: what of the state is newer is
-    /// found again after a restart, and adds nothing then either.
-    uncommitted: u64,
+/// How much a [`Follower`] has taken in since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Recordings in the store, if they were counted before; else 0.
+    pub recordings: u64,
+    /// Recordings that are over and whose output was read.
+    pub read: u64,
+    /// Recordings that are over and indexed, perhaps without their output yet.
+    pub finished: u64,
+    /// Recordings without a manifest at the moment: live, or their gateway died.
+    pub live: u64,
+    /// Journal objects that were read.
+    pub journal_objects: u64,
+    /// Documents that were added.
+    pub documents: u64,
+    /// Recordings, chunks and journal objects that could not be read and were skipped.
+    pub damaged: u64,
+    /// Commits to the index.
+    pub commits: u64,
 }
 
-/// What is told at each commit.
-pub(crate) type Report<'a> = &'a mut (dyn FnMut(Progress) + Send);
+/// Called at each commit.
+type OnCommit<'a> = &'a mut (dyn FnMut(Progress) + Send);
 
-/// How thoroughly a step looks.
+/// How much of the store a turn looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScanMode {
-    /// At everything.
+    /// Everything.
     Full,
-    /// Less often at recordings in which nothing has happened for long.
+    /// Recordings in which nothing happened for long, and long listings, less often.
     Incremental,
-    /// At everything but output, which may be much.
+    /// Everything but output, which may be much.
     Final,
 }
 
+/// Indexes the journal and the recordings of a store, and keeps up with them.
+///
+/// The index stores how far the follower came with each commit, so that it goes on from there after any end. Only one
+/// follower at a time can write to an index.
+pub struct Follower {
+    store: Arc<dyn Store>,
+    recordings: Recordings,
+    journal: JournalTail,
+    index: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    /// `None` until it is read from the index.
+    checkpoint: Option<IngestCheckpoint>,
+    tracker: RecordingTracker,
+    tails: SpoolTails,
+    /// Recordings that are over and whose output is read in part.
+    output_jobs: HashMap<RecordingId, Box<OutputJob>>,
+    /// Recordings whose output is read at the same time.
+    concurrency: usize,
+    masks: Arc<Masks>,
+    /// By [`KubectlRun::key`].
+    runs: HashMap<String, KubectlRun>,
+    progress: Progress,
+    /// Documents that were applied and not committed. A newer checkpoint alone is not committed: what it says is found out
+    /// again after a restart, and adds nothing then either.
+    uncommitted: u64,
+    /// Cancelled when turns are to end early.
+    stop: CancellationToken,
+}
+
 impl Follower {
-    /// Will follow `store` into `index` every `interval`.
-    pub fn new(store: Arc<dyn Store>, index: Index, interval: Duration) -> Self {
+    /// Will follow `store` into `index`, with a turn every `interval`.
+    pub fn new(store: Arc<dyn Store>, index: Arc<dyn Backend>, interval: Duration) -> Self {
         Self {
             masks: index.masks(),
-            feeds: Feeds::default(),
-            outputs: HashMap::new(),
-            at_once: std::thread::available_parallelism().map_or(1, usize::from),
+            tails: SpoolTails::default(),
+            output_jobs: HashMap::new(),
+            concurrency: std::thread::available_parallelism().map_or(1, usize::from),
             recordings: Recordings::new(Arc::clone(&store)),
-            journal: JournalReader::new(Arc::clone(&store)),
+            journal: JournalTail::new(Arc::clone(&store)),
             store,
             index,
+            clock: Arc::new(SystemClock),
             interval,
-            state: None,
-            known: Known::default(),
+            checkpoint: None,
+            tracker: RecordingTracker::default(),
             runs: HashMap::new(),
             progress: Progress::default(),
             uncommitted: 0,
+            stop: CancellationToken::new(),
         }
     }
 
-    /// Reads the sessions of this process's gateway from its spool: they are found as they go on.
+    /// Also reads the live sessions of this process's gateway from its spool, so that they are found as they go on.
     #[must_use]
     pub fn with_spool(self, spool: Spool) -> Self {
-        Self { feeds: Feeds::new(spool), ..self }
+        Self { tails: SpoolTails::new(spool), ..self }
+    }
+
+    /// Takes the time from `clock` instead of the system.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
     }
 
     /// Catches up once, and commits what is new.
     ///
     /// # Errors
-    /// [`SearchError::Store`] where the store cannot be listed, the index's errors. What was done stays done.
-    /// Recordings and journal objects that are damaged are no error: they are logged, counted and passed over.
+    /// [`SearchError::Store`] if the store cannot be listed; the index's errors. What was committed before stays.
+    /// Recordings and journal objects that are damaged are no error: they are logged, counted and skipped.
+    ///
+    /// # Cancel safety
+    /// After the future is dropped, the follower must be dropped too: it no longer knows what was applied. Another one
+    /// begins from the last commit.
     pub async fn step(&mut self) -> Result<Progress> {
         self.turn(ScanMode::Full, &mut |_| {}).await
     }
 
-    /// Catches up every interval, and once more at the end. An error is logged and tried again, less and less often.
+    /// Catches up every interval, and once more when `shutdown` is cancelled. Errors are logged, and the turn is tried
+    /// again after an ever longer pause.
+    ///
+    /// Ends at the latest [`STOP_TIMEOUT`] and [`LAST_TURN`] after the shutdown began, even if the store hangs.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses what was not committed; another follower takes it in again.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        self.stop = shutdown.clone();
         let mut pause = self.interval;
-        let mut care = ScanMode::Full;
-        let mut renewal = BackgroundRebuild::new(&self.store, &self.index);
-        let mut next = Instant::now();
+        let mut mode = ScanMode::Full;
+        let mut rebuild = BackgroundRebuild::new(&self.store, &self.index, &self.clock);
+        let mut next = self.clock.instant();
         loop {
-            if renewal.is_ready(&shutdown).await {
-                self.start_over();
+            if rebuild.poll(&shutdown).await {
+                self.start_over().await;
             }
-            match self.turn_or_look(care, next, &mut |_| {}).await {
-                Ok(true) => {
+            match unless_stopped(&shutdown, self.turn_or_follow_spool(mode, next, &mut |_| {})).await {
+                None => {
+                    self.start_over().await;
+                    break;
+                }
+                Some(Ok(true)) => {
                     pause = self.interval;
-                    care = ScanMode::Incremental;
-                    next = Instant::now() + if self.outputs.is_empty() { pause } else { Duration::ZERO };
+                    mode = ScanMode::Incremental;
+                    next = self.clock.instant() + if self.output_jobs.is_empty() { pause } else { Duration::ZERO };
                 }
-                Ok(false) => {}
-                Err(error) => {
+                Some(Ok(false)) => {}
+                Some(Err(error)) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "search is behind");
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    next = Instant::now() + pause;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                    next = self.clock.instant() + pause;
                 }
             }
-            let until = if self.feeds.exist() { next.min(Instant::now() + spool_tails::EVERY) } else { next };
+            let now = self.clock.instant();
+            let wait = next.saturating_duration_since(now);
+            let wait = if self.tails.is_enabled() { wait.min(spool_tails::POLL_INTERVAL) } else { wait };
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep_until(until.into()) => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
-        // What was recorded until now is to be found by whoever opens the index next.
-        if !matches!(tokio::time::timeout(LAST_STEP, self.turn(ScanMode::Final, &mut |_| {})).await, Ok(Ok(_))) {
+        self.last_turn().await;
+    }
+
+    /// Takes in what was recorded until now, so that whatever opens the index next finds it.
+    async fn last_turn(&mut self) {
+        self.stop = CancellationToken::new();
+        let done = tokio::time::timeout(LAST_TURN, self.turn(ScanMode::Final, &mut |_| {})).await;
+        if !matches!(done, Ok(Ok(_))) {
             tracing::warn!("search does not have the last recordings yet: it gets them at the next start");
         }
     }
 
-    /// Counts the recordings that there are, for a report.
-    pub(crate) async fn count(&mut self) -> Result<()> {
-        let failed = |error| SearchError::Store(Box::new(error));
-        for day in self.recordings.days().await.map_err(failed)? {
-            self.progress.recordings += self.recordings.ids(&day).await.map_err(failed)?.len() as u64;
+    /// Counts the recordings in the store, for [`Progress::recordings`].
+    async fn count_recordings(&mut self) -> Result<()> {
+        for day in self.recordings.days().await.map_err(SearchError::store)? {
+            let ids = self.recordings.ids(&day).await.map_err(SearchError::store)?;
+            self.progress.recordings += ids.len() as u64;
         }
         Ok(())
     }
 
-    /// Like [`Follower::step`], reporting at each commit.
-    pub(crate) async fn catch_up(&mut self, report: Report<'_>) -> Result<Progress> {
-        self.turn(ScanMode::Full, report).await
-    }
-
-    /// Catches up when it is time to, or looks at the spool only. Says whether it caught up: it does at once where a
+    /// Does a turn if one is due, or follows the spool only. Returns whether it did a turn, which it does at once when a
     /// session ended.
-    async fn turn_or_look(&mut self, care: ScanMode, next: Instant, report: Report<'_>) -> Result<bool> {
-        if Instant::now() < next {
-            let looked = self.follow_spool(report).await;
-            if !self.unless_failed(looked)? {
+    async fn turn_or_follow_spool(&mut self, mode: ScanMode, next: Instant, on_commit: OnCommit<'_>) -> Result<bool> {
+        if self.clock.instant() < next {
+            let ended = self.follow_spool(on_commit).await;
+            if !self.start_over_if_failed(ended).await? {
                 return Ok(false);
             }
         }
-        self.turn(care, report).await.map(|_| true)
+        self.turn(mode, on_commit).await.map(|_| true)
     }
 
-    async fn turn(&mut self, care: ScanMode, report: Report<'_>) -> Result<Progress> {
-        let done = self.try_turn(care, report).await;
-        self.unless_failed(done).map(|()| self.progress)
+    async fn turn(&mut self, mode: ScanMode, on_commit: OnCommit<'_>) -> Result<Progress> {
+        let done = self.try_turn(mode, on_commit).await;
+        self.start_over_if_failed(done).await.map(|()| self.progress)
     }
 
-    /// Starts over after an error that is not the store's.
-    fn unless_failed<T>(&mut self, done: Result<T>) -> Result<T> {
-        let done = self.index.watched(done);
-        if let Err(error) = &done
-            && !matches!(error, SearchError::Store(_))
-        {
-            self.start_over();
+    async fn try_turn(&mut self, mode: ScanMode, on_commit: OnCommit<'_>) -> Result<()> {
+        self.load_checkpoint().await?;
+        self.read_spool().await?;
+        // The journal says which recordings are new or over; but if it cannot be read, recordings are followed all the same.
+        let journals = self.follow_journals(mode, on_commit).await;
+        let recordings = self.follow_recordings(mode, on_commit).await;
+        // What is short is found before what is long is read.
+        self.commit(on_commit).await?;
+        self.read_outputs(mode, on_commit).await?;
+        self.commit(on_commit).await?;
+        self.progress.live = self.checkpoint().unfinished.len() as u64;
+        journals.and(recordings)
+    }
+
+    /// Whether the turn is to end at the next place where it can.
+    fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    async fn start_over_if_failed<T>(&mut self, done: Result<T>) -> Result<T> {
+        if matches!(&done, Err(error) if !matches!(error, SearchError::Store(_))) {
+            self.start_over().await;
         }
         done
     }
 
-    async fn try_turn(&mut self, care: ScanMode, report: Report<'_>) -> Result<()> {
-        self.know_state()?;
-        self.read_spool().await?;
-        // The journal says which recordings are new or over; but a journal that fails must not hold recordings up.
-        let journals = self.follow_journals(care, report).await;
-        let recordings = self.follow_recordings(care, report).await;
-        // What is short is found before what is long is read.
-        self.commit(report).await?;
-        self.read_outputs(care, report).await?;
-        self.commit(report).await?;
-        self.progress.live = self.state().open.len() as u64;
-        journals.and(recordings)
-    }
-
-    /// Goes back to the last commit: after an error of the index it is not known what of the rest is in it.
-    fn start_over(&mut self) {
-        if let Err(error) = self.index.rollback() {
+    /// Goes back to the last commit: after an error of the index it is not known what was applied since.
+    async fn start_over(&mut self) {
+        if let Err(error) = self.index.rollback().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the index cannot be written");
         }
-        self.state = None;
-        self.known = Known::default();
-        self.outputs.clear();
-        self.feeds.start_over();
+        self.checkpoint = None;
+        self.tracker = RecordingTracker::default();
+        self.output_jobs.clear();
+        self.tails.start_over();
         self.runs.clear();
         self.uncommitted = 0;
     }
 
-    /// Goes on where the last commit was.
-    fn know_state(&mut self) -> Result<()> {
-        if self.state.is_none() {
-            self.state = Some(self.index.state()?);
+    /// Reads the checkpoint of the last commit, unless it is known.
+    async fn load_checkpoint(&mut self) -> Result<()> {
+        if self.checkpoint.is_none() {
+            self.checkpoint = Some(IngestCheckpoint::parse(self.index.checkpoint().await?.as_deref()));
         }
         Ok(())
     }
 
-    fn state(&mut self) -> &mut State {
-        self.state.get_or_insert_default()
+    fn checkpoint(&mut self) -> &mut IngestCheckpoint {
+        self.checkpoint.get_or_insert_default()
     }
 
-    /// Counts documents that were added.
-    fn added(&mut self, documents: usize) {
-        self.progress.documents += documents as u64;
-        self.uncommitted += documents as u64;
+    async fn apply(&mut self, batch: Batch) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let added = batch.added();
+        self.index.apply(batch).await?;
+        self.count_applied(added);
+        Ok(())
     }
 
-    async fn commit_if_many(&mut self, report: Report<'_>) -> Result<()> {
-        if self.uncommitted >= COMMIT_AFTER { self.commit(report).await } else { Ok(()) }
+    /// Counts a batch that was applied, also one that only deletes.
+    fn count_applied(&mut self, added: usize) {
+        self.progress.documents += added as u64;
+        self.uncommitted += added.max(1) as u64;
     }
 
-    async fn commit(&mut self, report: Report<'_>) -> Result<()> {
+    async fn commit_if_many(&mut self, on_commit: OnCommit<'_>) -> Result<()> {
+        if self.uncommitted >= COMMIT_AFTER { self.commit(on_commit).await } else { Ok(()) }
+    }
+
+    async fn commit(&mut self, on_commit: OnCommit<'_>) -> Result<()> {
         if self.uncommitted == 0 {
             return Ok(());
         }
-        let (index, state) = (self.index.clone(), self.state().clone());
-        let committed = tokio::task::spawn_blocking(move || index.commit(&state)).await;
-        committed.map_err(|error| panicked(&error))??;
+        let checkpoint = self.checkpoint().to_json();
+        self.index.commit(&checkpoint).await?;
         self.uncommitted = 0;
         self.progress.commits += 1;
-        self.progress.live = self.state().open.len() as u64;
-        // What is committed can be read back: only now may a run be forgotten.
-        if self.runs.len() > RUNS {
-            self.forget_old_runs();
+        self.progress.live = self.checkpoint().unfinished.len() as u64;
+        // What is committed can be read back: only now may a run be dropped from memory.
+        if self.runs.len() > CACHED_RUNS {
+            self.drop_old_runs();
         }
-        report(self.progress);
+        on_commit(self.progress);
         Ok(())
     }
 
     /// Keeps the runs that began last.
-    fn forget_old_runs(&mut self) {
+    fn drop_old_runs(&mut self) {
         let mut starts: Vec<i64> = self.runs.values().map(|run| run.micros).collect();
-        let at = starts.len() - RUNS / 2;
+        let at = starts.len() - CACHED_RUNS / 2;
         let (_, oldest_kept, _) = starts.select_nth_unstable(at);
         let oldest_kept = *oldest_kept;
         self.runs.retain(|_, run| run.micros >= oldest_kept);
     }
 }
 
-/// A task that did not end.
-pub(crate) fn panicked(error: &tokio::task::JoinError) -> SearchError {
-    SearchError::Index(Box::new(tantivy::TantivyError::SystemError(error.to_string())))
+/// What a turn returns; `None` if it still went on [`STOP_TIMEOUT`] after the shutdown began, and was dropped.
+async fn unless_stopped<T>(shutdown: &CancellationToken, turn: impl Future<Output = T>) -> Option<T> {
+    let timeout = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    tokio::select! {
+        biased;
+        done = turn => Some(done),
+        () = timeout => None,
+    }
 }

@@ -1,15 +1,27 @@
-//! Sessions, commands and requests, found by word, token and field.
+//! Sessions, commands, output and requests, found by word, token and field.
 //!
-//! The index is derived: everything in it comes from the store's recordings and journal, and [`rebuild`] makes it
-//! again. This crate is the only door to Tantivy.
+//! The index is derived: everything in it comes from the recordings and the journal of a store, and [`rebuild`] makes it
+//! again.
 //!
 //! ```text
-//! recordings ─┐                             ┌─▶ Index::sessions   lists
-//! journal ────┴─▶ Follower ─▶ documents ────┼─▶ Index::session    one
-//!                 (remembers how far)       └─▶ Index::search     words, tokens, filters
+//!             store, spool                                     a person's query
+//!                  │                                                  │
+//! ingest           ▼   what is new since the checkpoint     query     ▼   text ─▶ syntax tree
+//!                  │                                                  │
+//! documents        ▼   documents, masked ────────────┐                │
+//!                                                    ▼                ▼
+//! backend                            apply, commit(checkpoint)     search, sessions, session, values
+//! tantivy                            the embedded index: its schema, its plans, its folder
+//!                                                                     │
+//! documents                                     documents as hits     ▼   snippets, marks, facets
 //! ```
+//!
+//! `analyzer` cuts the text of documents and queries into the same tokens. Imports go one way: analyzer ◀ query ◀
+//! documents ◀ backend ◀ tantivy, ingest.
 
 mod analyzer;
+mod backend;
+pub mod conformance;
 mod documents;
 mod error;
 mod ingest;
@@ -20,18 +32,22 @@ mod quote;
 mod tantivy;
 
 pub use crate::tantivy::Index;
+pub use backend::{Backend, Batch, Operation};
 pub use documents::{
-    hit::{Facet, Facets, Hit, HitCursor, Hits, Snippet},
+    CommandDocument, Document, DocumentGroup, RequestDocument,
+    hit::{Facet, Facets, Hit, Hits, Snippet},
+    kubectl_run::KubectlRun,
     mask::{MaskError, Masks},
-    session::{SessionPage, SessionRow, Values},
+    passage::{OutputPassage, OutputStage},
+    session::{SessionJson, SessionPage, SessionRow, Values},
 };
-pub use error::{QueryError, SearchError};
-pub use ingest::{Follower, progress::Progress, rebuild::rebuild};
+pub use error::SearchError;
+pub use ingest::{Follower, Progress, clock::Clock, rebuild::rebuild};
 pub use query::{
     Order, Query,
-    cursor::Cursor,
-    filter::{OutcomeFilter, SessionFilter},
-    kind::HitKind,
+    cursor::{HitCursor, SessionCursor},
+    error::QueryError,
+    filter::{HitKind, OutcomeFilter, SessionFilter},
 };
 
 /// Result of this crate.

@@ -1,59 +1,85 @@
-//! The index in its folder.
+//! The embedded index: Tantivy in a folder. The only door to Tantivy.
+//!
+//! ```text
+//! Document ─▶ encoder ─▶ schema, tokenizer ─▶ writer                    folder: version, lock, swap
+//! Query ───▶ plan ─▶ pattern_query, excluded ─▶ time_ordered, facets ─▶ encoder ─▶ Document ─▶ Hit
+//! ```
 
-mod days;
+mod backend;
+mod encoder;
 mod excluded;
+mod facets;
 mod folder;
 mod lists;
 mod pattern_query;
 mod plan;
-pub(crate) mod schema;
+mod replacement;
+mod schema;
 mod time_ordered;
+mod tokenizer;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-pub(crate) use folder::{beside, failed, lock, remove, swap};
-pub(crate) use plan::session_kind;
-use plan::{Plan, page};
-use recording::RecordingId;
-use tantivy::{
-    DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, collector::TopDocs,
+use ::tantivy::{
+    DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, collector::TopDocs,
     query::TermQuery, schema::IndexRecordOption,
 };
-use time_ordered::{Found, KnownBlocks, Wanted, ordered};
-use writer::WriterBudget;
+use recording::RecordingId;
+use tokio::sync::Semaphore;
 
 use crate::{
-    HitCursor, Hits, Order, Query, Result, SearchError, SessionRow,
-    documents::kubectl_run::KubectlRun,
-    documents::mask::Masks,
-    documents::{Stored, run_key, session_key},
-    query::parse,
-    tantivy::schema::Fields,
+    Result, SearchError,
+    documents::{Document, DocumentGroup, hit::Hits, kubectl_run::KubectlRun, mask::Masks, session::SessionRow},
+    query::{Order, Query, cursor::HitCursor, parse},
 };
+use plan::QueryPlan;
+pub(crate) use replacement::Replacement;
+use schema::Fields;
+use time_ordered::{BlockCache, CollectedHits, CollectorOptions, collect};
+use writer::WriterBudget;
 
-/// The index. Cheap to clone; clones see the same.
+/// Searches and lists that run at the same time, each on a thread of the blocking pool; more wait.
+const CONCURRENT_READS: usize = 8;
+
+impl From<TantivyError> for SearchError {
+    fn from(error: TantivyError) -> Self {
+        Self::Index(Box::new(error))
+    }
+}
+
+/// The embedded index. Cheap to clone; clones are the same index.
+///
+/// Through [`crate::Backend`] its work is done on the blocking pool. The methods here block: they are for programs that do
+/// one thing, and for measurements.
 #[derive(Clone)]
 pub struct Index {
     dir: PathBuf,
     fields: Fields,
     masks: Arc<Masks>,
-    /// Changed when the index was made anew: see [`Index::switch`].
-    current: Arc<RwLock<Arc<Inner>>>,
-    /// Whether it must be made anew: it is damaged, of an earlier version, or made with other masks.
+    /// Replaced when a rebuilt index takes this one's place.
+    current: Arc<RwLock<Arc<OpenIndex>>>,
+    /// Whether the index must be rebuilt: see [`crate::Backend::is_stale`].
     stale: Arc<AtomicBool>,
-    /// Whether reading or writing it failed since it was examined.
-    doubted: Arc<AtomicBool>,
+    /// Whether an operation failed in a way that damage explains.
+    suspicious: Arc<AtomicBool>,
+    /// Counts rollbacks: a batch of an earlier epoch must not be applied.
+    epoch: Arc<AtomicU64>,
+    reads: Arc<Semaphore>,
 }
 
-struct Inner {
-    blocks: KnownBlocks,
+/// What Tantivy has open.
+struct OpenIndex {
+    blocks: BlockCache,
     reader: IndexReader,
-    index: tantivy::Index,
-    /// None in an index that was opened for reading only, or that was closed.
+    index: ::tantivy::Index,
+    /// `None` if the index was opened for reading only, or closed.
     writer: RwLock<Option<IndexWriter>>,
 }
 
@@ -64,150 +90,168 @@ impl std::fmt::Debug for Index {
 }
 
 impl Index {
-    /// Opens the index in `dir` for writing, creating it where there is none. One of an earlier version, or one that was
-    /// made with other masks, is served until a [`crate::Follower`] has made another beside it. One that cannot be
-    /// read, or is of a version that cannot, is emptied: a follower fills it again.
+    /// Opens the index in `dir` for writing, and creates it if there is none. An index that an earlier version wrote, or
+    /// whose documents were masked with other rules, serves until a [`crate::Follower`] has rebuilt it. One that cannot be
+    /// read is emptied, and a follower fills it again.
     ///
     /// # Errors
-    /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] for a folder that cannot
-    /// be written or holds something else.
+    /// [`SearchError::Locked`] while another process writes to it; [`SearchError::Folder`] if the folder cannot be
+    /// written, or holds something else.
     pub fn open(dir: &Path, masks: Masks) -> Result<Self> {
-        Self::open_with(dir, masks, WriterBudget::BESIDE)
+        Self::open_with(dir, masks, WriterBudget::BESIDE_RECORDING)
     }
 
-    /// Like [`Self::open`], to put much into it at once.
+    /// [`Self::open`], with as much of the machine as filling the index takes.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_to_fill(dir: &Path, masks: Masks) -> Result<Self> {
-        Self::open_with(dir, masks, WriterBudget::full())
+        Self::open_with(dir, masks, WriterBudget::whole_machine())
     }
 
-    fn open_with(dir: &Path, masks: Masks, effort: WriterBudget) -> Result<Self> {
-        let (inner, fields, stale) = Inner::open(dir, masks.fingerprint(), effort)?;
-        Ok(Self::of(dir, fields, masks, inner, stale))
+    fn open_with(dir: &Path, masks: Masks, budget: WriterBudget) -> Result<Self> {
+        let (open, fields, stale) = OpenIndex::open(dir, masks.fingerprint(), budget)?;
+        Ok(Self::new(dir, fields, masks, open, stale))
     }
 
-    /// Opens the index in `dir` for searching, whether or not another process writes to it; what that one commits
-    /// is seen a moment later.
+    /// Opens the index in `dir` for searching, whether or not another process writes to it. What that process commits is
+    /// seen a moment later.
     ///
     /// # Errors
     /// [`SearchError::Missing`], [`SearchError::Version`].
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         let (index, fields) = folder::open_for_reading(dir)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::OnCommitWithDelay).try_into()?;
-        let inner = Inner { blocks: KnownBlocks::default(), reader, index, writer: RwLock::new(None) };
-        Ok(Self::of(dir, fields, Masks::default(), inner, false))
+        let open = OpenIndex { blocks: BlockCache::default(), reader, index, writer: RwLock::new(None) };
+        Ok(Self::new(dir, fields, Masks::default(), open, false))
     }
 
-    fn of(dir: &Path, fields: Fields, masks: Masks, inner: Inner, stale: bool) -> Self {
+    fn new(dir: &Path, fields: Fields, masks: Masks, open: OpenIndex, stale: bool) -> Self {
         Self {
             dir: dir.to_owned(),
             fields,
             masks: Arc::new(masks),
-            current: Arc::new(RwLock::new(Arc::new(inner))),
+            current: Arc::new(RwLock::new(Arc::new(open))),
             stale: Arc::new(AtomicBool::new(stale)),
-            doubted: Arc::default(),
+            suspicious: Arc::default(),
+            epoch: Arc::default(),
+            reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
         }
     }
 
-    fn inner(&self) -> Arc<Inner> {
+    fn current(&self) -> Arc<OpenIndex> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Finds hits.
+    /// A page of hits. Blocks.
     ///
     /// # Errors
-    /// [`SearchError::Query`] says what is wrong with the text or the page.
+    /// As [`crate::Backend::search`].
     pub fn search(&self, query: &Query) -> Result<Hits> {
-        self.watched(self.find(query))
+        self.noting_failure(self.find(query))
     }
 
     fn find(&self, query: &Query) -> Result<Hits> {
         let expression = parse(&query.text, &query.now())?;
-        let (limit, offset) = page(query)?;
-        let inner = self.inner();
-        let searcher = inner.reader.searcher();
-        let plan = Plan::new(&self.fields, query, &expression);
-        let found = if query.order == Order::Relevance {
-            self.relevant(&inner, &searcher, query, &plan, offset + limit)?
+        let (limit, offset) = query.page()?;
+        let current = self.current();
+        let searcher = current.reader.searcher();
+        let plan = QueryPlan::new(&self.fields, query, &expression);
+        let collected = if query.order == Order::Relevance {
+            self.most_relevant(&current, &searcher, query, &plan, offset + limit)?
         } else {
-            let wanted = Wanted {
-                span: plan.span,
+            let options = CollectorOptions {
+                window: plan.window,
                 order: query.order,
                 after: query.after,
                 limit: offset + limit,
                 facets: query.facets.then(|| query.now().time_zone().clone()),
             };
-            ordered(&searcher, &inner.blocks, &*plan.query, &wanted)?
+            collect(&searcher, &current.blocks, &*plan.query, &options)?
         };
-        plan.check()?;
-        let needles = expression.needles();
-        let page = found.hits.get(offset..).unwrap_or_default();
-        let hits = page.iter().map(|(_, address)| Ok(self.stored(&searcher, *address)?.into_hit(&needles)));
+        plan.check_patterns()?;
+        let clauses = expression.highlighted();
+        let page = collected.hits.get(offset..).unwrap_or_default();
+        let hits = page.iter().map(|(_, address)| Ok(self.read(&searcher, *address)?.into_hit(&clauses)));
         let full = page.len() == limit && query.order != Order::Relevance;
         Ok(Hits {
             hits: hits.collect::<Result<_>>()?,
-            total: found.total,
-            more: found.more,
+            total: collected.total,
+            more: collected.more,
             next: page.last().filter(|_| full).map(|(cursor, _)| *cursor),
-            facets: found.facets,
+            facets: collected.facets,
         })
     }
 
-    /// The best hits, and how many there are.
-    fn relevant(&self, inner: &Inner, searcher: &Searcher, query: &Query, plan: &Plan, limit: usize) -> Result<Found> {
+    /// The hits with the highest scores, with totals and facets of all.
+    fn most_relevant(
+        &self,
+        current: &OpenIndex,
+        searcher: &Searcher,
+        query: &Query,
+        plan: &QueryPlan,
+        limit: usize,
+    ) -> Result<CollectedHits> {
         let facets = query.facets.then(|| query.now().time_zone().clone());
-        let wanted = Wanted { span: plan.span, order: Order::Newest, after: None, limit: 0, facets };
-        let counted = ordered(searcher, &inner.blocks, &*plan.query, &wanted)?;
-        let best = searcher.search(&plan.within(&self.fields), &TopDocs::with_limit(limit).order_by_score())?;
-        let hits = best.into_iter().map(|(_, address)| (HitCursor { at: 0, tie: 0 }, address)).collect();
-        Ok(Found { hits, ..counted })
+        let counting = CollectorOptions { window: plan.window, order: Order::Newest, after: None, limit: 0, facets };
+        let counted = collect(searcher, &current.blocks, &*plan.query, &counting)?;
+        let best = searcher.search(&plan.windowed_query(&self.fields), &TopDocs::with_limit(limit).order_by_score())?;
+        let hits = best.into_iter().map(|(_, address)| (HitCursor { at: 0, tie_breaker: 0 }, address)).collect();
+        Ok(CollectedHits { hits, ..counted })
     }
 
-    /// One session; none where the index has not heard of it (yet).
+    /// One session; `None` if the index does not have it (yet). Blocks.
     ///
     /// # Errors
-    /// The index's.
+    /// Tantivy's.
     pub fn session(&self, id: RecordingId) -> Result<Option<SessionRow>> {
-        self.watched(self.find_session(id))
+        self.noting_failure(self.find_session(id))
     }
 
     fn find_session(&self, id: RecordingId) -> Result<Option<SessionRow>> {
         let searcher = self.searcher();
-        let query = TermQuery::new(session_key(&self.fields, id), IndexRecordOption::Basic);
-        // A session's own document has `high`, its commands have not: it comes first.
-        let first = TopDocs::with_limit(1).order_by_fast_field::<u64>("high", tantivy::Order::Desc);
+        let term = encoder::group_term(&self.fields, &DocumentGroup::Session(id));
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        // A session has `high`, its commands have not: it comes first.
+        let first = TopDocs::with_limit(1).order_by_fast_field::<u64>("high", ::tantivy::Order::Desc);
         for (_, address) in searcher.search(&query, &first)? {
-            if let Stored::Session { row } = self.stored(&searcher, address)? {
+            if let Document::Session { row } = self.read(&searcher, address)? {
                 return Ok(Some(row.into()));
             }
         }
         Ok(None)
     }
 
-    /// The run that was indexed under `key`.
-    pub(crate) fn run(&self, key: &str) -> Result<Option<KubectlRun>> {
+    fn find_run(&self, key: &str) -> Result<Option<KubectlRun>> {
         let searcher = self.searcher();
-        let query = TermQuery::new(run_key(&self.fields, key), IndexRecordOption::Basic);
+        let term = encoder::group_term(&self.fields, &DocumentGroup::Run(key.to_owned()));
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
         for (_, address) in searcher.search(&query, &TopDocs::with_limit(1).order_by_score())? {
-            if let Stored::Run(run) = self.stored(&searcher, address)? {
+            if let Document::Run(run) = self.read(&searcher, address)? {
                 return Ok(Some(run));
             }
         }
         Ok(None)
     }
 
-    /// How many documents there are.
+    /// How many documents the index has.
     pub fn documents(&self) -> u64 {
         self.searcher().num_docs()
     }
 
     fn searcher(&self) -> Searcher {
-        self.inner().reader.searcher()
+        self.current().reader.searcher()
     }
 
-    fn stored(&self, searcher: &Searcher, address: DocAddress) -> Result<Stored, SearchError> {
-        Stored::of(&self.fields, &searcher.doc::<TantivyDocument>(address)?)
+    fn read(&self, searcher: &Searcher, address: DocAddress) -> Result<Document> {
+        encoder::decode(&self.fields, &searcher.doc::<TantivyDocument>(address)?)
+    }
+
+    /// Returns `done`. If it is an error that damage explains, the index becomes suspicious.
+    fn noting_failure<T>(&self, done: Result<T>) -> Result<T> {
+        if matches!(done, Err(SearchError::Index(_) | SearchError::Document(_))) {
+            self.suspicious.store(true, Ordering::Relaxed);
+        }
+        done
     }
 }

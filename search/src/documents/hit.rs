@@ -1,69 +1,71 @@
-use std::{fmt, ops::Range, str::FromStr};
+//! Search results.
+
+use std::ops::Range;
 
 use jiff::Timestamp;
 use recording::{CommandSource, RecordingId};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{HitKind, QueryError, error::Problem};
+use crate::query::{cursor::HitCursor, filter::HitKind};
 
-/// Something that was found.
+/// A document that a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// What it is.
     pub kind: HitKind,
-    /// The recording it is of, or that came of it; none for requests that opened no session.
+    /// The recording that it belongs to, or that the request opened; `None` for requests that opened none.
     pub session: Option<RecordingId>,
-    /// Where in the recording, microseconds from its start: for output the line that has most of what
-    /// was looked for. None outside of one.
+    /// The moment in the recording, in microseconds from its start; of output, that of the line with the most matches.
+    /// `None` if the hit belongs to no recording.
     pub micros_in_session: Option<u64>,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Who.
+    /// The person's name.
     pub user: String,
     /// The cluster's name.
     pub cluster: String,
-    /// The namespace, the first where there are several.
+    /// The namespace; of several requests, the first one named.
     pub namespace: String,
-    /// The pod, the first where there are several.
+    /// The pod; of several requests, the first one named.
     pub pod: String,
     /// The container.
     pub container: String,
-    /// Where a command was learned; none for sessions and output.
+    /// How a command was learned; `None` for sessions and output.
     pub source: Option<CommandSource>,
-    /// All of the text. Secrets are masked. A command whose source is `request` is rebuilt from API requests.
+    /// The whole text, with secrets masked. A command whose source is `request` is rebuilt from API requests.
     pub text: String,
     /// The API requests of a rebuilt command, such as `get pods web-0 -n default: 200`; empty for everything else.
     pub requests: Vec<String>,
-    /// The part of the text that has most of what was looked for.
+    /// The part of the text with the most matches.
     pub snippet: Snippet,
 }
 
-/// Plain text and what to mark in it.
+/// Plain text and the matches in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Snippet {
-    /// Plain text as it was typed, shown or sent: hostile, to be escaped by who shows it. `…` stands where it was cut.
-    /// Output has line ends in it.
+    /// Plain text as it was typed, shown or sent: hostile, so whatever shows it must escape it. `…` stands where it was
+    /// cut. Output contains line ends.
     pub text: String,
-    /// Byte ranges of `text` on character borders, in order, apart from each other.
+    /// The matches: byte ranges of `text` on character borders, in order, without overlap.
     pub ranges: Vec<Range<usize>>,
 }
 
-/// A page of hits, in the order that was asked for.
+/// A page of hits, in the order of the query.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hits {
     /// The hits of this page.
     pub hits: Vec<Hit>,
-    /// Hits on all pages; 10,000 where there are more.
+    /// Hits on all pages, counted to 10,000.
     pub total: usize,
     /// Whether there are more than `total`.
     pub more: bool,
-    /// Where the next page begins, for [`crate::Query::after`]; none where this is the last one, and for relevance.
+    /// Where the next page begins, for [`crate::Query::after`]; `None` if this is the last page, and by relevance.
     pub next: Option<HitCursor>,
-    /// How many hits are of whom and where; of the first 10,000 where there are more. Empty unless asked for.
+    /// Counts by value, of the first 10,000 hits. Empty unless [`crate::Query::facets`] is set.
     pub facets: Facets,
 }
 
-/// How often values are among hits, the most frequent first but for days, 20 of each at most.
+/// How many hits have each value: the 20 most frequent values of each field, most frequent first, and the latest days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Facets {
     /// People.
@@ -74,16 +76,12 @@ pub struct Facets {
     pub namespaces: Vec<Facet>,
     /// Pods.
     pub pods: Vec<Facet>,
-    /// Images, of sessions that are over.
+    /// Images, which are known once a session is over.
     pub images: Vec<Facet>,
     /// Kinds of hits: names of [`HitKind`].
     pub kinds: Vec<Facet>,
     /// Days, `YYYY-MM-DD` in the time zone of [`crate::Query::now`]: the latest 20, the last one first.
     pub days: Vec<Facet>,
-}
-
-impl Facets {
-    pub(crate) const FIELDS: [&'static str; 6] = ["user", "cluster", "namespace", "pod", "image", "kind"];
 }
 
 /// A value and how many hits have it.
@@ -95,40 +93,8 @@ pub struct Facet {
     pub count: u64,
 }
 
-/// The place of a hit in the order of time. Pages that are asked for with it stay where they are while documents are
-/// added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HitCursor {
-    /// Microseconds since 1970.
-    pub(crate) at: i64,
-    pub(crate) tie: u64,
-}
-
-impl fmt::Display for HitCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:x}", self.at, self.tie)
-    }
-}
-
-impl FromStr for HitCursor {
-    type Err = QueryError;
-
-    fn from_str(text: &str) -> Result<Self, QueryError> {
-        let parsed = text
-            .split_once('.')
-            .and_then(|(at, tie)| Some(Self { at: at.parse().ok()?, tie: u64::from_str_radix(tie, 16).ok()? }));
-        parsed.ok_or_else(|| Problem::Cursor.anywhere())
-    }
-}
-
-impl Serialize for HitCursor {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl Serialize for Hit {
-    /// Every key is always there; `time` is RFC 3339, `offset` seconds from the recording's start.
+    /// Every key is always there; `time` is RFC 3339, `offset` in seconds from the recording's start.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut hit = serializer.serialize_struct("Hit", 14)?;
         hit.serialize_field("kind", &self.kind)?;

@@ -1,12 +1,12 @@
-//! The kubectl command line behind requests, as far as they show it.
+//! The kubectl command line behind API requests, as far as they show it.
 //!
-//! What is only done by kubectl cannot be seen: `-o wide` is asked for like the plain table, a file's name never
-//! leaves the client. What is seen is verb, resources, names, namespace, selectors, `-w`, `-f` of logs and the like.
+//! What only kubectl does cannot be seen: it asks for `-o wide` like for the plain table, and a file's name never leaves the
+//! client. What can be seen is verb, resources, names, namespace, selectors, `-w`, `-f` of logs and the like.
 
-use crate::documents::request_line::RequestLine;
+use super::request_line::RequestLine;
 
-/// Resources without a namespace, for which an empty one is not `-A`.
-const OF_CLUSTER: [&str; 22] = [
+/// Resources of the cluster: they have no namespace, so an empty one does not mean `-A`.
+const CLUSTER_RESOURCES: [&str; 22] = [
     "apiservices",
     "certificatesigningrequests",
     "clusterrolebindings",
@@ -32,24 +32,24 @@ const OF_CLUSTER: [&str; 22] = [
 ];
 
 /// Commands whose target is a pod's bare name.
-const OF_PODS: [&str; 6] = ["logs", "exec", "attach", "port-forward", "cp", "debug"];
+const POD_COMMANDS: [&str; 6] = ["logs", "exec", "attach", "port-forward", "cp", "debug"];
 
-/// Rebuilds a command line. `command` is what the client said it is (`kubectl get`), or empty; `lines` are its
-/// requests in order of time. Where the last was refused or failed, its code and reason follow in parentheses.
-pub(crate) fn rebuilt(command: &str, lines: &[RequestLine]) -> String {
-    let command = if command.is_empty() { guessed(lines) } else { command.to_owned() };
+/// The command line of `lines`, the requests of one run in order of time. `command` is `Kubectl-Command` (`kubectl get`),
+/// or empty. If the last request was refused or failed, its code and reason follow in parentheses.
+pub(crate) fn kubectl_command(command: &str, lines: &[RequestLine]) -> String {
+    let command = if command.is_empty() { command_of_verb(lines) } else { command.to_owned() };
     let word = command.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    let mut rebuilding = CommandLineBuilder { word, lines: telling(lines), text: command };
-    rebuilding.targets();
-    rebuilding.places();
-    rebuilding.selectors();
-    rebuilding.flags();
-    rebuilding.trouble();
-    rebuilding.text.trim().to_owned()
+    let mut builder = CommandLineBuilder { word, lines: relevant(lines), text: command };
+    builder.targets();
+    builder.locations();
+    builder.selectors();
+    builder.flags();
+    builder.failure();
+    builder.text.trim().to_owned()
 }
 
-/// What a request without `Kubectl-Command` would be called.
-fn guessed(lines: &[RequestLine]) -> String {
+/// The command of requests without `Kubectl-Command`, by verb and subresource.
+fn command_of_verb(lines: &[RequestLine]) -> String {
     let Some(line) = lines.first() else { return String::new() };
     let word = match (line.verb.as_str(), line.subresource.as_str()) {
         ("get", "log") => "logs",
@@ -69,8 +69,9 @@ fn guessed(lines: &[RequestLine]) -> String {
     format!("kubectl {word}")
 }
 
-/// The requests that tell what the command was for: not the events that `describe` reads beside.
-fn telling(lines: &[RequestLine]) -> Vec<&RequestLine> {
+/// The requests that show the command's targets: without the events that `describe` reads too, unless there is nothing
+/// else.
+fn relevant(lines: &[RequestLine]) -> Vec<&RequestLine> {
     let others: Vec<&RequestLine> = lines.iter().filter(|line| line.resource != "events").collect();
     if others.is_empty() { lines.iter().collect() } else { others }
 }
@@ -101,7 +102,7 @@ impl CommandLineBuilder<'_> {
                 named.push(target);
             }
         }
-        let bare = OF_PODS.contains(&self.word.as_str()) && resources == ["pods"];
+        let bare = POD_COMMANDS.contains(&self.word.as_str()) && resources == ["pods"];
         let part = match (resources.as_slice(), named.is_empty()) {
             (_, true) => resources.join(","),
             ([_], false) if bare => names(&named),
@@ -117,7 +118,7 @@ impl CommandLineBuilder<'_> {
     }
 
     /// `-c app -n default`, `-A`.
-    fn places(&mut self) {
+    fn locations(&mut self) {
         if let Some(container) = self.first(|line| &line.container) {
             self.add(&format!("-c {container}"));
         }
@@ -126,7 +127,7 @@ impl CommandLineBuilder<'_> {
         }
         let everywhere = |line: &&RequestLine| {
             let lists = matches!(line.verb.as_str(), "list" | "watch");
-            lists && line.namespace.is_empty() && !OF_CLUSTER.contains(&line.resource.as_str())
+            lists && line.namespace.is_empty() && !CLUSTER_RESOURCES.contains(&line.resource.as_str())
         };
         if self.lines.iter().any(everywhere) {
             self.add("-A");
@@ -180,8 +181,8 @@ impl CommandLineBuilder<'_> {
         }
     }
 
-    /// ` (403: why)` where the gateway refused, or ` (404)` where the last request failed.
-    fn trouble(&mut self) {
+    /// ` (403: why)` if the gateway refused a request, or ` (404)` if the last one failed.
+    fn failure(&mut self) {
         let refused = self.lines.iter().find(|line| !line.reason.is_empty());
         let failed = self.lines.last().filter(|line| line.code >= 400);
         let part = match (refused, failed) {
@@ -192,13 +193,13 @@ impl CommandLineBuilder<'_> {
         self.add(&part);
     }
 
-    /// The first value that is not empty.
+    /// The first non-empty value.
     fn first(&self, part: impl Fn(&RequestLine) -> &str) -> Option<String> {
         self.lines.iter().map(|line| part(line)).find(|value| !value.is_empty()).map(str::to_owned)
     }
 }
 
-/// The object's name, also where it is listed or watched by name.
+/// The object's name, also of a list or watch by name.
 fn name(line: &RequestLine) -> &str {
     if line.name.is_empty() {
         return line.option("fieldSelector").strip_prefix("metadata.name=").unwrap_or_default();
@@ -307,13 +308,13 @@ mod tests {
             ("kubectl get", vec!["get namespaces a 200"], "kubectl get namespaces a"),
         ] {
             let requests: Vec<RequestLine> = requests.into_iter().map(line).collect();
-            assert_eq!(rebuilt(command, &requests), expected);
+            assert_eq!(kubectl_command(command, &requests), expected);
         }
     }
 
     #[test]
     fn nothing_is_rebuilt_of_nothing() {
-        assert_eq!(rebuilt("", &[]), "");
-        assert_eq!(rebuilt("kubectl version", &[]), "kubectl version");
+        assert_eq!(kubectl_command("", &[]), "");
+        assert_eq!(kubectl_command("kubectl version", &[]), "kubectl version");
     }
 }

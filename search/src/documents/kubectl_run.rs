@@ -1,4 +1,4 @@
-//! The requests of one kubectl run, joined.
+//! Kubectl runs: the requests of one invocation of kubectl, joined.
 //!
 //! kubectl (from 1.22 on) sends `Kubectl-Session`, a UUID of the run, and `Kubectl-Command` with every request. Both
 //! are the client's claim: a run is of one person on one cluster, whatever UUID another person sends.
@@ -6,33 +6,32 @@
 use recording::{RecordingId, journal::ApiRequest};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::documents::request_line::RequestLine;
-use crate::{documents::kubectl_command::rebuilt, documents::mask::Masks};
+use super::{kubectl_command::kubectl_command, mask::Masks, request_line::RequestLine};
 
-/// Different requests of a run that are kept; a run with more shows the first ones.
-const MOST: usize = 32;
+/// Most distinct requests of a run that are kept: the first ones.
+const MAX_LINES: usize = 32;
 
 /// One kubectl run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KubectlRun {
+pub struct KubectlRun {
     pub(crate) user: String,
     pub(crate) cluster: String,
     /// `Kubectl-Session`
     pub(crate) id: String,
-    /// `Kubectl-Command`, without secrets: a client may say anything.
+    /// `Kubectl-Command`, masked: a client may send anything.
     pub(crate) command: String,
     /// Time of the first request, microseconds since 1970.
     pub(crate) micros: i64,
-    /// The first recording that it opened.
+    /// The first recording that the run opened.
     pub(crate) session: Option<RecordingId>,
     /// Distinct requests in order of time, without discovery.
     pub(crate) lines: Vec<RequestLine>,
-    /// Whether there were more than fit.
+    /// Whether there were more than [`MAX_LINES`].
     pub(crate) more: bool,
 }
 
 impl KubectlRun {
-    /// A run of which nothing is known but whose it is.
+    /// A run to which no request was added yet.
     pub(crate) fn new(user: &str, request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
         Self {
             user: user.to_owned(),
@@ -46,13 +45,18 @@ impl KubectlRun {
         }
     }
 
-    /// What tells the run from all others. Lengths stand before what a client chose, so that no choice makes
-    /// two people's runs one.
-    pub(crate) fn key(user: &str, cluster: &str, id: &str) -> String {
+    /// The run's key.
+    pub(crate) fn key(&self) -> String {
+        Self::key_of(&self.user, &self.cluster, &self.id)
+    }
+
+    /// The key of a run, which differs from every other's. Lengths stand before what a client chose, so that no choice
+    /// gives the runs of two people one key.
+    pub(crate) fn key_of(user: &str, cluster: &str, id: &str) -> String {
         format!("run:{}:{user}:{}:{cluster}:{id}", user.len(), cluster.len())
     }
 
-    /// Takes in a request. Says whether anything is different now.
+    /// Adds a request. Returns whether that changed the run.
     pub(crate) fn add(
         &mut self,
         request: &ApiRequest,
@@ -75,38 +79,38 @@ impl KubectlRun {
             self.command = masks.masked(&request.kubectl_command);
             changed = true;
         }
-        is_of_interest(request) && self.add_line(RequestLine::new(request, micros, masks)) || changed
+        is_worth_indexing(request) && self.add_line(RequestLine::new(request, micros, masks)) || changed
     }
 
-    /// Lines are kept in order of time and cut at the end, so that it does not matter in which order the journals of
-    /// two gateways are read.
+    /// Keeps lines in order of time and cuts the last ones off, so that it does not matter in which order the journals of two
+    /// gateways are read.
     fn add_line(&mut self, line: RequestLine) -> bool {
-        if let Some(known) = self.lines.iter().position(|known| known.is_like(&line)) {
+        if let Some(known) = self.lines.iter().position(|known| known.is_same_request(&line)) {
             if line.micros >= self.lines[known].micros {
                 return false;
             }
             self.lines.remove(known);
         }
-        let at = self.lines.partition_point(|known| known.before(&line));
+        let at = self.lines.partition_point(|known| known.is_before(&line));
         self.lines.insert(at, line);
-        if self.lines.len() > MOST {
-            self.lines.truncate(MOST);
+        if self.lines.len() > MAX_LINES {
+            self.lines.truncate(MAX_LINES);
             self.more = true;
         }
         true
     }
 
-    /// The command line, as far as requests show it.
+    /// The command line, as far as the requests show it.
     pub(crate) fn text(&self) -> String {
-        let mut text = rebuilt(&self.command, &self.lines);
+        let mut text = kubectl_command(&self.command, &self.lines);
         if self.more {
             text.push_str(", and more");
         }
         text
     }
 
-    /// What the run is found by: the command line and its requests.
-    pub(crate) fn searched(&self) -> String {
+    /// The text by which the run is found: the command line and its requests.
+    pub(crate) fn searched_text(&self) -> String {
         let mut text = self.text();
         for line in &self.lines {
             text.push('\n');
@@ -116,8 +120,8 @@ impl KubectlRun {
     }
 }
 
-/// Whether a request is more than discovery: those of resources are, and those that were refused.
-pub(crate) fn is_of_interest(request: &ApiRequest) -> bool {
+/// Whether a request is more than discovery: it is of a resource, or was refused.
+pub(crate) fn is_worth_indexing(request: &ApiRequest) -> bool {
     !request.target.resource.is_empty() || !request.reason.is_empty()
 }
 
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_choice_of_names_makes_two_runs_one() {
-        assert_ne!(KubectlRun::key("a", "b:1:c", "x"), KubectlRun::key("a:5:b", "c", "x"));
-        assert_ne!(KubectlRun::key("ada", "prod", "x"), KubectlRun::key("bob", "prod", "x"));
+        assert_ne!(KubectlRun::key_of("a", "b:1:c", "x"), KubectlRun::key_of("a:5:b", "c", "x"));
+        assert_ne!(KubectlRun::key_of("ada", "prod", "x"), KubectlRun::key_of("bob", "prod", "x"));
     }
 }

@@ -3,32 +3,33 @@
 use jiff::Timestamp;
 use recording::CommandSource;
 
-use crate::{
-    Hit, HitKind, SessionRow, Snippet,
-    documents::kubectl_run::{KubectlRun, RequestLine},
-    documents::origin::Origin,
-    documents::session::time,
-    documents::snippet::{place, snippet},
-    documents::{Command, Output, Request, Stored, session_text},
-    query::Needle,
+use super::{
+    CommandDocument, Document, RequestDocument,
+    hit::{Hit, Snippet},
+    kubectl_run::KubectlRun,
+    passage::OutputPassage,
+    request_line::RequestLine,
+    session::{SessionContext, SessionRow, session_text, time},
+    snippet::{best_match, snippet},
 };
+use crate::query::{expression::TextClause, filter::HitKind};
 
-impl Stored {
-    /// As a hit of a search for `needles`.
-    pub(crate) fn into_hit(self, needles: &[&Needle]) -> Hit {
+impl Document {
+    /// The document as a hit, in which matches of `clauses` are marked.
+    pub(crate) fn into_hit(self, clauses: &[&TextClause]) -> Hit {
         let mut hit = match self {
             Self::Session { row } => session(&row.into()),
             Self::Command(command) => self::command(command),
-            Self::Output(output) => self::output(&output, needles),
+            Self::Output(passage) => self::passage(&passage, clauses),
             Self::Run(run) => self::run(&run),
             Self::Request(request) => self::request(&request),
         };
-        hit.snippet = snippet(&hit.text, needles);
+        hit.snippet = snippet(&hit.text, clauses);
         hit
     }
 }
 
-fn blank(kind: HitKind, at: Timestamp, text: String) -> Hit {
+fn empty_hit(kind: HitKind, at: Timestamp, text: String) -> Hit {
     Hit {
         kind,
         session: None,
@@ -46,34 +47,34 @@ fn blank(kind: HitKind, at: Timestamp, text: String) -> Hit {
     }
 }
 
-fn of_session(kind: HitKind, of: Origin, offset: u64, text: String) -> Hit {
+fn in_session(kind: HitKind, session: SessionContext, offset: u64, text: String) -> Hit {
     Hit {
-        session: Some(of.session),
+        session: Some(session.id),
         micros_in_session: Some(offset),
-        user: of.user.clone(),
-        cluster: of.cluster.clone(),
-        namespace: of.namespace.clone(),
-        pod: of.pod.clone(),
-        container: of.container.clone(),
-        ..blank(kind, time(of.at(offset)), text)
+        user: session.user.clone(),
+        cluster: session.cluster.clone(),
+        namespace: session.namespace.clone(),
+        pod: session.pod.clone(),
+        container: session.container.clone(),
+        ..empty_hit(kind, time(session.at(offset)), text)
     }
 }
 
 fn session(row: &SessionRow) -> Hit {
-    of_session(HitKind::Session, Origin::of(row), 0, session_text(row))
+    in_session(HitKind::Session, SessionContext::of(row), 0, session_text(row))
 }
 
-fn command(command: Command) -> Hit {
+fn command(command: CommandDocument) -> Hit {
     let source = Some(command.source);
-    Hit { source, ..of_session(HitKind::Command, command.of, command.offset, command.text) }
+    Hit { source, ..in_session(HitKind::Command, command.session, command.offset, command.text) }
 }
 
-/// The moment is that of the line that the snippet is about.
-fn output(output: &Output, needles: &[&Needle]) -> Hit {
-    let text = output.text();
-    let line = text[..place(&text, needles)].matches('\n').count();
-    let offset = output.lines.get(line).map_or(0, |(offset, _)| *offset);
-    of_session(HitKind::Output, output.of.clone(), offset, text)
+/// Its moment is that of the line which the snippet shows.
+fn passage(passage: &OutputPassage, clauses: &[&TextClause]) -> Hit {
+    let text = passage.text();
+    let line = text[..best_match(&text, clauses)].matches('\n').count();
+    let offset = passage.lines.get(line).map_or(0, |(offset, _)| *offset);
+    in_session(HitKind::Output, passage.session.clone(), offset, text)
 }
 
 fn run(run: &KubectlRun) -> Hit {
@@ -83,23 +84,26 @@ fn run(run: &KubectlRun) -> Hit {
         cluster: run.cluster.clone(),
         source: Some(CommandSource::Request),
         requests: run.lines.iter().map(RequestLine::with_code).collect(),
-        ..of_lines(blank(HitKind::Command, time(run.micros), run.text()), &run.lines)
+        ..with_target(empty_hit(HitKind::Command, time(run.micros), run.text()), &run.lines)
     }
 }
 
-fn request(request: &Request) -> Hit {
+fn request(request: &RequestDocument) -> Hit {
     Hit {
         session: request.session,
         user: request.user.clone(),
         cluster: request.cluster.clone(),
         source: Some(CommandSource::Request),
         requests: vec![request.line.with_code()],
-        ..of_lines(blank(HitKind::Request, time(request.micros), request.text()), std::slice::from_ref(&request.line))
+        ..with_target(
+            empty_hit(HitKind::Request, time(request.micros), request.text()),
+            std::slice::from_ref(&request.line),
+        )
     }
 }
 
-/// With the first of each that requests name.
-fn of_lines(hit: Hit, lines: &[RequestLine]) -> Hit {
+/// The hit with the first namespace, pod and container that the requests name.
+fn with_target(hit: Hit, lines: &[RequestLine]) -> Hit {
     let first = |part: fn(&RequestLine) -> &str| {
         lines.iter().map(part).find(|value| !value.is_empty()).unwrap_or_default().to_owned()
     };

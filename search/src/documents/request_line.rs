@@ -1,16 +1,18 @@
+//! One API request, as it is searched and shown.
+
 use std::{collections::BTreeMap, fmt::Write};
 
 use recording::journal::ApiRequest;
 use serde::{Deserialize, Serialize};
 
-use crate::{documents::kubectl_command::rebuilt, documents::mask::Masks};
+use super::mask::Masks;
 
 /// One API request, as it is searched and shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RequestLine {
     /// Microseconds since 1970.
     pub(crate) micros: i64,
-    /// `Kubectl-Command`, where the client said it.
+    /// `Kubectl-Command`; empty if the client sent none.
     pub(crate) command: String,
     pub(crate) verb: String,
     pub(crate) resource: String,
@@ -18,10 +20,10 @@ pub(crate) struct RequestLine {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) container: String,
-    /// What the journal kept of query and headers: see [`ApiRequest::options`].
+    /// What the journal keeps of query and headers: see [`ApiRequest::options`].
     pub(crate) options: BTreeMap<String, String>,
     pub(crate) code: u16,
-    /// Why it was refused, where it was.
+    /// Why the gateway refused it; empty if it did not.
     pub(crate) reason: String,
 }
 
@@ -44,18 +46,18 @@ impl RequestLine {
         }
     }
 
-    /// Whether both are the same but for their time.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
+    /// Whether both differ in nothing but their time.
+    pub(crate) fn is_same_request(&self, other: &Self) -> bool {
         let of = |line: &Self| (line.what(), line.code, line.reason.clone(), line.options.clone());
         of(self) == of(other)
     }
 
-    /// Whether this one comes first.
-    pub(crate) fn before(&self, other: &Self) -> bool {
+    /// Whether this request comes before the other; of one moment, in an order that stays.
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
         (self.micros, self.with_code()) < (other.micros, other.with_code())
     }
 
-    /// The value of an option; empty where it has none.
+    /// The value of an option; empty if it is not set.
     pub(crate) fn option(&self, name: &str) -> &str {
         self.options.get(name).map_or("", String::as_str)
     }
@@ -78,14 +80,9 @@ impl RequestLine {
         line
     }
 
-    /// `get pods web-0 -n default: 404`, with the reason where it was refused.
+    /// `get pods web-0 -n default: 404`, and the reason if it was refused.
     pub(crate) fn with_code(&self) -> String {
         let reason = if self.reason.is_empty() { String::new() } else { format!(" {}", self.reason) };
         format!("{}: {}{reason}", self.what(), self.code)
-    }
-
-    /// The command line of this one request, rebuilt.
-    pub(crate) fn as_command(&self) -> String {
-        rebuilt(&self.command, std::slice::from_ref(self))
     }
 }

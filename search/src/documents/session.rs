@@ -1,8 +1,16 @@
+//! Sessions, as lists show them, and as their commands and output repeat them.
+
 use jiff::Timestamp;
-use recording::{Manifest, Outcome, RecordingId, cast};
+use recording::{
+    Manifest, Outcome, RecordingId,
+    cast::{SessionKind, SessionMetadata},
+};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Cursor, OutcomeFilter, quote::quoted};
+use crate::{
+    query::{cursor::SessionCursor, filter::OutcomeFilter},
+    quote::quoted,
+};
 
 /// A session, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +18,7 @@ pub struct SessionRow {
     /// The recording.
     pub id: RecordingId,
     /// Exec, attach or port-forward.
-    pub kind: cast::SessionKind,
+    pub kind: SessionKind,
     /// Who.
     pub user: String,
     /// The cluster's name.
@@ -19,23 +27,23 @@ pub struct SessionRow {
     pub namespace: String,
     /// The pod.
     pub pod: String,
-    /// The container that was named; empty where none was.
+    /// The container; empty if the client named none.
     pub container: String,
-    /// The image that the container runs; empty while it is live, and where it was not learned.
+    /// The image that the container runs; empty while the session is live, and if the gateway did not learn it.
     pub image: String,
     /// The command's elements; empty for attach and port-forward.
     pub argv: Vec<String>,
     /// `argv`, quoted for a shell.
     pub command: String,
-    /// Whether a terminal was asked for.
+    /// Whether the client asked for a terminal.
     pub tty: bool,
     /// Start.
     pub started: Timestamp,
-    /// End; none while it is live.
+    /// End; `None` while the session is live.
     pub ended: Option<Timestamp>,
-    /// Length in microseconds; none while it is live.
+    /// Length in microseconds; `None` while the session is live.
     pub duration_micros: Option<u64>,
-    /// How it ended; none while it is live, and for one whose gateway died.
+    /// How it ended; `None` while it is live, and if its gateway died.
     pub outcome: Option<Outcome>,
     /// Name of the gateway.
     pub gateway: String,
@@ -44,7 +52,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    /// Exit code of the process, where one was seen.
+    /// Exit code of the process; `None` if the gateway saw none.
     pub fn exit_code(&self) -> Option<i64> {
         match self.outcome {
             Some(Outcome::Exited { exit_code }) => Some(exit_code),
@@ -52,7 +60,7 @@ impl SessionRow {
         }
     }
 
-    /// What the upstream said when it refused, or why the gateway ended it.
+    /// The upstream's message if it refused the session, or the reason for which the gateway ended it.
     pub fn message(&self) -> Option<&str> {
         match &self.outcome {
             Some(Outcome::FailedToStart { message: text } | Outcome::EndedByGateway { reason: text, .. }) => Some(text),
@@ -60,7 +68,7 @@ impl SessionRow {
         }
     }
 
-    /// The same, to be masked.
+    /// [`Self::message`], to be masked.
     pub(crate) fn message_mut(&mut self) -> Option<&mut String> {
         match &mut self.outcome {
             Some(Outcome::FailedToStart { message: text } | Outcome::EndedByGateway { reason: text, .. }) => Some(text),
@@ -73,8 +81,8 @@ impl SessionRow {
         self.outcome.is_none()
     }
 
-    /// What the header says, and the manifest where there is one.
-    pub(crate) fn new(session: &cast::SessionMetadata, manifest: Option<&Manifest>) -> Self {
+    /// A row from a recording's header, and its manifest if it has one.
+    pub(crate) fn new(session: &SessionMetadata, manifest: Option<&Manifest>) -> Self {
         let target = &session.target;
         Self {
             id: session.id,
@@ -98,23 +106,23 @@ impl SessionRow {
     }
 }
 
-/// Microseconds since 1970 as time; 1970 for what is out of range.
+/// Microseconds since 1970 as a timestamp; 1970 if out of range.
 pub(crate) fn time(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The row in JSON, in lists' output and in the index: every key is always there; `outcome` is `live` where no end
-/// is known; times are RFC 3339.
+/// A [`SessionRow`] in JSON, for the API and in the index. Every key is always there; `outcome` is `live` if no end is
+/// known; times are RFC 3339.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct RowJson {
+pub struct SessionJson {
     id: RecordingId,
-    kind: cast::SessionKind,
+    kind: SessionKind,
     user: String,
     cluster: String,
     namespace: String,
     pod: String,
     container: String,
-    /// Since version 5.
+    /// Empty in an index of a version before 5.
     #[serde(default)]
     image: String,
     argv: Vec<String>,
@@ -127,13 +135,23 @@ pub(crate) struct RowJson {
     duration_micros: Option<u64>,
     outcome: String,
     exit_code: Option<i64>,
-    /// What the upstream said, or why the gateway ended it.
+    /// See [`SessionRow::message`].
     message: Option<String>,
     gateway: String,
     client: String,
 }
 
-impl From<&SessionRow> for RowJson {
+impl SessionJson {
+    pub(crate) fn id(&self) -> RecordingId {
+        self.id
+    }
+
+    pub(crate) fn started(&self) -> Timestamp {
+        self.started
+    }
+}
+
+impl From<&SessionRow> for SessionJson {
     fn from(row: &SessionRow) -> Self {
         Self {
             id: row.id,
@@ -160,8 +178,8 @@ impl From<&SessionRow> for RowJson {
     }
 }
 
-impl From<RowJson> for SessionRow {
-    fn from(json: RowJson) -> Self {
+impl From<SessionJson> for SessionRow {
+    fn from(json: SessionJson) -> Self {
         let message = json.message.unwrap_or_default();
         let outcome = match json.outcome.as_str() {
             "exited" => json.exit_code.map(|exit_code| Outcome::Exited { exit_code }),
@@ -198,7 +216,77 @@ impl From<RowJson> for SessionRow {
 
 impl Serialize for SessionRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RowJson::from(self).serialize(serializer)
+        SessionJson::from(self).serialize(serializer)
+    }
+}
+
+/// The fields of a session that its commands and output are filtered by, repeated in each of their documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SessionContext {
+    #[serde(rename = "session")]
+    pub(crate) id: RecordingId,
+    pub(crate) kind: SessionKind,
+    /// Microseconds since 1970.
+    pub(crate) started: i64,
+    pub(crate) user: String,
+    pub(crate) cluster: String,
+    pub(crate) namespace: String,
+    pub(crate) pod: String,
+    pub(crate) container: String,
+    /// Empty in an index of a version before 5.
+    #[serde(default)]
+    pub(crate) image: String,
+    pub(crate) tty: bool,
+    /// [`OutcomeFilter::name`]
+    pub(crate) outcome: String,
+    pub(crate) exit_code: Option<i64>,
+}
+
+impl SessionContext {
+    pub(crate) fn of(row: &SessionRow) -> Self {
+        Self {
+            id: row.id,
+            kind: row.kind,
+            started: row.started.as_microsecond(),
+            user: row.user.clone(),
+            cluster: row.cluster.clone(),
+            namespace: row.namespace.clone(),
+            pod: row.pod.clone(),
+            container: row.container.clone(),
+            image: row.image.clone(),
+            tty: row.tty,
+            outcome: OutcomeFilter::of(row.outcome.as_ref()).name().to_owned(),
+            exit_code: row.exit_code(),
+        }
+    }
+
+    /// A moment of the session in microseconds since 1970; its start if that is out of range.
+    pub(crate) fn at(&self, offset: u64) -> i64 {
+        i64::try_from(offset).map_or(self.started, |offset| self.started.saturating_add(offset))
+    }
+}
+
+/// The text by which a session is found: `ada@prod default/web-0/app from 10.1.2.3:4567`, and its message.
+pub(crate) fn session_text(row: &SessionRow) -> String {
+    let container = if row.container.is_empty() { String::new() } else { format!("/{}", row.container) };
+    let mut text = format!("{}@{} {}/{}{container}", row.user, row.cluster, row.namespace, row.pod);
+    if !row.client.is_empty() {
+        text.push_str(" from ");
+        text.push_str(&row.client);
+    }
+    if let Some(message) = row.message() {
+        text.push_str(": ");
+        text.push_str(message);
+    }
+    text
+}
+
+/// The name of a session's kind in queries and in the index.
+pub(crate) fn session_kind_name(kind: SessionKind) -> &'static str {
+    match kind {
+        SessionKind::Exec => "exec",
+        SessionKind::Attach => "attach",
+        SessionKind::PortForward => "port_forward",
     }
 }
 
@@ -207,13 +295,13 @@ impl Serialize for SessionRow {
 pub struct SessionPage {
     /// The sessions.
     pub rows: Vec<SessionRow>,
-    /// Where the next page begins; none when this is the last one.
-    pub next: Option<Cursor>,
-    /// Sessions that the filter finds, on all pages.
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<SessionCursor>,
+    /// Sessions that the filter finds, on all pages: exact.
     pub total: usize,
 }
 
-/// The values that sessions have in a field, for a form's choices.
+/// The values that occur in fields, for the choices of a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Values {
     /// People.

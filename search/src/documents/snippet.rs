@@ -1,47 +1,44 @@
-//! The part of a text around what was found, and what to mark in it.
+//! Snippets: the part of a text around its best match, with the matches marked.
 
 use std::ops::Range;
 
-use crate::{Snippet, documents::highlighter::Matches, query::Needle};
+use super::{highlighter::Matches, hit::Snippet};
+use crate::query::expression::TextClause;
 
-/// Bytes of a snippet, about.
+/// Length of a snippet, in bytes, without the ellipses.
 const LENGTH: usize = 240;
-/// Bytes shown before the match that it is about.
+/// Bytes before the best match.
 const BEFORE: usize = 60;
-/// Ranges marked in one snippet.
-const MOST_RANGES: usize = 64;
+/// Most matches marked in one snippet.
+const MAX_RANGES: usize = 64;
 
-/// Cuts a snippet out of `text` and marks where `needles` are in it.
-pub(crate) fn snippet(text: &str, needles: &[&Needle]) -> Snippet {
-    let matches = Matches::of(text, needles);
-    let window = window(text, place_of(text, &matches));
+/// Cuts the snippet out of `text` in which matches of `clauses` are marked.
+pub(crate) fn snippet(text: &str, clauses: &[&TextClause]) -> Snippet {
+    let matches = Matches::of(text, clauses);
+    let window = window(text, matches.best(text, |at| window(text, at)));
     let (lead, tail) = (if window.start > 0 { "…" } else { "" }, if window.end < text.len() { "…" } else { "" });
     let within = matches.ranges().into_iter().filter(|range| range.start < window.end && range.end > window.start);
-    let moved = within.map(|range| {
-        let place = |at: usize| at.clamp(window.start, window.end) - window.start + lead.len();
-        place(range.start)..place(range.end)
+    let ranges = within.map(|range| {
+        let moved = |at: usize| at.clamp(window.start, window.end) - window.start + lead.len();
+        moved(range.start)..moved(range.end)
     });
-    let ranges = moved.take(MOST_RANGES).collect();
+    let ranges = ranges.take(MAX_RANGES).collect();
     Snippet { text: format!("{lead}{}{tail}", &text[window]), ranges }
 }
 
-/// Where the match begins that a snippet is about; 0 where there is none.
-pub(crate) fn place(text: &str, needles: &[&Needle]) -> usize {
-    place_of(text, &Matches::of(text, needles))
+/// Where the match begins that the snippet shows; 0 if there is none.
+pub(crate) fn best_match(text: &str, clauses: &[&TextClause]) -> usize {
+    Matches::of(text, clauses).best(text, |at| window(text, at))
 }
 
-fn place_of(text: &str, matches: &Matches) -> usize {
-    matches.place(text, |at| window(text, at))
-}
-
-/// A window of [`LENGTH`] on character borders; all of a text that is not longer. It begins with a line where one
-/// begins shortly before the match.
-fn window(text: &str, place: usize) -> Range<usize> {
+/// The window of [`LENGTH`] around a match, on character borders; the whole text if it is not longer. If a line begins in
+/// the bytes before the match, the window begins with it.
+fn window(text: &str, at: usize) -> Range<usize> {
     if text.len() <= LENGTH {
         return 0..text.len();
     }
-    let start = text.floor_char_boundary(place.saturating_sub(BEFORE).min(text.len() - LENGTH));
-    let start = text[start..place.max(start)].find('\n').map_or(start, |end| start + end + 1);
+    let start = text.floor_char_boundary(at.saturating_sub(BEFORE).min(text.len() - LENGTH));
+    let start = text[start..at.max(start)].find('\n').map_or(start, |end| start + end + 1);
     start..text.floor_char_boundary((start + LENGTH).min(text.len()))
 }
 
@@ -52,7 +49,7 @@ mod tests {
 
     fn marked(text: &str, query: &str) -> String {
         let parsed = parse(query, &"2026-11-24T13:04:56Z[UTC]".parse().unwrap()).unwrap();
-        let snippet = snippet(text, &parsed.needles());
+        let snippet = snippet(text, &parsed.highlighted());
         let mut shown = String::new();
         let mut at = 0;
         for range in snippet.ranges {
@@ -86,7 +83,7 @@ mod tests {
     fn the_line_that_has_the_most_is_shown() {
         let about = |text: &str, query: &str| {
             let parsed = parse(query, &"2026-11-24T13:04:56Z[UTC]".parse().unwrap()).unwrap();
-            text[place(text, &parsed.needles())..].lines().next().unwrap().to_owned()
+            text[best_match(text, &parsed.highlighted())..].lines().next().unwrap().to_owned()
         };
         let text = "the end\nof the\nwas refused by the peer\nthe peer refused\n";
         assert_eq!(about(text, "the refused"), "refused by the peer");

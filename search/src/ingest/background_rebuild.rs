@@ -1,4 +1,4 @@
-//! An index that must be made anew is, while the old one serves and is kept up.
+//! A stale index is rebuilt in the background, while it goes on serving and is kept up.
 
 use std::{
     sync::Arc,
@@ -9,93 +9,109 @@ use storage::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Index, Progress, Result, ingest::rebuild::build};
+use super::{Progress, clock::Clock, rebuild::fill};
+use crate::{Result, SearchError, backend::Backend};
 
-/// Time until another try after one that failed, and until an index that failed again is examined again.
-const AGAIN: Duration = Duration::from_secs(300);
+/// Time to the next try after a rebuild failed, and from one verification of a suspicious index to the next.
+const RETRY_DELAY: Duration = Duration::from_secs(300);
 
-/// Makes another index where the one that serves is damaged or made with other masks.
+/// Watches over an index, and rebuilds it when it is stale.
 pub(super) struct BackgroundRebuild {
     store: Arc<dyn Store>,
-    index: Index,
-    /// Reads the index through: at the start, and when it failed since.
-    examination: Option<JoinHandle<()>>,
-    next_examination: Instant,
-    /// Gives none where the process ends before it is done.
+    index: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    /// Verifies the index: at the start, and when it is suspicious.
+    verification: Option<JoinHandle<()>>,
+    next_verification: Instant,
+    /// Fills the replacement. Returns `None` if the shutdown came first.
     build: Option<JoinHandle<Result<Option<Progress>>>>,
-    not_before: Instant,
+    next_build: Instant,
 }
 
 impl BackgroundRebuild {
-    pub(super) fn new(store: &Arc<dyn Store>, index: &Index) -> Self {
-        let (store, index, now) = (Arc::clone(store), index.clone(), Instant::now());
-        let examination = Some(examine(&index));
-        Self { store, index, examination, next_examination: now, build: None, not_before: now }
+    pub(super) fn new(store: &Arc<dyn Store>, index: &Arc<dyn Backend>, clock: &Arc<dyn Clock>) -> Self {
+        let now = clock.instant();
+        Self {
+            store: Arc::clone(store),
+            index: Arc::clone(index),
+            clock: Arc::clone(clock),
+            verification: Some(verify(index)),
+            next_verification: now,
+            build: None,
+            next_build: now,
+        }
     }
 
-    /// Begins or goes on, without waiting. Says whether another index was put in the place of the old one.
-    pub(super) async fn is_ready(&mut self, shutdown: &CancellationToken) -> bool {
-        if self.examination.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.examination = None;
+    /// Begins what has to be done, or goes on with it, without waiting for it. Returns whether another index has taken the
+    /// old one's place.
+    pub(super) async fn poll(&mut self, shutdown: &CancellationToken) -> bool {
+        if self.verification.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.verification = None;
         }
-        self.examine_if_doubted();
-        match self.build.take() {
-            None if self.index.is_stale() && Instant::now() >= self.not_before => self.begin(shutdown),
-            None => {}
-            Some(build) if !build.is_finished() => self.build = Some(build),
+        self.verify_if_suspicious();
+        let build = match self.build.take() {
+            Some(build) if build.is_finished() => build,
             Some(build) => {
-                let built = build.await.map_err(|error| super::panicked(&error)).and_then(|built| built);
-                let put = match built {
-                    Ok(Some(progress)) => self.put(progress).await,
-                    Ok(None) => return false,
-                    Err(error) => Err(error),
-                };
-                match put {
-                    Ok(()) => return true,
-                    Err(error) => {
-                        self.not_before = Instant::now() + AGAIN;
-                        let error: &dyn std::error::Error = &error;
-                        tracing::warn!(error, "the index could not be made anew: the old one is used on");
-                    }
+                self.build = Some(build);
+                return false;
+            }
+            None => {
+                if self.index.is_stale() && self.clock.instant() >= self.next_build {
+                    self.begin(shutdown);
                 }
+                return false;
+            }
+        };
+        match self.switch_to(build).await {
+            Ok(switched) => switched,
+            Err(error) => {
+                self.next_build = self.clock.instant() + RETRY_DELAY;
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the index could not be rebuilt: the old one stays in use");
+                false
             }
         }
-        false
     }
 
-    /// Examines the index again where a search or a step failed: a disk may break at any time.
-    fn examine_if_doubted(&mut self) {
-        let idle = self.examination.is_none() && self.build.is_none() && !self.index.is_stale();
-        if idle && Instant::now() >= self.next_examination && self.index.was_doubted() {
-            self.next_examination = Instant::now() + AGAIN;
-            self.examination = Some(examine(&self.index));
+    /// Verifies the index again after a search or a turn failed: a disk may break at any time.
+    fn verify_if_suspicious(&mut self) {
+        let idle = self.verification.is_none() && self.build.is_none() && !self.index.is_stale();
+        if idle && self.clock.instant() >= self.next_verification && self.index.take_suspicion() {
+            self.next_verification = self.clock.instant() + RETRY_DELAY;
+            self.verification = Some(verify(&self.index));
         }
     }
 
     fn begin(&mut self, shutdown: &CancellationToken) {
-        tracing::info!("the index is made anew beside the old one, which is searched meanwhile");
-        let (store, dir, masks) = (Arc::clone(&self.store), self.index.beside(), self.index.masks());
-        let shutdown = shutdown.clone();
+        tracing::info!("the index is rebuilt beside the old one, which is searched meanwhile");
+        let (store, index, shutdown) = (Arc::clone(&self.store), Arc::clone(&self.index), shutdown.clone());
         self.build = Some(tokio::spawn(async move {
-            let mut quiet = |_| {};
             tokio::select! {
-                built = build(store, &dir, (*masks).clone(), &mut quiet) => built.map(Some),
+                built = build(store, index) => built.map(Some),
                 () = shutdown.cancelled() => Ok(None),
             }
         }));
     }
 
-    async fn put(&self, Progress { documents, .. }: Progress) -> Result<()> {
-        let index = self.index.clone();
-        tokio::task::spawn_blocking(move || index.switch()).await.map_err(|error| super::panicked(&error))??;
-        tracing::info!(documents, "the index was made anew");
-        Ok(())
+    /// Puts the replacement that was built in the old index's place. Returns false if it was not built to its end.
+    async fn switch_to(&self, build: JoinHandle<Result<Option<Progress>>>) -> Result<bool> {
+        let Some(Progress { documents, .. }) = build.await.map_err(SearchError::task)?? else { return Ok(false) };
+        self.index.switch_to_replacement().await?;
+        tracing::info!(documents, "the index was rebuilt");
+        Ok(true)
     }
 }
 
-fn examine(index: &Index) -> JoinHandle<()> {
-    let index = index.clone();
-    tokio::task::spawn_blocking(move || index.examine())
+async fn build(store: Arc<dyn Store>, index: Arc<dyn Backend>) -> Result<Progress> {
+    let replacement = index.begin_replacement().await?;
+    let done = fill(store, Arc::clone(&replacement), &mut |_| {}).await?;
+    replacement.close().await?;
+    Ok(done)
+}
+
+fn verify(index: &Arc<dyn Backend>) -> JoinHandle<()> {
+    let index = Arc::clone(index);
+    tokio::spawn(async move { index.verify_integrity().await })
 }
 
 #[cfg(test)]
@@ -106,31 +122,34 @@ mod tests {
 
     use super::*;
     use crate::{
-        Masks, Query,
-        documents::request_line::RequestLine,
-        documents::{Request, Stored},
-        ingest::checkpoint::State,
+        Index, Masks, Query,
+        backend::Batch,
+        documents::{Document, RequestDocument, request_line::RequestLine},
+        ingest::clock::SystemClock,
     };
 
-    fn request() -> Stored {
+    fn request() -> Document {
         let line = RequestLine { verb: "get".to_owned(), resource: "pods".to_owned(), ..RequestLine::default() };
         let (user, cluster) = ("ada".to_owned(), "prod".to_owned());
-        let key = "request:1".to_owned();
-        Stored::Request(Request { key, session: None, micros: 0, user, cluster, line, agent: String::new(), times: 1 })
+        let (key, agent) = ("request:1".to_owned(), String::new());
+        Document::Request(RequestDocument { key, session: None, micros: 0, user, cluster, line, agent, times: 1 })
     }
 
     #[tokio::test]
-    async fn an_index_that_breaks_while_it_serves_is_made_anew() {
+    async fn an_index_that_breaks_while_it_serves_is_rebuilt() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("index");
-        let index = Index::open(&dir, Masks::default()).unwrap();
-        index.add(&[request()]).unwrap();
-        index.commit(&State::default()).unwrap();
+        let index: Arc<dyn Backend> = Arc::new(Index::open(&dir, Masks::default()).unwrap());
+        let mut batch = Batch::default();
+        batch.add([request()]);
+        index.apply(batch).await.unwrap();
+        index.commit("{}").await.unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
-        let mut renewal = BackgroundRebuild::new(&store, &index);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut rebuild = BackgroundRebuild::new(&store, &index, &clock);
         let shutdown = CancellationToken::new();
-        while renewal.examination.is_some() {
-            assert!(!renewal.is_ready(&shutdown).await, "it is as it was written");
+        while rebuild.verification.is_some() {
+            assert!(!rebuild.poll(&shutdown).await, "it is as it was written");
             tokio::task::yield_now().await;
         }
 
@@ -138,10 +157,10 @@ mod tests {
         let documents = files.find(|path| path.extension().is_some_and(|of| of == "store")).unwrap();
         // In place, as it is mapped.
         fs::OpenOptions::new().write(true).open(documents).unwrap().write_all(&[0xff; 16]).unwrap();
-        assert!(index.search(&Query::default()).is_err());
-        while !renewal.is_ready(&shutdown).await {
+        assert!(index.search(&Query::default()).await.is_err());
+        while !rebuild.poll(&shutdown).await {
             tokio::task::yield_now().await;
         }
-        assert_eq!(index.search(&Query::default()).unwrap().total, 0, "as the store is");
+        assert_eq!(index.search(&Query::default()).await.unwrap().total, 0, "as the store is");
     }
 }

@@ -1,43 +1,35 @@
-//! The index made again from storage.
+//! The embedded index rebuilt from storage, while no process has it open.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use storage::Store;
 
-use crate::{Follower, Index, Masks, Progress, Result, tantivy};
+use super::{Follower, OnCommit, Progress};
+use crate::{Result, SearchError, backend::Backend, documents::mask::Masks, tantivy::Replacement};
 
-/// Builds a new index beside the one in `dir`, then puts it in its place. `progress` is called with each commit.
+/// Fills a new index beside the one in `dir`, then puts it in its place. Calls `progress` at each commit.
 ///
 /// # Errors
-/// [`crate::SearchError::Locked`] while another process writes to the index, before anything is done; the store's;
-/// the index's. The old index stays as it was until the new one is complete.
+/// [`crate::SearchError::Locked`] while another process writes to the index, before anything is done; the store's; the
+/// index's. The old index stays as it was until the new one is complete.
+///
+/// # Cancel safety
+/// Dropping the future leaves the old index as it is, and perhaps a folder beside it, which the next rebuild discards.
 pub async fn rebuild(
     store: Arc<dyn Store>,
     dir: &Path,
     masks: Masks,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Progress> {
-    let held = tantivy::lock(dir)?;
-    let done = build(store, &tantivy::beside(dir, ".new"), masks, progress).await?;
-    tantivy::swap(dir).map_err(|source| tantivy::failed(dir, source))?;
-    drop(held);
+    let replacement = Replacement::begin(dir, masks)?;
+    let done = fill(store, Arc::new(replacement.index().clone()), progress).await?;
+    tokio::task::spawn_blocking(move || replacement.put_in_place()).await.map_err(SearchError::task)??;
     Ok(done)
 }
 
-/// Makes an index in a folder, whatever an earlier try left there.
-pub(crate) async fn build(
-    store: Arc<dyn Store>,
-    dir: &Path,
-    masks: Masks,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Progress> {
-    drop(tantivy::lock(dir)?);
-    tantivy::remove(dir).map_err(|source| tantivy::failed(dir, source))?;
-    let fresh = Index::open_to_fill(dir, masks)?;
-    let mut follower = Follower::new(store, fresh.clone(), Duration::ZERO);
-    follower.count().await?;
-    let done = follower.catch_up(progress).await?;
-    drop(follower);
-    tokio::task::spawn_blocking(move || fresh.close()).await.map_err(|error| crate::ingest::panicked(&error))??;
-    Ok(done)
+/// Takes all of a store into an empty index.
+pub(super) async fn fill(store: Arc<dyn Store>, index: Arc<dyn Backend>, on_commit: OnCommit<'_>) -> Result<Progress> {
+    let mut follower = Follower::new(store, index, Duration::ZERO);
+    follower.count_recordings().await?;
+    follower.turn(super::ScanMode::Full, on_commit).await
 }

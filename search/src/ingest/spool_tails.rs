@@ -1,11 +1,11 @@
-//! The sessions of this process's gateway, from its spool: they are found before a chunk of them is stored.
+//! The live sessions of this process's gateway, read from its spool: they are found before a chunk of them is stored.
 //!
 //! ```text
-//! in the spool  ─▶ feed: commands and output as they come      the state says "nothing was read"
+//! in the spool  ─▶ tail: commands and output as they come      the checkpoint says "nothing was read"
 //! no longer     ─▶ the manifest is in the store: finished as any other recording
 //! ```
 //!
-//! Since the state does not know how far a feed came, all that feeds added is taken back and read again after a start.
+//! As the checkpoint does not say how far a tail came, all that tails added is replaced, and read again, after a start.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -18,36 +18,46 @@ use recording::{RecordingId, cast::SessionMetadata};
 use spool::{Follow, Spool, SpoolError, SpoolEvent};
 use storage::{RecordingError, Recordings};
 
-use super::{Follower, Report, recordings::Look};
+use super::{
+    Follower, OnCommit,
+    recordings::{MAX_LIVE_OUTPUTS, ScanError},
+};
 use crate::{
-    Index, Masks, Result, documents::Stage, documents::from_recording, documents::origin::Origin,
-    documents::output::Reading,
+    Result, SearchError,
+    backend::Batch,
+    documents::{
+        from_recording::{session_row, started_session, typed_commands},
+        mask::Masks,
+        output::OutputExtractor,
+        passage::OutputStage,
+        session::SessionContext,
+    },
 };
 
-/// Between two looks at the spool.
-pub(super) const EVERY: Duration = Duration::from_millis(400);
-/// Time that one look takes, about; what is left comes with the next.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// Sessions that are read from the spool at the same time; of more, chunks are read once they are stored.
-const MOST: usize = 1024;
-/// Those whose output is read on as well; of more, the output is found after their end.
-const MOST_READINGS: usize = 256;
-/// After the last line of a session, how long lines on its screen may still be told.
+/// From one look at the spool to the next.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(400);
+/// Time that one look takes, roughly; what is left comes with the next.
+const TIME_SLICE: Duration = Duration::from_millis(250);
+/// Most sessions that are read from the spool at the same time; chunks of more are read once they are stored.
+const MAX_TAILS: usize = 1024;
+/// How long after a session's last line its screen is looked at, for lines that stand there for long enough to be told.
 const SETTLING: Duration = Duration::from_secs(3);
 
 /// The sessions that are read from the spool.
 #[derive(Default)]
-pub(super) struct Feeds {
+pub(super) struct SpoolTails {
+    /// `None` if the follower follows no spool.
     spool: Option<Spool>,
-    open: BTreeMap<RecordingId, Feed>,
-    /// Those that cannot be read here.
-    refused: HashSet<RecordingId>,
-    /// Where the next look begins, so that a flood in one session does not hide the others.
-    turn: Option<RecordingId>,
-    looked: Option<Instant>,
+    open: BTreeMap<RecordingId, SpoolTail>,
+    /// Sessions whose files in the spool cannot be read.
+    unreadable: HashSet<RecordingId>,
+    /// The session that was read last. The next look begins behind it, so that much output of one session does not keep the
+    /// others from being read.
+    last_read: Option<RecordingId>,
+    polled: Option<Instant>,
 }
 
-impl Feeds {
+impl SpoolTails {
     pub(super) fn new(spool: Spool) -> Self {
         Self { spool: Some(spool), ..Self::default() }
     }
@@ -56,11 +66,11 @@ impl Feeds {
         self.open.contains_key(&id)
     }
 
-    pub(super) fn exist(&self) -> bool {
+    pub(super) fn is_enabled(&self) -> bool {
         self.spool.is_some()
     }
 
-    /// Forgets how far they came: they are read from the start.
+    /// Drops all tails: their sessions are read from the start.
     pub(super) fn start_over(&mut self) {
         self.open.clear();
     }
@@ -68,189 +78,175 @@ impl Feeds {
     /// Sessions that came into the spool, and those that left it.
     fn changes(&self) -> (Vec<RecordingId>, Vec<RecordingId>) {
         let Some(spool) = &self.spool else { return Default::default() };
-        let there = spool.sessions();
-        let new = there.iter().filter(|id| !self.contains(**id) && !self.refused.contains(id)).copied().collect();
+        let is_new = |id: &RecordingId| !self.contains(*id) && !self.unreadable.contains(id);
+        let new = spool.sessions().into_iter().filter(is_new).collect();
         let gone = self.open.keys().filter(|id| !spool.has(**id)).copied().collect();
         (new, gone)
     }
 
-    /// All, the one after the last that was read first.
+    /// All sessions, beginning behind the one that was read last.
     fn in_turn(&self) -> Vec<RecordingId> {
         let mut ids: Vec<RecordingId> = self.open.keys().copied().collect();
-        let next = self.turn.map_or(0, |last| ids.partition_point(|id| *id <= last));
+        let next = self.last_read.map_or(0, |last| ids.partition_point(|id| *id <= last));
         ids.rotate_left(next);
         ids
     }
 }
 
-/// A session that is read.
-struct Feed {
-    id: RecordingId,
-    of: Origin,
-    follow: Follow,
-    /// Chunks that are read from the store, since they left the spool before they were read there.
-    stored: VecDeque<u32>,
-    /// None where there are too many, and of a session that has ended.
-    reading: Option<Box<Reading>>,
-    heard: Instant,
-    /// Whether all lines on the screen were told since.
-    settled: bool,
-}
-
 impl Follower {
-    /// Takes in what is new in the spool, and commits it; not more often than [`EVERY`]. Says whether a session ended.
-    pub(super) async fn follow_spool(&mut self, report: Report<'_>) -> Result<bool> {
-        if !self.feeds.exist() || self.feeds.looked.is_some_and(|at| at.elapsed() < EVERY) {
+    /// Takes in what is new in the spool and commits it, if [`POLL_INTERVAL`] is over. Returns whether a session ended.
+    pub(super) async fn follow_spool(&mut self, on_commit: OnCommit<'_>) -> Result<bool> {
+        let since = |at| self.clock.instant().saturating_duration_since(at);
+        if !self.tails.is_enabled() || self.tails.polled.is_some_and(|at| since(at) < POLL_INTERVAL) {
             return Ok(false);
         }
-        self.know_state()?;
+        self.load_checkpoint().await?;
         let ended = self.read_spool().await?;
-        self.feeds.looked = Some(Instant::now());
-        self.commit(report).await?;
+        self.tails.polled = Some(self.clock.instant());
+        self.commit(on_commit).await?;
         Ok(ended)
     }
 
-    /// Takes in what is new in the spool. Says whether a session ended.
+    /// Takes in what is new in the spool. Returns whether a session ended.
     pub(super) async fn read_spool(&mut self) -> Result<bool> {
-        let (new, gone) = self.feeds.changes();
+        let (new, gone) = self.tails.changes();
         for id in &gone {
-            self.feeds.open.remove(id);
-            self.known.wake(*id);
-            match self.look_at(*id, 0).await {
+            self.tails.open.remove(id);
+            self.tracker.wake(*id);
+            match self.scan(*id, 0).await {
                 Ok(_) => {}
-                Err(Look::Recording(error)) => self.damaged(*id, &error),
-                Err(Look::Index(error)) => return Err(error),
+                Err(ScanError::Recording(error)) => self.note_damage(*id, &error),
+                Err(ScanError::Index(error)) => return Err(error),
             }
         }
         for id in new {
-            self.begin_feed(id)?;
+            self.begin_tail(id).await?;
         }
-        let deadline = Instant::now() + PATIENCE;
-        for id in self.feeds.in_turn() {
-            self.read_feed(id, deadline).await?;
-            self.feeds.turn = Some(id);
-            if Instant::now() >= deadline {
+        let deadline = self.clock.instant() + TIME_SLICE;
+        for id in self.tails.in_turn() {
+            self.read_tail(id, deadline).await?;
+            self.tails.last_read = Some(id);
+            if self.is_stopping() || self.clock.instant() >= deadline {
                 break;
             }
         }
         Ok(!gone.is_empty())
     }
 
-    /// Begins to read a session, in the place of whatever the index has of it.
-    fn begin_feed(&mut self, id: RecordingId) -> Result<()> {
-        let is_done = self.known.contains(id) && !self.state().open.contains_key(&id);
-        if is_done || self.feeds.open.len() >= MOST {
+    /// Begins to read a session. Replaces what the index has of it.
+    async fn begin_tail(&mut self, id: RecordingId) -> Result<()> {
+        let is_finished = self.tracker.contains(id) && !self.checkpoint().unfinished.contains_key(&id);
+        if is_finished || self.tails.open.len() >= MAX_TAILS {
             return Ok(());
         }
-        let Some((session, follow)) = self.feeds.spool.as_ref().and_then(|spool| start(spool, id)) else {
-            self.feeds.refused.insert(id);
+        let Some((metadata, follow)) = self.tails.spool.as_ref().and_then(|spool| open(spool, id)) else {
+            self.tails.unreadable.insert(id);
             return Ok(());
         };
-        let documents = from_recording::begun(&session, &self.masks);
-        self.index.replace_session(id, &documents)?;
-        self.index.delete_live_output(id)?;
-        self.added(documents.len());
-        self.state().open.insert(id, 0);
-        self.known.take_over(id);
-        let of = Origin::of(&from_recording::row(&session, None, &self.masks));
-        let readings = self.feeds.open.values().filter(|feed| feed.reading.is_some()).count();
-        let reading = (readings < MOST_READINGS)
-            .then(|| Box::new(Reading::new(of.clone(), Stage::Live, Arc::clone(&self.masks))));
-        let feed = Feed { id, of, follow, stored: VecDeque::new(), reading, heard: Instant::now(), settled: false };
-        self.feeds.open.insert(id, feed);
+        let mut batch = Batch::default();
+        batch.replace_session(id, started_session(&metadata, &self.masks));
+        batch.delete_live_output(id);
+        self.apply(batch).await?;
+        self.checkpoint().unfinished.insert(id, 0);
+        self.tracker.read_from_spool(id);
+        let session = SessionContext::of(&session_row(&metadata, None, &self.masks));
+        let outputs = self.tails.open.values().filter(|tail| tail.extractor.is_some()).count();
+        let extractor = (outputs < MAX_LIVE_OUTPUTS)
+            .then(|| Box::new(OutputExtractor::new(session.clone(), OutputStage::Live, Arc::clone(&self.masks))));
+        let (stored, last_lines) = (VecDeque::new(), self.clock.instant());
+        self.tails.open.insert(id, SpoolTail { id, session, follow, stored, extractor, last_lines, settled: false });
         Ok(())
     }
 
-    async fn read_feed(&mut self, id: RecordingId, deadline: Instant) -> Result<()> {
-        let Some(mut feed) = self.feeds.open.remove(&id) else { return Ok(()) };
-        let (documents, read) = feed.read(&self.recordings, &self.index, &self.masks, deadline).await;
-        self.added(documents);
-        match read {
+    async fn read_tail(&mut self, id: RecordingId, deadline: Instant) -> Result<()> {
+        let Some(mut tail) = self.tails.open.remove(&id) else { return Ok(()) };
+        match self.drain_tail(&mut tail, deadline).await {
             Ok(()) => {}
-            Err(Trouble::Store(error)) => self.damaged(id, &error),
-            Err(Trouble::Index(error)) => return Err(error),
-            Err(Trouble::Spool(error)) => {
+            Err(TailError::Store(error)) => self.note_damage(id, &error),
+            Err(TailError::Index(error)) => return Err(error),
+            Err(TailError::Spool(error)) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(session = %id, error, "a session in the spool cannot be read: its chunks are, once stored");
-                self.feeds.refused.insert(id);
+                self.tails.unreadable.insert(id);
                 return Ok(());
             }
         }
-        self.feeds.open.insert(id, feed);
+        self.tails.open.insert(id, tail);
+        Ok(())
+    }
+
+    /// Takes in what is new of a session, until the deadline.
+    async fn drain_tail(&mut self, tail: &mut SpoolTail, deadline: Instant) -> Result<(), TailError> {
+        while let Some(lines) = tail.next_lines(&self.recordings).await? {
+            tail.last_lines = self.clock.instant();
+            tail.settled = false;
+            let batch = tail.extract(lines, &self.masks).await?;
+            self.apply(batch).await.map_err(TailError::Index)?;
+            if self.clock.instant() >= deadline {
+                return Ok(());
+            }
+        }
+        if !tail.settled {
+            // The time is taken before: on a busy machine this may be the only look since, however late it is.
+            let settled = self.clock.instant().saturating_duration_since(tail.last_lines) >= SETTLING;
+            let batch = tail.extract_screen(self.clock.now()).await?;
+            self.apply(batch).await.map_err(TailError::Index)?;
+            tail.settled = settled;
+        } else if tail.extractor.is_some() && tail.follow.is_over() {
+            // The session waits for the store, which may be unavailable for long: its screen is not kept for that.
+            tail.extractor = None;
+        }
         Ok(())
     }
 }
 
-/// What a session's header says, and its lines; none where they cannot be read.
-fn start(spool: &Spool, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
+/// A session's metadata and its lines; `None` if they cannot be read.
+fn open(spool: &Spool, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
     let follow = spool.follow(id, 1)?;
     let header = spool.header(id).ok().flatten()?;
     (header.kubetape.id == id).then_some((header.kubetape, follow))
 }
 
-/// Why a feed was not read on.
-enum Trouble {
-    /// Is tried again.
+/// Why a session was not read on.
+enum TailError {
+    /// The next look tries again.
     Store(RecordingError),
     Spool(SpoolError),
-    Index(crate::SearchError),
+    Index(SearchError),
 }
 
-impl Feed {
-    /// Takes in what is there, until the deadline. Says how many documents were added.
-    async fn read(
-        &mut self,
-        recordings: &Recordings,
-        index: &Index,
-        masks: &Arc<Masks>,
-        deadline: Instant,
-    ) -> (usize, Result<(), Trouble>) {
-        let mut documents = 0;
-        loop {
-            let lines = match self.lines(recordings).await {
-                Ok(Some(lines)) => lines,
-                Ok(None) => break,
-                Err(trouble) => return (documents, Err(trouble)),
-            };
-            match self.take(index, masks, Some(lines)).await {
-                Ok(added) => documents += added,
-                Err(trouble) => return (documents, Err(trouble)),
-            }
-            if Instant::now() >= deadline {
-                return (documents, Ok(()));
-            }
-        }
-        if !self.settled {
-            // Looked at before: on a busy machine this look may be the only one since, however late it is.
-            let settled = self.heard.elapsed() >= SETTLING;
-            match self.take(index, masks, None).await {
-                Ok(added) => documents += added,
-                Err(trouble) => return (documents, Err(trouble)),
-            }
-            self.settled = settled;
-        } else if self.reading.is_some() && self.follow.is_over() {
-            // It waits for the store, which may be away for long: its screen is not kept for that.
-            self.reading = None;
-        }
-        (documents, Ok(()))
-    }
+/// A session that is read from the spool.
+struct SpoolTail {
+    id: RecordingId,
+    session: SessionContext,
+    follow: Follow,
+    /// Chunks to read from the store, as they left the spool before they were read there.
+    stored: VecDeque<u32>,
+    /// `None` if too many sessions have one, and once the session has ended.
+    extractor: Option<Box<OutputExtractor>>,
+    /// When the last lines were read.
+    last_lines: Instant,
+    /// Whether all lines on the screen were told since then.
+    settled: bool,
+}
 
-    /// The next lines; none where that is all for now.
-    async fn lines(&mut self, recordings: &Recordings) -> Result<Option<Vec<u8>>, Trouble> {
+impl SpoolTail {
+    /// The next lines; `None` if that is all for now.
+    async fn next_lines(&mut self, recordings: &Recordings) -> Result<Option<Vec<u8>>, TailError> {
         loop {
             if let Some(&number) = self.stored.front() {
                 let lines = recordings.chunk(self.id, number).await;
                 if let Err(error @ RecordingError::Store(_)) = lines {
-                    return Err(Trouble::Store(error));
+                    return Err(TailError::Store(error));
                 }
                 self.stored.pop_front();
-                // What is damaged is told once the recording is over.
+                // Damage is noted once the recording is over.
                 if let Ok(lines) = lines {
                     return Ok(Some(lines));
                 }
                 continue;
             }
-            match self.follow.ready().await.map_err(Trouble::Spool)? {
+            match self.follow.ready().await.map_err(TailError::Spool)? {
                 Some(SpoolEvent::Lines { lines, .. }) => return Ok(Some(lines)),
                 Some(SpoolEvent::Stored { from, to }) => self.stored.extend(from..=to),
                 None => return Ok(None),
@@ -258,35 +254,41 @@ impl Feed {
         }
     }
 
-    /// Adds what is in the lines; without any, what stood on the screen for long enough.
-    async fn take(&mut self, index: &Index, masks: &Arc<Masks>, lines: Option<Vec<u8>>) -> Result<usize, Trouble> {
-        if lines.is_some() {
-            self.heard = Instant::now();
-            self.settled = false;
-        }
-        let (id, of, index, masks) = (self.id, self.of.clone(), index.clone(), Arc::clone(masks));
-        let mut reading = self.reading.take();
-        let since = Timestamp::now().as_microsecond().saturating_sub(of.started);
-        let read = tokio::task::spawn_blocking(move || {
-            let mut added = 0;
-            if let Some(lines) = &lines {
-                let commands = if of.tty { from_recording::typed(&of, lines, &masks) } else { Vec::new() };
-                let whole = reading.as_mut().map_or_else(Vec::new, |reading| reading.chunk(lines));
-                index.add(&commands)?;
-                index.add(&whole)?;
-                added += commands.len() + whole.len();
-            } else if let Some(reading) = &mut reading {
-                let shown = reading.pause(u64::try_from(since).unwrap_or(0));
-                index.add_shown(id, &shown)?;
-                added += shown.documents();
+    /// The commands and complete passages of some lines.
+    async fn extract(&mut self, lines: Vec<u8>, masks: &Arc<Masks>) -> Result<Batch, TailError> {
+        let (session, masks, mut extractor) = (self.session.clone(), Arc::clone(masks), self.extractor.take());
+        let extracted = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::default();
+            if session.tty {
+                batch.add(typed_commands(&session, &lines, &masks));
             }
-            Ok((added, reading))
+            if let Some(extractor) = &mut extractor {
+                batch.add(extractor.read_chunk(&lines));
+            }
+            (batch, extractor)
         });
-        let (added, reading) = match read.await {
-            Ok(read) => read.map_err(Trouble::Index)?,
-            Err(gone) => return Err(Trouble::Index(super::panicked(&gone))),
-        };
-        self.reading = reading;
-        Ok(added)
+        self.keep_extractor(extracted.await)
+    }
+
+    /// The passages of lines that stood on the screen for long enough.
+    async fn extract_screen(&mut self, now: Timestamp) -> Result<Batch, TailError> {
+        let Some(mut extractor) = self.extractor.take() else { return Ok(Batch::default()) };
+        let since = now.as_microsecond().saturating_sub(self.session.started);
+        let id = self.id;
+        let extracted = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::default();
+            batch.add_output(id, extractor.pause(u64::try_from(since).unwrap_or(0)));
+            (batch, Some(extractor))
+        });
+        self.keep_extractor(extracted.await)
+    }
+
+    fn keep_extractor(&mut self, extracted: Result<Extracted, tokio::task::JoinError>) -> Result<Batch, TailError> {
+        let (batch, extractor) = extracted.map_err(|error| TailError::Index(SearchError::task(error)))?;
+        self.extractor = extractor;
+        Ok(batch)
     }
 }
+
+/// A batch, and the extractor that made it.
+type Extracted = (Batch, Option<Box<OutputExtractor>>);

@@ -1,11 +1,51 @@
+//! What hits and sessions are filtered by.
+
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use recording::{Outcome, cast::SessionKind};
+use serde::{Deserialize, Serialize};
 
-use crate::Cursor;
+use super::cursor::SessionCursor;
 
-/// Which sessions a list shows. Fields that are none, or empty, do not narrow it.
+/// The kind of a document, and so of a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HitKind {
+    /// A recorded session: found by user, target, client address and outcome.
+    Session,
+    /// A command: the argv of an exec, a line that was typed, or the requests of one kubectl run.
+    Command,
+    /// Lines that a session showed.
+    Output,
+    /// An API request that belongs to no kubectl run, as its client names none.
+    Request,
+}
+
+impl HitKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Session, Self::Command, Self::Output, Self::Request];
+
+    /// The name in queries and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Command => "command",
+            Self::Output => "output",
+            Self::Request => "request",
+        }
+    }
+}
+
+impl FromStr for HitKind {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or(())
+    }
+}
+
+/// Which sessions a list shows. A field that is `None` or empty does not narrow it.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
     /// The person's name.
@@ -20,22 +60,22 @@ pub struct SessionFilter {
     pub container: Option<String>,
     /// Exec, attach or port-forward.
     pub kind: Option<SessionKind>,
-    /// How it ended, or that it has not.
+    /// How it ended, or [`OutcomeFilter::Live`].
     pub outcome: Option<OutcomeFilter>,
     /// Started at or after.
     pub from: Option<Timestamp>,
     /// Started before.
     pub until: Option<Timestamp>,
-    /// Rows of a page; 0 stands for 50, more than 10,000 for 10,000.
+    /// Rows of a page: 0 means 50, more than 10,000 means 10,000.
     pub limit: usize,
-    /// Where the page before ended.
-    pub after: Option<Cursor>,
+    /// Where the previous page ended.
+    pub after: Option<SessionCursor>,
 }
 
-/// How a session ended, as lists are filtered by it.
+/// The outcome that lists and searches filter by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutcomeFilter {
-    /// No end is known: live, or its gateway died.
+    /// No end is known: the session is live, or its gateway died.
     Live,
     /// See [`Outcome::Exited`].
     Exited,
@@ -72,11 +112,11 @@ impl OutcomeFilter {
         Self::Unknown,
     ];
 
-    /// What filters and errors list.
+    /// The values, as errors list them.
     pub(crate) const EXPECTED: &'static str = "live, exited, failed, ended, failed_to_start, ended_by_gateway, \
                                                client_gone, upstream_gone, interrupted or unknown";
 
-    /// The name in queries and URLs; that of [`Outcome`] in JSON, with `live` and `failed` added.
+    /// The name in queries and URLs: [`Outcome`]'s in JSON, or `live` or `failed`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -92,7 +132,7 @@ impl OutcomeFilter {
         }
     }
 
-    /// The filter that finds this outcome (never `Failed`); `Live` for none.
+    /// The filter that finds this outcome, never [`Self::Failed`]; [`Self::Live`] for `None`.
     pub fn of(outcome: Option<&Outcome>) -> Self {
         match outcome {
             None => Self::Live,

@@ -1,12 +1,13 @@
-//! What a search excludes.
+//! Negated clauses.
 
 use tantivy::{
     DocId, DocSet, Score, SegmentReader, Term,
     query::{EnableScoring, Explanation, Query, Scorer, Weight},
 };
 
-/// A query whose documents are left out. Tantivy 0.27 asks an excluded phrase for documents before the first one that it
-/// is at, which a phrase does not expect (`phrase_scorer.rs`, `seek_danger`); behind this, any query may be asked so.
+/// A query whose documents are excluded. Tantivy 0.27 asks the scorer of an excluded phrase for documents before its
+/// current one, which that scorer does not expect (`phrase_scorer.rs`, `seek_danger`). Wrapped in this, any query can be
+/// asked so.
 #[derive(Debug)]
 pub(super) struct Excluded(pub(super) Box<dyn Query>);
 
@@ -40,7 +41,7 @@ impl Weight for ExcludedWeight {
     }
 }
 
-/// `seek_danger` stays the trait's own, which looks where it is first.
+/// `seek_danger` is the trait's default, which first looks at the current document.
 impl DocSet for ExcludedScorer {
     fn advance(&mut self) -> DocId {
         self.0.advance()

@@ -1,4 +1,4 @@
-//! The folder of an index: made, recognised, and emptied only where it is ours.
+//! The folder of an index: created, recognised by its marker file, and emptied only if it has one.
 
 use std::{
     ffi::OsString,
@@ -12,49 +12,50 @@ use tantivy::{
     directory::{Directory, INDEX_WRITER_LOCK, MmapDirectory, error::LockError},
 };
 
-use crate::{
-    Result, SearchError,
-    tantivy::schema::{Fields, READABLE, VERSION, register},
+use super::{
+    schema::{Fields, OLDEST_READABLE, VERSION},
+    tokenizer::register,
 };
+use crate::{Result, SearchError};
 
-/// The file that says that the folder is an index, and of which version.
+/// The file that marks the folder as an index. Holds the version and the fingerprint of the masks.
 const MARKER: &str = "kubetape-index";
 
 /// What a folder holds.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
-    Nothing,
+    Empty,
     Index {
-        /// A version that can be searched.
+        /// A version that this one can search.
         version: u32,
-        /// Fingerprint of the masks that it was made with.
+        /// Fingerprint of the masks of its documents.
         masks: u64,
     },
     OtherVersion,
     SomethingElse,
 }
 
-/// Opens an index, or makes one of this version. Says whether it must be made anew: it is of an earlier version, or was
-/// made with other masks than `masks`.
+/// Opens an index, or creates one of this version. Also returns whether the index is stale: an earlier version wrote it, or
+/// its documents were masked with other rules than those of the fingerprint `masks`.
 pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields, bool)> {
-    // The process ended while one index was put in another's place.
+    // A process ended between the two renames of `swap`.
     let old = beside(dir, ".old");
     if !dir.exists() && old.exists() {
         fs::rename(&old, dir).map_err(|source| failed(dir, source))?;
     }
-    make(dir).map_err(|source| failed(dir, source))?;
+    create(dir).map_err(|source| failed(dir, source))?;
     match content(dir).map_err(|source| failed(dir, source))? {
-        Content::Nothing => {}
+        Content::Empty => {}
         Content::Index { version, masks: with } => match open(dir) {
             Ok((index, fields)) => return Ok((index, fields, (version, with) != (VERSION, masks))),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(dir = %dir.display(), error, "the index cannot be read: it is made anew from storage");
+                tracing::warn!(dir = %dir.display(), error, "the index cannot be read: it is rebuilt from storage");
                 empty(dir)?;
             }
         },
         Content::OtherVersion => {
-            tracing::info!(dir = %dir.display(), "the index has a version that cannot be searched: it is made anew from storage");
+            tracing::info!(dir = %dir.display(), "the index has a version that cannot be searched: it is rebuilt from storage");
             empty(dir)?;
         }
         Content::SomethingElse => {
@@ -70,20 +71,22 @@ pub(super) fn open_for_writing(dir: &Path, masks: u64) -> Result<(Index, Fields,
     Ok((index, fields, false))
 }
 
-/// Opens an index that exists.
+/// Opens an existing index.
 pub(super) fn open_for_reading(dir: &Path) -> Result<(Index, Fields)> {
     match content(dir) {
         Ok(Content::Index { .. }) => open(dir),
         Ok(Content::OtherVersion) => Err(SearchError::Version(dir.to_owned())),
-        Ok(Content::Nothing | Content::SomethingElse) => Err(SearchError::Missing(dir.to_owned())),
+        Ok(Content::Empty | Content::SomethingElse) => Err(SearchError::Missing(dir.to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(SearchError::Missing(dir.to_owned())),
         Err(source) => Err(failed(dir, source)),
     }
 }
 
-/// Fails while another process writes to the index in `dir`. The lock is held as long as the value lives; none
-/// where there is no index.
-pub(crate) fn lock(dir: &Path) -> Result<Option<tantivy::directory::DirectoryLock>> {
+/// Takes the writer's lock of the index in `dir`, until the value is dropped; `None` if there is no index.
+///
+/// # Errors
+/// [`SearchError::Locked`] while another process writes to it.
+pub(super) fn lock(dir: &Path) -> Result<Option<tantivy::directory::DirectoryLock>> {
     if !dir.join(MARKER).exists() {
         return Ok(None);
     }
@@ -96,7 +99,7 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<tantivy::directory::DirectoryLoc
 }
 
 /// An error about the folder.
-pub(crate) fn failed(dir: &Path, source: io::Error) -> SearchError {
+pub(super) fn failed(dir: &Path, source: io::Error) -> SearchError {
     SearchError::Folder { path: dir.to_owned(), source }
 }
 
@@ -107,8 +110,8 @@ fn open(dir: &Path) -> Result<(Index, Fields)> {
     Ok((index, fields))
 }
 
-/// Makes the folder, for its owner only: commands are in it.
-fn make(dir: &Path) -> io::Result<()> {
+/// Creates the folder, for its owner only: it contains commands.
+fn create(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -119,19 +122,19 @@ fn content(dir: &Path) -> io::Result<Content> {
     match fs::read_to_string(dir.join(MARKER)) {
         Ok(marker) => {
             let (version, masks) = marker.trim().split_once(' ').unwrap_or_default();
-            let version = version.parse().ok().filter(|version| (READABLE..=VERSION).contains(version));
+            let version = version.parse().ok().filter(|version| (OLDEST_READABLE..=VERSION).contains(version));
             let masks = u64::from_str_radix(masks, 16).ok();
             let both = version.zip(masks);
             Ok(both.map_or(Content::OtherVersion, |(version, masks)| Content::Index { version, masks }))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            Ok(if fs::read_dir(dir)?.next().is_none() { Content::Nothing } else { Content::SomethingElse })
+            Ok(if fs::read_dir(dir)?.next().is_none() { Content::Empty } else { Content::SomethingElse })
         }
         Err(error) => Err(error),
     }
 }
 
-/// Removes the files of an index that nobody writes to.
+/// Removes the files of an index, unless another process writes to it.
 fn empty(dir: &Path) -> Result<()> {
     let _held = lock(dir)?;
     let remove = || {
@@ -147,15 +150,16 @@ fn empty(dir: &Path) -> Result<()> {
     remove().map_err(|source| failed(dir, source))
 }
 
-/// A folder beside one, of its name and a suffix.
-pub(crate) fn beside(dir: &Path, suffix: &str) -> PathBuf {
+/// The folder beside `dir` with `suffix` at the end of its name.
+pub(super) fn beside(dir: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(dir.file_name().unwrap_or_default());
     name.push(suffix);
     dir.with_file_name(name)
 }
 
-/// Puts the index that was made beside `dir` in its place. There is a moment without an index between the two renames; a reader that opens it then is told so.
-pub(crate) fn swap(dir: &Path) -> io::Result<()> {
+/// Puts the index in `dir.new` in the place of the one in `dir`. Between the two renames there is no index, as a process is
+/// told that opens it then.
+pub(super) fn swap(dir: &Path) -> io::Result<()> {
     let (new, old) = (beside(dir, ".new"), beside(dir, ".old"));
     remove(&old)?;
     if dir.exists() {
@@ -165,8 +169,8 @@ pub(crate) fn swap(dir: &Path) -> io::Result<()> {
     remove(&old)
 }
 
-/// Removes a folder, if it is there.
-pub(crate) fn remove(dir: &Path) -> io::Result<()> {
+/// Removes a folder, if it exists.
+pub(super) fn remove(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

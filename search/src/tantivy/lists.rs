@@ -1,33 +1,37 @@
-//! Lists of sessions.
+//! Lists of sessions, and the values of their fields.
 
 use std::collections::BTreeSet;
 
-use recording::RecordingId;
 use tantivy::{
     Order,
     collector::{Count, TopDocs, sort_key::SortByStaticFastValue},
     schema::Field,
 };
 
-use super::Index;
+use super::{Index, plan};
 use crate::{
-    Cursor, Result, SessionFilter, SessionPage, SessionRow, Values, documents::Stored, tantivy::plan::sessions,
+    Result,
+    documents::{
+        Document,
+        session::{SessionPage, SessionRow, Values},
+    },
+    query::{cursor::SessionCursor, filter::SessionFilter},
 };
 
-/// Values of one field that a form is given.
-const MOST_VALUES: usize = 1000;
+/// Most values of one field.
+const MAX_VALUES: usize = 1000;
 
 impl Index {
     /// A page of sessions, newest first.
     ///
     /// # Errors
-    /// The index's.
+    /// Tantivy's.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<SessionPage> {
-        self.watched(self.list(filter))
+        self.noting_failure(self.list(filter))
     }
 
     fn list(&self, filter: &SessionFilter) -> Result<SessionPage> {
-        let (all, page, limit) = sessions(&self.fields, filter);
+        let (all, page, limit) = plan::sessions(&self.fields, filter);
         let searcher = self.searcher();
         let by_id = (
             (SortByStaticFastValue::<u64>::for_field("high"), Order::Desc),
@@ -36,20 +40,20 @@ impl Index {
         let newest = TopDocs::with_limit(limit + 1).order_by(by_id);
         let mut rows = Vec::with_capacity(limit.min(1000));
         for (_, address) in searcher.search(&*page, &newest)? {
-            if let Stored::Session { row } = self.stored(&searcher, address)? {
+            if let Document::Session { row } = self.read(&searcher, address)? {
                 rows.push(SessionRow::from(row));
             }
         }
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|row| Cursor::after(row.id));
+        let next = rows.last().filter(|_| more).map(|row| SessionCursor::after(row.id));
         Ok(SessionPage { rows, next, total: searcher.search(&*all, &Count)? })
     }
 
-    /// Which people, clusters and namespaces there are, sorted, 1000 of each at most. Some may be of requests only.
+    /// The people, clusters and namespaces that occur, sorted, at most 1,000 of each. Some may occur in requests only.
     ///
     /// # Errors
-    /// The index's.
+    /// Tantivy's.
     pub fn values(&self) -> Result<Values> {
         let fields = &self.fields;
         Ok(Values {
@@ -65,16 +69,11 @@ impl Index {
             let index = segment.inverted_index(field)?;
             let mut terms = index.terms().stream().map_err(tantivy::TantivyError::from)?;
             let mut seen = 0;
-            while seen < MOST_VALUES && terms.advance() {
+            while seen < MAX_VALUES && terms.advance() {
                 values.insert(String::from_utf8_lossy(terms.key()).into_owned());
                 seen += 1;
             }
         }
-        Ok(values.into_iter().take(MOST_VALUES).collect())
-    }
-
-    /// Whether the index has the session: [`None`] if not, else whether it is over.
-    pub(crate) fn is_finished(&self, id: RecordingId) -> Result<Option<bool>> {
-        Ok(self.session(id)?.map(|row| !row.is_live()))
+        Ok(values.into_iter().take(MAX_VALUES).collect())
     }
 }

@@ -1,72 +1,69 @@
-//! The fields of a document.
+//! The schema: the fields of a document in Tantivy.
 
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing,
     TextOptions,
 };
 
-use crate::{
-    Result,
-    analyzer::{Cutter, NAME},
-    query::TextField,
-};
+use super::tokenizer;
+use crate::{Result, query::expression::TextField};
 
-/// Version of schema and documents. An index of another version is made anew.
+/// Version of schema and documents. An index of another version is rebuilt.
 ///
-/// 5: documents have the image, and are counted by it and by pod. 6: every part of a long token is found; messages and what
-/// kubectl says it is are without secrets; words over the cut of a long line are found.
-pub(crate) const VERSION: u32 = 6;
+/// 5: documents have the image, and hits are counted by it and by pod. 6: every part of a long token is a token; messages
+/// and `Kubectl-Command` are masked; words over the cut of a long line are found.
+pub(super) const VERSION: u32 = 6;
 
-/// The oldest version whose index can be searched, and added to, until one of this version is made: it has the same
-/// fields in the same order (an open index goes on with its handles), and documents that can be read.
-pub(crate) const READABLE: u32 = 4;
+/// The oldest version whose index is searched, and written to, until it is rebuilt: it has the same fields in the same
+/// order, as an open index keeps its handles, and documents that this version can read.
+pub(super) const OLDEST_READABLE: u32 = 4;
 
 /// Handles of the fields.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fields {
-    /// What documents are replaced by: a session's own, its output, a run's, or one request's.
-    pub(crate) key: Field,
-    pub(crate) kind: Field,
-    pub(crate) session_kind: Field,
-    pub(crate) session: Field,
-    pub(crate) user: Field,
-    pub(crate) cluster: Field,
-    pub(crate) namespace: Field,
-    pub(crate) pod: Field,
-    pub(crate) container: Field,
-    pub(crate) image: Field,
-    pub(crate) outcome: Field,
-    pub(crate) exit_code: Field,
-    pub(crate) tty: Field,
-    pub(crate) source: Field,
-    pub(crate) verb: Field,
-    pub(crate) resource: Field,
+pub(super) struct Fields {
+    /// The document's group: see [`crate::documents::DocumentGroup`].
+    pub(super) key: Field,
+    pub(super) kind: Field,
+    pub(super) session_kind: Field,
+    pub(super) session: Field,
+    pub(super) user: Field,
+    pub(super) cluster: Field,
+    pub(super) namespace: Field,
+    pub(super) pod: Field,
+    pub(super) container: Field,
+    pub(super) image: Field,
+    pub(super) outcome: Field,
+    pub(super) exit_code: Field,
+    pub(super) tty: Field,
+    pub(super) source: Field,
+    pub(super) verb: Field,
+    pub(super) resource: Field,
     /// HTTP status.
-    pub(crate) code: Field,
-    /// When, microseconds since 1970.
-    pub(crate) at: Field,
-    /// Tells documents of one moment apart, in an order that stays.
-    pub(crate) tie: Field,
-    /// The two halves of a session's id, which lists are sorted by.
-    pub(crate) high: Field,
-    pub(crate) low: Field,
-    pub(crate) text: Field,
-    /// The document as JSON: all that is read back.
-    pub(crate) stored: Field,
+    pub(super) code: Field,
+    /// When it happened, in microseconds since 1970.
+    pub(super) at: Field,
+    /// SortKeys documents of one microsecond.
+    pub(super) tie_breaker: Field,
+    /// The halves of a session's id, by which lists are sorted; only sessions have them.
+    pub(super) high: Field,
+    pub(super) low: Field,
+    pub(super) text: Field,
+    /// The document in JSON: all that is read back.
+    pub(super) stored: Field,
 }
 
 /// How a field is indexed.
 #[derive(Clone, Copy)]
-enum As {
-    /// One term: what is equal is found.
-    Name,
-    /// The same, and counted by its values.
-    CountedName,
+enum Indexing {
+    /// One term: matches equal values.
+    Keyword,
+    /// [`Self::Keyword`] with a column, by whose values hits are counted.
+    FacetKeyword,
     Flag,
-    /// Found by range, and sorted by.
+    /// Filtered by range, and sorted by.
     Number(Sign),
-    /// Sorted by only.
-    Order(Sign),
+    /// Only sorted by.
+    SortKey(Sign),
     Text,
     Stored,
 }
@@ -78,44 +75,44 @@ enum Sign {
 }
 
 impl Fields {
-    /// A new index's.
-    pub(crate) fn schema() -> Result<(Schema, Self)> {
+    /// The schema of a new index.
+    pub(super) fn schema() -> Result<(Schema, Self)> {
         let mut schema = Schema::builder();
         let fields = Self::each(|name, how| Ok(add(&mut schema, name, how)))?;
         Ok((schema.build(), fields))
     }
 
-    /// Those of an index that exists.
+    /// The fields of an existing index.
     ///
     /// # Errors
-    /// Where it lacks one.
-    pub(crate) fn of_schema(schema: &Schema) -> Result<Self> {
+    /// The index lacks one.
+    pub(super) fn of_schema(schema: &Schema) -> Result<Self> {
         Self::each(|name, _| Ok(schema.get_field(name)?))
     }
 
-    fn each(mut field: impl FnMut(&'static str, As) -> Result<Field>) -> Result<Self> {
-        use As::{CountedName, Flag, Name, Number, Order, Stored, Text};
+    fn each(mut field: impl FnMut(&'static str, Indexing) -> Result<Field>) -> Result<Self> {
+        use Indexing::{FacetKeyword, Flag, Keyword, Number, SortKey, Stored, Text};
         use Sign::{Signed, Unsigned};
         Ok(Self {
-            key: field("key", Name)?,
-            kind: field("kind", CountedName)?,
-            session_kind: field("session_kind", Name)?,
-            session: field("session", Name)?,
-            user: field("user", CountedName)?,
-            cluster: field("cluster", CountedName)?,
-            namespace: field("namespace", CountedName)?,
-            pod: field("pod", CountedName)?,
-            container: field("container", Name)?,
-            image: field("image", CountedName)?,
-            outcome: field("outcome", Name)?,
+            key: field("key", Keyword)?,
+            kind: field("kind", FacetKeyword)?,
+            session_kind: field("session_kind", Keyword)?,
+            session: field("session", Keyword)?,
+            user: field("user", FacetKeyword)?,
+            cluster: field("cluster", FacetKeyword)?,
+            namespace: field("namespace", FacetKeyword)?,
+            pod: field("pod", FacetKeyword)?,
+            container: field("container", Keyword)?,
+            image: field("image", FacetKeyword)?,
+            outcome: field("outcome", Keyword)?,
             exit_code: field("exit_code", Number(Signed))?,
             tty: field("tty", Flag)?,
-            source: field("source", Name)?,
-            verb: field("verb", Name)?,
-            resource: field("resource", Name)?,
+            source: field("source", Keyword)?,
+            verb: field("verb", Keyword)?,
+            resource: field("resource", Keyword)?,
             code: field("code", Number(Signed))?,
-            at: field("at", Order(Signed))?,
-            tie: field("tie", Order(Unsigned))?,
+            at: field("at", SortKey(Signed))?,
+            tie_breaker: field("tie", SortKey(Unsigned))?,
             high: field("high", Number(Unsigned))?,
             low: field("low", Number(Unsigned))?,
             text: field("text", Text)?,
@@ -123,7 +120,7 @@ impl Fields {
         })
     }
 
-    pub(crate) fn of(&self, field: TextField) -> Field {
+    pub(super) fn of(&self, field: TextField) -> Field {
         match field {
             TextField::User => self.user,
             TextField::Cluster => self.cluster,
@@ -138,15 +135,15 @@ impl Fields {
     }
 }
 
-fn add(schema: &mut SchemaBuilder, name: &str, how: As) -> Field {
+fn add(schema: &mut SchemaBuilder, name: &str, how: Indexing) -> Field {
     let (sign, options) = match how {
-        As::Name => return schema.add_text_field(name, STRING),
-        As::CountedName => return schema.add_text_field(name, STRING | FAST),
-        As::Text => return schema.add_text_field(name, text()),
-        As::Stored => return schema.add_text_field(name, STORED),
-        As::Flag => return schema.add_bool_field(name, INDEXED),
-        As::Number(sign) => (sign, NumericOptions::default() | INDEXED | FAST),
-        As::Order(sign) => (sign, FAST.into()),
+        Indexing::Keyword => return schema.add_text_field(name, STRING),
+        Indexing::FacetKeyword => return schema.add_text_field(name, STRING | FAST),
+        Indexing::Text => return schema.add_text_field(name, text()),
+        Indexing::Stored => return schema.add_text_field(name, STORED),
+        Indexing::Flag => return schema.add_bool_field(name, INDEXED),
+        Indexing::Number(sign) => (sign, NumericOptions::default() | INDEXED | FAST),
+        Indexing::SortKey(sign) => (sign, FAST.into()),
     };
     match sign {
         Sign::Signed => schema.add_i64_field(name, options),
@@ -156,13 +153,8 @@ fn add(schema: &mut SchemaBuilder, name: &str, how: As) -> Field {
 
 fn text() -> TextOptions {
     let indexing = TextFieldIndexing::default()
-        .set_tokenizer(NAME)
+        .set_tokenizer(tokenizer::NAME)
         .set_fieldnorms(false)
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
     TextOptions::default().set_indexing_options(indexing)
-}
-
-/// Makes the tokenizer known to an index.
-pub(crate) fn register(index: &tantivy::Index) {
-    index.tokenizers().register(NAME, Cutter);
 }

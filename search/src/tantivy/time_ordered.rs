@@ -1,10 +1,10 @@
-//! Hits in order of time, without reading all of them.
+//! Collects hits in order of time without reading all of them.
 //!
-//! Documents come in about the order of time, so a block of documents that stand next to each other is of a short
-//! time. Of each block the index keeps when it begins and ends. Blocks are read newest first, a few and then ever
-//! more at once; when the page is full, the count is as far as it is told, and no block can hold a newer hit, the
-//! rest is left. A query that finds millions so costs what its page costs, and one that finds few reads all blocks,
-//! which then is cheap: a scorer steps over those that hold nothing.
+//! Documents are added roughly in order of time, so a block of neighbouring documents spans a short time. For each block
+//! the times of its first and last document are cached. Blocks are read newest first, a few at once and then ever more.
+//! When the page is full, the hits are counted as far as they are, and no other block can hold a newer hit, the rest is
+//! skipped. So a query that matches millions costs what its page costs. One that matches few reads all blocks, which then
+//! is cheap: a scorer steps over those without a match.
 
 use std::{
     cmp::Reverse,
@@ -15,106 +15,97 @@ use std::{
 use jiff::tz::TimeZone;
 use tantivy::{
     DocAddress, DocSet, Score, Searcher, SegmentReader,
-    columnar::{ColumnValues, StrColumn},
+    columnar::ColumnValues,
     index::SegmentId,
-    query::{EnableScoring, Query},
+    query::{EnableScoring, Query, Weight},
 };
 
-use super::days::Days;
-use crate::{Facet, Facets, HitCursor, Order, Result, query::Span};
+use super::facets::FacetCounter;
+use crate::{
+    Result,
+    documents::hit::Facets,
+    query::{Order, cursor::HitCursor, expression::TimeWindow},
+};
 
 /// Documents of a block.
 const BLOCK: u32 = 8192;
-/// Blocks that are read first; each time after, twice as many.
-const FIRST: usize = 8;
-/// Hits that are counted; where there are more, the count says so.
-pub(crate) const COUNTED: usize = 10_000;
-/// Values of a facet.
-pub(super) const VALUES: usize = 20;
-/// Fields that hits are counted by.
-const FIELDS: usize = Facets::FIELDS.len();
+/// Blocks of the first batch; each later batch has twice as many as the one before.
+const FIRST_BATCH: usize = 8;
+/// Hits are counted to this number.
+const MAX_COUNT: usize = 10_000;
 
-/// What is asked for.
-pub(crate) struct Wanted {
-    pub(crate) span: Span,
-    pub(crate) order: Order,
-    pub(crate) after: Option<HitCursor>,
-    pub(crate) limit: usize,
-    /// Whether hits are counted by values, and the time zone whose days they are counted by.
-    pub(crate) facets: Option<TimeZone>,
+/// What to collect.
+pub(super) struct CollectorOptions {
+    pub(super) window: TimeWindow,
+    pub(super) order: Order,
+    pub(super) after: Option<HitCursor>,
+    /// Hits to collect; with 0 they are only counted.
+    pub(super) limit: usize,
+    /// If `Some`, count hits by value, and by day in this time zone.
+    pub(super) facets: Option<TimeZone>,
 }
 
-/// What was found.
+/// The collected hits.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(super) struct CollectedHits {
     /// In order.
-    pub(crate) hits: Vec<(HitCursor, DocAddress)>,
-    /// Hits of the span, before the cursor too; [`COUNTED`] where there are more.
-    pub(crate) total: usize,
-    pub(crate) more: bool,
-    pub(crate) facets: Facets,
+    pub(super) hits: Vec<(HitCursor, DocAddress)>,
+    /// Hits of the window, those before the cursor too; at most [`MAX_COUNT`].
+    pub(super) total: usize,
+    /// Whether there are more than `total`.
+    pub(super) more: bool,
+    pub(super) facets: Facets,
 }
 
-/// From when to when the documents of each block are.
+/// Times of the first and last document of each block of a segment.
 #[derive(Debug)]
-pub(crate) struct Blocks(Vec<(i64, i64)>);
+struct SegmentBlocks(Vec<(i64, i64)>);
 
-/// The blocks of segments, which never change.
+/// The blocks of all segments. A segment never changes.
 #[derive(Debug, Default)]
-pub(crate) struct KnownBlocks(Mutex<HashMap<SegmentId, Arc<Blocks>>>);
+pub(super) struct BlockCache(Mutex<HashMap<SegmentId, Arc<SegmentBlocks>>>);
 
-impl KnownBlocks {
-    fn of(&self, reader: &SegmentReader) -> Result<Arc<Blocks>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&reader.segment_id()).cloned();
-        if let Some(known) = known {
-            return Ok(known);
+impl BlockCache {
+    fn blocks(&self, reader: &SegmentReader) -> Result<Arc<SegmentBlocks>> {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&reader.segment_id()).cloned();
+        if let Some(cached) = cached {
+            return Ok(cached);
         }
-        let blocks = Arc::new(Blocks::of(reader)?);
+        let blocks = Arc::new(SegmentBlocks::of(reader)?);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reader.segment_id(), Arc::clone(&blocks));
         Ok(blocks)
     }
 
-    /// Looks at segments that are new, before somebody searches, and forgets those that are gone.
-    pub(crate) fn prepare(&self, searcher: &Searcher) -> Result<()> {
+    /// Reads the blocks of new segments, so that no search has to, and drops those of segments that are gone.
+    pub(super) fn warm(&self, searcher: &Searcher) -> Result<()> {
         let readers = searcher.segment_readers();
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|id, _| readers.iter().any(|reader| reader.segment_id() == *id));
-        readers.iter().try_for_each(|reader| self.of(reader).map(|_| ()))
+        readers.iter().try_for_each(|reader| self.blocks(reader).map(|_| ()))
     }
 }
 
-impl Blocks {
+impl SegmentBlocks {
     fn of(reader: &SegmentReader) -> Result<Self> {
         let times = times(reader)?;
         let mut values = vec![0; BLOCK as usize];
         let blocks = (0..reader.max_doc()).step_by(BLOCK as usize).map(|start| {
             let length = BLOCK.min(reader.max_doc() - start) as usize;
             times.get_range(u64::from(start), &mut values[..length]);
-            let of = &values[..length];
-            (of.iter().copied().min().unwrap_or_default(), of.iter().copied().max().unwrap_or_default())
+            let block = &values[..length];
+            (block.iter().copied().min().unwrap_or_default(), block.iter().copied().max().unwrap_or_default())
         });
         Ok(Self(blocks.collect()))
     }
-}
-
-/// The columns that hits are counted by; none where the index is of a version that did not count by it.
-fn counted(reader: &SegmentReader) -> Result<[Option<StrColumn>; FIELDS]> {
-    let mut columns = [const { None }; FIELDS];
-    for (column, name) in columns.iter_mut().zip(Facets::FIELDS) {
-        if reader.schema().get_field(name).is_ok_and(|field| reader.schema().get_field_entry(field).is_fast()) {
-            *column = reader.fast_fields().str(name)?;
-        }
-    }
-    Ok(columns)
 }
 
 fn times(reader: &SegmentReader) -> Result<Arc<dyn ColumnValues<i64>>> {
     Ok(reader.fast_fields().column_first_or_default::<i64>("at")?)
 }
 
-/// A block to read. Ordered by what it can hold at best.
+/// A block to read. Ordered by the best hit that it can hold.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     best: i64,
@@ -123,83 +114,84 @@ struct Candidate {
     block: u32,
 }
 
-/// Finds hits. A `limit` of 0 counts only.
-pub(crate) fn ordered(searcher: &Searcher, known: &KnownBlocks, query: &dyn Query, wanted: &Wanted) -> Result<Found> {
-    let mut search = Search::new(searcher, wanted)?;
-    let mut candidates = search.candidates(known)?;
+/// Collects the hits of a query.
+pub(super) fn collect(
+    searcher: &Searcher,
+    cache: &BlockCache,
+    query: &dyn Query,
+    options: &CollectorOptions,
+) -> Result<CollectedHits> {
+    let mut collector = TimeOrderedCollector::new(searcher, options);
+    let mut candidates = collector.candidates(cache)?;
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
-    let (mut rest, mut many) = (candidates.as_slice(), FIRST);
+    let (mut rest, mut batch_size) = (candidates.as_slice(), FIRST_BATCH);
     while let Some(next) = rest.first() {
-        if search.is_done(next.best) {
-            search.more = true;
+        if collector.is_done(next.best) {
+            collector.more = true;
             break;
         }
-        let (batch, after) = rest.split_at(many.min(rest.len()));
+        let (batch, after) = rest.split_at(batch_size.min(rest.len()));
         rest = after;
-        many *= 2;
-        let mut batch: Vec<Candidate> = batch.iter().copied().filter(|candidate| search.is_of_use(candidate)).collect();
+        batch_size *= 2;
+        let mut batch: Vec<Candidate> = batch.iter().copied().filter(|block| collector.needs(block)).collect();
         batch.sort_unstable_by_key(|candidate| (candidate.segment, candidate.block));
         for of_segment in batch.chunk_by(|a, b| a.segment == b.segment) {
-            search.read(&*weight, of_segment)?;
+            collector.read(&*weight, of_segment)?;
         }
     }
-    search.finish()
+    collector.finish()
 }
 
-struct Search<'a> {
+/// Time and tie breaker of a hit, in the order of the query: greater comes first.
+type SortKey = (i64, u64);
+
+struct TimeOrderedCollector<'a> {
     searcher: &'a Searcher,
-    wanted: &'a Wanted,
-    /// Bounds of the span, the upper one excluded.
+    options: &'a CollectorOptions,
+    /// Bounds of the window, the upper one excluded.
     from: i64,
     until: i64,
-    /// The cursor as a sort key: hits must be below it.
-    below: Option<(i64, u64)>,
-    /// The best so far, the worst of them on top.
-    best: BinaryHeap<Reverse<((i64, u64), DocAddress)>>,
-    counted: usize,
+    /// The cursor: hits must be below it.
+    below: Option<SortKey>,
+    /// The best hits so far, the worst of them on top.
+    best: BinaryHeap<Reverse<(SortKey, DocAddress)>>,
+    count: usize,
     more: bool,
-    columns: HashMap<usize, [Option<StrColumn>; FIELDS]>,
-    facets: HashMap<(usize, usize, u64), u64>,
-    /// A document's values, while it is counted.
-    values: Vec<u64>,
-    days: Days,
+    facets: Option<FacetCounter<'a>>,
 }
 
-impl<'a> Search<'a> {
-    fn new(searcher: &'a Searcher, wanted: &'a Wanted) -> Result<Self> {
-        let mut search = Self {
+impl<'a> TimeOrderedCollector<'a> {
+    fn new(searcher: &'a Searcher, options: &'a CollectorOptions) -> Self {
+        let mut collector = Self {
             searcher,
-            wanted,
-            from: wanted.span.from.map_or(i64::MIN, |at| at.as_microsecond()),
-            until: wanted.span.until.map_or(i64::MAX, |at| at.as_microsecond()),
+            options,
+            from: options.window.from.map_or(i64::MIN, |at| at.as_microsecond()),
+            until: options.window.until.map_or(i64::MAX, |at| at.as_microsecond()),
             below: None,
             best: BinaryHeap::new(),
-            counted: 0,
+            count: 0,
             more: false,
-            columns: HashMap::new(),
-            facets: HashMap::new(),
-            values: Vec::new(),
-            days: Days::default(),
+            facets: options.facets.clone().map(|zone| FacetCounter::new(searcher, zone)),
         };
-        search.below = wanted.after.map(|cursor| search.key(cursor.at, cursor.tie));
-        Ok(search)
+        collector.below = options.after.map(|cursor| collector.sort_key(cursor.at, cursor.tie_breaker));
+        collector
     }
 
-    /// What sorts: greater comes first.
-    fn key(&self, at: i64, tie: u64) -> (i64, u64) {
-        if self.wanted.order == Order::Oldest { (!at, !tie) } else { (at, tie) }
+    /// Also turns a sort key back into time and tie breaker.
+    fn sort_key(&self, at: i64, tie_breaker: u64) -> SortKey {
+        if self.options.order == Order::Oldest { (!at, !tie_breaker) } else { (at, tie_breaker) }
     }
 
-    fn candidates(&self, known: &KnownBlocks) -> Result<Vec<Candidate>> {
+    fn candidates(&self, cache: &BlockCache) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         for (segment, reader) in self.searcher.segment_readers().iter().enumerate() {
-            let blocks = known.of(reader)?;
+            let blocks = cache.blocks(reader)?;
             for (block, &(first, last)) in (0u32..).zip(&blocks.0) {
                 if last < self.from || first >= self.until {
                     continue;
                 }
-                let (a, b) = (self.key(first, 0).0, self.key(last, 0).0);
+                let (a, b) = (self.sort_key(first, 0).0, self.sort_key(last, 0).0);
                 candidates.push(Candidate { best: a.max(b), worst: a.min(b), segment, block });
             }
         }
@@ -207,26 +199,27 @@ impl<'a> Search<'a> {
     }
 
     fn is_counted(&self) -> bool {
-        self.counted > COUNTED
+        self.count > MAX_COUNT
     }
 
-    /// Whether nothing that is not better than `best` can change what was found.
+    /// Whether hits that are not better than `best` can change nothing.
     fn is_done(&self, best: i64) -> bool {
-        let full = self.best.len() >= self.wanted.limit;
+        let full = self.best.len() >= self.options.limit;
         let worst = self.best.peek().map(|Reverse((key, _))| key.0);
         self.is_counted() && full && worst.is_none_or(|worst| best < worst)
     }
 
-    /// Whether a block can hold a hit, or must be counted.
-    fn is_of_use(&self, candidate: &Candidate) -> bool {
+    /// Whether a block must be counted, or can hold a hit behind the cursor.
+    fn needs(&self, candidate: &Candidate) -> bool {
         !self.is_counted() || self.below.is_none_or(|below| candidate.worst <= below.0)
     }
 
-    fn read(&mut self, weight: &dyn tantivy::query::Weight, blocks: &[Candidate]) -> Result<()> {
+    /// Reads blocks of one segment, in order.
+    fn read(&mut self, weight: &dyn Weight, blocks: &[Candidate]) -> Result<()> {
         let Some(segment) = blocks.first().map(|candidate| candidate.segment) else { return Ok(()) };
         let reader = self.searcher.segment_reader(segment as u32);
         let times = times(reader)?;
-        let ties = reader.fast_fields().column_first_or_default::<u64>("tie")?;
+        let tie_breakers = reader.fast_fields().column_first_or_default::<u64>("tie")?;
         let alive = reader.alive_bitset();
         let mut scorer = weight.scorer(reader, Score::default())?;
         for candidate in blocks {
@@ -240,7 +233,7 @@ impl<'a> Search<'a> {
                 let at = times.get_val(document);
                 if at >= self.from && at < self.until && alive.is_none_or(|alive| alive.is_alive(document)) {
                     self.count(segment, document, at)?;
-                    self.offer(at, || ties.get_val(document), DocAddress::new(segment as u32, document));
+                    self.offer(at, || tie_breakers.get_val(document), DocAddress::new(segment as u32, document));
                 }
                 document = scorer.advance();
             }
@@ -248,16 +241,24 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn offer(&mut self, at: i64, tie: impl FnOnce() -> u64, address: DocAddress) {
-        if self.wanted.limit == 0 {
+    fn count(&mut self, segment: usize, document: u32, at: i64) -> Result<()> {
+        self.count += 1;
+        match &mut self.facets {
+            Some(facets) if self.count <= MAX_COUNT => facets.count(segment, document, at),
+            _ => Ok(()),
+        }
+    }
+
+    fn offer(&mut self, at: i64, tie_breaker: impl FnOnce() -> u64, address: DocAddress) {
+        if self.options.limit == 0 {
             return;
         }
-        let full = self.best.len() == self.wanted.limit;
+        let full = self.best.len() == self.options.limit;
         let worst = self.best.peek().map(|Reverse((key, _))| *key);
-        if full && worst.is_some_and(|worst| self.key(at, 0).0 < worst.0) {
+        if full && worst.is_some_and(|worst| self.sort_key(at, 0).0 < worst.0) {
             return;
         }
-        let key = self.key(at, tie());
+        let key = self.sort_key(at, tie_breaker());
         if self.below.is_some_and(|below| key >= below) {
             return;
         }
@@ -270,55 +271,15 @@ impl<'a> Search<'a> {
         self.best.push(Reverse((key, address)));
     }
 
-    fn count(&mut self, segment: usize, document: u32, at: i64) -> Result<()> {
-        self.counted += 1;
-        let Some(zone) = self.wanted.facets.as_ref().filter(|_| self.counted <= COUNTED) else { return Ok(()) };
-        self.days.count(at, zone);
-        if let std::collections::hash_map::Entry::Vacant(free) = self.columns.entry(segment) {
-            free.insert(counted(self.searcher.segment_reader(segment as u32))?);
-        }
-        for (at, column) in self.columns[&segment].iter().enumerate() {
-            // Of several requests in one entry each may have named the same pod.
-            self.values.clear();
-            self.values.extend(column.iter().flat_map(|column| column.ords().values_for_doc(document)));
-            self.values.sort_unstable();
-            self.values.dedup();
-            for &value in &self.values {
-                *self.facets.entry((segment, at, value)).or_default() += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Found> {
+    fn finish(mut self) -> Result<CollectedHits> {
         let mut best = std::mem::take(&mut self.best).into_vec();
         best.sort_unstable();
         let hits = best.into_iter().map(|Reverse((key, address))| {
-            let (at, tie) = self.key(key.0, key.1);
-            (HitCursor { at, tie }, address)
+            let (at, tie_breaker) = self.sort_key(key.0, key.1);
+            (HitCursor { at, tie_breaker }, address)
         });
         let hits = hits.collect();
-        let more = self.more || self.counted > COUNTED;
-        Ok(Found { hits, total: self.counted.min(COUNTED), more, facets: self.named()? })
-    }
-
-    /// The counts by the values' names, the most frequent first.
-    fn named(&self) -> Result<Facets> {
-        let mut named: [HashMap<String, u64>; FIELDS] = Default::default();
-        for (&(segment, at, value), count) in &self.facets {
-            let mut name = String::new();
-            if let Some(column) = &self.columns[&segment][at]
-                && column.ord_to_str(value, &mut name).map_err(tantivy::TantivyError::from)?
-            {
-                *named[at].entry(name).or_default() += count;
-            }
-        }
-        let [users, clusters, namespaces, pods, images, kinds] = named.map(|counts| {
-            let mut facet: Vec<Facet> = counts.into_iter().map(|(value, count)| Facet { value, count }).collect();
-            facet.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
-            facet.truncate(VALUES);
-            facet
-        });
-        Ok(Facets { users, clusters, namespaces, pods, images, kinds, days: self.days.named() })
+        let facets = self.facets.take().map(FacetCounter::finish).transpose()?.unwrap_or_default();
+        Ok(CollectedHits { hits, total: self.count.min(MAX_COUNT), more: self.more || self.is_counted(), facets })
     }
 }

@@ -170,7 +170,7 @@ async fn days_are_followed_over_midnight() {
 #[tokio::test]
 async fn a_running_follower_keeps_up_until_it_is_told_to_stop() {
     let Bench { library, folder: _folder, index, follower: _ } = Bench::new();
-    let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_millis(5));
+    let follower = Follower::new(library.store.clone(), Arc::new(index.clone()), Duration::from_millis(5));
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(follower.run(shutdown.clone()));
     let session = Session::default();
@@ -222,7 +222,7 @@ async fn a_store_that_fails_for_a_while_costs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::open(&folder.path().join("index"), Masks::default()).unwrap();
     let away = Arc::new(Away { memory: library.store.clone(), away: AtomicBool::new(true) });
-    let mut follower = Follower::new(away.clone(), index.clone(), Duration::from_secs(1));
+    let mut follower = Follower::new(away.clone(), Arc::new(index.clone()), Duration::from_secs(1));
     write(&library, 0).await;
     let error = follower.step().await.unwrap_err();
     assert!(matches!(error, SearchError::Store(_)), "{error:?}");

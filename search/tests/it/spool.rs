@@ -1,6 +1,9 @@
 //! Sessions of this process's gateway, found while nothing of them is stored.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use recording::{
     Key, Outcome, RecordingId,
@@ -175,7 +178,7 @@ async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
     let Desk { bench, spool, _folder } = desk;
     let Bench { library, folder, index, follower } = bench;
     drop(follower);
-    let mut follower = Follower::new(library.store.clone(), index.clone(), std::time::Duration::ZERO);
+    let mut follower = Follower::new(library.store.clone(), Arc::new(index.clone()), std::time::Duration::ZERO);
     follower.step().await.unwrap();
     assert!(!index.session(live.id()).unwrap().unwrap().is_live());
     let mut follower = follower.with_spool(spool.clone());

@@ -1,8 +1,8 @@
-//! The shapes of well-known secrets.
+//! The built-in rules: patterns of well-known secrets.
 
-/// What a secret looks like: all of the match, or its group `secret`.
+/// A secret's pattern: the whole match, or its group `secret`.
 pub(super) struct Rule {
-    /// What stands in the mask.
+    /// Stands in the mask.
     pub(super) name: &'static str,
     pub(super) pattern: &'static str,
 }

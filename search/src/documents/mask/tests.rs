@@ -117,7 +117,7 @@ fn a_secret_that_is_wrapped_is_masked_on_both_lines() {
 }
 
 fn keys(lines: &[&str]) -> Vec<String> {
-    let mut keys = Keys::default();
+    let mut keys = PrivateKeyMasker::default();
     let mask = |line: &&str| {
         let mut line = (*line).to_owned();
         keys.mask(&mut line);
