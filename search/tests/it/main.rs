@@ -1,5 +1,6 @@
 //! The index, fed with recordings and journals as gateways write them.
 
+mod conformance;
 mod expressions;
 mod following;
 mod joining;
