@@ -28,7 +28,6 @@ mod ingest;
 #[doc(hidden)]
 pub mod load;
 mod query;
-mod quote;
 mod tantivy;
 
 pub use crate::tantivy::Index;

@@ -3,6 +3,7 @@
 use recording::{
     CommandSource, Manifest,
     cast::{Code, Event, SessionMetadata},
+    shell_quoted,
 };
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     mask::Masks,
     session::{SessionContext, SessionRow},
 };
-use crate::quote::quoted;
 
 /// Most commands of one session that are indexed: the first ones.
 const MAX_COMMANDS: usize = 50_000;
@@ -25,7 +25,7 @@ pub(crate) fn session_row(session: &SessionMetadata, manifest: Option<&Manifest>
         *message = masks.masked_message(message, &session.argv);
     }
     row.argv = masks.masked_argv(&session.argv);
-    row.command = quoted(&row.argv);
+    row.command = shell_quoted(&row.argv);
     row
 }
 

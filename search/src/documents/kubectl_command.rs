@@ -212,7 +212,7 @@ fn names(named: &[(&str, &str)]) -> String {
 }
 
 fn quoted(value: &str) -> String {
-    crate::quote::quoted(&[value.to_owned()])
+    recording::shell_quoted(&[value.to_owned()])
 }
 
 #[cfg(test)]

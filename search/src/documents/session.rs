@@ -4,13 +4,11 @@ use jiff::Timestamp;
 use recording::{
     Manifest, Outcome, RecordingId,
     cast::{SessionKind, SessionMetadata},
+    shell_quoted,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{
-    query::{cursor::SessionCursor, filter::OutcomeFilter},
-    quote::quoted,
-};
+use crate::query::{cursor::SessionCursor, filter::OutcomeFilter};
 
 /// A session, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +92,7 @@ impl SessionRow {
             container: target.container.clone(),
             image: manifest.map_or_else(String::new, |manifest| manifest.image.clone()),
             argv: session.argv.clone(),
-            command: quoted(&session.argv),
+            command: shell_quoted(&session.argv),
             tty: session.tty,
             started: time(session.started_micros),
             ended: manifest.map(|manifest| time(manifest.ended_micros)),
