@@ -8,7 +8,7 @@ use journal::{Journal, JournalSettings};
 use player::Player;
 use recorder::Recorder;
 use recording::journal::JournalEvent;
-use search::{Follower, Index};
+use search::{Backend, Follower, Index};
 use storage::{Recordings, Store, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -123,6 +123,7 @@ impl Service {
         watching.spawn(spool_watch::watch((*recorder).clone(), journal.clone()));
         let index = config.indexed.then(|| Index::open(&config.index, config.masks.clone())).transpose();
         let index = index.context("cannot open the search index (search.dir)")?;
+        let index = index.map(|index| Arc::new(index) as Arc<dyn Backend>);
 
         let late = CancellationToken::new();
         let mut others = JoinSet::new();
@@ -224,14 +225,14 @@ fn web_settings(
     config: &Config,
     settings: &Web,
     (store, player): (&Arc<dyn Store>, Player),
-    index: &Index,
+    index: &Arc<dyn Backend>,
     journal: &Journal,
     gateway: &Gateway,
     kubectl_hint: String,
 ) -> Result<web::Settings> {
     Ok(web::Settings {
         store: store.clone(),
-        index: index.clone(),
+        index: Arc::clone(index),
         player,
         journal: journal.clone(),
         users: wiring::users(config)?,

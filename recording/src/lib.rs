@@ -4,6 +4,7 @@
 //! Bytes, times and ids come in as arguments; `storage` puts the results into stores and compresses them.
 
 mod annotation;
+mod argv;
 pub mod cast;
 mod contents;
 mod hex;
@@ -13,6 +14,7 @@ mod key_id;
 mod manifest;
 
 pub use annotation::{Annotation, seconds};
+pub use argv::shell_quoted;
 pub use contents::{Contents, Copied, CopiedFile, Direction, FileKind, ForwardedPort, Omission, StreamDigests};
 pub use hex::{hex, unhex};
 pub use journal::JournalHead;

@@ -51,7 +51,7 @@ struct Sessions {
 
 async fn sessions(State(shared): State<Shared>, Query(filters): Query<Filters>) -> Answer<Sessions> {
     let filter = filters.sessions()?;
-    let page = shared.find(move |index| index.sessions(&filter)).await?;
+    let page = shared.find(shared.index.sessions(&filter)).await?;
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(Json(Sessions { sessions: page.rows, next, total: page.total }))
 }
@@ -152,5 +152,5 @@ async fn segment(
 
 async fn search(State(shared): State<Shared>, Query(filters): Query<Filters>) -> Answer<Hits> {
     let query = filters.query()?;
-    Ok(Json(shared.find(move |index| index.search(&query)).await?))
+    Ok(Json(shared.find(shared.index.search(&query)).await?))
 }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use recording::{CommandSource, cast::SessionKind};
-use search::{Cursor, HitCursor, HitKind, Order, OutcomeFilter, Query, SessionFilter};
+use search::{HitCursor, HitKind, Order, OutcomeFilter, Query, SessionCursor, SessionFilter};
 use serde::Deserialize;
 
 use crate::{failure::Failure, moment};
@@ -146,7 +146,7 @@ impl Filters {
         Ok(number("limit", &self.limit, PAGE)?.clamp(1, MAX_PAGE))
     }
 
-    fn cursor(&self) -> Result<Option<Cursor>, Failure> {
+    fn cursor(&self) -> Result<Option<SessionCursor>, Failure> {
         let parse = |text: &str| text.parse().map_err(|_| wrong("after", text, "the `next` of the page before"));
         some(&self.after).map(parse).transpose()
     }

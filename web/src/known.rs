@@ -13,7 +13,7 @@ pub(crate) struct FilterOptions(Values);
 
 impl FilterOptions {
     pub(crate) async fn of(state: &AppState) -> Result<Self, Failure> {
-        Ok(Self(state.find(|index| index.values()).await?))
+        Ok(Self(state.find(state.index.values()).await?))
     }
 
     /// Field and names, as the filters' form needs them.

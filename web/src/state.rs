@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use journal::Journal;
 use player::{Player, PlayerError};
 use recording::{Outcome, RecordingId, journal::JournalEvent};
-use search::{Index, QueryError, SearchError};
+use search::{Backend, QueryError, SearchError};
 use storage::{RecordingError, Recordings, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,9 +15,6 @@ use identity::{
     Links, Users,
     web_sessions::{LoginMethod, WebSession, WebSessions},
 };
-
-/// Questions that the index answers at a time, each on a thread of its own; more wait.
-const ASKING: usize = 8;
 
 /// Downloads at a time; more are told to come back.
 const EXPORTS: usize = 16;
@@ -30,7 +27,7 @@ pub struct Settings {
     /// Where the recordings are.
     pub store: Arc<dyn Store>,
     /// What finds them; `web` reads it only.
-    pub index: Index,
+    pub index: Arc<dyn Backend>,
     /// What plays them.
     pub player: Player,
     /// Where viewing and logging in are written down.
@@ -60,8 +57,7 @@ pub(crate) struct AppState {
     pub(crate) recordings: Recordings,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) player: Player,
-    index: Index,
-    asking: Arc<Semaphore>,
+    pub(crate) index: Arc<dyn Backend>,
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) watching: Arc<Semaphore>,
     /// The process ends: so do streams, which would not by themselves.
@@ -91,7 +87,6 @@ impl AppState {
             store: settings.store,
             player: settings.player,
             index: settings.index,
-            asking: Arc::new(Semaphore::new(ASKING)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             watching: Arc::new(Semaphore::new(WATCHING)),
             shutdown,
@@ -122,33 +117,18 @@ impl AppState {
         gateway == self.gateway_name && started < self.since
     }
 
-    /// Asks the index, off the runtime.
-    pub(crate) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Index) -> search::Result<T> + Send + 'static,
-    ) -> Result<Asked<T>, Failure> {
-        let closed = |error| Failure::internal("cannot ask the index", error);
-        let turn = Arc::clone(&self.asking).acquire_owned().await.map_err(closed)?;
-        let index = self.index.clone();
-        let answer = tokio::task::spawn_blocking(move || {
-            let answer = question(&index);
-            drop(turn);
-            answer
-        });
+    /// Waits for the index's answer. A query that cannot be read is told apart.
+    pub(crate) async fn ask<T>(&self, answer: impl Future<Output = search::Result<T>>) -> Result<Asked<T>, Failure> {
         match answer.await {
-            Ok(Ok(found)) => Ok(Asked::Found(found)),
-            Ok(Err(SearchError::Query(error))) => Ok(Asked::InvalidQuery(error)),
-            Ok(Err(error)) => Err(Failure::internal("cannot ask the index", error)),
+            Ok(found) => Ok(Asked::Found(found)),
+            Err(SearchError::Query(error)) => Ok(Asked::InvalidQuery(error)),
             Err(error) => Err(Failure::internal("cannot ask the index", error)),
         }
     }
 
-    /// The same, where a question that is not one is a failure of the request.
-    pub(crate) async fn find<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Index) -> search::Result<T> + Send + 'static,
-    ) -> Result<T, Failure> {
-        match self.ask(question).await? {
+    /// [`Self::ask`], where a query that cannot be read is a failure of the request.
+    pub(crate) async fn find<T>(&self, answer: impl Future<Output = search::Result<T>>) -> Result<T, Failure> {
+        match self.ask(answer).await? {
             Asked::Found(found) => Ok(found),
             Asked::InvalidQuery(error) => Err(Failure::unclear(sentence(&error.to_string()), error.characters())),
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use recording::CommandSource;
-use search::{Hit, HitKind, Hits, Index, Query, SearchError, Snippet};
+use search::{Backend, Hit, HitKind, Hits, Index, Query, SearchError, Snippet};
 
 use crate::{cli, config::Config, output, time, wiring};
 
@@ -12,10 +12,10 @@ const FOR_PEOPLE: usize = 50;
 const FOR_SCRIPTS: usize = 10_000;
 
 pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
-    let index = Index::open_read_only(&config.index).context("cannot search")?;
+    let index: &dyn Backend = &Index::open_read_only(&config.index).context("cannot search")?;
     let query = query(wanted);
-    let found = index.search(&query).map_err(|error| explained(error, &query.text))?;
-    tell_if_behind(config, &index).await;
+    let found = index.search(&query).await.map_err(|error| explained(error, &query.text))?;
+    tell_if_behind(config, index).await;
     if wanted.json {
         output::json(&found.hits)?;
         tell_if_more(&found);
@@ -66,11 +66,11 @@ fn query(wanted: &cli::Search) -> Query {
 }
 
 /// A search that finds nothing because nobody indexes must not look like one that finds nothing.
-async fn tell_if_behind(config: &Config, index: &Index) {
+async fn tell_if_behind(config: &Config, index: &dyn Backend) {
     let Ok(recordings) = wiring::recordings(config).await else { return };
     let Ok(newest) = recordings.page(None, 1).await else { return };
     if let Some(id) = newest.first()
-        && matches!(index.session(*id), Ok(None))
+        && matches!(index.session(*id).await, Ok(None))
     {
         eprintln!(
             "kubetape: the index does not have the newest recording yet: `kubetape serve` keeps it up while it runs; \

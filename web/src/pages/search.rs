@@ -159,7 +159,7 @@ fn next(filters: &Filters, action: &str, found: &Hits, end: usize, limit: usize)
 /// A query that is not one is told beside the box, with what was written still in it.
 async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, Option<Trouble>), Failure> {
     let text = query.text.clone();
-    match shared.ask(move |index| index.search(&query)).await? {
+    match shared.ask(shared.index.search(&query)).await? {
         Asked::Found(hits) => Ok((hits, None)),
         Asked::InvalidQuery(error) => Ok((Hits::default(), Some(Trouble::new(&error, &text)))),
     }

@@ -68,7 +68,7 @@ pub(crate) async fn list(
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
     let filter = filters.sessions()?;
-    let found = shared.find(move |index| index.sessions(&filter)).await?;
+    let found = shared.find(shared.index.sessions(&filter)).await?;
     let now = Timestamp::now();
     Ok(render(&SessionsPage {
         page: Layout::new(&shared, &login, Part::Sessions, "Sessions"),

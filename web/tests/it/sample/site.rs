@@ -49,7 +49,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let index = Index::open(&folder.path().join("index"), search::Masks::default()).unwrap();
         let journal = Journal::open(store.clone(), "gateway-1", JournalSettings::default()).await.unwrap();
-        Follower::new(store.clone(), index.clone(), Duration::from_secs(1)).step().await.unwrap();
+        Follower::new(store.clone(), Arc::new(index.clone()), Duration::from_secs(1)).step().await.unwrap();
         let users = Users::open(&folder.path().join("users.json")).unwrap();
         users.set_password("ada", "correct horse").unwrap();
         let links = Links::open(&folder.path().join("links.json")).unwrap();
@@ -57,7 +57,7 @@ impl Site {
         let settings = Settings {
             player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
             store,
-            index,
+            index: Arc::new(index),
             journal: journal.clone(),
             users,
             links,
