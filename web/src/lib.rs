@@ -5,33 +5,14 @@
 //! security policy forbids what would be.
 
 mod api;
-mod assets;
-mod badge;
-mod bytes;
-mod commands;
-mod connections;
-mod cookie;
-mod download;
-mod end;
-mod facets;
-mod failure;
-mod filters;
-mod guard;
-mod known;
+mod auth;
+mod context;
+mod http;
 mod live;
-mod login;
-mod metrics;
-mod moment;
-mod page;
 mod pages;
-mod serve;
-mod shown;
 mod state;
-mod target;
-mod throttle;
-mod views;
 mod web;
 
-pub use metrics::{Exposition, serve_metrics};
+pub use http::metrics::{Exposition, serve_metrics};
 pub use state::{EndSession, Settings};
 pub use web::Web;

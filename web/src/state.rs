@@ -10,7 +10,10 @@ use storage::{RecordingError, Recordings, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{badge::OutcomeBadge, failure::Failure, login::HASHING, throttle::Throttle, views::ViewDedup};
+use crate::{
+    auth::login::HASHING, auth::throttle::Throttle, context::views::ViewDedup, http::failure::Failure,
+    pages::badge::OutcomeBadge,
+};
 use identity::{
     Links, Users,
     web_sessions::{LoginMethod, WebSession, WebSessions},

@@ -14,9 +14,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings, api, assets, end,
-    failure::Failure,
-    guard, login, pages, serve,
+    Settings, api,
+    auth::guard,
+    auth::login,
+    http::assets,
+    http::failure::Failure,
+    http::serve,
+    live::end,
+    pages,
     state::{AppState, Shared},
 };
 

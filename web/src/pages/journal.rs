@@ -14,10 +14,10 @@ use storage::{
 };
 
 use crate::{
-    failure::Failure,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    shown::VisibleText,
+    http::failure::Failure,
+    pages::layout::{Layout, Part, render},
+    pages::time_label::{self, TimeLabel},
+    pages::visible_text::VisibleText,
     state::{AppState as Running, Shared},
 };
 use identity::web_sessions::WebSession;
@@ -165,7 +165,7 @@ impl Row {
         let what = serde_json::to_value(&entry.what).unwrap_or_default();
         let field = |name: &str| what.get(name).and_then(Value::as_str).unwrap_or_default();
         Self {
-            at: TimeLabel::new(moment::from_micros(entry.micros), now),
+            at: TimeLabel::new(time_label::from_micros(entry.micros), now),
             user: VisibleText::clipped(&entry.user, 120),
             event: VisibleText::new(&field("event").replace('_', " ")),
             session: field("session").parse().ok(),

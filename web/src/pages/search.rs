@@ -9,15 +9,15 @@ use recording::CommandSource;
 use search::{Hit, HitKind, Hits, Order, OutcomeFilter, QueryError, Snippet};
 
 use crate::{
-    facets::{Narrowing, narrowings},
-    failure::Failure,
-    filters::Filters,
-    known::FilterOptions,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    shown::VisibleText,
+    http::failure::Failure,
+    pages::facets::{Narrowing, narrowings},
+    pages::filters::Filters,
+    pages::known::FilterOptions,
+    pages::layout::{Layout, Part, render},
+    pages::target::Target,
+    pages::time_label::{self, TimeLabel},
+    pages::visible_text::VisibleText,
     state::{Asked, Shared, sentence},
-    target::Target,
 };
 use identity::web_sessions::WebSession;
 
@@ -225,10 +225,10 @@ impl Line {
             ),
             label: label(hit),
             address: hit.session.map(|id| match hit.micros_in_session {
-                Some(micros) => format!("/sessions/{id}?t={}", moment::seconds(micros)),
+                Some(micros) => format!("/sessions/{id}?t={}", time_label::seconds(micros)),
                 None => format!("/sessions/{id}"),
             }),
-            position: hit.session.and(hit.micros_in_session).map(moment::position),
+            position: hit.session.and(hit.micros_in_session).map(time_label::position),
             requests: hit.requests.iter().take(REQUESTS).map(|request| VisibleText::clipped(request, 400)).collect(),
             user: VisibleText::clipped(&hit.user, 120),
             target: Target::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),

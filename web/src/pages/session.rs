@@ -13,17 +13,17 @@ use serde::Deserialize;
 use storage::Summary;
 
 use crate::{
-    badge::OutcomeBadge,
-    bytes::size,
-    commands,
-    connections::{self, Connection},
-    failure::Failure,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
+    context::commands,
+    http::failure::Failure,
+    pages::badge::OutcomeBadge,
+    pages::connections::{self, Connection},
+    pages::layout::{Layout, Part, render},
     pages::sessions::command,
-    shown::VisibleText,
+    pages::target::Target,
+    pages::time_label::{self, TimeLabel},
+    pages::units::size,
+    pages::visible_text::VisibleText,
     state::{Shared, recording, unreadable},
-    target::Target,
 };
 use identity::web_sessions::WebSession;
 
@@ -136,12 +136,12 @@ async fn view(
     shared.viewing(login, id).await?;
     let (steps, all_steps) = commands::of(shared, id, summary.manifest.as_ref()).await?;
     let session = &summary.header.kubetape;
-    let command = command(session.kind, &crate::shown::quoted(&session.argv));
+    let command = command(session.kind, &crate::pages::visible_text::quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
     let now = Timestamp::now();
     let manifest = summary.manifest.as_ref();
     let target = &session.target;
-    let began = moment::from_micros(session.started_micros);
+    let began = time_label::from_micros(session.started_micros);
     let outlived = shared.outlived(&session.gateway, began);
     let live = manifest.is_none() && !outlived;
     let ahead = live && is_ahead(shared, id, &start(&at.t)).await;
@@ -167,8 +167,8 @@ async fn view(
         target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
         user: VisibleText::clipped(&session.principal.name, 120),
         started: TimeLabel::new(began, now),
-        ended: manifest.map(|manifest| TimeLabel::new(moment::from_micros(manifest.ended_micros), now)),
-        length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
+        ended: manifest.map(|manifest| TimeLabel::new(time_label::from_micros(manifest.ended_micros), now)),
+        length: manifest.map(|manifest| time_label::length(manifest.duration_micros)),
         all_steps,
         more_steps: steps.len().saturating_sub(STEPS),
         steps: steps.iter().take(STEPS).map(Step::new).collect(),
@@ -215,7 +215,7 @@ fn reason(outcome: &Outcome) -> Option<VisibleText> {
 fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, steps: &[recording::Command]) -> String {
     let typed = steps.iter().find(|step| step.source == CommandSource::Typed).filter(|_| session.tty);
     let end = manifest.map_or(0, |manifest| manifest.duration_micros);
-    moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
+    time_label::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
 }
 
 impl Origin {
@@ -223,7 +223,7 @@ impl Origin {
         Self {
             file: VisibleText::clipped(&from.file, 200),
             by: VisibleText::clipped(&from.by, 120),
-            when: TimeLabel::new(moment::from_micros(from.at_micros), now),
+            when: TimeLabel::new(time_label::from_micros(from.at_micros), now),
         }
     }
 }
@@ -231,8 +231,8 @@ impl Origin {
 impl Step {
     fn new(command: &recording::Command) -> Self {
         Self {
-            seconds: moment::seconds(command.micros),
-            position: moment::position(command.micros),
+            seconds: time_label::seconds(command.micros),
+            position: time_label::position(command.micros),
             source: match command.source {
                 CommandSource::Argv => "argv",
                 CommandSource::Typed => "typed",

@@ -9,15 +9,15 @@ use recording::cast::{IMPORTED, SessionKind};
 use search::{OutcomeFilter, SessionRow};
 
 use crate::{
-    badge::OutcomeBadge,
-    failure::Failure,
-    filters::Filters,
-    known::FilterOptions,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    shown::VisibleText,
+    http::failure::Failure,
+    pages::badge::OutcomeBadge,
+    pages::filters::Filters,
+    pages::known::FilterOptions,
+    pages::layout::{Layout, Part, render},
+    pages::target::Target,
+    pages::time_label::{self, TimeLabel},
+    pages::visible_text::VisibleText,
     state::{AppState, Shared},
-    target::Target,
 };
 use identity::web_sessions::WebSession;
 
@@ -113,7 +113,7 @@ impl Row {
             tty: row.tty,
             target: Target::new(&row.cluster, &row.namespace, &row.pod, &row.container),
             started: TimeLabel::new(row.started, now),
-            length: row.duration_micros.map(moment::length),
+            length: row.duration_micros.map(time_label::length),
         }
     }
 }

@@ -15,9 +15,9 @@ use recording::RecordingId;
 use tokio::io::AsyncWrite;
 
 use crate::{
-    failure::Failure,
-    page::{Layout, Part, render},
-    shown::VisibleText,
+    http::failure::Failure,
+    pages::layout::{Layout, Part, render},
+    pages::visible_text::VisibleText,
     state::{Shared, recording, unplayable, unreadable},
 };
 use identity::web_sessions::WebSession;
@@ -51,7 +51,7 @@ pub(crate) async fn page(
         Err(error) => return Err(unplayable(error)),
     }
     let session = &header.kubetape;
-    let command = super::sessions::command(session.kind, &crate::shown::quoted(&session.argv));
+    let command = super::sessions::command(session.kind, &crate::pages::visible_text::quoted(&session.argv));
     Ok(render(&TextPage {
         page: Layout::new(&shared, &login, Part::Sessions, format!("{} – text", command.as_str())),
         id,

@@ -12,15 +12,18 @@ use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands,
-    download::download,
-    end::end,
-    failure::{ApiFailure, Failure},
-    filters::Filters,
-    guard, live,
+    api::download::download,
+    auth::guard,
+    context::commands,
+    http::failure::{ApiFailure, Failure},
+    live::end::end,
+    live::watch,
+    pages::filters::Filters,
     state::{Shared, recording, unplayable, unreadable},
 };
 use identity::web_sessions::WebSession;
+
+mod download;
 
 type Answer<T> = Result<Json<T>, ApiFailure>;
 
@@ -32,7 +35,7 @@ pub(crate) fn routes(state: &Shared) -> Router<Shared> {
         .route("/sessions/{id}/commands", get(list_commands))
         .route("/sessions/{id}/download", get(download))
         .route("/sessions/{id}/find", get(find))
-        .route("/sessions/{id}/live", get(live::watch))
+        .route("/sessions/{id}/live", get(watch::watch))
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/player/index.json", get(index))
         .route("/sessions/{id}/player/{segment}", get(segment))
@@ -114,7 +117,7 @@ async fn find(
     if sought.q.trim().is_empty() || sought.q.len() > 500 {
         return Err(Failure::invalid("q is the text to find: 1 to 500 bytes.").into());
     }
-    let turn = shared.exports.clone().try_acquire_owned().map_err(|_| crate::download::busy())?;
+    let turn = shared.exports.clone().try_acquire_owned().map_err(|_| crate::api::download::busy())?;
     shared.viewing(&login, id).await?;
     let found = shared.player.find(id, sought.q.trim()).await.map_err(unplayable)?;
     drop(turn);

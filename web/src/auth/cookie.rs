@@ -20,7 +20,7 @@ pub(crate) fn token(headers: &HeaderMap, tls: bool) -> Option<&str> {
 }
 
 /// `Set-Cookie` for a new login. `Lax`, so that a link to a session in a ticket or chat opens logged in;
-/// what changes anything is a POST and checked by [`crate::guard`]. It ends with the browser's session.
+/// what changes anything is a POST and checked by [`crate::auth::guard`]. It ends with the browser's session.
 pub(crate) fn set(token: &str, tls: bool) -> HeaderValue {
     header_value(&format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{}", name(tls), secure(tls)))
 }

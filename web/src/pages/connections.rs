@@ -4,10 +4,10 @@ use recording::cast::{self, Code, PortConnection, PortState, SessionKind, Sessio
 use storage::recordings::Piece;
 
 use crate::{
-    bytes::size,
-    failure::Failure,
-    moment,
-    shown::VisibleText,
+    http::failure::Failure,
+    pages::time_label,
+    pages::units::size,
+    pages::visible_text::VisibleText,
     state::{AppState, unreadable},
 };
 
@@ -62,7 +62,7 @@ pub(crate) async fn of(state: &AppState, session: &SessionMetadata) -> Result<Ve
 impl Connection {
     fn new(opened: u64, latest: &PortConnection) -> Self {
         Self {
-            position: moment::position(opened),
+            position: time_label::position(opened),
             port: latest.port,
             state: match latest.state {
                 PortState::Opened => "open",

@@ -1,6 +1,6 @@
 use search::Values;
 
-use crate::{failure::Failure, state::AppState};
+use crate::{http::failure::Failure, state::AppState};
 
 /// Names in each list at most.
 const MOST: usize = 200;

@@ -3,7 +3,7 @@ use recording::{CommandSource, cast::SessionKind};
 use search::{Cursor, HitCursor, HitKind, Order, OutcomeFilter, Query, SessionFilter};
 use serde::Deserialize;
 
-use crate::{failure::Failure, moment};
+use crate::{http::failure::Failure, pages::time_label};
 
 /// Rows of a page where the address does not say.
 const PAGE: usize = 50;
@@ -207,7 +207,7 @@ fn field(name: &str, text: &str) -> Result<Option<String>, Failure> {
 
 fn time(name: &str, text: &str, end: bool) -> Result<Option<Timestamp>, Failure> {
     let expected = "a time such as 2026-11-22, 2026-11-22T15:04 (UTC) or 2026-11-22T15:04:05+01:00";
-    let parse = |text| moment::parse(text, end).ok_or_else(|| wrong(name, text, expected));
+    let parse = |text| time_label::parse(text, end).ok_or_else(|| wrong(name, text, expected));
     some(text).map(parse).transpose()
 }
 

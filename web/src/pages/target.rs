@@ -1,4 +1,4 @@
-use crate::shown::VisibleText;
+use crate::pages::visible_text::VisibleText;
 
 /// Where something happened, for a page.
 pub(crate) struct Target {

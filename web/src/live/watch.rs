@@ -23,8 +23,8 @@ use tokio::{
 };
 
 use crate::{
-    failure::{ApiFailure, Failure},
-    guard,
+    auth::guard,
+    http::failure::{ApiFailure, Failure},
     state::{Shared, recording, unplayable},
 };
 use identity::web_sessions::WebSession;

@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::serve;
+use crate::http::serve;
 
 /// What stands at the moment, in OpenMetrics' text format.
 pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;

@@ -2,7 +2,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 
-use crate::{failure::Failure, shown::VisibleText, state::AppState};
+use crate::{http::failure::Failure, pages::visible_text::VisibleText, state::AppState};
 use identity::web_sessions::WebSession;
 
 /// What stands around every page.

@@ -15,11 +15,11 @@ use recording::journal::JournalEvent;
 use serde::Deserialize;
 
 use crate::{
-    cookie,
-    failure::Failure,
-    guard,
-    page::{Layout, render_with},
-    shown::VisibleText,
+    auth::cookie,
+    auth::guard,
+    http::failure::Failure,
+    pages::layout::{Layout, render_with},
+    pages::visible_text::VisibleText,
     state::{AppState as Web, Shared},
 };
 use identity::{

@@ -8,7 +8,7 @@ use axum::{
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::page::Layout;
+use crate::pages::layout::Layout;
 
 /// Why a request was not answered as it was meant. What went wrong inside is logged, not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

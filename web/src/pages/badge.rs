@@ -1,6 +1,6 @@
 use recording::Outcome;
 
-use crate::shown::VisibleText;
+use crate::pages::visible_text::VisibleText;
 
 /// How a session ended, for a page: a colour's class, a word, and the rest for who asks.
 pub(crate) struct OutcomeBadge {

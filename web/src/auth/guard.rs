@@ -5,7 +5,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
-use crate::{cookie, state::Shared};
+use crate::{auth::cookie, state::Shared};
 use identity::web_sessions::WebSession;
 
 /// Scripts and styles come from here and nowhere else, nothing is inline; the player is WebAssembly.
@@ -92,7 +92,7 @@ pub(crate) async fn page(State(shared): State<Shared>, mut request: Request, nex
             request.extensions_mut().insert(login);
             next.run(request).await
         }
-        None => crate::login::send(request.method(), request.uri()),
+        None => crate::auth::login::send(request.method(), request.uri()),
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn api(State(shared): State<Shared>, mut request: Request, next
             request.extensions_mut().insert(login);
             next.run(request).await
         }
-        None => crate::failure::ApiFailure::unauthenticated().into_response(),
+        None => crate::http::failure::ApiFailure::unauthenticated().into_response(),
     }
 }
 

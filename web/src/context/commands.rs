@@ -1,7 +1,7 @@
 use recording::{Command, CommandSource, Manifest, RecordingId};
 
 use crate::{
-    failure::Failure,
+    http::failure::Failure,
     state::{AppState, unplayable},
 };
 

@@ -2,7 +2,7 @@
 
 use search::{Facet, Facets};
 
-use crate::{filters::Filters, shown::VisibleText};
+use crate::{pages::filters::Filters, pages::visible_text::VisibleText};
 
 /// Values that are shown before the others are asked for.
 const FIRST: usize = 6;

@@ -15,7 +15,7 @@ use recording::RecordingId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    failure::{ApiFailure, Failure},
+    http::failure::{ApiFailure, Failure},
     pages::session,
     state::{Shared, recording, sentence},
 };

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::io::ReaderStream;
 
 use crate::{
-    failure::{ApiFailure, Failure},
+    http::failure::{ApiFailure, Failure},
     state::{Shared, recording, unplayable, unreadable},
 };
 use identity::web_sessions::WebSession;
