@@ -18,6 +18,7 @@ mod follower;
 mod hit;
 mod index;
 mod journal;
+mod journalled;
 mod kind;
 mod line;
 #[doc(hidden)]
@@ -46,6 +47,7 @@ pub use filter::{OutcomeFilter, SessionFilter};
 pub use follower::Follower;
 pub use hit::{Facet, Facets, Hit, HitCursor, Hits, Snippet};
 pub use index::Index;
+pub use journalled::journalled;
 pub use kind::HitKind;
 pub use mask::{MaskError, Masks};
 pub use progress::Progress;

@@ -95,7 +95,7 @@ pub(crate) async fn submit(
     match verify(&shared, &user, given.password).await {
         Ok(Some(method)) => start(&shared, client.ip(), WebSession { user, method }, &next).await,
         Ok(None) => {
-            let refused = JournalEvent::Login { ok: false, method: "password".to_owned() };
+            let refused = JournalEvent::Login { ok: false, method: "password".to_owned(), client: String::new() };
             shared.journal.note(&user, refused).await;
             ask(&user, &next, StatusCode::UNAUTHORIZED, WRONG)
         }
@@ -130,7 +130,7 @@ async fn verify(shared: &Shared, user: &str, password: String) -> Result<Option<
 }
 
 async fn start(shared: &Shared, client: IpAddr, login: WebSession, next: &str) -> Response {
-    let note = JournalEvent::Login { ok: true, method: login.method.word().to_owned() };
+    let note = JournalEvent::Login { ok: true, method: login.method.word().to_owned(), client: String::new() };
     if let Err(error) = shared.journal.note_durably(&login.user, note).await {
         return Failure::unjournalled(error).into_response();
     }
@@ -161,7 +161,7 @@ pub(crate) async fn use_link(
     match shared.links.take(&secret) {
         Ok(Some(user)) => start(&shared, client.ip(), WebSession { user, method: LoginMethod::Link }, "/").await,
         Ok(None) => {
-            let refused = JournalEvent::Login { ok: false, method: "link".to_owned() };
+            let refused = JournalEvent::Login { ok: false, method: "link".to_owned(), client: String::new() };
             shared.journal.note("", refused).await;
             show_link(&secret, None)
         }

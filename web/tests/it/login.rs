@@ -120,7 +120,7 @@ async fn logins_are_in_the_journal_with_how_and_never_with_the_password() {
     for object in reader.list("gateway-1", None, 100).await.unwrap() {
         noted.extend(reader.read(&object).await.unwrap());
     }
-    let login = |ok, method: &str| JournalEvent::Login { ok, method: method.to_owned() };
+    let login = |ok, method: &str| JournalEvent::Login { ok, method: method.to_owned(), client: String::new() };
     let noted: Vec<_> = noted.into_iter().map(|entry| (entry.user, entry.what)).collect();
     assert_eq!(
         noted,
