@@ -11,7 +11,7 @@ pub mod web_sessions;
 
 pub use authority::{Authority, AuthorityError, CertificateRefusal};
 pub use json_file::FileError;
-pub use links::Links;
+pub use links::{Links, UsedLink};
 pub use name::NameError;
 pub use tokens::{Token, TokenRefusal, Tokens, TokensError};
 pub use users::{UserError, Users};

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -16,6 +17,9 @@ const MAX_LINKS: usize = 1000;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Listed {
     links: Vec<Link>,
+    /// How often the links of a user were revoked; users whose links never were are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    revocations: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +29,15 @@ struct Link {
     sha256: String,
     /// Seconds since 1970 UTC.
     expires: u64,
+}
+
+/// A link that was used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedLink {
+    /// Whom it logs in.
+    pub user: String,
+    /// [`Links::revocations`] of the user at that moment: the login is good while the number stays the same.
+    pub revocations: u64,
 }
 
 /// One-time links for logging in: a JSON file of their SHA-256, mode 0600.
@@ -70,13 +83,41 @@ impl Links {
         Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
     }
 
-    /// Uses the link up. Of two processes that try, one gets the user.
-    pub fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
+    /// Uses the link up. Of two processes that try, one gets the user; `None` if the link is not good any more.
+    ///
+    /// # Errors
+    /// [`FileError`] when the file cannot be read or written.
+    pub fn take(&self, secret: &str) -> Result<Option<UsedLink>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
             let at = listed.links.iter().position(|link| link.is(&digest, now))?;
-            Some(listed.links.remove(at).user)
+            let user = listed.links.remove(at).user;
+            let revocations = listed.revocations.get(&user).copied().unwrap_or(0);
+            Some(UsedLink { user, revocations })
         })
+    }
+
+    /// Takes back the links of a user that were not used yet, and ends the logins that came of those that were. Returns
+    /// how many links were not used yet.
+    ///
+    /// # Errors
+    /// [`FileError`] when the file cannot be read or written.
+    pub fn revoke(&self, user: &str) -> Result<usize, FileError> {
+        let unused = self.file.change(|listed| {
+            let before = listed.links.len();
+            listed.links.retain(|link| link.user != user);
+            *listed.revocations.entry(user.to_owned()).or_default() += 1;
+            Some(before - listed.links.len())
+        })?;
+        Ok(unused.unwrap_or(0))
+    }
+
+    /// How often the links of a user were revoked.
+    ///
+    /// # Errors
+    /// [`FileError`] when the file cannot be read.
+    pub fn revocations(&self, user: &str) -> Result<u64, FileError> {
+        Ok(self.file.read()?.revocations.get(user).copied().unwrap_or(0))
     }
 }
 
@@ -113,7 +154,8 @@ mod tests {
         let web = Links::open(&file).unwrap();
         assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
         assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
-        assert_eq!(web.take(secret(&path)).unwrap().as_deref(), Some("ada"));
+        let used = UsedLink { user: "ada".to_owned(), revocations: 0 };
+        assert_eq!(web.take(secret(&path)).unwrap(), Some(used));
         assert_eq!(web.take(secret(&path)).unwrap(), None);
         assert_eq!(links.user(secret(&path)).unwrap(), None);
     }
@@ -125,5 +167,26 @@ mod tests {
         let path = links.create("ada", Duration::ZERO).unwrap();
         assert_eq!(links.user(secret(&path)).unwrap(), None);
         assert_eq!(links.take(secret(&path)).unwrap(), None);
+    }
+
+    #[test]
+    fn revoking_takes_back_what_is_unused_and_is_seen_by_who_holds_a_login() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("links.json");
+        let (web, program) = (Links::open(&file).unwrap(), Links::open(&file).unwrap());
+        let used = program.create("ada", Duration::from_secs(600)).unwrap();
+        let unused = program.create("ada", Duration::from_secs(600)).unwrap();
+        let of_bo = program.create("bo", Duration::from_secs(600)).unwrap();
+        let login = web.take(secret(&used)).unwrap().unwrap();
+        assert_eq!(web.revocations("ada").unwrap(), login.revocations);
+
+        assert_eq!(program.revoke("ada").unwrap(), 1);
+        assert_ne!(web.revocations("ada").unwrap(), login.revocations);
+        assert_eq!(web.take(secret(&unused)).unwrap(), None);
+        assert_eq!(web.user(secret(&of_bo)).unwrap().as_deref(), Some("bo"));
+
+        let again = program.create("ada", Duration::from_secs(600)).unwrap();
+        let login = web.take(secret(&again)).unwrap().unwrap();
+        assert_eq!(web.revocations("ada").unwrap(), login.revocations);
     }
 }

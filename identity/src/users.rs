@@ -86,7 +86,8 @@ impl Users {
         Ok(())
     }
 
-    /// Removes a user; `false` when there is none of that name. Their logins end with their next request.
+    /// Removes a user; `false` when there is none of that name. Their logins end with their next request, also those that
+    /// a link made while they were a user. [`crate::Links::revoke`] ends all that links made.
     ///
     /// # Errors
     /// [`UserError::File`] when the file cannot be read or written.

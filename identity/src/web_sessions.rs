@@ -25,8 +25,14 @@ const MAX_LOGINS: usize = 10_000;
 pub enum LoginMethod {
     /// With the password whose stored hash has this fingerprint.
     Password(Fingerprint),
-    /// With a one-time link.
-    Link,
+    /// With a one-time link. The login is good while both stay as they were.
+    Link {
+        /// [`crate::Links::revocations`] of the user.
+        revocations: u64,
+        /// Whether the user was one with a password: then the login ends when that user is removed. Links are also made
+        /// for people who never had one.
+        had_password: bool,
+    },
 }
 
 impl LoginMethod {
@@ -34,7 +40,7 @@ impl LoginMethod {
     pub fn word(self) -> &'static str {
         match self {
             LoginMethod::Password(_) => "password",
-            LoginMethod::Link => "link",
+            LoginMethod::Link { .. } => "link",
         }
     }
 }
@@ -124,7 +130,7 @@ mod tests {
     use super::*;
 
     fn ada() -> WebSession {
-        WebSession { user: "ada".to_owned(), method: LoginMethod::Link }
+        WebSession { user: "ada".to_owned(), method: LoginMethod::Link { revocations: 0, had_password: false } }
     }
 
     #[test]
