@@ -7,8 +7,9 @@ use gateway::{Gateway, TlsSettings};
 use journal::{Journal, JournalSettings};
 use player::Player;
 use recorder::Recorder;
-use recording::journal::JournalEvent;
+use recording::{RecordingId, journal::JournalEvent};
 use search::{Follower, Index};
+use spool::Spool;
 use storage::{Recordings, Store, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -130,10 +131,11 @@ impl Service {
             let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
             let recordings = Recordings::new(store.clone());
             others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
-            let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
+            let end_session = end_session(gateway.clone(), recorder.spool().clone());
+            let of_web = web_settings(config, settings, (&store, player), index, &journal, end_session, kubectl_hint)?;
             let web = web::Web::new(of_web);
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
-            others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
+            others.spawn(web.serve(listener, tls, late.clone()));
         }
         if let Some(listener) = listeners.metrics {
             let sources =
@@ -226,7 +228,7 @@ fn web_settings(
     (store, player): (&Arc<dyn Store>, Player),
     index: &Index,
     journal: &Journal,
-    gateway: &Gateway,
+    end_session: web::EndSession,
     kubectl_hint: String,
 ) -> Result<web::Settings> {
     Ok(web::Settings {
@@ -238,15 +240,26 @@ fn web_settings(
         links: wiring::links(config)?,
         gateway_name: config.gateway.name.clone(),
         behind_tls: settings.public_url.starts_with("https://"),
+        trusted_proxies: settings.trusted_proxies.clone(),
         kubectl_hint,
-        end_session: Some(end_session(gateway.clone())),
+        end_session: Some(end_session),
     })
 }
 
-/// How the web ends a session of this process's gateway.
-fn end_session(gateway: Gateway) -> web::EndSession {
+/// How the web ends a session of this process's gateway, and learns that the store has its end: the recorder takes the
+/// session out of the spool then.
+fn end_session(gateway: Gateway, spool: Spool) -> web::EndSession {
     Arc::new(move |by, session, reason| {
-        let gateway = gateway.clone();
-        Box::pin(async move { control::end_session(&gateway, &by, session, &reason).await })
+        let (gateway, spool) = (gateway.clone(), spool.clone());
+        Box::pin(async move {
+            let under_way = control::end_session(&gateway, &by, session, &reason).await?;
+            Ok(under_way.then(|| -> web::EndStored { Box::pin(stored(spool, session)) }))
+        })
     })
+}
+
+async fn stored(spool: Spool, session: RecordingId) {
+    // Before the first look: a change after it is not missed.
+    let mut changes = spool.changes();
+    while spool.has(session) && changes.changed().await.is_ok() {}
 }

@@ -1,84 +1,90 @@
 //! `/api/v1`: what the pages show, as JSON. `docs/api.md` describes it.
 
+mod download;
+
+use std::sync::Arc;
+
 use axum::{
     Extension, Json, Router,
     extract::{Path, Query, State},
     middleware::from_fn_with_state,
     routing::{get, post},
 };
+use identity::web_sessions::WebSession;
 use player::{FindResult, Segment, SegmentIndex};
 use recording::{CommandSource, Manifest, cast::SessionMetadata};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
 
+use self::download::download;
 use crate::{
-    api::download::download,
-    auth::guard,
-    context::commands,
+    auth::{Auth, guard},
+    context::{
+        access_journal::AccessJournal,
+        evidence::{Evidence, parse_id, unplayable, unreadable},
+        searcher::Searcher,
+    },
     http::failure::{ApiFailure, Failure},
-    live::end::end,
-    live::watch,
+    live::{end::end, watch::watch},
     pages::filters::Filters,
-    state::{Shared, recording, unplayable, unreadable},
+    state::AppState,
 };
-use identity::web_sessions::WebSession;
 
-mod download;
+type ApiResult<T> = Result<Json<T>, ApiFailure>;
 
-type Answer<T> = Result<Json<T>, ApiFailure>;
-
-/// The API's addresses, for who is logged in.
-pub(crate) fn routes(state: &Shared) -> Router<Shared> {
+/// The API's addresses, for people who are logged in.
+pub(crate) fn routes(auth: &Arc<Auth>) -> Router<AppState> {
     Router::new()
         .route("/sessions", get(sessions))
         .route("/sessions/{id}", get(session))
         .route("/sessions/{id}/commands", get(list_commands))
         .route("/sessions/{id}/download", get(download))
         .route("/sessions/{id}/find", get(find))
-        .route("/sessions/{id}/live", get(watch::watch))
+        .route("/sessions/{id}/live", get(watch))
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/player/index.json", get(index))
         .route("/sessions/{id}/player/{segment}", get(segment))
         .route("/search", get(search))
         .fallback(|| async { ApiFailure(Failure::not_found("There is no such address in the API.")) })
-        .layer(from_fn_with_state(state.clone(), guard::api))
+        .layer(from_fn_with_state(Arc::clone(auth), guard::api))
 }
 
 #[derive(Serialize)]
-struct Sessions {
+struct SessionsReply {
     sessions: Vec<SessionRow>,
-    /// Of the page after this one, for `after=`.
+    /// Where the next page begins, for `after=`; null on the last one.
     next: Option<String>,
     total: usize,
 }
 
-async fn sessions(State(shared): State<Shared>, Query(filters): Query<Filters>) -> Answer<Sessions> {
+async fn sessions(State(searcher): State<Arc<Searcher>>, Query(filters): Query<Filters>) -> ApiResult<SessionsReply> {
     let filter = filters.sessions()?;
-    let page = shared.find(move |index| index.sessions(&filter)).await?;
+    let page = searcher.query(move |index| index.sessions(&filter)).await?;
     let next = page.next.map(|cursor| cursor.to_string());
-    Ok(Json(Sessions { sessions: page.rows, next, total: page.total }))
+    Ok(Json(SessionsReply { sessions: page.rows, next, total: page.total }))
 }
 
 #[derive(Serialize)]
-struct OneSession {
+struct SessionReply {
     session: SessionMetadata,
-    /// None while no end is recorded.
+    /// Null while no end is recorded.
     manifest: Option<Manifest>,
 }
 
 async fn session(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-) -> Answer<OneSession> {
-    let id = recording(&id)?;
-    let summary = shared.recordings.summary(id).await.map_err(unreadable)?;
-    shared.viewing(&login, id).await?;
-    Ok(Json(OneSession { session: summary.header.kubetape, manifest: summary.manifest }))
+) -> ApiResult<SessionReply> {
+    let id = parse_id(&id)?;
+    let summary = evidence.recordings.summary(id).await.map_err(unreadable)?;
+    journal.viewed(&login, id).await?;
+    Ok(Json(SessionReply { session: summary.header.kubetape, manifest: summary.manifest }))
 }
 
 #[derive(Serialize)]
-struct OneCommand {
+struct CommandReply {
     /// Seconds from the recording's start.
     offset: f64,
     source: CommandSource,
@@ -86,20 +92,21 @@ struct OneCommand {
 }
 
 async fn list_commands(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-) -> Answer<Vec<OneCommand>> {
-    let id = recording(&id)?;
-    let summary = shared.player.summary(id).await.map_err(unreadable)?;
-    shared.viewing(&login, id).await?;
-    let (commands, _) = commands::of(&shared, id, summary.manifest.as_ref()).await?;
-    let one = |command: recording::Command| OneCommand {
+) -> ApiResult<Vec<CommandReply>> {
+    let id = parse_id(&id)?;
+    let summary = evidence.player.summary(id).await.map_err(unreadable)?;
+    journal.viewed(&login, id).await?;
+    let found = evidence.commands(id, summary.manifest.as_ref()).await?;
+    let reply = |command: recording::Command| CommandReply {
         offset: command.micros as f64 / 1e6,
         source: command.source,
         text: command.text,
     };
-    Ok(Json(commands.into_iter().map(one).collect()))
+    Ok(Json(found.commands.into_iter().map(reply).collect()))
 }
 
 #[derive(Deserialize)]
@@ -108,30 +115,32 @@ struct FindParams {
 }
 
 async fn find(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-    Query(sought): Query<FindParams>,
-) -> Answer<FindResult> {
-    let id = recording(&id)?;
-    if sought.q.trim().is_empty() || sought.q.len() > 500 {
+    Query(params): Query<FindParams>,
+) -> ApiResult<FindResult> {
+    let id = parse_id(&id)?;
+    if params.q.trim().is_empty() || params.q.len() > 500 {
         return Err(Failure::invalid("q is the text to find: 1 to 500 bytes.").into());
     }
-    let turn = shared.exports.clone().try_acquire_owned().map_err(|_| crate::api::download::busy())?;
-    shared.viewing(&login, id).await?;
-    let found = shared.player.find(id, sought.q.trim()).await.map_err(unplayable)?;
-    drop(turn);
+    let permit = evidence.export_permit()?;
+    journal.viewed(&login, id).await?;
+    let found = evidence.player.find(id, params.q.trim()).await.map_err(unplayable)?;
+    drop(permit);
     Ok(Json(found))
 }
 
 async fn index(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-) -> Answer<SegmentIndex> {
-    let id = recording(&id)?;
-    let index = shared.player.index(id).await.map_err(unplayable)?;
-    shared.viewing(&login, id).await?;
+) -> ApiResult<SegmentIndex> {
+    let id = parse_id(&id)?;
+    let index = evidence.player.index(id).await.map_err(unplayable)?;
+    journal.viewed(&login, id).await?;
     Ok(Json(index))
 }
 
@@ -141,19 +150,28 @@ struct SegmentParams {
 }
 
 async fn segment(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Path((id, segment)): Path<(String, String)>,
-    Query(until): Query<SegmentParams>,
-) -> Answer<Segment> {
-    let id = recording(&id)?;
+    Query(params): Query<SegmentParams>,
+) -> ApiResult<Segment> {
+    let id = parse_id(&id)?;
     let number = segment.strip_suffix(".json").and_then(|number| number.parse().ok());
     let number = number.ok_or_else(|| Failure::not_found("There is no such segment."))?;
-    shared.viewing(&login, id).await?;
-    Ok(Json(shared.player.segment(id, number, until.end).await.map_err(unplayable)?))
+    journal.viewed(&login, id).await?;
+    Ok(Json(evidence.player.segment(id, number, params.end).await.map_err(unplayable)?))
 }
 
-async fn search(State(shared): State<Shared>, Query(filters): Query<Filters>) -> Answer<Hits> {
+async fn search(
+    State(searcher): State<Arc<Searcher>>,
+    State(journal): State<Arc<AccessJournal>>,
+    Extension(login): Extension<WebSession>,
+    Query(filters): Query<Filters>,
+) -> ApiResult<Hits> {
     let query = filters.query()?;
-    Ok(Json(shared.find(move |index| index.search(&query)).await?))
+    let asked = query.clone();
+    let found = searcher.query(move |index| index.search(&asked)).await?;
+    journal.searched(&login, &query, &found).await?;
+    Ok(Json(found))
 }

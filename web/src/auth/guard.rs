@@ -1,52 +1,19 @@
+use std::sync::Arc;
+
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 
-use crate::{auth::cookie, state::Shared};
-use identity::web_sessions::WebSession;
-
-/// Scripts and styles come from here and nowhere else, nothing is inline; the player is WebAssembly.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
-    style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; worker-src 'self'; \
-    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
-/// `same-origin` and not `no-referrer`: with the latter a form's POST carries `Origin: null`, and over plain
-/// HTTP there is no `Sec-Fetch-Site` to go by. Neither tells another site anything.
-const HEADERS: [(&str, &str); 8] = [
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    ("referrer-policy", "same-origin"),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("x-robots-tag", "noindex"),
-];
-
-/// On requests that a page makes without anybody there: a page that is left open does not keep a login alive.
-const BY_ITSELF: &str = "kubetape-by-itself";
-
-/// Puts the security headers on every response, and `no-store` where the response says nothing of its own.
-pub(crate) async fn headers(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if shared.tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    response
-}
+use super::{Auth, login::MAX_NEXT};
+use crate::http::failure::ApiFailure;
 
 /// Refuses a request that changes something and was started by another site.
 pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads || from_here(request.headers(), request.uri()) {
+    if reads || is_same_origin(request.headers(), request.uri()) {
         return next.run(request).await;
     }
     (StatusCode::FORBIDDEN, "This request came from another site and was refused.\n").into_response()
@@ -54,7 +21,7 @@ pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
 
 /// `Sec-Fetch-Site` says it (browsers send it to https and to loopback); else `Origin` must name this host.
 /// A request with neither is no browser's, so it carries nobody's cookie unknowingly.
-fn from_here(headers: &HeaderMap, uri: &Uri) -> bool {
+fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin" || site == "none";
     }
@@ -65,55 +32,47 @@ fn from_here(headers: &HeaderMap, uri: &Uri) -> bool {
     matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
 }
 
-/// Who makes the request, if they are logged in.
-pub(crate) fn login(shared: &Shared, headers: &HeaderMap) -> Option<WebSession> {
-    let token = cookie::token(headers, shared.tls)?;
-    let now = std::time::Instant::now();
-    let by_itself = headers.contains_key(BY_ITSELF);
-    let login = if by_itself { shared.logins.peek(token, now) } else { shared.logins.find(token, now) }?;
-    if shared.stands(&login) {
-        return Some(login);
-    }
-    shared.logins.end(token);
-    None
-}
-
-/// Whether who opened a stream may go on reading it: a stream that is left open does not keep a login alive.
-pub(crate) fn still(shared: &Shared, headers: &HeaderMap) -> bool {
-    let login =
-        cookie::token(headers, shared.tls).and_then(|token| shared.logins.peek(token, std::time::Instant::now()));
-    login.is_some_and(|login| shared.stands(&login))
-}
-
-/// Lets through who is logged in, with their [`WebSession`] as an extension; sends others to log in.
-pub(crate) async fn page(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    match login(&shared, request.headers()) {
+/// Lets people through who are logged in, with their [`identity::web_sessions::WebSession`] as an extension; sends
+/// others to the login page, and from there back to where they were.
+pub(crate) async fn page(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
+    match auth.login(request.headers()) {
         Some(login) => {
             request.extensions_mut().insert(login);
             next.run(request).await
         }
-        None => crate::auth::login::send(request.method(), request.uri()),
+        None => to_login(request.method(), request.uri()),
     }
 }
 
-/// The same for the API, which answers 401.
-pub(crate) async fn api(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    match login(&shared, request.headers()) {
+/// Lets people through who are logged in, like [`page`]; the API answers others with 401.
+pub(crate) async fn api(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
+    match auth.login(request.headers()) {
         Some(login) => {
             request.extensions_mut().insert(login);
             next.run(request).await
         }
-        None => crate::http::failure::ApiFailure::unauthenticated().into_response(),
+        None => ApiFailure::unauthenticated().into_response(),
     }
+}
+
+fn to_login(method: &Method, uri: &Uri) -> Response {
+    let back = uri.path_and_query().map_or("/", |path| path.as_str());
+    if *method != Method::GET || back == "/" || back.len() > MAX_NEXT {
+        return Redirect::to("/login").into_response();
+    }
+    let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish();
+    Redirect::to(&format!("/login?{next}")).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     fn judged(headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers.iter().map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v)));
-        from_here(&headers.collect(), &Uri::from_static("/logout"))
+        is_same_origin(&headers.collect(), &Uri::from_static("/logout"))
     }
 
     #[test]

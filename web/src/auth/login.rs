@@ -10,31 +10,33 @@ use axum::{
     extract::{Path, Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, Method, StatusCode, Uri, header};
-use recording::journal::JournalEvent;
-use serde::Deserialize;
-
-use crate::{
-    auth::cookie,
-    auth::guard,
-    http::failure::Failure,
-    pages::layout::{Layout, render_with},
-    pages::visible_text::VisibleText,
-    state::{AppState as Web, Shared},
-};
+use http::{HeaderMap, StatusCode, header};
 use identity::{
+    UsedLink,
     users::{MAX_NAME, MAX_PASSWORD},
     web_sessions::{LoginMethod, WebSession},
 };
+use serde::Deserialize;
 
-/// Passwords that are hashed at a time (19 MiB and a core each); more wait.
-pub(crate) const HASHING: usize = 2;
+use super::{Auth, cookie};
+use crate::{
+    context::access_journal::AccessJournal,
+    http::failure::Failure,
+    pages::{
+        layout::{Layout, render_with},
+        visible_text::VisibleText,
+    },
+};
 
-/// How long an attempt waits for its turn to be hashed; then it is told to come back.
-const TURN: Duration = Duration::from_secs(5);
+/// How long an attempt waits for its turn to be hashed; then the person is told to come back.
+const HASH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of a `next` address at most; a longer one is forgotten.
-const MAX_NEXT: usize = 2048;
+pub(super) const MAX_NEXT: usize = 2048;
+
+const WRONG: &str = "That name and password do not belong together.";
+const TOO_MANY: &str = "Too many attempts. Wait a quarter of an hour, or ask for a one-time link.";
+const BUSY: &str = "Many people are logging in right now. Try again in a moment.";
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -42,7 +44,7 @@ struct LoginPage {
     page: Layout,
     user: VisibleText,
     next: String,
-    trouble: &'static str,
+    error: &'static str,
 }
 
 #[derive(Template)]
@@ -53,9 +55,9 @@ struct LinkPage {
     action: String,
 }
 
-/// What a login page may be asked for.
+/// Where the login page leads.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Next {
+pub(crate) struct NextParams {
     #[serde(default)]
     next: String,
 }
@@ -70,106 +72,136 @@ pub(crate) struct Credentials {
 }
 
 /// `GET /login`
-pub(crate) async fn form(State(shared): State<Shared>, Query(next): Query<Next>, headers: HeaderMap) -> Response {
-    let next = local(&next.next);
-    if guard::login(&shared, &headers).is_some() {
+pub(crate) async fn form(
+    State(auth): State<Arc<Auth>>,
+    Query(params): Query<NextParams>,
+    headers: HeaderMap,
+) -> Response {
+    let next = local_address(&params.next);
+    if auth.login(&headers).is_some() {
         return Redirect::to(next).into_response();
     }
-    ask("", next, StatusCode::OK, "")
+    login_page("", next, StatusCode::OK, "")
 }
 
 /// `POST /login`
 pub(crate) async fn submit(
-    State(shared): State<Shared>,
-    Extension(client): Extension<SocketAddr>,
+    State(auth): State<Arc<Auth>>,
+    State(journal): State<Arc<AccessJournal>>,
+    Extension(peer): Extension<SocketAddr>,
+    headers: HeaderMap,
     Form(given): Form<Credentials>,
 ) -> Response {
-    let next = local(&given.next).to_owned();
+    let next = local_address(&given.next).to_owned();
     let user = given.user.trim().to_owned();
     if user.len() > MAX_NAME || given.password.len() > MAX_PASSWORD {
-        return ask("", &next, StatusCode::UNAUTHORIZED, WRONG);
+        return login_page("", &next, StatusCode::UNAUTHORIZED, WRONG);
     }
-    if !shared.throttle.admit(&user, client.ip(), Instant::now()) {
-        return ask(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
+    let client = auth.clients.of(peer.ip(), &headers);
+    if !auth.throttle.admit(&user, client, Instant::now()) {
+        return login_page(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
-    match verify(&shared, &user, given.password).await {
-        Ok(Some(method)) => start(&shared, client.ip(), WebSession { user, method }, &next).await,
-        Ok(None) => {
-            let refused = JournalEvent::Login { ok: false, method: "password".to_owned(), client: String::new() };
-            shared.journal.note(&user, refused).await;
-            ask(&user, &next, StatusCode::UNAUTHORIZED, WRONG)
+    match verify(&auth, &user, given.password).await {
+        Ok(Some(method)) => {
+            auth.throttle.take_back(&user, client, true);
+            start(&auth, &journal, client, WebSession { user, method }, &next).await
         }
-        Err(Trouble::Busy) => ask(&user, &next, StatusCode::SERVICE_UNAVAILABLE, BUSY),
-        Err(Trouble::Failed(failure)) => failure.into_response(),
+        Ok(None) => {
+            journal.login_refused(&user, "password", client).await;
+            login_page(&user, &next, StatusCode::UNAUTHORIZED, WRONG)
+        }
+        Err(error) => {
+            auth.throttle.take_back(&user, client, false);
+            match error {
+                VerifyError::Busy => login_page(&user, &next, StatusCode::SERVICE_UNAVAILABLE, BUSY),
+                VerifyError::Failed(failure) => failure.into_response(),
+            }
+        }
     }
 }
 
-const WRONG: &str = "That name and password do not belong together.";
-const TOO_MANY: &str = "Too many attempts. Wait a quarter of an hour, or ask for a one-time link.";
-const BUSY: &str = "Many people are logging in right now. Try again in a moment.";
-
-enum Trouble {
+/// Why a password was neither right nor wrong.
+enum VerifyError {
+    /// Too many are verified at the moment.
     Busy,
     Failed(Failure),
 }
 
-async fn verify(shared: &Shared, user: &str, password: String) -> Result<Option<LoginMethod>, Trouble> {
-    let turn = tokio::time::timeout(TURN, Arc::clone(&shared.hashing).acquire_owned()).await;
-    let Ok(Ok(turn)) = turn else { return Err(Trouble::Busy) };
-    let (web, user): (Arc<Web>, String) = (Arc::clone(shared), user.to_owned());
+async fn verify(auth: &Arc<Auth>, user: &str, password: String) -> Result<Option<LoginMethod>, VerifyError> {
+    let permit = tokio::time::timeout(HASH_TIMEOUT, Arc::clone(&auth.hashing).acquire_owned()).await;
+    let Ok(Ok(permit)) = permit else { return Err(VerifyError::Busy) };
+    let (auth, user) = (Arc::clone(auth), user.to_owned());
     let verified = tokio::task::spawn_blocking(move || {
-        let verified = web.users.verify(&user, &password);
-        drop(turn);
+        let verified = auth.users.verify(&user, &password);
+        drop(permit);
         verified
     });
     match verified.await {
         Ok(Ok(fingerprint)) => Ok(fingerprint.map(LoginMethod::Password)),
-        Ok(Err(error)) => Err(Trouble::Failed(Failure::internal("cannot verify a password", error))),
-        Err(error) => Err(Trouble::Failed(Failure::internal("cannot verify a password", error))),
+        Ok(Err(error)) => Err(VerifyError::Failed(Failure::internal("cannot verify a password", error))),
+        Err(error) => Err(VerifyError::Failed(Failure::internal("cannot verify a password", error))),
     }
 }
 
-async fn start(shared: &Shared, client: IpAddr, login: WebSession, next: &str) -> Response {
-    let note = JournalEvent::Login { ok: true, method: login.method.word().to_owned(), client: String::new() };
-    if let Err(error) = shared.journal.note_durably(&login.user, note).await {
-        return Failure::unjournalled(error).into_response();
+/// Logs somebody in who has shown who they are, and sends them on.
+async fn start(
+    auth: &Auth,
+    journal: &AccessJournal,
+    client: Option<IpAddr>,
+    login: WebSession,
+    next: &str,
+) -> Response {
+    if let Err(failure) = journal.logged_in(&login, client).await {
+        return failure.into_response();
     }
-    shared.throttle.forgive(&login.user, client);
-    let token = shared.logins.start(login, Instant::now());
-    ([(header::SET_COOKIE, cookie::set(&token, shared.tls))], Redirect::to(next)).into_response()
+    let token = auth.logins.start(login, Instant::now());
+    ([(header::SET_COOKIE, cookie::set(&token, auth.https))], Redirect::to(next)).into_response()
 }
 
-fn ask(user: &str, next: &str, status: StatusCode, trouble: &'static str) -> Response {
+fn login_page(user: &str, next: &str, status: StatusCode, error: &'static str) -> Response {
     let page = Layout::bare("Log in");
-    render_with(status, &LoginPage { page, user: VisibleText::new(user), next: next.to_owned(), trouble })
+    render_with(status, &LoginPage { page, user: VisibleText::new(user), next: next.to_owned(), error })
 }
 
 /// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted.
-pub(crate) async fn link(State(shared): State<Shared>, Path(secret): Path<String>) -> Response {
-    match shared.links.user(&secret) {
-        Ok(user) => show_link(&secret, user.as_deref()),
+pub(crate) async fn link(State(auth): State<Arc<Auth>>, Path(secret): Path<String>) -> Response {
+    match auth.links.user(&secret) {
+        Ok(user) => link_page(&secret, user.as_deref()),
         Err(error) => Failure::internal("cannot read the links", error).into_response(),
     }
 }
 
 /// `POST /login/link/{secret}`: logs in.
 pub(crate) async fn use_link(
-    State(shared): State<Shared>,
-    Extension(client): Extension<SocketAddr>,
+    State(auth): State<Arc<Auth>>,
+    State(journal): State<Arc<AccessJournal>>,
+    Extension(peer): Extension<SocketAddr>,
+    headers: HeaderMap,
     Path(secret): Path<String>,
 ) -> Response {
-    match shared.links.take(&secret) {
-        Ok(Some(user)) => start(&shared, client.ip(), WebSession { user, method: LoginMethod::Link }, "/").await,
+    let client = auth.clients.of(peer.ip(), &headers);
+    let method = match auth.links.take(&secret) {
+        Ok(Some(used)) => link_login(&auth, used),
         Ok(None) => {
-            let refused = JournalEvent::Login { ok: false, method: "link".to_owned(), client: String::new() };
-            shared.journal.note("", refused).await;
-            show_link(&secret, None)
+            journal.login_refused("", "link", client).await;
+            return link_page(&secret, None);
         }
-        Err(error) => Failure::internal("cannot use the link", error).into_response(),
+        Err(error) => return Failure::internal("cannot use the link", error).into_response(),
+    };
+    match method {
+        Ok(login) => start(&auth, &journal, client, login, "/").await,
+        Err(failure) => failure.into_response(),
     }
 }
 
-fn show_link(secret: &str, user: Option<&str>) -> Response {
+/// The login that a used link makes, with what must stay as it is for the login to stay good.
+fn link_login(auth: &Auth, UsedLink { user, revocations }: UsedLink) -> Result<WebSession, Failure> {
+    let fingerprint = auth.users.fingerprint(&user);
+    let fingerprint = fingerprint.map_err(|error| Failure::internal("cannot read the users", error))?;
+    Ok(WebSession { user, method: LoginMethod::Link { revocations, had_password: fingerprint.is_some() } })
+}
+
+fn link_page(secret: &str, user: Option<&str>) -> Response {
     let status = if user.is_some() { StatusCode::OK } else { StatusCode::GONE };
     let page = Layout::bare("Log in");
     let action = if user.is_some() { format!("/login/link/{secret}") } else { String::new() };
@@ -177,26 +209,16 @@ fn show_link(secret: &str, user: Option<&str>) -> Response {
 }
 
 /// `POST /logout`
-pub(crate) async fn logout(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    if let Some(token) = cookie::token(&headers, shared.tls) {
-        shared.logins.end(token);
+pub(crate) async fn logout(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    if let Some(token) = cookie::token(&headers, auth.https) {
+        auth.logins.end(token);
     }
-    ([(header::SET_COOKIE, cookie::clear(shared.tls))], Redirect::to("/login")).into_response()
-}
-
-/// Sends somebody to log in, and back to where they were.
-pub(crate) fn send(method: &Method, uri: &Uri) -> Response {
-    let back = uri.path_and_query().map_or("/", |path| path.as_str());
-    if *method != Method::GET || back == "/" || back.len() > MAX_NEXT {
-        return Redirect::to("/login").into_response();
-    }
-    let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", back).finish();
-    Redirect::to(&format!("/login?{next}")).into_response()
+    ([(header::SET_COOKIE, cookie::clear(auth.https))], Redirect::to("/login")).into_response()
 }
 
 /// An address of this site, or `/`. Browsers take `//host` and `/\host` for other sites and drop tabs and line
-/// ends from addresses, so what is not plain is not followed.
-fn local(next: &str) -> &str {
+/// ends from addresses, so an address that is not plain is not followed.
+fn local_address(next: &str) -> &str {
     let path = next.split(['?', '#']).next().unwrap_or_default();
     let plain = next.len() <= MAX_NEXT && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if plain && next.starts_with('/') && !path.contains("//") && !path.starts_with("/log") { next } else { "/" }
@@ -208,8 +230,8 @@ mod tests {
 
     #[test]
     fn only_addresses_of_this_site_are_followed() {
-        assert_eq!(local("/sessions/1?t=4#x"), "/sessions/1?t=4#x");
-        assert_eq!(local("/search?q=%2F%2Fx"), "/search?q=%2F%2Fx");
+        assert_eq!(local_address("/sessions/1?t=4#x"), "/sessions/1?t=4#x");
+        assert_eq!(local_address("/search?q=%2F%2Fx"), "/search?q=%2F%2Fx");
         for evil in [
             "",
             "https://evil.example/",
@@ -223,7 +245,7 @@ mod tests {
             "/login",
             "\u{ff0f}/evil.example",
         ] {
-            assert_eq!(local(evil), "/", "{evil:?}");
+            assert_eq!(local_address(evil), "/", "{evil:?}");
         }
     }
 }

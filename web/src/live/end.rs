@@ -1,6 +1,6 @@
 //! Ending a live session: the one thing that pages and API change.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Form, Json,
@@ -10,88 +10,103 @@ use axum::{
     },
     response::{IntoResponse, Redirect, Response},
 };
+use futures_util::future::BoxFuture;
 use http::StatusCode;
+use identity::web_sessions::WebSession;
 use recording::RecordingId;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
+use super::Live;
 use crate::{
+    context::{
+        access_journal::AccessJournal,
+        evidence::{Evidence, parse_id},
+        searcher::sentence,
+        site::Site,
+    },
     http::failure::{ApiFailure, Failure},
-    pages::session,
-    state::{Shared, recording, sentence},
+    pages::session::{self, EndError, SessionContext},
 };
-use identity::web_sessions::WebSession;
+
+/// Ends a live session of the gateway in this process: who asks for it, which session, and why.
+///
+/// The future resolves when the session is over, or was told to end: to [`EndStored`], or to `None` if the session is not
+/// under way there. An error says what is wrong with the reason.
+pub type EndSession =
+    Arc<dyn Fn(String, RecordingId, String) -> BoxFuture<'static, Result<Option<EndStored>, String>> + Send + Sync>;
+
+/// Resolves when the store has the session's end.
+pub type EndStored = BoxFuture<'static, ()>;
+
+/// How long the answer to the form waits for the end to be stored.
+const STORED_TIMEOUT: Duration = Duration::from_secs(3);
+
+const NOT_HERE: &str = "This session is not under way at the gateway of this process.";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Ending {
+pub(crate) struct EndRequest {
     reason: String,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Ended {
+pub(crate) struct EndReply {
     ended: RecordingId,
 }
 
-/// Answers when the session is over.
+/// `POST /api/v1/sessions/{id}/end`: answers when the session is over.
 pub(crate) async fn end(
-    State(shared): State<Shared>,
+    State(live): State<Arc<Live>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-    ending: Result<Json<Ending>, JsonRejection>,
-) -> Result<Json<Ended>, ApiFailure> {
-    let id = recording(&id)?;
-    let Json(ending) = ending.map_err(|wrong| Failure::invalid(wrong.body_text()))?;
-    match at_gateway(&shared, &login, id, ending.reason).await {
-        Ok(true) => Ok(Json(Ended { ended: id })),
-        Ok(false) => Err(Failure::not_found(NOT_HERE).into()),
+    request: Result<Json<EndRequest>, JsonRejection>,
+) -> Result<Json<EndReply>, ApiFailure> {
+    let id = parse_id(&id)?;
+    let Json(request) = request.map_err(|wrong| Failure::invalid(wrong.body_text()))?;
+    match live.end(&login, id, request.reason).await {
+        Ok(Some(_)) => Ok(Json(EndReply { ended: id })),
+        Ok(None) => Err(Failure::not_found(NOT_HERE).into()),
         Err(reason) => Err(Failure::invalid(reason).into()),
     }
 }
 
-/// `POST /sessions/{id}/end`: the form of the session's page. What goes wrong is said beside the form, and what was
-/// written there stays.
+/// `POST /sessions/{id}/end`: the form of the session's page. An error is shown beside the form, and what was written
+/// there stays.
+///
+/// The answer waits until the store has the session's end, so that the page says who ended it and why. If that takes
+/// long, the page shows the live view, which says that the session is over.
 pub(crate) async fn submit(
-    State(shared): State<Shared>,
+    State(live): State<Arc<Live>>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-    ending: Result<Form<Ending>, FormRejection>,
+    request: Result<Form<EndRequest>, FormRejection>,
 ) -> Result<Response, Failure> {
-    let id = recording(&id)?;
-    let Form(ending) = ending.map_err(|wrong| Failure::invalid(wrong.body_text()))?;
-    let trouble = match at_gateway(&shared, &login, id, ending.reason.clone()).await {
-        Ok(true) => {
-            told(&shared, id).await;
+    let id = parse_id(&id)?;
+    let Form(request) = request.map_err(|wrong| Failure::invalid(wrong.body_text()))?;
+    let message = match live.end(&login, id, request.reason.clone()).await {
+        Ok(Some(stored)) => {
+            let _ = timeout(STORED_TIMEOUT, stored).await;
             return Ok(Redirect::to(&format!("/sessions/{id}")).into_response());
         }
-        Ok(false) => "It is not under way here any more: it may have ended a moment ago.".to_owned(),
+        Ok(None) => "It is not under way here any more: it may have ended a moment ago.".to_owned(),
         Err(wrong) => sentence(&wrong),
     };
-    let mut page = session::not_ended(&shared, &login, id, trouble, ending.reason).await?;
+    let context = SessionContext { evidence, journal, site };
+    let mut page = session::not_ended(&context, &login, id, EndError { message, reason: request.reason }).await?;
     *page.status_mut() = StatusCode::BAD_REQUEST;
     Ok(page)
 }
 
-/// Waits until the store has the session's end, so that the page says who ended it and why. Where that takes long, the
-/// page shows the live view, which says that it is over.
-async fn told(shared: &Shared, id: RecordingId) {
-    let stored = async {
-        while !matches!(shared.recordings.manifest(id).await, Ok(Some(_))) {
-            tokio::time::sleep(LOOK).await;
+impl Live {
+    /// See [`EndSession`].
+    async fn end(&self, login: &WebSession, id: RecordingId, reason: String) -> Result<Option<EndStored>, String> {
+        match &self.end_session {
+            Some(end) => end(login.user.clone(), id, reason).await,
+            None => Ok(None),
         }
-    };
-    let _ = tokio::time::timeout(STORED, stored).await;
-}
-
-/// How long is waited for the end in the store, and between two looks.
-const STORED: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_millis(50);
-
-const NOT_HERE: &str = "This session is not under way at the gateway of this process.";
-
-/// False where the session is not under way at this process's gateway.
-async fn at_gateway(shared: &Shared, login: &WebSession, id: RecordingId, reason: String) -> Result<bool, String> {
-    match &shared.end_session {
-        Some(end) => end(login.user.clone(), id, reason).await,
-        None => Ok(false),
     }
 }

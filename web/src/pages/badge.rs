@@ -1,46 +1,47 @@
 use recording::Outcome;
 
-use crate::pages::visible_text::VisibleText;
+use super::visible_text::VisibleText;
 
-/// How a session ended, for a page: a colour's class, a word, and the rest for who asks.
+/// How a session ended, for a page: a colour's class, a word, and an explanation.
 pub(crate) struct OutcomeBadge {
     pub(crate) class: &'static str,
     pub(crate) label: String,
-    pub(crate) more: VisibleText,
+    pub(crate) explanation: VisibleText,
 }
 
 impl OutcomeBadge {
-    /// Of a session without an end: live as far as is known, unless its gateway was started anew since.
-    pub(crate) fn open(outlived: bool) -> Self {
-        let (class, label, more) = if outlived {
-            (
-                "warn",
-                "no end recorded",
-                "The gateway was started anew since: it stopped before the session's end was stored.",
-            )
-        } else {
-            ("live", "live", "No end has been recorded yet.")
-        };
-        Self { class, label: label.to_owned(), more: VisibleText::new(more) }
+    /// `outcome` is `None` if no end is stored: the session is live as far as is known, unless its gateway was restarted
+    /// since (`outlived`).
+    pub(crate) fn new(outcome: Option<&Outcome>, outlived: bool) -> Self {
+        match outcome {
+            Some(outcome) => Self::ended(outcome),
+            None if outlived => {
+                let explanation = "The gateway was restarted since: it stopped before the session's end was stored.";
+                Self::plain("warn", "no end recorded", explanation)
+            }
+            None => Self::plain("live", "live", "No end has been recorded yet."),
+        }
     }
 
-    /// Of how a session ended.
-    pub(crate) fn new(outcome: &Outcome) -> Self {
-        let (class, label, more) = match outcome {
-            Outcome::Exited { exit_code } => return Self::exited(*exit_code),
-            Outcome::Ended => ("ok", "ended", "The stream ended in good order."),
-            Outcome::FailedToStart { message } => ("bad", "did not start", message.as_str()),
-            Outcome::EndedByGateway { reason, .. } => ("warn", "ended by gateway", reason.as_str()),
-            Outcome::ClientGone => ("warn", "client left", "The client's connection went away first."),
-            Outcome::UpstreamGone => ("warn", "upstream lost", "The cluster's connection went away first."),
-            Outcome::Interrupted => ("warn", "interrupted", "The gateway stopped before the session did."),
-            Outcome::Unknown => ("warn", "end unknown", "The streams ended without an exit status."),
-        };
-        Self { class, label: label.to_owned(), more: VisibleText::clipped(more, 400) }
+    pub(crate) fn ended(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Exited { exit_code } => Self::exited(*exit_code),
+            Outcome::Ended => Self::plain("ok", "ended", "The stream ended in good order."),
+            Outcome::FailedToStart { message } => Self::plain("bad", "did not start", message),
+            Outcome::EndedByGateway { reason, .. } => Self::plain("warn", "ended by gateway", reason),
+            Outcome::ClientGone => Self::plain("warn", "client left", "The client's connection went away first."),
+            Outcome::UpstreamGone => Self::plain("warn", "upstream lost", "The cluster's connection went away first."),
+            Outcome::Interrupted => Self::plain("warn", "interrupted", "The gateway stopped before the session did."),
+            Outcome::Unknown => Self::plain("warn", "end unknown", "The streams ended without an exit status."),
+        }
     }
 
     fn exited(code: i64) -> Self {
         let class = if code == 0 { "ok" } else { "bad" };
-        Self { class, label: format!("exit {code}"), more: VisibleText::new("The process ended with this exit code.") }
+        Self::plain(class, &format!("exit {code}"), "The process ended with this exit code.")
+    }
+
+    fn plain(class: &'static str, label: &str, explanation: &str) -> Self {
+        Self { class, label: label.to_owned(), explanation: VisibleText::clipped(explanation, 400) }
     }
 }

@@ -1,25 +1,25 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
-
-use crate::{http::failure::Failure, pages::visible_text::VisibleText, state::AppState};
 use identity::web_sessions::WebSession;
+
+use super::visible_text::VisibleText;
 
 /// What stands around every page.
 pub(crate) struct Layout {
-    /// Of the window; with ` · Kubetape` after it.
+    /// The window's title; the template adds ` · Kubetape`.
     pub(crate) title: String,
     /// Who is logged in.
     pub(crate) user: Option<VisibleText>,
-    /// Which part of the site it is.
-    pub(crate) part: Part,
-    /// The gateway's name, at the foot.
+    /// Which item of the navigation the page belongs to.
+    pub(crate) item: NavItem,
+    /// The gateway's name, at the foot; empty on pages for people who are not logged in.
     pub(crate) gateway: VisibleText,
 }
 
-/// A part of the site, as the navigation shows it.
+/// An item of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum NavItem {
     Sessions,
     Search,
     Requests,
@@ -28,34 +28,34 @@ pub(crate) enum Part {
 }
 
 impl Layout {
-    pub(crate) fn new(state: &AppState, login: &WebSession, part: Part, title: impl Into<String>) -> Self {
+    pub(crate) fn new(gateway_name: &str, login: &WebSession, item: NavItem, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             user: Some(VisibleText::clipped(&login.user, 60)),
-            part,
-            gateway: VisibleText::new(&state.gateway_name),
+            item,
+            gateway: VisibleText::new(gateway_name),
         }
     }
 
     /// For people who are not logged in: says nothing of the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: title.to_owned(), user: None, part: Part::None, gateway: VisibleText::default() }
+        Self { title: title.to_owned(), user: None, item: NavItem::None, gateway: VisibleText::default() }
     }
 
-    pub(crate) fn sessions(&self) -> bool {
-        self.part == Part::Sessions
+    pub(crate) fn is_sessions(&self) -> bool {
+        self.item == NavItem::Sessions
     }
 
-    pub(crate) fn search(&self) -> bool {
-        self.part == Part::Search
+    pub(crate) fn is_search(&self) -> bool {
+        self.item == NavItem::Search
     }
 
-    pub(crate) fn requests(&self) -> bool {
-        self.part == Part::Requests
+    pub(crate) fn is_requests(&self) -> bool {
+        self.item == NavItem::Requests
     }
 
-    pub(crate) fn journal(&self) -> bool {
-        self.part == Part::Journal
+    pub(crate) fn is_journal(&self) -> bool {
+        self.item == NavItem::Journal
     }
 }
 
@@ -64,10 +64,13 @@ pub(crate) fn render<T: Template>(page: &T) -> Response {
     render_with(StatusCode::OK, page)
 }
 
-/// A page as a response with a status.
+/// A page as a response with a status. A template that does not render is a fault of ours: the log says which.
 pub(crate) fn render_with<T: Template>(status: StatusCode, page: &T) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => Failure::internal("cannot render a page", error).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot render a page");
+            (StatusCode::INTERNAL_SERVER_ERROR, "Something failed on our side.\n").into_response()
+        }
     }
 }

@@ -1,16 +1,15 @@
-//! The pages that are seen by who is logged in.
+//! The pages for people who are logged in, and what they are made of.
 
 pub(crate) mod badge;
 pub(crate) mod connections;
 pub(crate) mod facets;
+mod failure_page;
 pub(crate) mod filters;
 pub(crate) mod journal;
-pub(crate) mod known;
 pub(crate) mod layout;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sessions;
-pub(crate) mod target;
 pub(crate) mod text;
 pub(crate) mod time_label;
 pub(crate) mod units;
