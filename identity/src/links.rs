@@ -1,3 +1,5 @@
+//! One-time links that log somebody in to the pages.
+
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -9,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::json_file::{FileError, PrivateFile};
+use crate::state_file::{FileError, StateFile};
 
-/// Links that may wait to be used; making one more forgets the oldest.
+/// Unused links that are kept. One more removes the oldest.
 const MAX_LINKS: usize = 1000;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Listed {
+struct LinkList {
     links: Vec<Link>,
-    /// How often the links of a user were revoked; users whose links never were are left out.
+    /// How often each user's links were revoked. Users whose links never were are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     revocations: BTreeMap<String, u64>,
 }
@@ -34,34 +36,34 @@ struct Link {
 /// A link that was used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsedLink {
-    /// Whom it logs in.
+    /// The person whom the link logs in.
     pub user: String,
-    /// [`Links::revocations`] of the user at that moment: the login is good while the number stays the same.
+    /// [`Links::revocations`] of the user at that moment. The login is valid while the number stays the same.
     pub revocations: u64,
 }
 
-/// One-time links for logging in: a JSON file of their SHA-256, mode 0600.
+/// Unused links, by the SHA-256 of their secret.
 ///
-/// Looking at a link does not use it up (chat programs fetch what people paste); pressing its button does.
+/// A `GET` of a link does not use it up, because chat programs fetch what people paste; its button does.
 #[derive(Debug)]
 pub struct Links {
-    file: PrivateFile<Listed>,
+    file: StateFile<LinkList>,
 }
 
 impl Links {
-    /// Takes the file; one that does not exist has no links.
+    /// Opens the file. A file that does not exist has no links.
     ///
     /// # Errors
-    /// [`FileError`] when it cannot be read or is not what it should be.
+    /// The file cannot be read, or is damaged.
     pub fn open(file: &Path) -> Result<Self, FileError> {
-        Ok(Self { file: PrivateFile::open(file)? })
+        Ok(Self { file: StateFile::open(file)? })
     }
 
-    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`:
-    /// the only place where the secret is.
+    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`. The secret is
+    /// stored nowhere.
     ///
     /// # Errors
-    /// [`FileError`] when the file cannot be written.
+    /// The file cannot be written.
     pub fn create(&self, user: &str, validity: Duration) -> Result<String, FileError> {
         let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let now = unix_now();
@@ -77,16 +79,20 @@ impl Links {
         Ok(format!("/login/link/{secret}"))
     }
 
-    /// Whom the link would log in, if it is still good.
+    /// The user whom the link would log in, or `None` if it was used, has expired or never was.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
     }
 
-    /// Uses the link up. Of two processes that try, one gets the user; `None` if the link is not good any more.
+    /// Uses the link up and returns whom it logs in. Of two processes that try at once, one gets the user and the other
+    /// `None`.
     ///
     /// # Errors
-    /// [`FileError`] when the file cannot be read or written.
+    /// The file cannot be read or written.
     pub fn take(&self, secret: &str) -> Result<Option<UsedLink>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
@@ -97,25 +103,25 @@ impl Links {
         })
     }
 
-    /// Takes back the links of a user that were not used yet, and ends the logins that came of those that were. Returns
-    /// how many links were not used yet.
+    /// Removes all links of a user, and ends the web sessions, in any process, that came of links that were used. Returns
+    /// how many links there were.
     ///
     /// # Errors
-    /// [`FileError`] when the file cannot be read or written.
+    /// The file cannot be read or written.
     pub fn revoke(&self, user: &str) -> Result<usize, FileError> {
-        let unused = self.file.change(|listed| {
+        let removed = self.file.change(|listed| {
             let before = listed.links.len();
             listed.links.retain(|link| link.user != user);
             *listed.revocations.entry(user.to_owned()).or_default() += 1;
             Some(before - listed.links.len())
         })?;
-        Ok(unused.unwrap_or(0))
+        Ok(removed.unwrap_or(0))
     }
 
     /// How often the links of a user were revoked.
     ///
     /// # Errors
-    /// [`FileError`] when the file cannot be read.
+    /// The file cannot be read.
     pub fn revocations(&self, user: &str) -> Result<u64, FileError> {
         Ok(self.file.read()?.revocations.get(user).copied().unwrap_or(0))
     }
@@ -161,32 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn a_users_links_can_be_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::open(&folder.path().join("links.json")).unwrap();
+        let (ada, bob) = (links.create("ada", Duration::from_secs(600)), links.create("bob", Duration::from_secs(600)));
+        assert_eq!((links.revoke("ada").unwrap(), links.revoke("ada").unwrap()), (1, 0));
+        assert_eq!(links.take(secret(&ada.unwrap())).unwrap(), None);
+        assert_eq!(links.take(secret(&bob.unwrap())).unwrap().unwrap().user, "bob");
+    }
+
+    #[test]
     fn an_expired_link_is_no_link() {
         let folder = tempfile::tempdir().unwrap();
         let links = Links::open(&folder.path().join("links.json")).unwrap();
         let path = links.create("ada", Duration::ZERO).unwrap();
         assert_eq!(links.user(secret(&path)).unwrap(), None);
         assert_eq!(links.take(secret(&path)).unwrap(), None);
-    }
-
-    #[test]
-    fn revoking_takes_back_what_is_unused_and_is_seen_by_who_holds_a_login() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("links.json");
-        let (web, program) = (Links::open(&file).unwrap(), Links::open(&file).unwrap());
-        let used = program.create("ada", Duration::from_secs(600)).unwrap();
-        let unused = program.create("ada", Duration::from_secs(600)).unwrap();
-        let of_bo = program.create("bo", Duration::from_secs(600)).unwrap();
-        let login = web.take(secret(&used)).unwrap().unwrap();
-        assert_eq!(web.revocations("ada").unwrap(), login.revocations);
-
-        assert_eq!(program.revoke("ada").unwrap(), 1);
-        assert_ne!(web.revocations("ada").unwrap(), login.revocations);
-        assert_eq!(web.take(secret(&unused)).unwrap(), None);
-        assert_eq!(web.user(secret(&of_bo)).unwrap().as_deref(), Some("bo"));
-
-        let again = program.create("ada", Duration::from_secs(600)).unwrap();
-        let login = web.take(secret(&again)).unwrap().unwrap();
-        assert_eq!(web.revocations("ada").unwrap(), login.revocations);
     }
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, TlsSettings};
+use identity::Authenticator;
 use journal::{Journal, JournalSettings};
 use player::Player;
 use recorder::Recorder;
@@ -108,12 +109,13 @@ impl Service {
         // Before the recorder stores what an earlier process left.
         let ended = timelines::Ended::of(&spool);
         let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings(config, &signer)));
+        let (authority, tokens) = (Arc::new(wiring::authority(config)?), Arc::new(wiring::tokens(config)?));
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
             clusters,
             policy,
-            authority: Arc::new(wiring::authority(config)?),
-            tokens: Arc::new(wiring::tokens(config)?),
+            authority: authority.clone(),
+            tokens: tokens.clone(),
             recorder: recorder.clone(),
             journal: journal.clone(),
             tls: tls(config),
@@ -131,9 +133,10 @@ impl Service {
             let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
             let recordings = Recordings::new(store.clone());
             others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
+            let authenticator = Arc::new(wiring::authenticator(config, authority, tokens)?);
             let end_session = end_session(gateway.clone(), recorder.spool().clone());
-            let of_web = web_settings(config, settings, (&store, player), index, &journal, end_session, kubectl_hint)?;
-            let web = web::Web::new(of_web);
+            let parts = (store.clone(), player, index.clone(), journal.clone());
+            let web = web::Web::new(web_settings(config, settings, parts, authenticator, end_session, kubectl_hint));
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
             others.spawn(web.serve(listener, tls, late.clone()));
         }
@@ -225,25 +228,23 @@ fn tls(config: &Config) -> TlsSettings {
 fn web_settings(
     config: &Config,
     settings: &Web,
-    (store, player): (&Arc<dyn Store>, Player),
-    index: &Index,
-    journal: &Journal,
+    (store, player, index, journal): (Arc<dyn Store>, Player, Index, Journal),
+    authenticator: Arc<Authenticator>,
     end_session: web::EndSession,
     kubectl_hint: String,
-) -> Result<web::Settings> {
-    Ok(web::Settings {
-        store: store.clone(),
-        index: index.clone(),
+) -> web::Settings {
+    web::Settings {
+        store,
+        index,
         player,
-        journal: journal.clone(),
-        users: wiring::users(config)?,
-        links: wiring::links(config)?,
+        journal,
+        authenticator,
         gateway_name: config.gateway.name.clone(),
         behind_tls: settings.public_url.starts_with("https://"),
         trusted_proxies: settings.trusted_proxies.clone(),
         kubectl_hint,
         end_session: Some(end_session),
-    })
+    }
 }
 
 /// How the web ends a session of this process's gateway, and learns that the store has its end: the recorder takes the

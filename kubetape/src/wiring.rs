@@ -4,7 +4,7 @@ use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::clusters;
-use identity::{Authority, Tokens};
+use identity::{Authenticator, Authority, Tokens};
 use player::{Player, PlayerSettings};
 use spool::Spool;
 use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
@@ -187,6 +187,11 @@ pub fn authority(config: &Config) -> Result<Authority> {
 /// Digests of the tokens for kubectl.
 pub fn tokens(config: &Config) -> Result<Tokens> {
     Tokens::open(&config.state_file("tokens.json")).context("cannot use the tokens (state.dir)")
+}
+
+/// Judges every credential that is shown to this process.
+pub fn authenticator(config: &Config, authority: Arc<Authority>, tokens: Arc<Tokens>) -> Result<Authenticator> {
+    Ok(Authenticator::new(authority, tokens, Arc::new(users(config)?), Arc::new(links(config)?)))
 }
 
 /// The spool, held by this process.

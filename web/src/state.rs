@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use identity::{Links, Users};
+use identity::Authenticator;
 use jiff::Timestamp;
 use journal::Journal;
 use player::Player;
@@ -27,12 +27,10 @@ pub struct Settings {
     pub index: Index,
     /// What plays them.
     pub player: Player,
-    /// Takes who logs in, searches and views.
+    /// Where logging in, searching and viewing are written down.
     pub journal: Journal,
-    /// Who may log in with a password.
-    pub users: Users,
-    /// Who may log in with a one-time link.
-    pub links: Links,
+    /// Decides who may log in, and who is logged in.
+    pub authenticator: Arc<Authenticator>,
     /// The gateway's name, shown at the foot of pages.
     pub gateway_name: String,
     /// TLS ends at a proxy in front of this process: cookies are `Secure` although it serves plain HTTP. Not needed if
@@ -70,7 +68,7 @@ impl AppState {
         let https = serves_tls || settings.behind_tls;
         let clients = ClientAddresses::new(settings.trusted_proxies, behind_proxy);
         Self {
-            auth: Arc::new(Auth::new(settings.users, settings.links, clients, https)),
+            auth: Arc::new(Auth::new(settings.authenticator, clients, https)),
             https: Https(https),
             evidence: Arc::new(Evidence::new(settings.store, settings.player)),
             searcher: Arc::new(Searcher::new(settings.index)),

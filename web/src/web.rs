@@ -69,7 +69,7 @@ fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// The pages that only people see who are logged in.
+/// The pages behind the login.
 fn pages(auth: &Arc<Auth>) -> Router<AppState> {
     Router::new()
         .route("/", get(pages::sessions::list))

@@ -9,7 +9,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, header};
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use player::{Format, PlayerError, StreamName};
 use recording::cast::SessionMetadata;
 use serde::Deserialize;

@@ -10,7 +10,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use player::{FindResult, Segment, SegmentIndex};
 use recording::{CommandSource, Manifest, cast::SessionMetadata};
 use search::{Hits, SessionRow};
@@ -32,7 +32,7 @@ use crate::{
 
 type ApiResult<T> = Result<Json<T>, ApiFailure>;
 
-/// The API's addresses, for people who are logged in.
+/// The API's addresses, all behind the login.
 pub(crate) fn routes(auth: &Arc<Auth>) -> Router<AppState> {
     Router::new()
         .route("/sessions", get(sessions))

@@ -32,10 +32,10 @@ fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
 }
 
-/// Lets people through who are logged in, with their [`identity::web_sessions::WebSession`] as an extension; sends
-/// others to the login page, and from there back to where they were.
+/// Lets a request of somebody who is logged in through, with the [`identity::WebSession`] as an extension. Sends others to
+/// the login page, and from there back to where they were.
 pub(crate) async fn page(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
-    match auth.login(request.headers()) {
+    match auth.login(request.headers()).await {
         Some(login) => {
             request.extensions_mut().insert(login);
             next.run(request).await
@@ -44,9 +44,9 @@ pub(crate) async fn page(State(auth): State<Arc<Auth>>, mut request: Request, ne
     }
 }
 
-/// Lets people through who are logged in, like [`page`]; the API answers others with 401.
+/// Lets a request of somebody who is logged in through, like [`page`]; answers others with 401.
 pub(crate) async fn api(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
-    match auth.login(request.headers()) {
+    match auth.login(request.headers()).await {
         Some(login) => {
             request.extensions_mut().insert(login);
             next.run(request).await

@@ -1,7 +1,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use askama::Template;
@@ -12,9 +12,8 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use identity::{
-    UsedLink,
+    LoginRefusal, WebSession,
     users::{MAX_NAME, MAX_PASSWORD},
-    web_sessions::{LoginMethod, WebSession},
 };
 use serde::Deserialize;
 
@@ -27,9 +26,6 @@ use crate::{
         visible_text::VisibleText,
     },
 };
-
-/// How long an attempt waits for its turn to be hashed; then the person is told to come back.
-const HASH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of a `next` address at most; a longer one is forgotten.
 pub(super) const MAX_NEXT: usize = 2048;
@@ -78,7 +74,7 @@ pub(crate) async fn form(
     headers: HeaderMap,
 ) -> Response {
     let next = local_address(&params.next);
-    if auth.login(&headers).is_some() {
+    if auth.login(&headers).await.is_some() {
         return Redirect::to(next).into_response();
     }
     login_page("", next, StatusCode::OK, "")
@@ -101,49 +97,25 @@ pub(crate) async fn submit(
     if !auth.throttle.admit(&user, client, Instant::now()) {
         return login_page(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
-    match verify(&auth, &user, given.password).await {
-        Ok(Some(method)) => {
+    let refusal = match auth.authenticator.log_in_with_password(&user, given.password).await {
+        Ok(login) => {
             auth.throttle.take_back(&user, client, true);
-            start(&auth, &journal, client, WebSession { user, method }, &next).await
+            return start(&auth, &journal, client, login, &next).await;
         }
-        Ok(None) => {
-            journal.login_refused(&user, "password", client).await;
-            login_page(&user, &next, StatusCode::UNAUTHORIZED, WRONG)
-        }
-        Err(error) => {
-            auth.throttle.take_back(&user, client, false);
-            match error {
-                VerifyError::Busy => login_page(&user, &next, StatusCode::SERVICE_UNAVAILABLE, BUSY),
-                VerifyError::Failed(failure) => failure.into_response(),
-            }
-        }
+        Err(refusal) => refusal,
+    };
+    if matches!(refusal, LoginRefusal::Wrong) {
+        journal.login_refused(&user, "password", client).await;
+        return login_page(&user, &next, StatusCode::UNAUTHORIZED, WRONG);
+    }
+    auth.throttle.take_back(&user, client, false);
+    match refusal {
+        LoginRefusal::Busy => login_page(&user, &next, StatusCode::SERVICE_UNAVAILABLE, BUSY),
+        refusal => Failure::internal("cannot verify a password", refusal).into_response(),
     }
 }
 
-/// Why a password was neither right nor wrong.
-enum VerifyError {
-    /// Too many are verified at the moment.
-    Busy,
-    Failed(Failure),
-}
-
-async fn verify(auth: &Arc<Auth>, user: &str, password: String) -> Result<Option<LoginMethod>, VerifyError> {
-    let permit = tokio::time::timeout(HASH_TIMEOUT, Arc::clone(&auth.hashing).acquire_owned()).await;
-    let Ok(Ok(permit)) = permit else { return Err(VerifyError::Busy) };
-    let (auth, user) = (Arc::clone(auth), user.to_owned());
-    let verified = tokio::task::spawn_blocking(move || {
-        let verified = auth.users.verify(&user, &password);
-        drop(permit);
-        verified
-    });
-    match verified.await {
-        Ok(Ok(fingerprint)) => Ok(fingerprint.map(LoginMethod::Password)),
-        Ok(Err(error)) => Err(VerifyError::Failed(Failure::internal("cannot verify a password", error))),
-        Err(error) => Err(VerifyError::Failed(Failure::internal("cannot verify a password", error))),
-    }
-}
-
-/// Logs somebody in who has shown who they are, and sends them on.
+/// Begins a login whose credential was right, once the journal has it, and sends the person on.
 async fn start(
     auth: &Auth,
     journal: &AccessJournal,
@@ -154,7 +126,7 @@ async fn start(
     if let Err(failure) = journal.logged_in(&login, client).await {
         return failure.into_response();
     }
-    let token = auth.logins.start(login, Instant::now());
+    let token = auth.authenticator.start(login, Instant::now());
     ([(header::SET_COOKIE, cookie::set(&token, auth.https))], Redirect::to(next)).into_response()
 }
 
@@ -165,7 +137,7 @@ fn login_page(user: &str, next: &str, status: StatusCode, error: &'static str) -
 
 /// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted.
 pub(crate) async fn link(State(auth): State<Arc<Auth>>, Path(secret): Path<String>) -> Response {
-    match auth.links.user(&secret) {
+    match auth.authenticator.link_user(&secret) {
         Ok(user) => link_page(&secret, user.as_deref()),
         Err(error) => Failure::internal("cannot read the links", error).into_response(),
     }
@@ -180,25 +152,14 @@ pub(crate) async fn use_link(
     Path(secret): Path<String>,
 ) -> Response {
     let client = auth.clients.of(peer.ip(), &headers);
-    let method = match auth.links.take(&secret) {
-        Ok(Some(used)) => link_login(&auth, used),
-        Ok(None) => {
-            journal.login_refused("", "link", client).await;
-            return link_page(&secret, None);
-        }
-        Err(error) => return Failure::internal("cannot use the link", error).into_response(),
-    };
-    match method {
+    match auth.authenticator.log_in_with_link(&secret).await {
         Ok(login) => start(&auth, &journal, client, login, "/").await,
-        Err(failure) => failure.into_response(),
+        Err(LoginRefusal::Wrong) => {
+            journal.login_refused("", "link", client).await;
+            link_page(&secret, None)
+        }
+        Err(refusal) => Failure::internal("cannot use the link", refusal).into_response(),
     }
-}
-
-/// The login that a used link makes, with what must stay as it is for the login to stay good.
-fn link_login(auth: &Auth, UsedLink { user, revocations }: UsedLink) -> Result<WebSession, Failure> {
-    let fingerprint = auth.users.fingerprint(&user);
-    let fingerprint = fingerprint.map_err(|error| Failure::internal("cannot read the users", error))?;
-    Ok(WebSession { user, method: LoginMethod::Link { revocations, had_password: fingerprint.is_some() } })
 }
 
 fn link_page(secret: &str, user: Option<&str>) -> Response {
@@ -211,7 +172,7 @@ fn link_page(secret: &str, user: Option<&str>) -> Response {
 /// `POST /logout`
 pub(crate) async fn logout(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
     if let Some(token) = cookie::token(&headers, auth.https) {
-        auth.logins.end(token);
+        auth.authenticator.log_out(token);
     }
     ([(header::SET_COOKIE, cookie::clear(auth.https))], Redirect::to("/login")).into_response()
 }

@@ -11,14 +11,14 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Attempts that failed in a window, for one user from one address.
 const PER_USER_AND_ADDRESS: u32 = 10;
 
-/// Attempts that failed in a window, from one address, whoever the user.
+/// Attempts that failed in a window, from one address for all users together.
 const PER_ADDRESS: u32 = 60;
 
 /// Attempts that failed in a window, for one user from any address: a bound on guessing from many.
 const PER_USER: u32 = 100;
 
-/// Counters at a time. When all are of running windows, an attempt that needs a new one waits: those who are
-/// logged in notice nothing.
+/// Counters at a time. When all are of running windows, an attempt that needs a new one is refused; people who are logged
+/// in notice nothing.
 const MAX_COUNTERS: usize = 30_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +52,8 @@ impl Throttle {
         keys(user, address).into_iter().all(|(key, limit)| count(&mut counters, key, limit, now))
     }
 
-    /// Takes back an attempt that was admitted: it logged in, or was not tried for a reason of ours. Of a user who logged
-    /// in, earlier attempts from the same address are forgotten too: a person who mistyped.
+    /// Takes back an attempt that was admitted: it logged in, or could not be tried. After a login the user's earlier
+    /// attempts from the same address are forgotten too: the person had mistyped.
     pub(crate) fn take_back(&self, user: &str, address: Option<IpAddr>, logged_in: bool) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, _) in keys(user, address) {

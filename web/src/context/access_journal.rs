@@ -1,6 +1,6 @@
 use std::{net::IpAddr, time::Instant};
 
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use journal::Journal;
 use recording::{
     RecordingId,
@@ -11,7 +11,8 @@ use search::{Hits, Query};
 use super::recent::RecentEntries;
 use crate::http::failure::Failure;
 
-/// Journals who logs in, and who sees what of recordings: each before it happens. What cannot be journalled is refused.
+/// Journals logins, and what people see of recordings, each before it happens. If the journal does not take an entry,
+/// the request is refused.
 pub(crate) struct AccessJournal {
     journal: Journal,
     viewed: RecentEntries<(String, RecordingId, ViewKind)>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// Why a request was not answered as it was meant. What went wrong inside is logged, not shown.
 ///
-/// As a response it is a page (see `pages::failure_page`); as an [`ApiFailure`] it is JSON.
+/// As a response it is a page (see `pages::layout`); as an [`ApiFailure`] it is JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) status: StatusCode,

@@ -12,7 +12,7 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use recording::RecordingId;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -29,10 +29,13 @@ use crate::{
     pages::session::{self, EndError, SessionContext},
 };
 
-/// Ends a live session of the gateway in this process: who asks for it, which session, and why.
+/// Ends a live session of the gateway in this process. Its arguments are the person who asks, the session and the reason.
 ///
-/// The future resolves when the session is over, or was told to end: to [`EndStored`], or to `None` if the session is not
-/// under way there. An error says what is wrong with the reason.
+/// The future resolves when the session is over, or was told to end and is not over yet. It yields [`EndStored`], or `None`
+/// if the session is not under way at that gateway. An error says what is wrong with the reason.
+///
+/// # Cancel safety
+/// Dropping the future does not take back the end.
 pub type EndSession =
     Arc<dyn Fn(String, RecordingId, String) -> BoxFuture<'static, Result<Option<EndStored>, String>> + Send + Sync>;
 

@@ -15,7 +15,7 @@ use axum::{
 };
 use futures_util::stream;
 use http::HeaderMap;
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use player::{LiveFrame, Viewer};
 use serde_json::json;
 use tokio::{
@@ -39,11 +39,11 @@ const LOGIN_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two comments, so that no proxy between here and the browser takes the silence for the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The events for one person who watches.
+/// The events of one live view.
 struct LiveStream {
     auth: Arc<Auth>,
     live: Arc<Live>,
-    /// Of the request that opened the stream: they say whose login it is.
+    /// The headers of the request that opened the stream; its cookie names the login.
     headers: HeaderMap,
     viewer: Viewer,
     login_check: Interval,
@@ -79,7 +79,7 @@ impl LiveStream {
         loop {
             tokio::select! {
                 () = self.live.shutdown.cancelled() => return None,
-                _ = self.login_check.tick() => if !self.auth.may_go_on(&self.headers) { return None },
+                _ = self.login_check.tick() => if !self.auth.is_valid(&self.headers).await { return None },
                 frame = self.viewer.next() => return Some(self.event(frame?)),
             }
         }

@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::{Key, RecordingId, journal::JournalEntry};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use crate::{
     http::failure::Failure,
 };
 
-/// Entries of a page; some more where its last object has them, as objects are shown whole.
+/// Entries after which a page ends. It may have some more: objects are shown whole.
 const PAGE_ENTRIES: usize = 100;
 
 /// Objects read for a page at most.

@@ -1,9 +1,10 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 
 use super::visible_text::VisibleText;
+use crate::http::failure::Failure;
 
 /// What stands around every page.
 pub(crate) struct Layout {
@@ -37,7 +38,7 @@ impl Layout {
         }
     }
 
-    /// For people who are not logged in: says nothing of the gateway.
+    /// The layout before a login: it says nothing of the gateway.
     pub(crate) fn bare(title: &str) -> Self {
         Self { title: title.to_owned(), user: None, item: NavItem::None, gateway: VisibleText::default() }
     }
@@ -72,5 +73,27 @@ pub(crate) fn render_with<T: Template>(status: StatusCode, page: &T) -> Response
             tracing::error!(%error, "cannot render a page");
             (StatusCode::INTERNAL_SERVER_ERROR, "Something failed on our side.\n").into_response()
         }
+    }
+}
+
+/// A failure's page says nothing of the gateway: failures are shown before a login too.
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct FailurePage<'a> {
+    page: Layout,
+    status: u16,
+    title: &'a str,
+    message: &'a str,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let page = FailurePage {
+            page: Layout::bare(self.title),
+            status: self.status.as_u16(),
+            title: self.title,
+            message: &self.message,
+        };
+        render_with(self.status, &page)
     }
 }

@@ -1,9 +1,8 @@
-//! The pages for people who are logged in, and what they are made of.
+//! The pages behind the login, and what they are made of.
 
 pub(crate) mod badge;
 pub(crate) mod connections;
 pub(crate) mod facets;
-mod failure_page;
 pub(crate) mod filters;
 pub(crate) mod journal;
 pub(crate) mod layout;

@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::CommandSource;
 use search::{Hit, HitKind, Hits, Order, OutcomeFilter, QueryError, Snippet};

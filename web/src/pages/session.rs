@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Query, State},
     response::Response,
 };
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::{
     Command, CommandSource, Manifest, Outcome, RecordingId,

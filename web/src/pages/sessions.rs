@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::cast::{IMPORTED, SessionKind};
 use search::{OutcomeFilter, SessionRow};

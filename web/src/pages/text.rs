@@ -11,7 +11,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use identity::web_sessions::WebSession;
+use identity::WebSession;
 use player::{Format, PlayerError};
 use recording::RecordingId;
 use tokio::io::AsyncWrite;

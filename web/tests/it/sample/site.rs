@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use identity::{Links, Users};
+use identity::{Authenticator, Authority, Links, Tokens, Users};
 use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
 use search::{Follower, Index};
@@ -17,9 +17,8 @@ pub struct Site {
     pub address: SocketAddr,
     /// Path of a one-time link for `auditor@example.com`.
     pub link: String,
-    /// The files that the web reads, opened as the program's subcommands open them.
-    pub users: Users,
-    pub links: Links,
+    pub users: Arc<Users>,
+    pub links: Arc<Links>,
     journal: Journal,
     shutdown: CancellationToken,
     served: Mutex<Option<JoinHandle<()>>>,
@@ -52,17 +51,20 @@ impl Site {
         let index = Index::open(&folder.path().join("index"), search::Masks::default()).unwrap();
         let journal = Journal::open(store.clone(), "gateway-1", JournalSettings::default()).await.unwrap();
         Follower::new(store.clone(), index.clone(), Duration::from_secs(1)).step().await.unwrap();
-        let users = || Users::open(&folder.path().join("users.json")).unwrap();
-        users().set_password("ada", "correct horse").unwrap();
-        let links = || Links::open(&folder.path().join("links.json")).unwrap();
-        let link = links().create("auditor@example.com", Duration::from_secs(3600)).unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let users = Arc::new(Users::open(&file("users.json")).unwrap());
+        users.set_password("ada", "correct horse").unwrap();
+        let links = Arc::new(Links::open(&file("links.json")).unwrap());
+        let link = links.create("auditor@example.com", Duration::from_secs(3600)).unwrap();
+        let authority = Arc::new(Authority::load_or_create(&file("ca")).unwrap());
+        let tokens = Arc::new(Tokens::open(&file("tokens.json")).unwrap());
+        let authenticator = Arc::new(Authenticator::new(authority, tokens, users.clone(), links.clone()));
         let settings = Settings {
             player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
             store,
             index,
             journal: journal.clone(),
-            users: users(),
-            links: links(),
+            authenticator,
             gateway_name: "gateway-1".to_owned(),
             behind_tls: options.behind_tls,
             trusted_proxies: TrustedProxies::parse(options.trusted_proxies).unwrap(),
@@ -73,7 +75,6 @@ impl Site {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(Web::new(settings).serve(listener, options.tls, shutdown.clone()));
-        let (users, links) = (users(), links());
         Self { address, link, users, links, journal, shutdown, served: Mutex::new(Some(served)), _folder: folder }
     }
 }
