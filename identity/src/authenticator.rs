@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::{sync::Semaphore, task, time::timeout};
 
 use crate::{
-    Authority, CertificateHolder, CertificateRefusal, FileError, Links, TokenRefusal, Tokens, Users,
+    Authority, CertificateHolder, CertificateRefusal, FileError, Links, TokenRefusal, Tokens, UsedLink, Users,
     web_sessions::{LoginMethod, WebSession, WebSessions},
 };
 
@@ -170,10 +170,10 @@ impl Authenticator {
     /// The link may be used up although nobody was logged in.
     pub async fn log_in_with_link(&self, secret: &str) -> Result<WebSession, LoginRefusal> {
         let (links, secret) = (Arc::clone(&self.links), secret.to_owned());
-        let user = task::spawn_blocking(move || links.take(&secret)).await.map_err(failed)?.map_err(failed)?;
-        let user = user.ok_or(LoginRefusal::Wrong)?;
+        let used = task::spawn_blocking(move || links.take(&secret)).await.map_err(failed)?.map_err(failed)?;
+        let UsedLink { user, revocations } = used.ok_or(LoginRefusal::Wrong)?;
         let local = self.users.fingerprint(&user).map_err(failed)?.is_some();
-        Ok(WebSession { user, method: LoginMethod::Link { local } })
+        Ok(WebSession { user, method: LoginMethod::Link { local, revocations } })
     }
 
     /// Starts a web session, once the journal has it. Returns the cookie's token: 256 random bits.
@@ -201,8 +201,10 @@ impl Authenticator {
         let present = self.users.fingerprint(&session.user);
         match session.method {
             LoginMethod::Password(shown) => matches!(present, Ok(Some(present)) if present == shown),
-            LoginMethod::Link { local: true } => matches!(present, Ok(Some(_))),
-            LoginMethod::Link { local: false } => true,
+            LoginMethod::Link { local, revocations } => {
+                let revoked = !matches!(self.links.revocations(&session.user), Ok(now) if now == revocations);
+                !revoked && (!local || matches!(present, Ok(Some(_))))
+            }
         }
     }
 

@@ -15,7 +15,7 @@ pub mod web_sessions;
 
 pub use authenticator::{Authenticator, LoginRefusal, RequestRefusal};
 pub use authority::{Authority, AuthorityError, CertificateHolder, CertificateRefusal};
-pub use links::Links;
+pub use links::{Links, UsedLink};
 pub use name::NameError;
 pub use state_file::FileError;
 pub use tokens::{Token, TokenRefusal, Tokens, TokensError};

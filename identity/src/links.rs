@@ -1,6 +1,7 @@
 //! One-time links that log somebody in to the pages.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +19,9 @@ const MAX_LINKS: usize = 1000;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct LinkList {
     links: Vec<Link>,
+    /// How often each user's links were revoked. Users whose links never were are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    revocations: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +31,15 @@ struct Link {
     sha256: String,
     /// Seconds since 1970 UTC.
     expires: u64,
+}
+
+/// A link that was used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedLink {
+    /// The person whom the link logs in.
+    pub user: String,
+    /// [`Links::revocations`] of the user at that moment. The login is valid while the number stays the same.
+    pub revocations: u64,
 }
 
 /// Unused links, by the SHA-256 of their secret.
@@ -75,19 +88,23 @@ impl Links {
         Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
     }
 
-    /// Uses the link up and returns its user. Of two processes that try at once, one gets the user and the other `None`.
+    /// Uses the link up and returns whom it logs in. Of two processes that try at once, one gets the user and the other
+    /// `None`.
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
+    pub fn take(&self, secret: &str) -> Result<Option<UsedLink>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
             let at = listed.links.iter().position(|link| link.is(&digest, now))?;
-            Some(listed.links.remove(at).user)
+            let user = listed.links.remove(at).user;
+            let revocations = listed.revocations.get(&user).copied().unwrap_or(0);
+            Some(UsedLink { user, revocations })
         })
     }
 
-    /// Removes all links of a user. Returns how many there were.
+    /// Removes all links of a user, and ends the web sessions, in any process, that came of links that were used. Returns
+    /// how many links there were.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -95,10 +112,18 @@ impl Links {
         let removed = self.file.change(|listed| {
             let before = listed.links.len();
             listed.links.retain(|link| link.user != user);
-            let removed = before - listed.links.len();
-            (removed > 0).then_some(removed)
+            *listed.revocations.entry(user.to_owned()).or_default() += 1;
+            Some(before - listed.links.len())
         })?;
         Ok(removed.unwrap_or(0))
+    }
+
+    /// How often the links of a user were revoked.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn revocations(&self, user: &str) -> Result<u64, FileError> {
+        Ok(self.file.read()?.revocations.get(user).copied().unwrap_or(0))
     }
 }
 
@@ -135,7 +160,8 @@ mod tests {
         let web = Links::open(&file).unwrap();
         assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
         assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
-        assert_eq!(web.take(secret(&path)).unwrap().as_deref(), Some("ada"));
+        let used = UsedLink { user: "ada".to_owned(), revocations: 0 };
+        assert_eq!(web.take(secret(&path)).unwrap(), Some(used));
         assert_eq!(web.take(secret(&path)).unwrap(), None);
         assert_eq!(links.user(secret(&path)).unwrap(), None);
     }
@@ -147,7 +173,7 @@ mod tests {
         let (ada, bob) = (links.create("ada", Duration::from_secs(600)), links.create("bob", Duration::from_secs(600)));
         assert_eq!((links.revoke("ada").unwrap(), links.revoke("ada").unwrap()), (1, 0));
         assert_eq!(links.take(secret(&ada.unwrap())).unwrap(), None);
-        assert_eq!(links.take(secret(&bob.unwrap())).unwrap().as_deref(), Some("bob"));
+        assert_eq!(links.take(secret(&bob.unwrap())).unwrap().unwrap().user, "bob");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum LoginMethod {
     Link {
         /// Whether the link's user was a local user then: the session ends when that user is removed.
         local: bool,
+        /// [`crate::Links::revocations`] of the user then: the session ends when the user's links are revoked.
+        revocations: u64,
     },
 }
 
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     fn ada() -> WebSession {
-        WebSession { user: "ada".to_owned(), method: LoginMethod::Link { local: false } }
+        WebSession { user: "ada".to_owned(), method: LoginMethod::Link { local: false, revocations: 0 } }
     }
 
     #[test]

@@ -559,6 +559,11 @@ pub enum User {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Remove a person, their login links, and all logins to the web that they have
+    Remove {
+        /// The person's name
+        name: String,
+    },
 }
 
 /// `kubetape login-link`
@@ -570,6 +575,9 @@ pub struct LoginLink {
     /// How long it may be used
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub expires: Span,
+    /// Print no link: take back the person's links, and end the logins that came of those that were used
+    #[arg(long, conflicts_with = "expires")]
+    pub revoke: bool,
 }
 
 /// `kubetape config`

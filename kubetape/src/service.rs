@@ -4,11 +4,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use gateway::{Gateway, TlsSettings};
+use identity::Authenticator;
 use journal::{Journal, JournalSettings};
 use player::Player;
 use recorder::Recorder;
-use recording::journal::JournalEvent;
+use recording::{RecordingId, journal::JournalEvent};
 use search::{Backend, Follower, Index};
+use spool::Spool;
 use storage::{Recordings, Store, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -107,12 +109,13 @@ impl Service {
         // Before the recorder stores what an earlier process left.
         let ended = timelines::Ended::of(&spool);
         let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings(config, &signer)));
+        let (authority, tokens) = (Arc::new(wiring::authority(config)?), Arc::new(wiring::tokens(config)?));
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
             clusters,
             policy,
-            authority: Arc::new(wiring::authority(config)?),
-            tokens: Arc::new(wiring::tokens(config)?),
+            authority: authority.clone(),
+            tokens: tokens.clone(),
             recorder: recorder.clone(),
             journal: journal.clone(),
             tls: tls(config),
@@ -131,10 +134,12 @@ impl Service {
             let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
             let recordings = Recordings::new(store.clone());
             others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
-            let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
-            let web = web::Web::new(of_web);
+            let authenticator = Arc::new(wiring::authenticator(config, authority, tokens)?);
+            let end_session = end_session(gateway.clone(), recorder.spool().clone());
+            let parts = (store.clone(), player, index.clone(), journal.clone());
+            let web = web::Web::new(web_settings(config, settings, parts, authenticator, end_session, kubectl_hint));
             let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
-            others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
+            others.spawn(web.serve(listener, tls, late.clone()));
         }
         if let Some(listener) = listeners.metrics {
             let sources =
@@ -224,30 +229,39 @@ fn tls(config: &Config) -> TlsSettings {
 fn web_settings(
     config: &Config,
     settings: &Web,
-    (store, player): (&Arc<dyn Store>, Player),
-    index: &Arc<dyn Backend>,
-    journal: &Journal,
-    gateway: &Gateway,
+    (store, player, index, journal): (Arc<dyn Store>, Player, Arc<dyn Backend>, Journal),
+    authenticator: Arc<Authenticator>,
+    end_session: web::EndSession,
     kubectl_hint: String,
-) -> Result<web::Settings> {
-    Ok(web::Settings {
-        store: store.clone(),
-        index: Arc::clone(index),
+) -> web::Settings {
+    web::Settings {
+        store,
+        index,
         player,
-        journal: journal.clone(),
-        users: wiring::users(config)?,
-        links: wiring::links(config)?,
+        journal,
+        authenticator,
         gateway_name: config.gateway.name.clone(),
         behind_tls: settings.public_url.starts_with("https://"),
+        trusted_proxies: settings.trusted_proxies.clone(),
         kubectl_hint,
-        end_session: Some(end_session(gateway.clone())),
+        end_session: Some(end_session),
+    }
+}
+
+/// How the web ends a session of this process's gateway, and learns that the store has its end: the recorder takes the
+/// session out of the spool then.
+fn end_session(gateway: Gateway, spool: Spool) -> web::EndSession {
+    Arc::new(move |by, session, reason| {
+        let (gateway, spool) = (gateway.clone(), spool.clone());
+        Box::pin(async move {
+            let under_way = control::end_session(&gateway, &by, session, &reason).await?;
+            Ok(under_way.then(|| -> web::EndStored { Box::pin(stored(spool, session)) }))
+        })
     })
 }
 
-/// How the web ends a session of this process's gateway.
-fn end_session(gateway: Gateway) -> web::EndSession {
-    Arc::new(move |by, session, reason| {
-        let gateway = gateway.clone();
-        Box::pin(async move { control::end_session(&gateway, &by, session, &reason).await })
-    })
+async fn stored(spool: Spool, session: RecordingId) {
+    // Before the first look: a change after it is not missed.
+    let mut changes = spool.changes();
+    while spool.has(session) && changes.changed().await.is_ok() {}
 }

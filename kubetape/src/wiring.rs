@@ -4,7 +4,7 @@ use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::clusters;
-use identity::{Authority, Tokens};
+use identity::{Authenticator, Authority, Tokens};
 use player::{Player, PlayerSettings};
 use spool::Spool;
 use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
@@ -189,6 +189,11 @@ pub fn tokens(config: &Config) -> Result<Tokens> {
     Tokens::open(&config.state_file("tokens.json")).context("cannot use the tokens (state.dir)")
 }
 
+/// Judges every credential that is shown to this process.
+pub fn authenticator(config: &Config, authority: Arc<Authority>, tokens: Arc<Tokens>) -> Result<Authenticator> {
+    Ok(Authenticator::new(authority, tokens, Arc::new(users(config)?), Arc::new(links(config)?)))
+}
+
 /// The spool, held by this process.
 pub fn spool(config: &Config) -> Result<Spool> {
     state_folder(config)?;
@@ -215,14 +220,6 @@ pub fn state_folder(config: &Config) -> Result<()> {
     made.with_context(|| format!("cannot make {} (state.dir)", config.state.display()))
 }
 
-/// Both PEM files of a certificate, as text.
-pub fn pem(certificate: &Certificate) -> Result<(String, String)> {
-    let read = |file: &Path| -> Result<String> {
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-    };
-    Ok((read(&certificate.chain)?, read(&certificate.key)?))
-}
-
 /// Binds a listener. Says who else may have the port.
 pub async fn listen(address: std::net::SocketAddr, key: &str) -> Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind(address).await.map_err(|error| {
@@ -236,24 +233,7 @@ pub async fn listen(address: std::net::SocketAddr, key: &str) -> Result<tokio::n
     })
 }
 
-/// A server's TLS from PEM files.
-pub fn tls(certificate: &Certificate) -> Result<rustls::ServerConfig> {
-    use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-    let (chain, key) = pem(certificate)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("{} is not a PEM certificate chain", certificate.chain.display()))?;
-    ensure!(
-        !chain.is_empty(),
-        "{} has no certificate: it must have BEGIN CERTIFICATE in it",
-        certificate.chain.display()
-    );
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-        .with_context(|| format!("{} is not a PEM private key", certificate.key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key);
-    config.with_context(|| format!("{} is not the key of {}", certificate.key.display(), certificate.chain.display()))
+/// A server's TLS from PEM files, which are read again when they change.
+pub fn tls(certificate: &Certificate) -> Result<web::Tls> {
+    Ok(web::Tls::open(&certificate.chain, &certificate.key)?)
 }

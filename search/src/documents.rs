@@ -8,6 +8,7 @@
 pub(crate) mod from_recording;
 pub(crate) mod highlighter;
 pub(crate) mod hit;
+pub(crate) mod journalled;
 pub(crate) mod kubectl_command;
 pub(crate) mod kubectl_run;
 pub(crate) mod mask;

@@ -35,6 +35,7 @@ pub use backend::{Backend, Batch, Operation};
 pub use documents::{
     CommandDocument, Document, DocumentGroup, RequestDocument,
     hit::{Facet, Facets, Hit, Hits, Snippet},
+    journalled::journalled,
     kubectl_run::KubectlRun,
     mask::{MaskError, Masks},
     passage::{OutputPassage, OutputStage},

@@ -125,6 +125,17 @@ async fn a_link_session_of_a_local_user_ends_with_the_user() {
 }
 
 #[tokio::test]
+async fn another_process_ends_link_sessions_by_revoking_the_links() {
+    let state = State::new();
+    let (guest, bob) = (state.log_in_with_link("auditor@example.com").await, state.log_in_with_link("bob").await);
+    let program = Links::open(&state.folder.path().join("links.json")).unwrap();
+    assert_eq!(program.revoke("auditor@example.com").unwrap(), 0, "no link waits");
+    assert_eq!((state.user_of(&guest).await, state.user_of(&bob).await.as_deref()), (None, Some("bob")));
+    let again = state.log_in_with_link("auditor@example.com").await;
+    assert_eq!(state.user_of(&again).await.as_deref(), Some("auditor@example.com"));
+}
+
+#[tokio::test]
 async fn a_person_can_be_logged_out_everywhere() {
     let state = State::new();
     let (ada, bob) = (state.log_in_with_link("ada").await, state.log_in_with_link("bob").await);

@@ -13,6 +13,12 @@ pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
     let web =
         config.web.as_ref().with_context(|| format!("the web is off: web.enabled in {}", config.file.display()))?;
     let links = wiring::links(config)?;
+    if wanted.revoke {
+        let user = &wanted.user;
+        let unused = links.revoke(user).with_context(|| format!("cannot take back the login links of {user:?}"))?;
+        eprintln!("{unused} unused links of {user} are taken back; who logged in with one is logged out.");
+        return Ok(());
+    }
     line(create(&links, web, &wanted.user, wanted.expires)?)?;
     eprintln!("It logs {} in once, within {}.", wanted.user, wanted.expires);
     Ok(())

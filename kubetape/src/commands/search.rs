@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use recording::CommandSource;
 use search::{Backend, Hit, HitKind, Hits, Index, Query, SearchError, Snippet};
 
+use super::viewing;
 use crate::{cli, config::Config, output, time, wiring};
 
 /// Hits listed for people, where nothing else is said.
@@ -16,6 +17,7 @@ pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
     let query = query(wanted);
     let found = index.search(&query).await.map_err(|error| explained(error, &query.text))?;
     tell_if_behind(config, index).await;
+    viewing::note_search(config, &query, &found).await?;
     if wanted.json {
         output::json(&found.hits)?;
         tell_if_more(&found);

@@ -264,6 +264,8 @@ pub struct Web {
     pub certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub key: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks.
+    pub trusted_proxies: Option<Vec<String>>,
 }
 
 /// `[metrics]`

@@ -202,6 +202,8 @@ pub struct Web {
     pub public_url: String,
     /// A certificate; none for plain HTTP.
     pub certificate: Option<Certificate>,
+    /// The proxies that say from which address a person comes.
+    pub trusted_proxies: web::TrustedProxies,
 }
 
 /// Defaults are those of `kubetape.sample.toml`.
@@ -480,7 +482,9 @@ impl Reader<'_> {
         let certificate = self.certificate("web", raw.certificate, raw.key)?;
         let scheme = if certificate.is_some() { "https" } else { "http" };
         let public_url = self.url("web.public_url", raw.public_url, scheme, listen)?;
-        Ok(raw.enabled.unwrap_or(true).then_some(Web { listen, public_url, certificate }))
+        let trusted_proxies = web::TrustedProxies::parse(&raw.trusted_proxies.unwrap_or_default())
+            .with_context(|| self.at("web.trusted_proxies"))?;
+        Ok(raw.enabled.unwrap_or(true).then_some(Web { listen, public_url, certificate, trusted_proxies }))
     }
 }
 
@@ -536,6 +540,18 @@ mod tests {
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_an_address_or_a_network() {
+        let read = |entries: &str| {
+            let text = format!("[web]\ntrusted_proxies = {entries}\n");
+            Config::new(Path::new("/d/k.toml"), &text, toml::from_str(&text).unwrap())
+        };
+        let web = read(r#"["10.0.0.0/8", "2001:db8::1"]"#).unwrap().web.unwrap();
+        assert!(!web.trusted_proxies.is_empty());
+        let error = format!("{:#}", read(r#"["the balancer"]"#).unwrap_err());
+        assert!(error.contains("web.trusted_proxies") && error.contains("\"the balancer\""), "{error}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use caller::this_account;
 pub use client::{ask, ask_if_there};
 pub use server::{Control, end_session};
 
-use recording::RecordingId;
+use recording::{RecordingId, journal::SearchRequest};
 use serde::{Deserialize, Serialize};
 
 /// The socket's name in `state.dir`.
@@ -36,6 +36,8 @@ pub enum Request {
         /// Why; the person sees it.
         reason: String,
     },
+    /// Journal that the caller searched, and is about to be shown passages of recordings.
+    Searched(SearchRequest),
     /// Journal that the caller looks at a recording.
     Viewed {
         /// Which.

@@ -125,16 +125,19 @@ async fn carry_out(gateway: &Gateway, journal: &Journal, caller: &str, request: 
     let (sessions, reason) = match request {
         Request::EndSession { session, reason } => (vec![session], reason),
         Request::EndSessionsOf { user, reason } => (gateway.live_of(&user), reason),
-        Request::Viewed { session, how } => {
-            return match journal.note_durably(caller, JournalEvent::Viewed { session, how }).await {
-                Ok(()) => Answer::Noted,
-                Err(error) => Answer::Refused { message: error.to_string() },
-            };
-        }
+        Request::Viewed { session, how } => return note(journal, caller, JournalEvent::Viewed { session, how }).await,
+        Request::Searched(search) => return note(journal, caller, JournalEvent::Searched(search)).await,
     };
     match end(gateway, caller, sessions, &reason).await {
         Ok((over, ending)) => Answer::Ended { over, ending },
         Err(message) => Answer::Refused { message },
+    }
+}
+
+async fn note(journal: &Journal, caller: &str, event: JournalEvent) -> Answer {
+    match journal.note_durably(caller, event).await {
+        Ok(()) => Answer::Noted,
+        Err(error) => Answer::Refused { message: error.to_string() },
     }
 }
 

@@ -2,8 +2,8 @@ use std::fmt;
 
 use askama::FastWritable;
 
-/// Text that somebody else wrote, for a reader's eye: characters that would be invisible or would reorder
-/// what stands around them are made visible. Templates still escape it.
+/// Text that somebody else wrote, made visible: characters that would be invisible, or would reorder what stands around
+/// them, are replaced by their names. Templates still escape it.
 ///
 /// | characters | shown as |
 /// |---|---|
@@ -14,24 +14,24 @@ pub(crate) struct VisibleText(String);
 
 impl VisibleText {
     pub(crate) fn new(text: &str) -> Self {
-        let mut shown = String::with_capacity(text.len());
-        text.chars().for_each(|c| show(c, &mut shown));
-        Self(shown)
+        let mut visible = String::with_capacity(text.len());
+        text.chars().for_each(|c| push_visible(c, &mut visible));
+        Self(visible)
     }
 
-    /// The same of some lines: where they end is not shown, they do end there.
+    /// Text of several lines: line ends stay what they are.
     pub(crate) fn lines(text: &str) -> Self {
         let lines: Vec<String> = text.split('\n').map(|line| Self::new(line).0).collect();
         Self(lines.join("\n"))
     }
 
-    /// The same, cut after `limit` characters.
+    /// Text cut after `limit` characters; a cut one ends in `…`.
     pub(crate) fn clipped(text: &str, limit: usize) -> Self {
         match text.char_indices().nth(limit) {
             Some((end, _)) => {
-                let mut shown = Self::new(&text[..end]);
-                shown.0.push('…');
-                shown
+                let mut visible = Self::new(&text[..end]);
+                visible.0.push('…');
+                visible
             }
             None => Self::new(text),
         }
@@ -64,14 +64,14 @@ const CONTROLS: [&str; 32] = [
     "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
 ];
 
-fn show(c: char, shown: &mut String) {
+fn push_visible(c: char, visible: &mut String) {
     match c {
         '\0'..='\u{1f}' => {
-            shown.push('⟨');
-            shown.push_str(CONTROLS[c as usize]);
-            shown.push('⟩');
+            visible.push('⟨');
+            visible.push_str(CONTROLS[c as usize]);
+            visible.push('⟩');
         }
-        '\u{7f}' => shown.push_str("⟨DEL⟩"),
+        '\u{7f}' => visible.push_str("⟨DEL⟩"),
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
         | '\u{61c}'
@@ -81,12 +81,33 @@ fn show(c: char, shown: &mut String) {
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
-        _ => shown.push(c),
+        | '\u{e0000}'..='\u{e007f}' => visible.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+        _ => visible.push(c),
     }
 }
 
-/// `argv` as a line for a shell: what has other characters than the plainest is quoted.
+/// What a session or request was aimed at, for a page.
+pub(crate) struct TargetText {
+    pub(crate) cluster: VisibleText,
+    pub(crate) namespace: VisibleText,
+    pub(crate) pod: VisibleText,
+    pub(crate) container: VisibleText,
+}
+
+impl TargetText {
+    pub(crate) fn new(cluster: &str, namespace: &str, pod: &str, container: &str) -> Self {
+        // A Kubernetes name has 253 bytes at most.
+        let clipped = |text| VisibleText::clipped(text, 260);
+        Self {
+            cluster: clipped(cluster),
+            namespace: clipped(namespace),
+            pod: clipped(pod),
+            container: clipped(container),
+        }
+    }
+}
+
+/// `argv` as a line for a shell: elements with other characters than the plainest are quoted.
 pub(crate) fn quoted(argv: &[String]) -> String {
     argv.iter().map(|element| quote(element)).collect::<Vec<_>>().join(" ")
 }
@@ -105,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_invisible_or_reorder_is_shown() {
+    fn invisible_and_reordering_characters_become_visible() {
         assert_eq!(VisibleText::new("ls\u{1b}[2J\r\n").as_str(), "ls⟨ESC⟩[2J⟨CR⟩⟨LF⟩");
         assert_eq!(VisibleText::lines("total 0\n\u{1b}c\n").as_str(), "total 0\n⟨ESC⟩c\n");
         assert_eq!(VisibleText::new("a\u{202e}b\u{2066}c\u{200b}").as_str(), "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩");

@@ -1,27 +1,30 @@
 use std::{error::Error, ops::Range};
 
-use askama::Template;
 use axum::{
     Json,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::page::Layout;
-
 /// Why a request was not answered as it was meant. What went wrong inside is logged, not shown.
+///
+/// As a response it is a page (see `pages::layout`); as an [`ApiFailure`] it is JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    status: StatusCode,
+    pub(crate) status: StatusCode,
+    pub(crate) title: &'static str,
+    pub(crate) message: String,
     kind: &'static str,
-    title: &'static str,
-    message: String,
-    /// Of a search that is not one: from which to which character of it.
+    /// The characters of the search that cannot be read; `None` if the failure is about something else.
     place: Option<Range<usize>>,
 }
 
 impl Failure {
+    pub(crate) fn new(status: StatusCode, kind: &'static str, title: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, title, message: message.into(), place: None }
+    }
+
     pub(crate) fn not_found(message: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", message)
     }
@@ -30,28 +33,30 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "invalid", "That cannot be answered", message)
     }
 
-    /// A search that is not one.
-    pub(crate) fn unclear(message: String, place: Option<Range<usize>>) -> Self {
+    /// The search cannot be read; `place` says which characters of it are wrong.
+    pub(crate) fn invalid_query(message: String, place: Option<Range<usize>>) -> Self {
         Self { place, ..Self::invalid(message) }
     }
 
-    /// Something of ours failed: logged with its sources.
+    /// A bound of this process is reached; the same request may work in a moment.
+    pub(crate) fn busy(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", message)
+    }
+
+    /// Something of ours failed: the log has it with its sources.
     pub(crate) fn internal(doing: &'static str, error: impl Error) -> Self {
         tracing::error!(error = chain(&error), "{doing}");
         let message = "Something failed on our side. It is in the log of the web process.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "This did not work", message)
     }
 
-    /// What cannot be journalled is not shown.
+    /// The journal did not take an entry, so what it would have told of does not happen.
     pub(crate) fn unjournalled(error: impl Error) -> Self {
         tracing::error!(error = chain(&error), "the journal cannot be written");
-        let message = "Logging in and opening a recording are journalled, and the journal cannot be written now. \
-                       Try again in a moment; the log of the web process says more.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", message)
-    }
-
-    pub(crate) fn new(status: StatusCode, kind: &'static str, title: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, title, message: message.into(), place: None }
+        Self::busy(
+            "Logging in, searching and opening a recording are journalled, and the journal cannot be written now. \
+             Try again in a moment; the log of the web process says more.",
+        )
     }
 }
 
@@ -66,32 +71,8 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-#[derive(Template)]
-#[template(path = "failure.html")]
-struct FailurePage<'a> {
-    page: Layout,
-    status: u16,
-    title: &'a str,
-    message: &'a str,
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let page = FailurePage {
-            page: Layout::bare(self.title),
-            status: self.status.as_u16(),
-            title: self.title,
-            message: &self.message,
-        };
-        match page.render() {
-            Ok(html) => (self.status, Html(html)).into_response(),
-            Err(_) => (self.status, self.message).into_response(),
-        }
-    }
-}
-
-/// A [`Failure`] as the API tells it: `{"error": kind, "message": text}`; of a search that is not one also
-/// `"place": {"start", "end"}`, in characters of it.
+/// A [`Failure`] as the API tells it: `{"error": kind, "message": text}`. If a search cannot be read there is also
+/// `"place": {"start", "end"}`, in characters of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiFailure(pub(crate) Failure);
 
@@ -109,7 +90,7 @@ impl From<Failure> for ApiFailure {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct FailureBody<'a> {
     error: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +99,8 @@ struct Body<'a> {
 
 impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
-        (self.0.status, Json(Body { error: self.0.kind, message: &self.0.message, place: self.0.place.as_ref() }))
-            .into_response()
+        let Self(failure) = self;
+        let body = FailureBody { error: failure.kind, message: &failure.message, place: failure.place.as_ref() };
+        (failure.status, Json(body)).into_response()
     }
 }

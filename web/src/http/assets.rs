@@ -12,7 +12,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "assets/"]
 struct Files;
 
-/// First 16 hexadecimal digits of each file's SHA-256.
+/// The first 16 hexadecimal digits of each file's SHA-256, by path.
 static DIGESTS: LazyLock<HashMap<String, String>> =
     LazyLock::new(|| Files::iter().filter_map(|path| Some((path.to_string(), digest(&Files::get(&path)?)))).collect());
 
@@ -20,7 +20,7 @@ fn digest(file: &EmbeddedFile) -> String {
     file.metadata.sha256_hash().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The address of a file, with its digest in it: it may be kept for ever.
+/// The address of a file. Its digest is part of it, so a browser may keep the file for ever.
 pub(crate) fn url(path: &str) -> String {
     format!("/assets/{}/{path}", DIGESTS.get(path).map_or("missing", String::as_str))
 }
@@ -31,9 +31,9 @@ pub(crate) async fn serve(Path((digest, path)): Path<(String, String)>, headers:
         return StatusCode::NOT_FOUND.into_response();
     };
     let tag = format!("\"{digest}\"");
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|given| given.as_bytes() == tag.as_bytes());
+    let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().any(|given| given.as_bytes() == tag.as_bytes());
     let mut response =
-        if known { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
+        if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));

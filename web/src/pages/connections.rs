@@ -3,22 +3,23 @@ use std::collections::BTreeMap;
 use recording::cast::{self, Code, PortConnection, PortState, SessionKind, SessionMetadata};
 use storage::recordings::Piece;
 
+use super::{
+    units::{position, size},
+    visible_text::VisibleText,
+};
 use crate::{
-    bytes::size,
-    failure::Failure,
-    moment,
-    shown::VisibleText,
-    state::{AppState, unreadable},
+    context::evidence::{Evidence, unreadable},
+    http::failure::Failure,
 };
 
-/// Connections shown; of more, the first.
-const MOST: usize = 500;
+/// Connections shown; later ones are left out.
+const MAX_CONNECTIONS: usize = 500;
 
-/// Chunks that are read for them.
-const CHUNKS: usize = 64;
+/// Chunks that are read for them at most.
+const MAX_CHUNKS: usize = 64;
 
 /// A forwarded connection, for a page.
-pub(crate) struct Connection {
+pub(crate) struct ForwardedConnection {
     pub(crate) position: String,
     pub(crate) port: u16,
     pub(crate) state: &'static str,
@@ -27,19 +28,19 @@ pub(crate) struct Connection {
     pub(crate) error: VisibleText,
 }
 
-/// The connections of a port-forward by number; none of another session.
-pub(crate) async fn of(state: &AppState, session: &SessionMetadata) -> Result<Vec<Connection>, Failure> {
+/// The connections of a port-forward by number; empty for other sessions.
+pub(crate) async fn load(evidence: &Evidence, session: &SessionMetadata) -> Result<Vec<ForwardedConnection>, Failure> {
     let mut known = BTreeMap::new();
     if session.kind != SessionKind::PortForward {
         return Ok(Vec::new());
     }
-    // Of a session that goes on the store may have nothing yet, or be away: the page is there all the same.
-    let live = state.player.is_live(session.id);
-    let mut chunks = match state.recordings.chunks(session.id).await {
+    // A live session may have nothing in the store yet, and the store may be unavailable: the page is shown all the same.
+    let live = evidence.player.is_live(session.id);
+    let mut chunks = match evidence.recordings.chunks(session.id).await {
         Err(_) if live => return Ok(Vec::new()),
         chunks => chunks.map_err(unreadable)?,
     };
-    for _ in 0..CHUNKS {
+    for _ in 0..MAX_CHUNKS {
         let piece = match chunks.next().await {
             Err(_) if live => break,
             piece => piece.map_err(unreadable)?,
@@ -48,21 +49,21 @@ pub(crate) async fn of(state: &AppState, session: &SessionMetadata) -> Result<Ve
         let Piece::Lines { lines, .. } = piece else { continue };
         for event in cast::events(&lines).flatten().filter(|event| event.code == Code::Port) {
             if let Ok(port) = serde_json::from_str::<PortConnection>(&event.data)
-                && (known.len() < MOST || known.contains_key(&port.connection))
+                && (known.len() < MAX_CONNECTIONS || known.contains_key(&port.connection))
             {
-                // Opened at the first event, as it was at the last.
+                // It opened at its first event; the last one says how it is.
                 let (_, latest) = known.entry(port.connection).or_insert_with(|| (event.micros, port.clone()));
                 *latest = port;
             }
         }
     }
-    Ok(known.into_values().map(|(micros, latest)| Connection::new(micros, &latest)).collect())
+    Ok(known.into_values().map(|(micros, latest)| ForwardedConnection::new(micros, &latest)).collect())
 }
 
-impl Connection {
+impl ForwardedConnection {
     fn new(opened: u64, latest: &PortConnection) -> Self {
         Self {
-            position: moment::position(opened),
+            position: position(opened),
             port: latest.port,
             state: match latest.state {
                 PortState::Opened => "open",

@@ -8,7 +8,8 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
+use identity::WebSession;
 use player::{Format, PlayerError, StreamName};
 use recording::cast::SessionMetadata;
 use serde::Deserialize;
@@ -19,45 +20,48 @@ use tokio::{
 use tokio_util::io::ReaderStream;
 
 use crate::{
-    failure::{ApiFailure, Failure},
-    state::{Shared, recording, unplayable, unreadable},
+    context::{
+        access_journal::AccessJournal,
+        evidence::{Evidence, parse_id, unplayable, unreadable},
+    },
+    http::failure::{ApiFailure, Failure},
 };
-use identity::web_sessions::WebSession;
 
 /// Bytes between the export and the connection; when they are full, the export waits.
-const BUFFER: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A download that takes longer is cut off.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// What the address asks for.
+/// In which format, and which stream of it, a recording is taken away.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Wanted {
+pub(crate) struct DownloadParams {
     format: String,
     stream: String,
 }
 
 /// `GET /api/v1/sessions/{id}/download?format=cast2|cast3|text|raw&stream=stdout|stderr|stdin`
 pub(crate) async fn download(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(params): Query<DownloadParams>,
 ) -> Result<Response, ApiFailure> {
-    let id = recording(&id)?;
-    let format = wanted.format()?;
-    let header = shared.recordings.header(id).await.map_err(unreadable)?;
-    let turn = Arc::clone(&shared.exports).try_acquire_owned().map_err(|_| busy())?;
-    shared.exporting(&login, id).await?;
-    let (mut writer, mut reader) = tokio::io::duplex(BUFFER);
-    let player = shared.player.clone();
+    let id = parse_id(&id)?;
+    let format = params.format()?;
+    let header = evidence.recordings.header(id).await.map_err(unreadable)?;
+    let permit = evidence.export_permit()?;
+    journal.exported(&login, id).await?;
+    let (mut writer, mut reader) = tokio::io::duplex(BUFFER_BYTES);
+    let player = evidence.player.clone();
     let export = tokio::spawn(async move {
-        let exported = tokio::time::timeout(LONGEST, player.export(id, format, &mut writer)).await;
-        drop(turn);
+        let exported = tokio::time::timeout(EXPORT_TIMEOUT, player.export(id, format, &mut writer)).await;
+        drop(permit);
         exported.unwrap_or_else(|_| Err(PlayerError::Write(io::ErrorKind::TimedOut.into())))
     });
-    // The first bytes before the status: what fails at once is told as a failure.
+    // The first bytes come before the status: an export that fails at once is told as a failure.
     let mut first = vec![0; 16 * 1024];
     let read = reader.read(&mut first).await.map_err(|error| Failure::internal("cannot export", error))?;
     first.truncate(read);
@@ -68,7 +72,7 @@ pub(crate) async fn download(
     Ok(attachment(&header.kubetape, format, body(first, reader, export)))
 }
 
-impl Wanted {
+impl DownloadParams {
     fn format(&self) -> Result<Format, Failure> {
         match (self.format.as_str(), self.stream.as_str()) {
             ("cast2", _) => Ok(Format::Cast2),
@@ -83,11 +87,6 @@ impl Wanted {
     }
 }
 
-pub(crate) fn busy() -> Failure {
-    let message = "Too many downloads are running. Try again in a moment.";
-    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", message)
-}
-
 async fn finished(export: JoinHandle<Result<(), PlayerError>>) -> Result<(), Failure> {
     match export.await {
         Ok(exported) => exported.map_err(unplayable),
@@ -95,8 +94,8 @@ async fn finished(export: JoinHandle<Result<(), PlayerError>>) -> Result<(), Fai
     }
 }
 
-/// An export that fails on its way ends the connection before the body's end, so that a part is not taken for
-/// the whole.
+/// The export as a body. An export that fails on its way ends the connection before the body's end, so that a part is
+/// not taken for the whole.
 fn body(first: Vec<u8>, rest: DuplexStream, export: JoinHandle<Result<(), PlayerError>>) -> Body {
     let end = stream::once(async move {
         match export.await {
@@ -113,7 +112,7 @@ fn body(first: Vec<u8>, rest: DuplexStream, export: JoinHandle<Result<(), Player
     Body::from_stream(first.chain(rest).chain(end.filter_map(|end| async move { end })))
 }
 
-/// Never shown by a browser, whatever is in it.
+/// A response that a browser saves and never shows, whatever is in it.
 fn attachment(session: &SessionMetadata, format: Format, body: Body) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -130,7 +129,7 @@ fn attachment(session: &SessionMetadata, format: Format, body: Body) -> Response
     response
 }
 
-/// Pod and id, of plain characters only: the pod's name comes from a client.
+/// Pod and id, made of plain characters only: the pod's name comes from a client.
 fn file_name(session: &SessionMetadata, format: Format) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let pod: String = session.target.name.chars().take(60).map(plain).collect();

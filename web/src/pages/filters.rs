@@ -3,10 +3,11 @@ use recording::{CommandSource, cast::SessionKind};
 use search::{HitCursor, HitKind, Order, OutcomeFilter, Query, SessionCursor, SessionFilter};
 use serde::Deserialize;
 
-use crate::{failure::Failure, moment};
+use super::time_label;
+use crate::http::failure::Failure;
 
-/// Rows of a page where the address does not say.
-const PAGE: usize = 50;
+/// Rows of a page unless the address says otherwise.
+const DEFAULT_PAGE: usize = 50;
 
 /// Rows of a page at most.
 const MAX_PAGE: usize = 500;
@@ -14,7 +15,7 @@ const MAX_PAGE: usize = 500;
 /// Bytes of one field at most.
 const MAX_FIELD: usize = 1024;
 
-/// What an address asks for, as it was written; empty fields do not narrow. Pages and API take the same.
+/// What an address asks for, as it was written; empty fields do not narrow. Pages and API take the same fields.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Filters {
@@ -95,7 +96,7 @@ impl Filters {
         ]
     }
 
-    /// As a list of sessions.
+    /// The filter of a list of sessions.
     pub(crate) fn sessions(&self) -> Result<SessionFilter, Failure> {
         Ok(SessionFilter {
             user: field("user", &self.user)?,
@@ -112,7 +113,7 @@ impl Filters {
         })
     }
 
-    /// As a search.
+    /// The search.
     pub(crate) fn query(&self) -> Result<Query, Failure> {
         Ok(Query {
             text: self.q.trim().to_owned(),
@@ -136,38 +137,38 @@ impl Filters {
         })
     }
 
-    /// Hits before this page.
+    /// How many hits come before this page.
     pub(crate) fn offset(&self) -> Result<usize, Failure> {
         number("offset", &self.offset, 0)
     }
 
-    /// Rows of this page.
+    /// How many rows this page has at most.
     pub(crate) fn limit(&self) -> Result<usize, Failure> {
-        Ok(number("limit", &self.limit, PAGE)?.clamp(1, MAX_PAGE))
+        Ok(number("limit", &self.limit, DEFAULT_PAGE)?.clamp(1, MAX_PAGE))
     }
 
     fn cursor(&self) -> Result<Option<SessionCursor>, Failure> {
         let parse = |text: &str| text.parse().map_err(|_| wrong("after", text, "the `next` of the page before"));
-        some(&self.after).map(parse).transpose()
+        non_empty(&self.after).map(parse).transpose()
     }
 
     fn hit_cursor(&self) -> Result<Option<HitCursor>, Failure> {
         let parse = |text: &str| text.parse().map_err(|_| wrong("after", text, "the `next` of the page before"));
-        some(&self.after).map(parse).transpose()
+        non_empty(&self.after).map(parse).transpose()
     }
 
     fn order(&self) -> Result<Order, Failure> {
         let parse = |text: &str| text.parse().map_err(|()| wrong("order", text, "newest, oldest or relevance"));
-        some(&self.order).map_or(Ok(Order::default()), parse)
+        non_empty(&self.order).map_or(Ok(Order::default()), parse)
     }
 
     fn outcome(&self) -> Result<Option<OutcomeFilter>, Failure> {
         let names = OutcomeFilter::ALL.map(OutcomeFilter::name).join(", ");
-        some(&self.outcome).map(|text| text.parse().map_err(|()| wrong("outcome", text, &names))).transpose()
+        non_empty(&self.outcome).map(|text| text.parse().map_err(|()| wrong("outcome", text, &names))).transpose()
     }
 
     fn source(&self) -> Result<Option<CommandSource>, Failure> {
-        Ok(match some(&self.source) {
+        Ok(match non_empty(&self.source) {
             None => None,
             Some("argv") => Some(CommandSource::Argv),
             Some("typed") => Some(CommandSource::Typed),
@@ -177,7 +178,7 @@ impl Filters {
     }
 
     fn session_kind(&self) -> Result<Option<SessionKind>, Failure> {
-        Ok(match some(&self.kind) {
+        Ok(match non_empty(&self.kind) {
             None => None,
             Some("exec") => Some(SessionKind::Exec),
             Some("attach") => Some(SessionKind::Attach),
@@ -187,14 +188,14 @@ impl Filters {
     }
 
     fn kinds(&self) -> Result<Vec<HitKind>, Failure> {
-        let names = self.kind.split(',').filter_map(some);
+        let names = self.kind.split(',').filter_map(non_empty);
         names
             .map(|name| name.parse().map_err(|()| wrong("kind", name, "session, command, output or request")))
             .collect()
     }
 }
 
-fn some(text: &str) -> Option<&str> {
+fn non_empty(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 
@@ -202,17 +203,17 @@ fn field(name: &str, text: &str) -> Result<Option<String>, Failure> {
     if text.len() > MAX_FIELD {
         return Err(Failure::invalid(format!("{name} is too long: {MAX_FIELD} bytes at most.")));
     }
-    Ok(some(text).map(str::to_owned))
+    Ok(non_empty(text).map(str::to_owned))
 }
 
 fn time(name: &str, text: &str, end: bool) -> Result<Option<Timestamp>, Failure> {
     let expected = "a time such as 2026-11-22, 2026-11-22T15:04 (UTC) or 2026-11-22T15:04:05+01:00";
-    let parse = |text| moment::parse(text, end).ok_or_else(|| wrong(name, text, expected));
-    some(text).map(parse).transpose()
+    let parse = |text| time_label::parse(text, end).ok_or_else(|| wrong(name, text, expected));
+    non_empty(text).map(parse).transpose()
 }
 
-fn number(name: &str, text: &str, otherwise: usize) -> Result<usize, Failure> {
-    some(text).map_or(Ok(otherwise), |text| text.parse().map_err(|_| wrong(name, text, "a number")))
+fn number(name: &str, text: &str, default: usize) -> Result<usize, Failure> {
+    non_empty(text).map_or(Ok(default), |text| text.parse().map_err(|_| wrong(name, text, "a number")))
 }
 
 fn wrong(name: &str, text: &str, expected: &str) -> Failure {
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn an_unreadable_field_is_named() {
         for query in ["from=soon", "outcome=well", "kind=ssh", "after=x", "limit=many"] {
             assert!(filters(query).sessions().is_err(), "{query}");
         }

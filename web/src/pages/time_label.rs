@@ -21,13 +21,13 @@ impl TimeLabel {
         }
     }
 
-    /// `full` where the zone is said elsewhere.
+    /// The time in full without its zone, for columns whose head names it.
     pub(crate) fn short(&self) -> &str {
         self.full.trim_end_matches(" UTC")
     }
 }
 
-/// Microseconds since 1970 as a time; what lies outside the calendar becomes 1970.
+/// Microseconds since 1970 as a time; a number outside the calendar becomes 1970.
 pub(crate) fn from_micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
@@ -46,32 +46,8 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length of time: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`.
-pub(crate) fn length(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
-    match seconds {
-        0..=9 => format!("{}.{} s", seconds, micros % 1_000_000 / 100_000),
-        10..=59 => format!("{seconds} s"),
-        60..=3_599 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
-/// A position in a recording: `0:07`, `12:34`, `1:02:03`.
-pub(crate) fn position(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
-}
-
-/// A position as a link's `t=`: seconds, and as many decimals as it takes.
-pub(crate) fn seconds(micros: u64) -> String {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// What a person or program gave as a time, in UTC where it names no zone: `2026-11-22`, `2026-11-22T15:04`,
-/// `2026-11-22 15:04:05`, RFC 3339. A day as an end means the end of that day.
+/// Reads a time that a person or program wrote: `2026-11-22`, `2026-11-22T15:04`, `2026-11-22 15:04:05`, RFC 3339. It is
+/// UTC unless it names a zone. A day as an end means the end of that day. Returns `None` if it is no time.
 pub(crate) fn parse(text: &str, end: bool) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(at) = text.parse::<Timestamp>() {
@@ -105,19 +81,6 @@ mod tests {
         assert_eq!(said("2026-11-01T03:00:00Z"), "21 days ago");
         assert_eq!(said("2026-01-02T03:00:00Z"), "2 Jan 2026");
         assert_eq!(TimeLabel::new(now, now).full, "2026-11-22 15:00:00 UTC");
-    }
-
-    #[test]
-    fn lengths_and_positions() {
-        assert_eq!(length(400_000), "0.4 s");
-        assert_eq!(length(59_900_000), "59 s");
-        assert_eq!(length(200_000_000), "3 min 20 s");
-        assert_eq!(length(7_500_000_000), "2 h 05 min");
-        assert_eq!(position(7_900_000), "0:07");
-        assert_eq!(position(3_723_000_000), "1:02:03");
-        assert_eq!(seconds(12_500_000), "12.5");
-        assert_eq!(seconds(12_000_000), "12");
-        assert_eq!(seconds(0), "0");
     }
 
     #[test]

@@ -14,7 +14,8 @@ use axum::{
     },
 };
 use futures_util::stream;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use identity::WebSession;
 use player::{LiveFrame, Viewer};
 use serde_json::json;
 use tokio::{
@@ -22,60 +23,63 @@ use tokio::{
     time::{Interval, interval},
 };
 
+use super::Live;
 use crate::{
-    failure::{ApiFailure, Failure},
-    guard,
-    state::{Shared, recording, unplayable},
+    auth::Auth,
+    context::{
+        access_journal::AccessJournal,
+        evidence::{Evidence, parse_id, unplayable},
+    },
+    http::failure::ApiFailure,
 };
-use identity::web_sessions::WebSession;
 
-/// Between two looks whether the login still stands.
-const LOOK: Duration = Duration::from_secs(10);
+/// Between two looks whether the login is still valid.
+const LOGIN_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A comment so often, so that nobody between here and the browser takes the silence for the end.
+/// Between two comments, so that no proxy between here and the browser takes the silence for the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Somebody who watches.
-struct Watching {
-    shared: Shared,
+/// The events of one live view.
+struct LiveStream {
+    auth: Arc<Auth>,
+    live: Arc<Live>,
+    /// The headers of the request that opened the stream; its cookie names the login.
     headers: HeaderMap,
     viewer: Viewer,
-    look: Interval,
+    login_check: Interval,
     markers: usize,
-    _turn: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 pub(crate) async fn watch(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
+    State(auth): State<Arc<Auth>>,
+    State(live): State<Arc<Live>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiFailure> {
-    let id = recording(&id)?;
-    let turn = Arc::clone(&shared.watching).try_acquire_owned().map_err(|_| busy())?;
-    let viewer = shared.player.watch(id).await.map_err(unplayable)?;
-    shared.watches(&login, id).await?;
-    let watching = Watching { shared, headers, viewer, look: interval(LOOK), markers: 0, _turn: turn };
-    let events = stream::unfold(watching, |mut watching| async {
-        let event = watching.next().await?;
-        Some((Ok::<_, Infallible>(event), watching))
+    let id = parse_id(&id)?;
+    let permit = live.view_permit()?;
+    let viewer = evidence.player.watch(id).await.map_err(unplayable)?;
+    journal.watched(&login, id).await?;
+    let login_check = interval(LOGIN_CHECK_INTERVAL);
+    let stream = LiveStream { auth, live, headers, viewer, login_check, markers: 0, _permit: permit };
+    let events = stream::unfold(stream, |mut stream| async {
+        let event = stream.next().await?;
+        Some((Ok::<_, Infallible>(event), stream))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-fn busy() -> Failure {
-    let message = "Too many people watch live sessions. Try again in a moment.";
-    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", message)
-}
-
-impl Watching {
-    /// The next event; none at the end of the session, of the login or of the process.
+impl LiveStream {
+    /// The next event; `None` at the end of the session, of the login or of the process.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            let shutdown = self.shared.shutdown.clone();
             tokio::select! {
-                () = shutdown.cancelled() => return None,
-                _ = self.look.tick() => if !guard::still(&self.shared, &self.headers) { return None },
+                () = self.live.shutdown.cancelled() => return None,
+                _ = self.login_check.tick() => if !self.auth.is_valid(&self.headers).await { return None },
                 frame = self.viewer.next() => return Some(self.event(frame?)),
             }
         }

@@ -1,12 +1,12 @@
 use http::{HeaderMap, HeaderValue, header};
 
-/// The login's cookie. Over TLS it has the `__Host-` prefix, with which a browser takes it only from this
+/// The name of the login's cookie. Over TLS it has the `__Host-` prefix, with which a browser takes it only from this
 /// very host, with `Secure` and for every path (RFC 6265bis, section 4.1.3.2).
 pub(crate) fn name(tls: bool) -> &'static str {
     if tls { "__Host-kubetape" } else { "kubetape" }
 }
 
-/// The cookie's value in a request. Two of one name are none: somebody else may have planted one of them.
+/// The cookie's value in a request. Returns `None` if two cookies have its name: somebody else may have planted one.
 pub(crate) fn token(headers: &HeaderMap, tls: bool) -> Option<&str> {
     let mut values = headers
         .get_all(header::COOKIE)
@@ -19,8 +19,8 @@ pub(crate) fn token(headers: &HeaderMap, tls: bool) -> Option<&str> {
     values.next().filter(|_| values.next().is_none())
 }
 
-/// `Set-Cookie` for a new login. `Lax`, so that a link to a session in a ticket or chat opens logged in;
-/// what changes anything is a POST and checked by [`crate::guard`]. It ends with the browser's session.
+/// `Set-Cookie` for a new login. `Lax`, so that a link to a session in a ticket or chat opens logged in; requests that
+/// change something are POSTs, which [`crate::auth::guard`] checks. The cookie ends with the browser's session.
 pub(crate) fn set(token: &str, tls: bool) -> HeaderValue {
     header_value(&format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{}", name(tls), secure(tls)))
 }
@@ -34,7 +34,7 @@ fn secure(tls: bool) -> &'static str {
     if tls { "; Secure" } else { "" }
 }
 
-/// Tokens are base64, so the value is always legal.
+/// Tokens are base64, so the value is always a legal header.
 fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
