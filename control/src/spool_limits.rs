@@ -1,43 +1,75 @@
-//! What the journal hears of the spool: sessions that had no end, bounds that are reached and left, a store that is away.
+//! What the journal says about the spool: limits that are reached and left, a store that is unavailable, and ends of
+//! sessions that an earlier process could not journal any more.
 
 use std::time::Duration;
 
 use journal::Journal;
-use recorder::{Recorder, StoreHealth};
 use recording::{Outcome, RecordingId, journal::JournalEvent};
-use spool::{LimitKind, SpoolError};
 
-/// How often the bounds are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks at the limits.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs as long as the process.
-pub async fn watch(recorder: Recorder, journal: Journal) {
-    let mut untold = recorder.untold();
-    let mut seen = Seen::default();
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let found = async {
-            match &mut untold {
-                Some(untold) => untold.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            end = found => match end {
-                // One that the journal does not take is told again.
-                Some(end) => if note_end(&journal, end.session, &end.user, &end.outcome).await {
-                    end.noted();
-                },
-                None => untold = None,
-            },
-            _ = look.tick() => seen.look(&recorder, &journal).await,
-        }
+/// The spool at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolCondition {
+    /// The store takes nothing.
+    pub store_unavailable: bool,
+    /// No room is left for all sessions together.
+    pub total_full: bool,
+    /// No more sessions may wait.
+    pub sessions_full: bool,
+    /// The disk has too little room.
+    pub disk_full: bool,
+    /// Bytes in the spool.
+    pub bytes: u64,
+    /// Sessions in the spool.
+    pub sessions: usize,
+    /// Free bytes on its disk.
+    pub free: u64,
+}
+
+impl SpoolCondition {
+    /// Names of the limits, as the journal has them, and whether each is reached.
+    fn limits(self) -> [(&'static str, bool); 4] {
+        [
+            ("store", self.store_unavailable),
+            ("total", self.total_full),
+            ("sessions", self.sessions_full),
+            ("disk", self.disk_full),
+        ]
     }
 }
 
-/// The entry that the process which recorded the session could not write any more. Whether it is written.
-pub async fn note_end(journal: &Journal, session: RecordingId, user: &str, outcome: &Outcome) -> bool {
+/// Journals each limit of the spool when it is reached, and when it is left. Runs forever.
+///
+/// # Cancel safety
+/// Dropping the future loses nothing but the change that is being journalled.
+pub async fn journal_spool_limits(condition: impl Fn() -> SpoolCondition, journal: Journal) {
+    let mut before = SpoolCondition::default();
+    let mut poll = tokio::time::interval(POLL_INTERVAL);
+    poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        poll.tick().await;
+        let now = condition();
+        for ((limit, was), (_, reached)) in before.limits().into_iter().zip(now.limits()) {
+            if was != reached {
+                note_limit(&journal, limit, reached, now).await;
+            }
+        }
+        before = now;
+    }
+}
+
+async fn note_limit(journal: &Journal, limit: &str, reached: bool, now: SpoolCondition) {
+    let SpoolCondition { bytes, sessions, free, .. } = now;
+    tracing::warn!(bound = limit, reached, bytes, sessions, free, "spool");
+    let event = JournalEvent::Spool { bound: limit.to_owned(), reached, bytes, sessions: sessions as u64 };
+    journal.note("", event).await;
+}
+
+/// Journals the end of a session that was recorded by a process that is gone. Returns whether the entry is durable; if not,
+/// the caller tries again.
+pub async fn journal_end(journal: &Journal, session: RecordingId, user: &str, outcome: &Outcome) -> bool {
     let noted = journal.note_durably(user, JournalEvent::SessionEnded { session, outcome: outcome.clone() }).await;
     if let Err(error) = &noted {
         tracing::warn!(%session, error = error as &dyn std::error::Error, "cannot journal a session's end");
@@ -45,39 +77,39 @@ pub async fn note_end(journal: &Journal, session: RecordingId, user: &str, outco
     noted.is_ok()
 }
 
-/// What was true at the last look, so that a change is one entry.
-#[derive(Default)]
-struct Seen {
-    store: bool,
-    total: bool,
-    sessions: bool,
-    disk: bool,
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
 
-impl Seen {
-    async fn look(&mut self, recorder: &Recorder, journal: &Journal) {
-        let away = *recorder.weather().borrow() != StoreHealth::Healthy;
-        let full = recorder.spool().check().err();
-        let is = |bound: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == bound);
-        let (total, sessions, disk) = (is(LimitKind::Total), is(LimitKind::Sessions), is(LimitKind::Disk));
-        let now = Self { store: away, total, sessions, disk };
-        for (name, before, now) in [
-            ("store", self.store, now.store),
-            ("total", self.total, now.total),
-            ("sessions", self.sessions, now.sessions),
-            ("disk", self.disk, now.disk),
-        ] {
-            if before != now {
-                note_bound(recorder, journal, name, now).await;
+    use journal::JournalSettings;
+    use storage::{Memory, journal::JournalReader, signing::Signer};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_is_journalled_when_it_is_reached_and_when_it_is_left() {
+        let store = Arc::new(Memory::new());
+        let signer = Arc::new(Signer::generate().unwrap());
+        let settings = JournalSettings { signer, ..JournalSettings::default() };
+        let journal = Journal::open(store.clone(), "gw", settings).await.unwrap();
+        let shared = Arc::new(Mutex::new(SpoolCondition::default()));
+        let condition = Arc::clone(&shared);
+        let watching = tokio::spawn(journal_spool_limits(move || *condition.lock().unwrap(), journal.clone()));
+        for full in [false, true, true, false, false] {
+            shared.lock().unwrap().total_full = full;
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        watching.abort();
+        journal.close().await.unwrap();
+        let reader = JournalReader::new(store);
+        let mut told = Vec::new();
+        for object in reader.list("gw", None, 9).await.unwrap() {
+            for entry in reader.read(&object).await.unwrap() {
+                if let JournalEvent::Spool { bound, reached, .. } = entry.what {
+                    told.push((bound, reached));
+                }
             }
         }
-        *self = now;
+        assert_eq!(told, [("total".to_owned(), true), ("total".to_owned(), false)]);
     }
-}
-
-async fn note_bound(recorder: &Recorder, journal: &Journal, bound: &str, reached: bool) {
-    let gauge = recorder.spool().usage();
-    tracing::warn!(bound, reached, bytes = gauge.bytes, sessions = gauge.sessions, free = gauge.free, "spool");
-    let (bytes, sessions) = (gauge.bytes, gauge.sessions as u64);
-    journal.note("", JournalEvent::Spool { bound: bound.to_owned(), reached, bytes, sessions }).await;
 }

@@ -1,52 +1,42 @@
-//! Who is at the other end of the socket: the kernel says it.
+//! Which account is at the other end of the socket: the kernel says its number, the system's name service its name.
 
 use std::{io, os::unix::fs::MetadataExt, path::Path};
 
-use tokio::net::UnixStream;
+use rustix::process::getuid;
+use tokio::{net::UnixStream, task::spawn_blocking};
 
-/// Where accounts have names.
-const ACCOUNTS: &str = "/etc/passwd";
-
-/// The account that calls, as `local:<name>`: the colon keeps it apart from people with the same name at the gateway.
-/// None for an account that may not: whoever owns the socket may, and root.
+/// The account that calls, as `local:<name>`. The colon keeps it apart from a person of the same name at the gateway. Returns
+/// `None` if the account may not call: only the socket's owner and root may.
 ///
 /// # Errors
-/// The kernel does not say who it is.
-pub(super) fn of(stream: &UnixStream, socket: &Path) -> io::Result<Option<String>> {
+/// The kernel does not say who calls.
+pub(super) async fn caller(stream: &UnixStream, socket: &Path) -> io::Result<Option<String>> {
     let uid = stream.peer_cred()?.uid();
     let owner = std::fs::metadata(socket)?.uid();
-    Ok((uid == owner || uid == 0).then(|| account(uid)))
+    if uid != owner && uid != 0 {
+        return Ok(None);
+    }
+    // A name service may ask a directory in the network.
+    Ok(Some(spawn_blocking(move || account(uid)).await.map_err(io::Error::other)?))
 }
 
-/// The account of this process, written as a caller is.
+/// The account of this process, written as a caller's is.
 pub fn this_account() -> String {
-    // Its own entry in /proc belongs to it.
-    std::fs::metadata("/proc/self").map_or_else(|_| "local:unknown".to_owned(), |own| account(own.uid()))
+    account(getuid().as_raw())
 }
 
+/// The account's name, or its number if it has no name.
 fn account(uid: u32) -> String {
-    let accounts = std::fs::read_to_string(ACCOUNTS).unwrap_or_default();
-    format!("local:{}", name(&accounts, uid))
-}
-
-/// An account's name, or its number where it has none in this file.
-fn name(accounts: &str, uid: u32) -> String {
-    let uid = uid.to_string();
-    let named = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid && !name.is_empty()).then(|| name.to_owned())
-    });
-    named.unwrap_or(uid)
+    let name = uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned());
+    format!("local:{}", name.unwrap_or_else(|| uid.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::name;
+    use super::account;
 
     #[test]
     fn accounts_have_names_or_numbers() {
-        let accounts = "root:x:0:0:root:/root:/bin/bash\nbroken\nkube:x:10:10::/:/bin/sh\n";
-        assert_eq!([0, 10, 1].map(|uid| name(accounts, uid)), ["root", "kube", "1"]);
+        assert_eq!([0, 4_000_000_000].map(account), ["local:root", "local:4000000000"]);
     }
 }
