@@ -190,5 +190,5 @@ def test_the_socket_is_its_owners_and_survives_a_kill(tmp_path):
         demo.process.end(signal.SIGKILL)
     assert list(folder.glob("**/control.sock")) == [socket]
     with Demo(folder) as demo:
-        assert "no session" in demo.run("end", "--user", "x", "--reason", "x", check=False).stderr.decode()
+        assert "no live session" in demo.run("end", "--user", "x", "--reason", "x", check=False).stderr.decode()
     assert list(folder.glob("**/control.sock")) == []

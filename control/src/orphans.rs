@@ -122,6 +122,8 @@ struct SearchState {
     recent_done: bool,
     /// Older days that are left, the newest first.
     older: VecDeque<String>,
+    /// Older days with a session that could not be finalized: searched again after the next look at the newest days.
+    failed: Vec<String>,
 }
 
 impl<F: Finalizer> OrphanWatch<F> {
@@ -165,21 +167,21 @@ impl<F: Finalizer> OrphanWatch<F> {
     /// searched, and the older ones are put on the list.
     async fn search_recent_days(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
         let gone = self.gone_gateways().await?;
+        let failed = std::mem::take(&mut self.search.failed);
+        self.search.older.extend(failed);
         if gone == self.search.gone && self.search.recent_done {
             return Ok(());
         }
-        let fresh = gone != self.search.gone;
-        self.search.gone = gone;
-        self.search.recent_done = false;
-        if self.search.gone.is_empty() {
+        if gone.is_empty() {
             self.search = SearchState { recent_done: true, ..SearchState::default() };
             return Ok(());
         }
         let mut days = self.recordings.days().await?;
         let older = days.split_off(days.len().min(RECENT_DAYS));
-        if fresh {
-            self.search.older = older.into();
+        if gone != self.search.gone {
+            self.search = SearchState { gone, older: older.into(), ..SearchState::default() };
         }
+        self.search.recent_done = false;
         let mut whole = true;
         for day in days {
             whole &= self.search_day(&day).await?;
@@ -188,10 +190,12 @@ impl<F: Finalizer> OrphanWatch<F> {
         Ok(())
     }
 
-    /// Searches the next older day. It stays on the list until that succeeded.
+    /// Searches the next older day. If the store fails, the day stays the next one.
     async fn search_older_day(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
         let Some(day) = self.search.older.front().cloned() else { return Ok(()) };
-        self.search_day(&day).await?;
+        if !self.search_day(&day).await? {
+            self.search.failed.push(day);
+        }
         self.search.older.pop_front();
         Ok(())
     }
