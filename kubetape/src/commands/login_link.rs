@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli,
-    config::{Config, Web, quantity::Span},
+    config::{Config, Web, quantity::HumanDuration},
     output::line,
     wiring,
 };
@@ -24,8 +24,8 @@ pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
     Ok(())
 }
 
-/// A whole URL that logs in once.
-pub fn create(links: &identity::Links, web: &Web, user: &str, validity: Span) -> Result<String> {
+/// Makes a URL that logs in once.
+pub fn create(links: &identity::Links, web: &Web, user: &str, validity: HumanDuration) -> Result<String> {
     let path = links.create(user, validity.0).context("cannot make a login link")?;
     Ok(format!("{}{path}", web.public_url))
 }

@@ -47,7 +47,7 @@ fn ask_twice(name: &str) -> Result<String> {
     Ok(password)
 }
 
-/// Reads a line without echo.
+/// Asks for a line, and reads it without echo.
 fn ask(prompt: &str) -> Result<String> {
     let mut out = io::stderr();
     write!(out, "{prompt}")?;

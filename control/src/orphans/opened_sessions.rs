@@ -16,52 +16,52 @@ use storage::{
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
 
-/// Which sessions other gateways say they opened, and for whom: what their journals say in objects that are as they were signed,
-/// by a key of that gateway in its time. Journals are read as far back as they are asked about.
-pub struct Openings {
+/// Which sessions gateways opened, and for whom, as their own journals say. Only journal objects count that the gateway
+/// signed, with a key that was in use at that time. Journals are read as far back as [`OpenedSessions::user`] is asked.
+pub struct OpenedSessions {
     store: Arc<dyn Store>,
     keys: Vec<KeyStatement>,
-    journals: HashMap<String, Read>,
+    journals: HashMap<String, ReadJournal>,
 }
 
-/// What was read of a journal.
+/// What was read of a gateway's journal.
 #[derive(Default)]
-struct Read {
-    /// The day before the first that was read; none before anything was.
+struct ReadJournal {
+    /// The day before the first one that was read, or `None` if nothing was.
     after: Option<String>,
     users: HashMap<RecordingId, String>,
 }
 
-impl Openings {
-    /// With the keys that are beside the data now. A statement that its own key did not sign is none.
+impl OpenedSessions {
+    /// Reads the key statements in the store. A statement that its own key did not sign is left out.
     ///
     /// # Errors
     /// The store's.
-    pub async fn new(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+    pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let stated = statements(&store).await?.into_iter();
         let keys = stated.filter_map(|(key, stated)| stated.ok().filter(|it| Key::signing_key(&it.key) == key));
         let keys = keys.collect();
         Ok(Self { store, keys, journals: HashMap::new() })
     }
 
-    /// The person for whom `gateway` opened the session; none where its journal does not say so.
+    /// The person for whom `gateway` opened the session, or `None` if its journal does not say so.
     ///
     /// # Errors
     /// The store's.
     pub async fn user(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
         // An object's day is that of its first entry: a session of the first second of a day may be in one of the day before.
         let after = day(id, -2 * 86_400);
-        let read = self.journals.get(gateway).and_then(|read| read.after.clone());
-        if read.as_ref().is_none_or(|read| after < *read) {
-            let users = self.read(gateway, &after, read.as_deref()).await?;
+        let known = self.journals.get(gateway).and_then(|journal| journal.after.clone());
+        if known.as_ref().is_none_or(|known| after < *known) {
+            let users = self.read(gateway, &after, known.as_deref()).await?;
             let journal = self.journals.entry(gateway.to_owned()).or_default();
             journal.users.extend(users);
             journal.after = Some(after);
         }
-        Ok(self.journals.get(gateway).and_then(|read| read.users.get(&id).cloned()))
+        Ok(self.journals.get(gateway).and_then(|journal| journal.users.get(&id).cloned()))
     }
 
-    /// Sessions of the days behind `after`, up to the day `until`, or to the journal's end.
+    /// Sessions opened on the days after `after`, up to the day `until`, or to the journal's end.
     async fn read(
         &self,
         gateway: &str,
@@ -69,20 +69,20 @@ impl Openings {
         until: Option<&str>,
     ) -> Result<Vec<(RecordingId, String)>, StoreError> {
         let prefix = format!("journal/{gateway}/");
-        // Behind every number of that day.
+        // `a` sorts behind every number of that day.
         let mut last = Key::new(format!("{prefix}{after}/a")).ok();
         let mut users = Vec::new();
         loop {
             let page = self.store.list(&prefix, last.as_ref(), PAGE).await?;
             let full = page.len() == PAGE;
-            last = page.last().map(|entry| entry.key.clone());
-            for entry in page {
-                let later = until.is_some_and(|until| entry.key.as_str() > format!("{prefix}{until}/a").as_str());
+            last = page.last().map(|object| object.key.clone());
+            for object in page {
+                let later = until.is_some_and(|until| object.key.as_str() > format!("{prefix}{until}/a").as_str());
                 if later {
                     return Ok(users);
                 }
-                if entry.key.journal_seq().is_some() && entry.size <= LARGEST_OBJECT {
-                    users.extend(self.opened(gateway, &entry.key).await?);
+                if object.key.journal_seq().is_some() && object.size <= LARGEST_OBJECT {
+                    users.extend(self.opened_in(gateway, &object.key).await?);
                 }
             }
             if !full {
@@ -91,7 +91,7 @@ impl Openings {
         }
     }
 
-    async fn opened(&self, gateway: &str, key: &Key) -> Result<Vec<(RecordingId, String)>, StoreError> {
+    async fn opened_in(&self, gateway: &str, key: &Key) -> Result<Vec<(RecordingId, String)>, StoreError> {
         let object = match self.store.read(key).await {
             Err(StoreError::NotFound(_)) => return Ok(Vec::new()),
             other => other?,
@@ -105,7 +105,7 @@ impl Openings {
         Ok(entries.unwrap_or_default().into_iter().filter_map(opened).collect())
     }
 
-    /// Whether the object is what the gateway wrote under that name.
+    /// Whether the gateway wrote this object under this name.
     fn is_genuine(&self, gateway: &str, key: &Key, object: &[u8]) -> bool {
         let parts = Parts::of(object);
         let Some(document) = parts.seal else { return false };
@@ -123,7 +123,7 @@ impl Openings {
     }
 }
 
-/// `YYYY/MM/DD` of a session's start, and so many seconds.
+/// `YYYY/MM/DD` of the moment `seconds` after a session's start.
 fn day(id: RecordingId, seconds: i64) -> String {
     let start = id.0.get_timestamp().map_or(0, |at| at.to_unix().0).cast_signed();
     let at = Timestamp::from_second(start.saturating_add(seconds)).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     async fn user(store: &Arc<dyn Store>, gateway: &str, id: RecordingId) -> Option<String> {
-        Openings::new(Arc::clone(store)).await.unwrap().user(gateway, id).await.unwrap()
+        OpenedSessions::load(Arc::clone(store)).await.unwrap().user(gateway, id).await.unwrap()
     }
 
     #[tokio::test]

@@ -2,13 +2,13 @@
 /// typed, the clipboard, titles, notifications, mouse reports. What was recorded is played on another person's terminal.
 #[derive(Debug, Default)]
 pub struct TerminalSanitizer {
-    state: State,
+    state: SanitizerState,
     /// The control sequence so far, from after its introducer.
     sequence: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum SanitizerState {
     #[default]
     Ground,
     /// After ESC.
@@ -19,7 +19,7 @@ enum State {
     Csi,
     /// Within OSC, DCS, APC, PM or SOS: left out to its end.
     Text,
-    /// The same, after an ESC that may begin its end.
+    /// Within such a string, after an ESC that may begin its end.
     TextEscape,
 }
 
@@ -42,21 +42,23 @@ impl TerminalSanitizer {
         }
     }
 
-    fn next(&mut self, c: char, out: &mut String) -> State {
+    fn next(&mut self, c: char, out: &mut String) -> SanitizerState {
         match (self.state, c) {
-            (State::Text, '\x1b') => State::TextEscape,
-            (State::Text, '\x07' | '\u{9c}' | '\x18' | '\x1a') | (State::TextEscape, '\\') => State::Ground,
-            (State::Text, _) => State::Text,
+            (SanitizerState::Text, '\x1b') => SanitizerState::TextEscape,
+            (SanitizerState::Text, '\x07' | '\u{9c}' | '\x18' | '\x1a') | (SanitizerState::TextEscape, '\\') => {
+                SanitizerState::Ground
+            }
+            (SanitizerState::Text, _) => SanitizerState::Text,
             // ESC ends a string in any case; what follows it is a sequence of its own.
-            (State::TextEscape, _) => self.escape(c, out),
-            (_, '\x1b') => State::Escape,
-            (_, '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}') => State::Text,
+            (SanitizerState::TextEscape, _) => self.escape(c, out),
+            (_, '\x1b') => SanitizerState::Escape,
+            (_, '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}') => SanitizerState::Text,
             (_, '\u{9b}') => self.begin(),
-            (_, '\x18' | '\x1a' | '\x05') => State::Ground,
+            (_, '\x18' | '\x1a' | '\x05') => SanitizerState::Ground,
             (_, '\u{80}'..='\u{9f}') => {
                 // Index, next line, tab stop, reverse index.
                 out.extend(matches!(c, '\u{84}' | '\u{85}' | '\u{88}' | '\u{8d}').then_some(c));
-                State::Ground
+                SanitizerState::Ground
             }
             // Controls act within a sequence, which goes on after them. They never stand behind an ESC of ours: that
             // ESC would wait for what comes next.
@@ -64,31 +66,31 @@ impl TerminalSanitizer {
                 out.push(c);
                 state
             }
-            (State::Ground, _) => {
+            (SanitizerState::Ground, _) => {
                 out.push(c);
-                State::Ground
+                SanitizerState::Ground
             }
-            (State::Escape, _) => self.escape(c, out),
-            (State::Intermediate, _) => self.intermediate(c, out),
-            (State::Csi, _) => self.csi(c, out),
+            (SanitizerState::Escape, _) => self.escape(c, out),
+            (SanitizerState::Intermediate, _) => self.intermediate(c, out),
+            (SanitizerState::Csi, _) => self.csi(c, out),
         }
     }
 
-    fn begin(&mut self) -> State {
+    fn begin(&mut self) -> SanitizerState {
         self.sequence.clear();
-        State::Csi
+        SanitizerState::Csi
     }
 
-    fn escape(&mut self, c: char, out: &mut String) -> State {
+    fn escape(&mut self, c: char, out: &mut String) -> SanitizerState {
         match c {
             '[' => return self.begin(),
             // `k` is the title of a window of screen and tmux.
-            'P' | 'X' | ']' | '^' | '_' | 'k' => return State::Text,
-            '\x1b' => return State::Escape,
+            'P' | 'X' | ']' | '^' | '_' | 'k' => return SanitizerState::Text,
+            '\x1b' => return SanitizerState::Escape,
             ' '..='/' => {
                 self.sequence.clear();
                 self.sequence.push(c);
-                return State::Intermediate;
+                return SanitizerState::Intermediate;
             }
             // The full reset, without what it does to the viewer's own settings.
             'c' => out.push_str("\x1b[!p\x1b[2J\x1b[H"),
@@ -96,15 +98,15 @@ impl TerminalSanitizer {
             '7' | '8' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'n' | 'o' | '|' | '}' | '~' => out.extend(['\x1b', c]),
             _ => {}
         }
-        State::Ground
+        SanitizerState::Ground
     }
 
-    fn intermediate(&mut self, c: char, out: &mut String) -> State {
+    fn intermediate(&mut self, c: char, out: &mut String) -> SanitizerState {
         if matches!(c, ' '..='/') {
             if self.sequence.len() < LONGEST {
                 self.sequence.push(c);
             }
-            return State::Intermediate;
+            return SanitizerState::Intermediate;
         }
         // Character sets and the size of lines. Not `%`: a terminal that is no longer one of UTF-8 finds controls in
         // the bytes of other letters.
@@ -118,22 +120,22 @@ impl TerminalSanitizer {
             out.push_str(&self.sequence);
             out.push(c);
         }
-        State::Ground
+        SanitizerState::Ground
     }
 
-    fn csi(&mut self, c: char, out: &mut String) -> State {
+    fn csi(&mut self, c: char, out: &mut String) -> SanitizerState {
         if matches!(c, '@'..='~') {
             if self.sequence.len() < LONGEST && shows(&self.sequence, c) {
                 out.push_str("\x1b[");
                 out.push_str(&self.sequence);
                 out.push(c);
             }
-            return State::Ground;
+            return SanitizerState::Ground;
         }
         if self.sequence.len() < LONGEST {
             self.sequence.push(c);
         }
-        State::Csi
+        SanitizerState::Csi
     }
 }
 

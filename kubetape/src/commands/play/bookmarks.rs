@@ -2,8 +2,6 @@ use std::fmt;
 
 use player::FindResult;
 
-use super::interactive::micros;
-
 /// Where a text was found, and at which of these places the viewer is.
 #[derive(Debug, Default)]
 pub struct Bookmarks {
@@ -20,13 +18,13 @@ impl Bookmarks {
         Self { text, moments, more: found.more, here: None }
     }
 
-    /// The first place after a moment; where there is none, the first of all.
+    /// The first place after a moment, or the first of all if there is none.
     pub fn from(&mut self, at: u64) -> Option<u64> {
         let here = self.moments.partition_point(|moment| *moment <= at);
         self.go(if here == self.moments.len() { 0 } else { here })
     }
 
-    /// The next place, or the one before; round at both ends.
+    /// The next place, or the one before. After the last comes the first.
     pub fn step(&mut self, forward: bool) -> Option<u64> {
         let many = self.moments.len().max(1);
         let here = self.here.unwrap_or(0);
@@ -40,7 +38,7 @@ impl Bookmarks {
     }
 }
 
-/// For the progress line: empty where nothing was looked for.
+/// For the progress line: empty if nothing was looked for.
 impl fmt::Display for Bookmarks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, many) = (&self.text, self.moments.len());
@@ -50,6 +48,12 @@ impl fmt::Display for Bookmarks {
             Some(here) => write!(f, "  {text:?} {} of {}{many}", here + 1, if self.more { "more than " } else { "" }),
         }
     }
+}
+
+/// Microseconds of an offset in seconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a moment of a recording")]
+pub fn micros(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
 }
 
 #[cfg(test)]

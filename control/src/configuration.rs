@@ -1,4 +1,4 @@
-//! What changed in the configuration since this process's last start: for the journal, names of keys and no values.
+//! What changed in the configuration since the last start, for the journal: names of keys, and no values.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,12 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
 use recording::hex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-
-use crate::config::Config;
 
 /// In `state.dir`: SHA-256 of each key's value as it was at the last start.
 const NAME: &str = "config.json";
@@ -23,55 +20,58 @@ const NAMED: usize = 200;
 /// Digest of a value, by its key.
 type Digests = BTreeMap<String, String>;
 
-/// The configuration of this start, against that of the last.
-pub struct Changes {
+/// The configuration of this start, compared with that of the last.
+#[derive(Debug)]
+pub struct ConfigurationChanges {
     /// SHA-256 of the whole, lower-case hexadecimal.
     pub digest: String,
-    /// Keys that are others; none at a first start.
+    /// Keys with other values than at the last start, or `None` if this is the first.
     pub changed: Option<Vec<String>>,
     now: Digests,
     file: PathBuf,
 }
 
-impl Changes {
-    /// Compares. The policy's rules count as written in the configuration, wherever they are.
+impl ConfigurationChanges {
+    /// Compares `configuration`, as it was written, with what the last process remembered in the folder `state`.
     ///
     /// # Errors
-    /// `state.dir` cannot be read.
-    pub fn since_last_start(config: &Config, policy: &access::Policy) -> Result<Self> {
-        let mut written = config.written.0.clone();
-        written["policy"]["rules"] = serde_json::to_value(&policy.rules)?;
+    /// The file in `state` is there and cannot be read; the error names it.
+    pub fn since_last_start(state: &Path, configuration: &Value) -> io::Result<Self> {
         let mut now = Digests::new();
-        digests("", &written, &mut now);
-        let file = config.state_file(NAME);
-        let before = read(&file)?;
+        digests("", configuration, &mut now);
+        let file = state.join(NAME);
+        let before = read(&file).map_err(|error| about("read", &file, &error))?;
         let changed = before.map(|before| changed(&before, &now));
         Ok(Self { digest: whole(&now), changed, now, file })
     }
 
-    /// Remembers this configuration for the next start, once the journal has it.
+    /// Remembers this configuration for the next start. Called once the journal has the changes, so that a process that
+    /// dies in between journals them again.
     ///
     /// # Errors
-    /// `state.dir` cannot be written.
-    pub fn keep(&self) -> Result<()> {
-        let keep = || -> Result<()> {
-            let folder = self.file.parent().context("it has no folder")?;
-            // Of mode 0600.
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    /// The file in the state folder cannot be written; the error names it.
+    pub fn remember(&self) -> io::Result<()> {
+        let write = || -> io::Result<()> {
+            // Mode 0600 from its beginning.
+            let mut file = tempfile::NamedTempFile::new_in(self.file.parent().unwrap_or(Path::new(".")))?;
             file.write_all(&serde_json::to_vec_pretty(&self.now)?)?;
             file.persist(&self.file)?;
             Ok(())
         };
-        keep().with_context(|| format!("cannot write {} (state.dir)", self.file.display()))
+        write().map_err(|error| about("write", &self.file, &error))
     }
 }
 
-/// None where there is none, or one that is damaged: then everything is new.
-fn read(file: &Path) -> Result<Option<Digests>> {
+fn about(what: &str, file: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot {what} {} (state.dir): {error}", file.display()))
+}
+
+/// Returns `None` if there is no file, or one that is damaged: then every key counts as new.
+fn read(file: &Path) -> io::Result<Option<Digests>> {
     match std::fs::read(file) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {} (state.dir)", file.display())),
+        Err(error) => Err(error),
     }
 }
 
@@ -84,7 +84,7 @@ fn digests(path: &str, value: &Value, into: &mut Digests) {
             items.iter().enumerate().for_each(|(place, item)| digests(&below(&place.to_string()), item, into));
         }
         value => {
-            // The key is in it: equal values of two keys do not look equal.
+            // The key is hashed too, so that equal values of two keys have different digests.
             let digest = Sha256::digest(format!("{path}={value}"));
             into.insert(path.to_owned(), hex(digest.into()));
         }
@@ -109,7 +109,7 @@ fn changed(before: &Digests, now: &Digests) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn of(json: Value) -> Digests {
+    fn digests_of(json: Value) -> Digests {
         let mut found = Digests::new();
         digests("", &json, &mut found);
         found
@@ -118,17 +118,33 @@ mod tests {
     #[test]
     fn keys_that_changed_came_or_went_are_named() {
         use serde_json::json;
-        let before = of(json!({ "a": { "b": 1, "gone": true }, "rules": [{ "users": ["x", "y"] }], "null": null }));
-        let now = of(json!({ "a": { "b": 2 }, "rules": [{ "users": ["x"] }, { "users": [] }] }));
+        let before =
+            digests_of(json!({ "a": { "b": 1, "gone": true }, "rules": [{ "users": ["x", "y"] }], "null": null }));
+        let now = digests_of(json!({ "a": { "b": 2 }, "rules": [{ "users": ["x"] }, { "users": [] }] }));
         assert_eq!(changed(&before, &now), ["a.b", "a.gone", "rules.0.users", "rules.1.users"]);
         assert!(changed(&now, &now).is_empty());
     }
 
     #[test]
     fn a_secret_is_named_when_it_changes_and_is_in_no_digest_that_is_journalled() {
-        let with =
-            |secret: &str| of(serde_json::json!({ "storage": { "s3": { "secret_key": secret, "bucket": "b" } } }));
+        let with = |secret: &str| {
+            digests_of(serde_json::json!({ "storage": { "s3": { "secret_key": secret, "bucket": "b" } } }))
+        };
         assert_eq!(changed(&with("1"), &with("2")), ["storage.s3.secret_key"]);
         assert_eq!(whole(&with("1")), whole(&with("2")));
+    }
+
+    #[test]
+    fn a_start_is_compared_with_the_one_before() {
+        let state = tempfile::tempdir().unwrap();
+        let start = |value: u8| {
+            let changes =
+                ConfigurationChanges::since_last_start(state.path(), &serde_json::json!({ "a": value })).unwrap();
+            changes.remember().unwrap();
+            changes.changed
+        };
+        assert_eq!([start(1), start(1), start(2)], [None, Some(vec![]), Some(vec!["a".to_owned()])]);
+        std::fs::write(state.path().join(NAME), "{").unwrap();
+        assert_eq!(start(2), None);
     }
 }

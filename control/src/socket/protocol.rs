@@ -1,37 +1,23 @@
-//! The control socket: how subcommands on this machine reach the process that runs the gateway.
-//!
-//! A Unix socket in `state.dir`, for its owner and root only. One request and one answer a connection, each one line
-//! of JSON. Nothing that a session said crosses it.
-
-mod caller;
-mod client;
-mod server;
-mod socket;
-
-pub use caller::this_account;
-pub use client::{ask, ask_if_there};
-pub use server::{Control, end_session};
-
 use recording::{RecordingId, journal::SearchRequest};
 use serde::{Deserialize, Serialize};
 
 /// The socket's name in `state.dir`.
-pub const NAME: &str = "control.sock";
+pub(super) const NAME: &str = "control.sock";
 
-/// What may be asked.
+/// A request to the process that runs the gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// End a session.
     EndSession {
-        /// Which.
+        /// The session.
         session: RecordingId,
         /// Why; the person sees it.
         reason: String,
     },
     /// End all sessions of a person.
     EndSessionsOf {
-        /// Whose.
+        /// The person.
         user: String,
         /// Why; the person sees it.
         reason: String,
@@ -40,27 +26,27 @@ pub enum Request {
     Searched(SearchRequest),
     /// Journal that the caller looks at a recording.
     Viewed {
-        /// Which.
+        /// The recording.
         session: RecordingId,
-        /// `play` or `export`.
+        /// `play`, `live` or `export`.
         how: String,
     },
 }
 
-/// What is answered.
+/// The answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// These sessions were ended; none where there were none.
+    /// These sessions were told to end. Both lists are empty if no such session is live at this gateway.
     Ended {
-        /// Over, with their recordings.
+        /// Sessions that are over, with their recordings.
         over: Vec<RecordingId>,
-        /// Told to end, and not over yet.
+        /// Sessions that were told to end and are not over yet.
         ending: Vec<RecordingId>,
     },
-    /// The journal has it.
+    /// The journal has the entry.
     Noted,
-    /// It cannot be done.
+    /// The request was not carried out.
     Refused {
         /// Why.
         message: String,

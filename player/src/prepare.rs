@@ -1,69 +1,73 @@
-//! Long recordings are gone through when they end, so that whoever opens them does not wait.
+//! Long recordings are gone through when they end, so that nobody who opens one later waits for that.
 
 use std::collections::HashSet;
 
-use player::Player;
 use recording::{Manifest, RecordingId};
 use spool::Spool;
 use storage::Recordings;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
-/// Lines of which a recording is long, and chunks: each is a request to the store.
+use crate::Player;
+
+/// Bytes of lines, and number of chunks, from which a recording is long: each chunk is a request to the store.
 const LONG: u64 = 4 << 20;
 const MANY: usize = 64;
 
-/// Recordings that wait until they are gone through. More are not: whoever opens one waits.
-const WAITING: usize = 4096;
+/// Most recordings that wait to be gone through. More are not prepared: the first person who opens one waits.
+const QUEUE: usize = 4096;
 
-/// The sessions that leave the spool: their manifests are in the store, whether this process recorded them or an earlier one
-/// that died.
-pub struct Ended {
+/// The sessions that leave the spool from now on: their manifests are in the store, whether this process recorded them or an
+/// earlier one that died.
+#[derive(Clone, Debug)]
+pub struct FinishedSessions {
     spool: Spool,
     changes: watch::Receiver<u64>,
-    here: HashSet<RecordingId>,
+    /// The sessions that were in the spool at the last look.
+    spooled: HashSet<RecordingId>,
 }
 
-impl Ended {
-    /// Those that leave from now on.
-    pub fn of(spool: &Spool) -> Self {
+impl FinishedSessions {
+    /// Watches the spool. Called before the recorder starts to store what an earlier process left there.
+    pub fn watch(spool: &Spool) -> Self {
         let changes = spool.changes();
-        Self { here: spool.sessions().into_iter().collect(), changes, spool: spool.clone() }
+        Self { spooled: spool.sessions().into_iter().collect(), changes, spool: spool.clone() }
     }
 
-    /// Waits for some. None where there is no spool any more.
+    /// Waits for some to leave. Returns `None` if the spool is closed.
     async fn next(&mut self) -> Option<Vec<RecordingId>> {
         self.changes.changed().await.ok()?;
         let now: HashSet<_> = self.spool.sessions().into_iter().collect();
-        let ended = self.here.difference(&now).copied().collect();
-        self.here = now;
-        Some(ended)
+        let finished = self.spooled.difference(&now).copied().collect();
+        self.spooled = now;
+        Some(finished)
     }
 }
 
-/// Runs until `shutdown`, whatever it is at then.
-pub async fn run(ended: Ended, recordings: Recordings, player: Player, shutdown: CancellationToken) {
-    let (queue, waiting) = mpsc::channel(WAITING);
+/// Goes through long recordings, one at a time, as sessions finish. Runs until the spool is closed.
+///
+/// # Cancel safety
+/// Dropping the future loses only the preparation: such a recording is gone through when somebody opens it.
+pub async fn prepare_long_recordings(finished: FinishedSessions, recordings: Recordings, player: Player) {
+    let (queue, waiting) = mpsc::channel(QUEUE);
     tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = enqueue(ended, queue) => {}
+        () = enqueue(finished, queue) => {}
         () = prepare(waiting, recordings, player) => {}
     }
 }
 
-/// Beside the work, which takes its time: a session that came and went meanwhile would not be seen.
-async fn enqueue(mut ended: Ended, queue: mpsc::Sender<RecordingId>) {
-    while let Some(ids) = ended.next().await {
+/// Runs beside the preparation, which takes its time: a session that came and went meanwhile would not be seen.
+async fn enqueue(mut finished: FinishedSessions, queue: mpsc::Sender<RecordingId>) {
+    while let Some(ids) = finished.next().await {
         for id in ids {
             let _ = queue.try_send(id);
         }
     }
 }
 
-/// One recording at a time: it is work for whoever comes later.
+/// One recording at a time: nobody waits for it yet.
 async fn prepare(mut waiting: mpsc::Receiver<RecordingId>, recordings: Recordings, player: Player) {
     while let Some(id) = waiting.recv().await {
-        // What fails here fails again, and is told, when somebody opens it.
+        // What fails here fails again, and is told, when somebody opens the recording.
         if let Ok(Some(manifest)) = recordings.manifest(id).await
             && is_long(&manifest)
         {
@@ -82,25 +86,25 @@ mod tests {
     use std::sync::Arc;
 
     use async_trait::async_trait;
-    use player::PlayerSettings;
+    use bytes::Bytes;
     use recording::{Key, cast::Header};
     use serde_json::json;
     use spool::SpoolLimits;
-    use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError, chunk};
+    use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError};
     use tokio::sync::Notify;
-    use tokio_util::bytes::Bytes;
 
     use super::*;
+    use crate::PlayerSettings;
 
-    /// A store that never gives a chunk with events, and says when it is asked for one.
+    /// A store that never answers for a chunk with events, and says when it is asked for one.
     #[derive(Debug, Default)]
-    struct Stuck {
+    struct StalledStore {
         memory: Memory,
         asked: Notify,
     }
 
     #[async_trait]
-    impl Store for Stuck {
+    impl Store for StalledStore {
         async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
             self.memory.put_new(key, bytes).await
         }
@@ -139,23 +143,23 @@ mod tests {
         Header::parse(header.to_string().as_bytes()).unwrap()
     }
 
-    /// A long recording that is over: its events are asked for, and never come.
-    async fn long(store: &Stuck, header: &Header) {
+    /// Stores a long recording that is over. Its events are asked for, and never come.
+    async fn store_long(store: &StalledStore, header: &Header) {
         let (session, id) = (&header.kubetape, header.kubetape.id);
-        let of = |number: u32| json!({ "number": number, "size": 1, "uncompressed": LONG, "digest": "", "first_micros": 0, "last_micros": 0 });
+        let chunk = |number: u32| json!({ "number": number, "size": 1, "uncompressed": LONG, "digest": "", "first_micros": 0, "last_micros": 0 });
         let manifest = json!({
             "format": 1, "session": session, "ended_micros": 1_800_000_001_000_000_i64, "duration_micros": 1_000_000,
             "outcome": "exited", "exit_code": 0, "width": 80, "height": 24,
-            "totals": { "stdin": 0, "stdout": 0, "stderr": 0 }, "chunks": [of(0), of(1)], "commands": [],
+            "totals": { "stdin": 0, "stdout": 0, "stderr": 0 }, "chunks": [chunk(0), chunk(1)], "commands": [],
         });
         let put = async |key: Key, bytes: Vec<u8>| store.put_new(&key, bytes.into()).await.unwrap();
-        put(Key::chunk(id, 0), chunk::compress(&header.to_line()).unwrap()).await;
-        put(Key::chunk(id, 1), chunk::compress(b"[1.0, \"o\", \"x\"]\n").unwrap()).await;
+        put(Key::chunk(id, 0), storage::chunk::compress(&header.to_line()).unwrap()).await;
+        put(Key::chunk(id, 1), storage::chunk::compress(b"[1.0, \"o\", \"x\"]\n").unwrap()).await;
         put(Key::manifest(id), manifest.to_string().into()).await;
     }
 
     #[tokio::test]
-    async fn what_an_earlier_process_left_is_gone_through_too_and_holds_nobody_up_at_the_end() {
+    async fn what_an_earlier_process_left_is_gone_through_too_and_its_end_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let header = header(RecordingId(uuid::Uuid::now_v7()));
         let id = header.kubetape.id;
@@ -166,17 +170,16 @@ mod tests {
 
         let spool = Spool::open(folder.path(), bounds).unwrap();
         assert_eq!(spool.left(), [id]);
-        let ended = Ended::of(&spool);
-        let store = Arc::new(Stuck::default());
-        long(&store, &header).await;
+        let finished = FinishedSessions::watch(&spool);
+        let store = Arc::new(StalledStore::default());
+        store_long(&store, &header).await;
         let recordings = Recordings::new(store.clone());
         let player = Player::new(recordings.clone(), PlayerSettings::default());
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(run(ended, recordings, player, stop.clone()));
+        let running = tokio::spawn(prepare_long_recordings(finished, recordings, player));
         // The recorder has stored the rest of it.
         spool.finished(id).unwrap();
         store.asked.notified().await;
-        stop.cancel();
-        running.await.unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
     }
 }

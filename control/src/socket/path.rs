@@ -1,4 +1,4 @@
-//! Where the socket is, also below a path that is longer than a socket's may be.
+//! A path to the socket that is short enough for the kernel.
 
 use std::{
     fs::File,
@@ -7,19 +7,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// `sun_path` has 108 bytes on Linux and 104 elsewhere, the closing zero included.
+/// `sun_path` has 108 bytes, the closing zero included; five are left free.
 const LONGEST: usize = 103;
 
-/// A path to bind or connect to.
-pub(super) struct Place {
+/// A path to bind or connect to. Where the socket's own path is too long, it goes through an open descriptor of the folder,
+/// in `/proc/self/fd`.
+pub(super) struct SocketPath {
     pub(super) path: PathBuf,
-    /// What the path goes through.
+    /// Kept open while the path is used.
     _folder: Option<File>,
 }
 
-impl Place {
-    /// Of the socket `file`, whose folder exists.
-    pub(super) fn of(file: &Path) -> io::Result<Self> {
+impl SocketPath {
+    /// The path to the socket `file`. Its folder must exist.
+    pub(super) fn to(file: &Path) -> io::Result<Self> {
         if file.as_os_str().len() <= LONGEST {
             return Ok(Self { path: file.to_owned(), _folder: None });
         }

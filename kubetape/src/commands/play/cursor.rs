@@ -10,10 +10,10 @@ use storage::{
     recordings::{Chunks, Piece},
 };
 
-use super::commands::Commands;
+use super::commands::EnteredCommands;
 
-/// Between two looks for what has been stored of a session that goes on.
-pub const LOOK: Duration = Duration::from_millis(500);
+/// Time between two looks for what has been stored of a live session.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A recording's events for a terminal, read chunk by chunk.
 pub struct PlaybackCursor {
@@ -24,29 +24,29 @@ pub struct PlaybackCursor {
     chunks: Chunks,
     /// The last chunk that was read.
     last: u32,
-    ready: VecDeque<Shown>,
-    commands: Commands,
+    ready: VecDeque<ScreenEvent>,
+    commands: EnteredCommands,
 }
 
-/// Something to show at a time.
+/// What the screen does at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ScreenEvent {
     /// Microseconds since the start.
     pub micros: u64,
-    /// What.
-    pub what: What,
+    /// What changes.
+    pub change: ScreenChange,
 }
 
-/// What there is to show.
+/// A change of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum ScreenChange {
     /// Bytes for the terminal.
     Output(Vec<u8>),
     /// Bytes of stderr.
     Errors(Vec<u8>),
     /// The recorded terminal's new size.
     Size(u16, u16),
-    /// A gap.
+    /// A gap, or a damaged line.
     Note(String),
 }
 
@@ -55,7 +55,7 @@ impl PlaybackCursor {
     pub async fn open(recordings: &Recordings, id: RecordingId) -> Result<Self> {
         let (header, manifest) = (recordings.header(id).await?, recordings.manifest(id).await?);
         Ok(Self {
-            commands: Commands::new(&header, manifest.as_ref()),
+            commands: EnteredCommands::new(&header, manifest.as_ref()),
             header,
             manifest,
             chunks: recordings.chunks(id).await?,
@@ -66,13 +66,13 @@ impl PlaybackCursor {
         })
     }
 
-    /// Length in microseconds, where it is known.
+    /// Length in microseconds, or `None` while the session is live.
     pub fn length(&self) -> Option<u64> {
         self.manifest.as_ref().map(|manifest| manifest.duration_micros)
     }
 
-    /// The next thing to show, without taking it.
-    pub async fn peek(&mut self) -> Result<Option<&Shown>> {
+    /// The next event, without taking it.
+    pub async fn peek(&mut self) -> Result<Option<&ScreenEvent>> {
         while self.ready.is_empty() {
             match self.chunks.next().await {
                 Ok(None) => return Ok(None),
@@ -98,13 +98,13 @@ impl PlaybackCursor {
         self.commands.at(micros)
     }
 
-    /// Takes it.
-    pub async fn next(&mut self) -> Result<Option<Shown>> {
+    /// Takes the next event.
+    pub async fn next(&mut self) -> Result<Option<ScreenEvent>> {
         self.peek().await?;
         Ok(self.ready.pop_front())
     }
 
-    /// Goes to a moment: what comes next is the first thing after it.
+    /// Goes to a moment: the next event is the first one after it.
     pub async fn seek(&mut self, micros: u64) -> Result<()> {
         let chunks = self.manifest.iter().flat_map(|manifest| &manifest.chunks);
         let before =
@@ -112,7 +112,7 @@ impl PlaybackCursor {
         self.last = before.unwrap_or(0);
         self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         self.ready.clear();
-        while self.peek().await?.is_some_and(|shown| shown.micros <= micros) {
+        while self.peek().await?.is_some_and(|event| event.micros <= micros) {
             self.ready.pop_front();
         }
         Ok(())
@@ -126,12 +126,12 @@ impl PlaybackCursor {
         Ok(())
     }
 
-    /// Looks for what was stored of a session that went on, after everything was shown. Once there is a manifest, nothing
-    /// will come after what it lists.
-    pub async fn look(&mut self) -> Result<()> {
+    /// Looks for what was stored of a live session after everything was shown. Once there is a manifest, nothing comes after
+    /// what it lists.
+    pub async fn poll(&mut self) -> Result<()> {
         self.manifest = self.recordings.manifest(self.id).await?;
         if self.manifest.is_some() {
-            self.commands = Commands::new(&self.header, self.manifest.as_ref());
+            self.commands = EnteredCommands::new(&self.header, self.manifest.as_ref());
         }
         self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         Ok(())
@@ -142,30 +142,30 @@ impl PlaybackCursor {
             if let Ok(Event { code: Code::Marker, micros, data }) = &event {
                 self.commands.learn(*micros, data);
             }
-            self.ready.extend(shown(event));
+            self.ready.extend(screen_event(event));
         }
     }
 
     fn note(&mut self, text: String) {
-        self.ready.push_back(Shown { micros: 0, what: What::Note(text) });
+        self.ready.push_back(ScreenEvent { micros: 0, change: ScreenChange::Note(text) });
     }
 }
 
-/// What of a line is for a terminal; a damaged one is said.
-fn shown(event: Result<Event, recording::cast::CastError>) -> Option<Shown> {
+/// The event of a line, or `None` if the line is not for a terminal. A damaged line becomes a note.
+fn screen_event(event: Result<Event, recording::cast::CastError>) -> Option<ScreenEvent> {
     let event = match event {
         Ok(event) => event,
-        Err(error) => return Some(Shown { micros: 0, what: What::Note(error.to_string()) }),
+        Err(error) => return Some(ScreenEvent { micros: 0, change: ScreenChange::Note(error.to_string()) }),
     };
-    let what = match event.code {
+    let change = match event.code {
         Code::Output | Code::Stderr | Code::Bytes => match event.bytes()? {
-            (Code::Output, bytes) => What::Output(bytes.into_owned()),
-            (Code::Stderr, bytes) => What::Errors(bytes.into_owned()),
+            (Code::Output, bytes) => ScreenChange::Output(bytes.into_owned()),
+            (Code::Stderr, bytes) => ScreenChange::Errors(bytes.into_owned()),
             _ => return None,
         },
-        Code::Resize => event.size().map(|(width, height)| What::Size(width, height))?,
-        Code::Gap => What::Note(event.data),
+        Code::Resize => event.size().map(|(width, height)| ScreenChange::Size(width, height))?,
+        Code::Gap => ScreenChange::Note(event.data),
         Code::Input | Code::Marker | Code::Exit | Code::Port => return None,
     };
-    Some(Shown { micros: event.micros, what })
+    Some(ScreenEvent { micros: event.micros, change })
 }

@@ -1,8 +1,7 @@
 use toml::de::{DeTable, DeValue};
 
-/// Where something stands in the file, for errors that are found after reading: `FILE, line N: KEY`.
-///
-/// Keys that the file does not have stand where their nearest table begins.
+/// Where a key is in the file, for errors that are found after reading: `FILE, line N: KEY`. For a key that the file does not
+/// have, the line is that of its nearest table.
 pub fn of(file: &std::path::Path, text: &str, key: &str) -> String {
     match offset(text, key) {
         Some(offset) => format!("{}, line {}: {key}", file.display(), text[..offset].lines().count().max(1)),
@@ -10,7 +9,7 @@ pub fn of(file: &std::path::Path, text: &str, key: &str) -> String {
     }
 }
 
-/// Offset of the last part of the dotted key that is there. Numbers are places in a list.
+/// Offset of the last part of the dotted key that is in the file. Numbers are indexes into a list.
 fn offset(text: &str, key: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = Some(document.get_ref());
