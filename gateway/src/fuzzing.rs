@@ -1,6 +1,6 @@
 //! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
 
-use crate::{head, path::Path};
+use crate::{request::head, request::path::Path};
 
 /// What is let through has one spelling, which is read as the same.
 ///

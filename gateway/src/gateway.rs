@@ -11,14 +11,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Limits, Settings, TlsSettings, clusters, connection,
-    fallback::Fallback,
-    live::{SessionRegistry, Termination},
-    reason::Reason,
-    slots::SessionLimits,
-    strangers::UnauthenticatedLimiter,
-    tls::{self, OwnCertificate, TlsError},
-    upstream::Cluster,
+    Limits, Settings, TlsSettings,
+    auth::refusals::UnauthenticatedLimiter,
+    listener::connection,
+    listener::tls::{self, OwnCertificate, TlsError},
+    proxy::clusters,
+    proxy::upstream::Cluster,
+    request::reason::Reason,
+    session::fallback::Fallback,
+    session::limits::SessionLimits,
+    session::registry::{SessionRegistry, Termination},
 };
 use identity::{Authority, Tokens};
 

@@ -4,39 +4,18 @@
 //! it, `admit` asks who, what and whether, then `plain` forwards it, or `upgrade` opens a recording, dials and
 //! hands the answer on, and `session` moves the bytes.
 
-mod admit;
-mod answer;
-mod buffer;
-pub mod clusters;
-mod connection;
-mod fallback;
+mod auth;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gateway;
-mod head;
-mod headers;
-mod identity;
-mod image;
-mod impersonate;
-mod live;
-mod options;
-mod path;
-mod plain;
-mod reason;
-mod resource;
+mod listener;
+mod proxy;
+mod request;
 mod session;
 mod settings;
-mod slots;
-mod socket;
-mod splice;
-mod status;
-mod strangers;
-mod terminate;
-mod tls;
-mod upgrade;
-mod upstream;
 
 pub use gateway::{Gateway, GatewayError};
-pub use reason::{Reason, ReasonError};
+pub use listener::tls::{TlsError, TlsSettings};
+pub use proxy::clusters;
+pub use request::reason::{Reason, ReasonError};
 pub use settings::{Limits, Settings};
-pub use tls::{TlsError, TlsSettings};

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::{clusters::ClusterSettings, tls::TlsSettings};
+use crate::{listener::tls::TlsSettings, proxy::clusters::ClusterSettings};
 use identity::{Authority, Tokens};
 
 /// What a gateway is made of.

@@ -9,13 +9,13 @@ use hyper::body::Incoming;
 use recording::journal::{self, JournalEvent};
 
 use crate::{
-    admit::{self, Authorized, Head},
+    auth::authenticate::Peer,
+    auth::authorize::{self, Authorized, Head},
+    auth::impersonate,
     gateway::Shared,
-    headers,
-    identity::Peer,
-    impersonate,
-    status::Status,
-    upstream::{Cluster, DialError},
+    proxy::upstream::{Cluster, DialError},
+    request::headers,
+    request::status::Status,
 };
 
 /// What goes to a client: the gateway's own words, or the upstream's body as it comes.
@@ -33,7 +33,7 @@ pub(crate) async fn forward(
     head: Head,
     body: Incoming,
 ) -> Response<Body> {
-    let note = admit::noted(peer, &head, admitted.permit.target().clone(), admitted.verb, 0);
+    let note = authorize::noted(peer, &head, admitted.permit.target().clone(), admitted.verb, 0);
     let mut unheard = PendingJournalEntry {
         shared,
         user: admitted.permit.principal().name.clone(),

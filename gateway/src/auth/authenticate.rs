@@ -6,7 +6,7 @@ use access::Principal;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::status::Status;
+use crate::request::status::Status;
 use identity::{CertificateRefusal, Tokens};
 
 /// `base64url.bearer.authorization.k8s.io.<token>`, for browsers, which cannot set headers on a WebSocket.

@@ -164,7 +164,7 @@ fn of<'a>(parts: &mut Parts<'a>, below: &[&'a str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::path::Path;
+    use crate::request::path::Path;
 
     fn read(method: &Method, target: &str, upgrade: bool) -> Resource {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));

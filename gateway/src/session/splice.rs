@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 use wire::Side;
 
 use crate::{
-    buffer::Buffer,
-    live::{KillSwitch, Termination},
-    terminate,
+    session::buffer::Buffer,
+    session::registry::{KillSwitch, Termination},
+    session::terminate,
 };
 
 /// After the server's last byte: how long the client has to take it and close.

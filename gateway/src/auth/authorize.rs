@@ -12,14 +12,16 @@ use recording::journal::{self, JournalEvent};
 use wire::Subresource;
 
 use crate::{
+    auth::authenticate::{self, Peer},
+    auth::impersonate,
     gateway::Shared,
-    head, headers,
-    identity::{self, Peer},
-    impersonate, options,
-    path::Path,
-    resource::{self, Resource},
-    status::Status,
-    upstream::Cluster,
+    proxy::upstream::Cluster,
+    request::head,
+    request::headers,
+    request::options,
+    request::path::Path,
+    request::resource::{self, Resource},
+    request::status::Status,
 };
 
 /// A request's head as both front doors give it. The URL is not a `Uri`: those end at 65,534 bytes.
@@ -90,8 +92,8 @@ pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Aut
     let asked = asked(&head.headers);
     let shown = head.headers.contains_key(header::AUTHORIZATION);
     // Of what is malformed it is not known where its token is, and the journal is to say whose it was.
-    let bearer = identity::take_bearer(&mut head.headers, !matches!(asked, Ok(None | Some(UpgradeProtocol::Spdy))));
-    let principal = bearer.and_then(|bearer| identity::authenticate(peer, &shared.tokens, bearer.as_deref()));
+    let bearer = authenticate::take_bearer(&mut head.headers, !matches!(asked, Ok(None | Some(UpgradeProtocol::Spdy))));
+    let principal = bearer.and_then(|bearer| authenticate::authenticate(peer, &shared.tokens, bearer.as_deref()));
     let principal = principal.map_err(|status| {
         let name = peer.name();
         // A credential that was shown and refused is for the journal; a stranger's knock is not.

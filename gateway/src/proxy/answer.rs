@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{head::ResponseHead, headers, status::Status};
+use crate::{request::head::ResponseHead, request::headers, request::status::Status};
 
 /// Longest body of a refusal in bytes; a Status has a few hundred. What is longer is a failure of the upstream.
 const MAX_BODY: usize = 1 << 20;
@@ -103,7 +103,7 @@ mod tests {
     async fn body(head: &str, body: &[u8]) -> Option<Bytes> {
         let mut buffer = BytesMut::new();
         let mut stream = AsyncReadExt::chain(head.as_bytes(), body);
-        let head = crate::head::response(&mut stream, &mut buffer).await.unwrap();
+        let head = crate::request::head::response(&mut stream, &mut buffer).await.unwrap();
         read(head, buffer, &mut stream).await.map(|answer| answer.body)
     }
 

@@ -10,8 +10,8 @@ use tokio::{
 use wire::Side;
 
 use crate::{
-    live::Termination,
-    splice::{STOP, drain, write},
+    session::registry::Termination,
+    session::splice::{STOP, drain, write},
 };
 
 /// Longest rest of a frame that is filled up where the server's own bytes cannot be recorded any more.

@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wire::Side;
 
 use crate::{
-    admit::UpgradeProtocol,
+    auth::authorize::UpgradeProtocol,
     gateway::Shared,
-    splice::{self, Start},
-    upgrade::{self, UpgradedSession},
+    session::splice::{self, Start},
+    session::upgrade::{self, UpgradedSession},
 };
 
 /// Starts to move bytes. `early` is what the client sent behind its request: held until now.

@@ -29,9 +29,10 @@ use tokio::{io::AsyncWrite, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    clusters::{ClusterSettings, Credential, Server},
-    impersonate, socket,
-    tls::{self, TlsError},
+    auth::impersonate,
+    listener::socket,
+    listener::tls::{self, TlsError},
+    proxy::clusters::{ClusterSettings, Credential, Server},
 };
 
 /// Idle connections kept for a cluster, and for how long: API servers close theirs after 180 s at the earliest.
@@ -96,8 +97,8 @@ impl Cluster {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_timer(TokioTimer::new())
-            .http1_max_headers(crate::head::MAX_HEADERS)
-            .http1_max_buf_size(crate::head::MAX_HEAD)
+            .http1_max_headers(crate::request::head::MAX_HEADERS)
+            .http1_max_buf_size(crate::request::head::MAX_HEAD)
             .build(dialer.clone());
         Ok(Self { name: settings.name, host, prefix, dialer, client, credential, gateway })
     }

@@ -31,15 +31,16 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use crate::{
-    admit::{self, Authorized, Head},
+    auth::authenticate::{Certified, Peer},
+    auth::authorize::{self, Authorized, Head},
     gateway::Shared,
-    head::{self, HeadError, MAX_HEAD, MAX_HEADERS, RequestHead},
-    headers,
-    identity::{Certified, Peer},
-    plain::{self, Body},
-    session, socket,
-    status::Status,
-    upgrade::{self, Refused},
+    listener::socket,
+    proxy::forward::{self, Body},
+    request::head::{self, HeadError, MAX_HEAD, MAX_HEADERS, RequestHead},
+    request::headers,
+    request::status::Status,
+    session::run,
+    session::upgrade::{self, Refused},
 };
 use identity::authority;
 
@@ -132,7 +133,7 @@ async fn upgrade(
     let (path, query) = first.target.split_once('?').unwrap_or((&first.target, ""));
     let mut head =
         Head { method: first.method, path: path.to_owned(), query: query.to_owned(), headers: first.headers };
-    let admitted = match admit::admit(&shared, &peer, &mut head) {
+    let admitted = match authorize::admit(&shared, &peer, &mut head) {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(tls, &refusal.noted(&shared).await).await,
     };
@@ -146,8 +147,8 @@ async fn upgrade(
             headers::write(&mut out, &session.headers);
             out.extend_from_slice(b"\r\n");
             // If the client is gone already, the session sees it and ends.
-            let _ = crate::splice::write(&mut tls, &out).await;
-            session::start(&shared, tls, buffer.freeze(), session);
+            let _ = crate::session::splice::write(&mut tls, &out).await;
+            run::start(&shared, tls, buffer.freeze(), session);
         }
         Err(Refused::Status(status)) => refuse(tls, &status).await,
         Err(Refused::Answer(answer)) => say(tls, answer.status, answer.headers, &answer.body).await,
@@ -178,8 +179,8 @@ async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: StatusCode
     headers::write(&mut out, &headers);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
-    if crate::splice::write(&mut stream, &out).await.is_ok() && stream.shutdown().await.is_ok() {
-        crate::splice::drain(&mut stream, FAREWELL).await;
+    if crate::session::splice::write(&mut stream, &out).await.is_ok() && stream.shutdown().await.is_ok() {
+        crate::session::splice::drain(&mut stream, FAREWELL).await;
     }
 }
 
@@ -245,13 +246,13 @@ async fn handle(
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
     };
-    let admitted = match admit::admit(&shared, &peer, &mut head) {
+    let admitted = match authorize::admit(&shared, &peer, &mut head) {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(refusal.noted(&shared).await.response().map(Either::Left)),
     };
     known.store(true, Ordering::Relaxed);
     let Some(upgraded) = upgraded.filter(|_| admitted.session.is_some()) else {
-        return Ok(plain::forward(&shared, &peer, admitted, head, body).await);
+        return Ok(forward::forward(&shared, &peer, admitted, head, body).await);
     };
     // A task of its own: hyper drops a request's future when its client goes, and a recording must be finished. What
     // was established there starts there too.
@@ -259,7 +260,7 @@ async fn handle(
     let established = shared.tasks.spawn(async move {
         let mut session = upgrade::establish(&task, &peer, admitted, head).await?;
         let headers = std::mem::take(&mut session.headers);
-        session::start_later(&task, upgraded, session);
+        run::start_later(&task, upgraded, session);
         Ok(headers)
     });
     let mut answer = Response::new(Either::Left(Full::default()));

@@ -3,7 +3,7 @@
 use access::Impersonation;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::status::Status;
+use crate::request::status::Status;
 
 const USER: HeaderName = HeaderName::from_static("impersonate-user");
 const GROUP: HeaderName = HeaderName::from_static("impersonate-group");

@@ -1,17 +1,17 @@
 //! The clusters behind the gateway: where their API servers are, and what they are shown.
 
-mod explicit;
 mod in_cluster;
 mod kubeconfig;
+mod static_cluster;
 
 use std::{io, path::PathBuf};
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use thiserror::Error;
 
-pub use explicit::{StaticCluster, explicit};
 pub use in_cluster::in_cluster;
 pub use kubeconfig::from_kubeconfig;
+pub use static_cluster::{StaticCluster, explicit};
 
 /// One cluster, ready to be dialled.
 pub struct ClusterSettings {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use http::{HeaderMap, header};
 use recording::journal::OPTIONS;
 
-use crate::admit::Head;
+use crate::auth::authorize::Head;
 
 /// The options that the journal keeps: known ones only, of which none is a secret. Of one that comes several times the
 /// first counts.

@@ -12,7 +12,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
 use thiserror::Error as ThisError;
 
-use crate::clusters::{ClusterSettings, Credential, Trust};
+use crate::proxy::clusters::{ClusterSettings, Credential, Trust};
 use identity::{Authority, AuthorityError, authority::AnyCertificate};
 
 /// The gateway's own certificate.

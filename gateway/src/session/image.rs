@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::{task::JoinHandle, time::timeout};
 use wire::Subresource;
 
-use crate::{admit::Authorized, gateway::Shared, plain, upstream::Cluster};
+use crate::{auth::authorize::Authorized, gateway::Shared, proxy::forward, proxy::upstream::Cluster};
 
 /// A pod is at most what etcd takes, 1.5 MiB by default.
 const POD: usize = 4 << 20;
@@ -27,7 +27,7 @@ pub(crate) fn ask(
 ) -> JoinHandle<()> {
     let patience = shared.limits.image;
     let runs_something = matches!(of, Subresource::Exec | Subresource::Attach);
-    let headers = plain::own(HeaderMap::new(), admitted).ok().filter(|_| runs_something && !patience.is_zero());
+    let headers = forward::own(HeaderMap::new(), admitted).ok().filter(|_| runs_something && !patience.is_zero());
     let target = admitted.permit.target().clone();
     let (cluster, recording) = (Arc::clone(&admitted.cluster), Arc::clone(recording));
     // The path up to the subresource is the pod's own.

@@ -16,18 +16,19 @@ use uuid::Uuid;
 use wire::{Negotiated, Side, Subresource};
 
 use crate::{
-    admit::{self, Authorized, Head, UpgradeProtocol},
-    answer::{self, Answer},
-    fallback::{Key, Waiting},
+    auth::authenticate::Peer,
+    auth::authorize::{self, Authorized, Head, UpgradeProtocol},
     gateway::Shared,
-    head, headers,
-    identity::Peer,
-    image,
-    live::Registration,
-    plain,
-    slots::SessionPermit,
-    status::{self, Status},
-    upstream::Cluster,
+    proxy::answer::{self, Answer},
+    proxy::forward,
+    proxy::upstream::Cluster,
+    request::head,
+    request::headers,
+    request::status::{self, Status},
+    session::fallback::{Key, Waiting},
+    session::image,
+    session::limits::SessionPermit,
+    session::registry::Registration,
 };
 
 const EXTENSIONS: HeaderName = HeaderName::from_static("sec-websocket-extensions");
@@ -134,7 +135,7 @@ async fn open(
     let permit = &admitted.permit;
     let user = &permit.principal().name;
     let target = permit.target().clone();
-    let mut note = admit::noted(peer, head, target, admitted.verb, StatusCode::SWITCHING_PROTOCOLS.as_u16());
+    let mut note = authorize::noted(peer, head, target, admitted.verb, StatusCode::SWITCHING_PROTOCOLS.as_u16());
     let opening = OpenRequest {
         kind: match request.subresource {
             Subresource::Exec => SessionKind::Exec,
@@ -186,7 +187,7 @@ async fn switch(
 ) -> Result<Switched, Refused> {
     let cluster = &*admitted.cluster;
     let sent = request_head(admitted, head, token)?;
-    let mut stream = cluster.dial().await.map_err(|e| plain::undialled(cluster, &e))?;
+    let mut stream = cluster.dial().await.map_err(|e| forward::undialled(cluster, &e))?;
     let exchange = async {
         let broken = |error: head::HeadError| broken(cluster, &error);
         stream.write_all(&sent).await.map_err(|e| broken(e.into()))?;
@@ -218,7 +219,7 @@ fn broken(cluster: &Cluster, error: &head::HeadError) -> Refused {
 /// `X-Stream-Protocol-Version` as they came, and without extensions, which would hide bytes from the recorder.
 fn request_head(admitted: &Authorized, head: Head, token: UpgradeProtocol) -> Result<Vec<u8>, Status> {
     let method = head.method;
-    let mut headers = plain::own(head.headers, admitted)?;
+    let mut headers = forward::own(head.headers, admitted)?;
     headers.remove(EXTENSIONS);
     let mut out = Vec::with_capacity(1024 + admitted.query.len());
     for part in [method.as_str(), " ", &admitted.cluster.prefix, &admitted.path] {

@@ -1,0 +1,3 @@
+pub(crate) mod connection;
+pub(crate) mod socket;
+pub(crate) mod tls;
