@@ -1,3 +1,5 @@
+//! One-time links that log somebody in to the pages.
+
 use std::{
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -8,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::json_file::{FileError, PrivateFile};
+use crate::state_file::{FileError, StateFile};
 
-/// Links that may wait to be used; making one more forgets the oldest.
+/// Unused links that are kept. One more removes the oldest.
 const MAX_LINKS: usize = 1000;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Listed {
+struct LinkList {
     links: Vec<Link>,
 }
 
@@ -27,28 +29,28 @@ struct Link {
     expires: u64,
 }
 
-/// One-time links for logging in: a JSON file of their SHA-256, mode 0600.
+/// Unused links, by the SHA-256 of their secret.
 ///
-/// Looking at a link does not use it up (chat programs fetch what people paste); pressing its button does.
+/// A `GET` of a link does not use it up, because chat programs fetch what people paste; its button does.
 #[derive(Debug)]
 pub struct Links {
-    file: PrivateFile<Listed>,
+    file: StateFile<LinkList>,
 }
 
 impl Links {
-    /// Takes the file; one that does not exist has no links.
+    /// Opens the file. A file that does not exist has no links.
     ///
     /// # Errors
-    /// [`FileError`] when it cannot be read or is not what it should be.
+    /// The file cannot be read, or is damaged.
     pub fn open(file: &Path) -> Result<Self, FileError> {
-        Ok(Self { file: PrivateFile::open(file)? })
+        Ok(Self { file: StateFile::open(file)? })
     }
 
-    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`:
-    /// the only place where the secret is.
+    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`. The secret is
+    /// stored nowhere.
     ///
     /// # Errors
-    /// [`FileError`] when the file cannot be written.
+    /// The file cannot be written.
     pub fn create(&self, user: &str, validity: Duration) -> Result<String, FileError> {
         let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let now = unix_now();
@@ -64,19 +66,39 @@ impl Links {
         Ok(format!("/login/link/{secret}"))
     }
 
-    /// Whom the link would log in, if it is still good.
+    /// The user whom the link would log in, or `None` if it was used, has expired or never was.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
     }
 
-    /// Uses the link up. Of two processes that try, one gets the user.
+    /// Uses the link up and returns its user. Of two processes that try at once, one gets the user and the other `None`.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
     pub fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
             let at = listed.links.iter().position(|link| link.is(&digest, now))?;
             Some(listed.links.remove(at).user)
         })
+    }
+
+    /// Removes all links of a user. Returns how many there were.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn revoke(&self, user: &str) -> Result<usize, FileError> {
+        let removed = self.file.change(|listed| {
+            let before = listed.links.len();
+            listed.links.retain(|link| link.user != user);
+            let removed = before - listed.links.len();
+            (removed > 0).then_some(removed)
+        })?;
+        Ok(removed.unwrap_or(0))
     }
 }
 
@@ -116,6 +138,16 @@ mod tests {
         assert_eq!(web.take(secret(&path)).unwrap().as_deref(), Some("ada"));
         assert_eq!(web.take(secret(&path)).unwrap(), None);
         assert_eq!(links.user(secret(&path)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_users_links_can_be_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::open(&folder.path().join("links.json")).unwrap();
+        let (ada, bob) = (links.create("ada", Duration::from_secs(600)), links.create("bob", Duration::from_secs(600)));
+        assert_eq!((links.revoke("ada").unwrap(), links.revoke("ada").unwrap()), (1, 0));
+        assert_eq!(links.take(secret(&ada.unwrap())).unwrap(), None);
+        assert_eq!(links.take(secret(&bob.unwrap())).unwrap().as_deref(), Some("bob"));
     }
 
     #[test]

@@ -159,7 +159,9 @@ pub(crate) async fn use_link(
     Path(secret): Path<String>,
 ) -> Response {
     match shared.links.take(&secret) {
-        Ok(Some(user)) => start(&shared, client.ip(), WebSession { user, method: LoginMethod::Link }, "/").await,
+        Ok(Some(user)) => {
+            start(&shared, client.ip(), WebSession { user, method: LoginMethod::Link { local: false } }, "/").await
+        }
         Ok(None) => {
             let refused = JournalEvent::Login { ok: false, method: "link".to_owned() };
             shared.journal.note("", refused).await;

@@ -157,7 +157,7 @@ impl AppState {
     /// Whether a login still stands: who logged in with a password must still have that password.
     pub(crate) fn stands(&self, login: &WebSession) -> bool {
         match login.method {
-            LoginMethod::Link => true,
+            LoginMethod::Link { .. } => true,
             LoginMethod::Password(shown) => {
                 matches!(self.users.fingerprint(&login.user), Ok(Some(now)) if now == shown)
             }

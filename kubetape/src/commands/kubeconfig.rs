@@ -140,7 +140,9 @@ fn credential(config: &Config, wanted: &cli::Kubeconfig, user: &str) -> Result<C
         let secret =
             std::fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
         let secret = secret.trim();
-        let whose = wiring::tokens(config)?.verify(secret).with_context(|| format!("in {}", file.display()))?;
+        let whose = wiring::tokens(config)?
+            .verify(secret, jiff::Timestamp::now())
+            .with_context(|| format!("in {}", file.display()))?;
         ensure!(whose.name == user || wanted.user.is_none(), "the token in {} is {}'s", file.display(), whose.name);
         return Ok(Credential::Token(secret.to_owned()));
     }

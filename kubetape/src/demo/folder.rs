@@ -83,7 +83,7 @@ impl Folder {
         let file = self.path("kubeconfig");
         let tokens = wiring::tokens(config)?;
         let kept = fs::read_to_string(&file).ok().and_then(|text| earlier_token(&text));
-        let secret = match kept.filter(|secret| tokens.verify(secret).is_ok()) {
+        let secret = match kept.filter(|secret| tokens.verify(secret, jiff::Timestamp::now()).is_ok()) {
             Some(secret) => secret,
             None => token::create(&tokens, PERSON, &[], Some(VALIDITY))?,
         };
