@@ -4,7 +4,7 @@ use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::clusters;
-use identity::{Authority, Tokens};
+use identity::{Authenticator, Authority, Tokens};
 use player::{Player, PlayerSettings};
 use spool::Spool;
 use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
@@ -175,6 +175,12 @@ fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
             })?])
         }
     }
+}
+
+/// Decides who someone is, by the files of `state.dir`.
+pub fn authenticator(config: &Config) -> Result<Authenticator> {
+    let (authority, tokens) = (Arc::new(authority(config)?), Arc::new(tokens(config)?));
+    Ok(Authenticator::new(authority, tokens, Arc::new(users(config)?), Arc::new(links(config)?)))
 }
 
 /// The gateway's own CA; made when there is none.

@@ -1,263 +1,237 @@
-//! From a request to a permit: who, what, may they, as whom. Nothing is forwarded before this says so.
+//! From a request to a permit, in four steps. Each step's type carries what is known by then, and only [`Permitted`] can be
+//! forwarded.
+//!
+//! ```text
+//!   Received ──────────▶ Authenticated ──────────▶ Classified ──────────▶ Permitted
+//!   peer, request        + principal               + target, verb,        + permit
+//!   │                    │                           action, path         │
+//!   └────────────────────┴────────────▶ Refusal ◀──┴──────────────────────┘
+//!                                       the step, and what was known there
+//! ```
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use access::{Action, BypassPath, Permit, Principal, Target};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use recording::journal::{self, JournalEvent};
-use wire::Subresource;
+use http::{Method, StatusCode, header};
+use identity::Authenticator;
 
-use crate::{
-    auth::authenticate::{self, Peer},
-    auth::impersonate,
-    gateway::Shared,
-    proxy::upstream::Cluster,
-    request::head,
-    request::headers,
-    request::options,
-    request::path::Path,
-    request::resource::{self, Resource},
-    request::status::Status,
+use super::{
+    authenticate::{self, Peer},
+    impersonate,
+    policy::PolicyHandle,
+    refusals::{Refusal, Step},
+};
+use crate::request::{
+    parts::RequestParts,
+    path::Path,
+    protocol::{self, UpgradeProtocol},
+    resource::{self, Resource},
+    status::Status,
 };
 
-/// A request's head as both front doors give it. The URL is not a `Uri`: those end at 65,534 bytes.
-#[derive(Debug)]
-pub(crate) struct Head {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) headers: HeaderMap,
+/// A request of which nobody knows yet who sent it.
+pub(crate) struct Received {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) parts: RequestParts,
 }
 
-/// The protocol an upgrade asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UpgradeProtocol {
-    Spdy,
-    WebSocket,
+/// A request whose sender is known. Its credential is no longer among its headers.
+pub(crate) struct Authenticated {
+    peer: Arc<Peer>,
+    parts: RequestParts,
+    principal: Arc<Principal>,
 }
 
-impl UpgradeProtocol {
-    /// As it is written to the upstream.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Spdy => "SPDY/3.1",
-            Self::WebSocket => "websocket",
-        }
-    }
+/// A request of which it is known who wants to do what.
+pub(crate) struct Classified {
+    sender: Authenticated,
+    resource: Resource,
+    /// Canonical, below the cluster.
+    path: String,
+    /// Whether the path is where the API server registers a pod's subresources, and nothing longer.
+    is_pod_subresource: bool,
 }
 
 /// A request that may go on.
-pub(crate) struct Authorized {
-    pub(crate) cluster: Arc<Cluster>,
-    pub(crate) permit: Permit,
+pub(crate) struct Permitted {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) parts: RequestParts,
+    pub(crate) permit: Arc<Permit>,
     pub(crate) verb: &'static str,
     /// Canonical, below the cluster.
     pub(crate) path: String,
-    pub(crate) query: String,
-    /// Set for exec, attach and portforward that ask for an upgrade.
-    pub(crate) session: Option<(wire::Request, UpgradeProtocol)>,
+    /// Set for exec, attach and portforward.
+    pub(crate) session: Option<SessionRequest>,
+    /// See [`Resource::stays_open`].
+    pub(crate) stays_open: bool,
 }
 
-/// A request that may not, and what the journal is to know of it.
-pub(crate) struct Refusal {
-    pub(crate) status: Status,
-    pub(crate) note: Option<Box<(String, journal::ApiRequest)>>,
+/// An exec, attach or portforward that asks for an upgrade.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionRequest {
+    pub(crate) request: wire::Request,
+    pub(crate) protocol: UpgradeProtocol,
 }
 
-impl Refusal {
-    /// Writes it down, where it is for the journal, and gives what the client is told.
-    pub(crate) async fn noted(self, shared: &Shared) -> Status {
-        if let Some(note) = self.note {
-            let (user, request) = *note;
-            shared.journal.note(&user, JournalEvent::Refused(request)).await;
+impl Received {
+    /// Finds out who sent the request, and takes the credential out of its headers.
+    ///
+    /// # Cancel safety
+    /// The request is lost, and nothing else has happened.
+    pub(crate) async fn authenticate(
+        mut self,
+        authenticator: &Authenticator,
+        now: SystemTime,
+    ) -> Result<Authenticated, Box<Refusal>> {
+        let showed_credential =
+            self.peer.certificate.is_some() || self.parts.headers.contains_key(header::AUTHORIZATION);
+        let principal = match authenticate::take_bearer(&mut self.parts.headers) {
+            Ok(bearer) => {
+                let known = authenticator.request(self.peer.certificate.as_ref(), bearer.as_deref(), now).await;
+                known.map_err(|refusal| authenticate::status(&refusal))
+            }
+            Err(status) => Err(status),
+        };
+        match principal {
+            Ok(principal) => Ok(Authenticated { peer: self.peer, parts: self.parts, principal }),
+            Err(status) => {
+                let step = Step::Authentication { showed_credential };
+                let request = self.parts.journalled(self.peer.address, Target::default(), "", 0);
+                Err(Refusal::new(step, self.peer.name(now).to_owned(), request, status))
+            }
         }
-        self.status
     }
 }
 
-impl Authorized {
-    /// It was let in, and cannot be served all the same.
-    pub(crate) fn refused(&self, peer: &Peer, head: &Head, status: Status) -> Refusal {
-        let note = journalled(peer, head, self.permit.target().clone(), self.verb, &status);
-        Refusal { note: Some(Box::new((self.permit.principal().name.clone(), note))), status }
+impl Authenticated {
+    /// Finds out what the request is about.
+    pub(crate) fn classify(self) -> Result<Classified, Box<Refusal>> {
+        match read(&self.parts) {
+            Ok((resource, path, is_pod_subresource)) => {
+                Ok(Classified { sender: self, resource, path, is_pod_subresource })
+            }
+            Err(status) => {
+                let request = self.parts.journalled(self.peer.address, Target::default(), "", 0);
+                Err(Refusal::new(Step::Classification, self.principal.name.clone(), request, status))
+            }
+        }
     }
 }
 
-/// Judges a request. Takes its credential out of the headers.
-pub(crate) fn admit(shared: &Shared, peer: &Peer, head: &mut Head) -> Result<Authorized, Refusal> {
-    let asked = asked(&head.headers);
-    let shown = head.headers.contains_key(header::AUTHORIZATION);
-    // Of what is malformed it is not known where its token is, and the journal is to say whose it was.
-    let bearer = authenticate::take_bearer(&mut head.headers, !matches!(asked, Ok(None | Some(UpgradeProtocol::Spdy))));
-    let principal = bearer.and_then(|bearer| authenticate::authenticate(peer, &shared.tokens, bearer.as_deref()));
-    let principal = principal.map_err(|status| {
-        let name = peer.name();
-        // A credential that was shown and refused is for the journal; a stranger's knock is not.
-        let credential = shown || peer.certificate.is_some();
-        let note = !name.is_empty() || (credential && shared.strangers.allow(Instant::now()));
-        let request = || Box::new((name, journalled(peer, head, Target::default(), "", &status)));
-        Refusal { note: note.then(request), status }
-    })?;
-    let mut resource = Resource::unknown();
-    judge(shared, &principal, head, asked, &mut resource).map_err(|status| {
-        let note = journalled(peer, head, resource.target, resource.verb, &status);
-        Refusal { note: Some(Box::new((principal.name.clone(), note))), status }
-    })
-}
-
-/// The upgrade that a request asks for, of one that every server reads in the same way.
-fn asked(headers: &HeaderMap) -> Result<Option<UpgradeProtocol>, Status> {
-    head::unambiguous_length(headers).map_err(|error| Status::bad_request(error.to_string()))?;
-    token(headers)
-}
-
-fn judge(
-    shared: &Shared,
-    principal: &Principal,
-    head: &Head,
-    asked: Result<Option<UpgradeProtocol>, Status>,
-    resource: &mut Resource,
-) -> Result<Authorized, Status> {
-    let path = Path::parse(&head.path).map_err(|e| Status::bad_request(format!("ambiguous URL: {e}")))?;
-    let [first, cluster, ..] = path.segments() else { return Err(elsewhere()) };
-    if first != "clusters" {
-        return Err(elsewhere());
+impl Classified {
+    /// Asks the policy.
+    pub(crate) fn permit(mut self, policy: &PolicyHandle, now: SystemTime) -> Result<Permitted, Box<Refusal>> {
+        match self.decide(policy, now) {
+            Ok((permit, session)) => Ok(Permitted {
+                peer: self.sender.peer,
+                parts: self.sender.parts,
+                permit: Arc::new(permit),
+                verb: self.resource.verb,
+                path: self.path,
+                session,
+                stays_open: self.resource.stays_open,
+            }),
+            Err(status) => {
+                let Self { sender, resource, .. } = self;
+                let request = sender.parts.journalled(sender.peer.address, resource.target, resource.verb, 0);
+                Err(Refusal::new(Step::Decision, sender.principal.name.clone(), request, status))
+            }
+        }
     }
-    let name = cluster.to_string();
+
+    fn decide(&mut self, policy: &PolicyHandle, now: SystemTime) -> Result<(Permit, Option<SessionRequest>), Status> {
+        let parts = &self.sender.parts;
+        let upgrade = UpgradeProtocol::of(&parts.headers)?;
+        let session = self.session(upgrade)?;
+        if let Some(session) = &session {
+            self.resource.target.container.clone_from(&session.request.container);
+        }
+        let Resource { action, target, .. } = &self.resource;
+        let permit = policy.current().decide(&self.sender.principal, *action, target, now);
+        let permit = permit.map_err(|denial| Status::forbidden(denial.to_string()))?;
+        refuse_unrecordable(*action, upgrade, &self.sender.parts.method)?;
+        let permit = match impersonate::narrowed(&self.sender.parts.headers, permit.impersonation())? {
+            Some(groups) => permit.with_fewer_groups(groups),
+            None => permit,
+        };
+        Ok((permit, session))
+    }
+
+    /// What exec, attach and portforward ask for; `None` for other requests.
+    fn session(&self, upgrade: Option<UpgradeProtocol>) -> Result<Option<SessionRequest>, Status> {
+        let Some(subresource) = self.resource.streaming else { return Ok(None) };
+        let parts = &self.sender.parts;
+        if !self.is_pod_subresource {
+            return Err(Status::bad_request("ambiguous URL: this is not where a pod's exec, attach or portforward is"));
+        }
+        if !matches!(parts.method, Method::GET | Method::POST) {
+            return Err(Status::new(StatusCode::METHOD_NOT_ALLOWED, "exec, attach and portforward take GET and POST"));
+        }
+        if parts.query.contains('#') {
+            return Err(Status::bad_request("ambiguous URL: it has a `#`"));
+        }
+        let request =
+            wire::Request::parse(subresource, &parts.query).map_err(|e| Status::bad_request(e.to_string()))?;
+        // The API server's own words, also for an upgrade that came over h2.
+        let protocol = upgrade.ok_or_else(|| Status::bad_request("Upgrade request required"))?;
+        if protocol == UpgradeProtocol::WebSocket {
+            protocol::check_websocket(&parts.headers)?;
+        }
+        Ok(Some(SessionRequest { request, protocol }))
+    }
+}
+
+impl Permitted {
+    /// The request as the journal keeps it, with the API server's answer; zero before there is one.
+    pub(crate) fn journalled(&self, code: u16) -> recording::journal::ApiRequest {
+        self.parts.journalled(self.peer.address, self.permit.target().clone(), self.verb, code)
+    }
+
+    /// The person's name.
+    pub(crate) fn user(&self) -> &str {
+        &self.permit.principal().name
+    }
+
+    /// A request that policy permits and the gateway cannot serve.
+    pub(crate) fn refuse(&self, status: Status) -> Box<Refusal> {
+        Refusal::new(Step::Service, self.user().to_owned(), self.journalled(0), status)
+    }
+}
+
+/// Reads what a request is about: the resource, the canonical path below the cluster, and whether that path is exactly a
+/// pod's subresource.
+fn read(parts: &RequestParts) -> Result<(Resource, String, bool), Status> {
+    let path = Path::parse(&parts.path).map_err(|e| Status::bad_request(format!("ambiguous URL: {e}")))?;
+    let cluster = match path.segments() {
+        [first, cluster, ..] if first == "clusters" => cluster.to_string(),
+        _ => return Err(outside_clusters()),
+    };
     let path = path.below(2);
-    let upgrades = !matches!(asked, Ok(None));
-    *resource = resource::classify(&name, &head.method, path.segments(), &head.query, upgrades);
-    let upgrade = asked?;
-    let session = session(head, &path, resource, upgrade)?;
-    let decided = shared.policy.decide(principal, resource.action, &resource.target, SystemTime::now());
-    let permit = decided.map_err(|denial| Status::forbidden(denial.to_string()))?;
-    if matches!(resource.action, Action::Bypass(_)) && upgrade.is_some() {
+    let asks_upgrade = parts.headers.contains_key(header::UPGRADE);
+    let resource = resource::classify(&cluster, &parts.method, path.segments(), &parts.query, asks_upgrade);
+    // `/api/v1/namespaces/{ns}/pods/{pod}/{subresource}`
+    let is_pod_subresource = path.segments().len() == 7 && !path.trailing_slash();
+    let mut canonical = String::with_capacity(parts.path.len());
+    path.write(&mut canonical);
+    Ok((resource, canonical, is_pod_subresource))
+}
+
+/// Refuses what policy may permit and nobody could record.
+fn refuse_unrecordable(action: Action, upgrade: Option<UpgradeProtocol>, method: &Method) -> Result<(), Status> {
+    if matches!(action, Action::Bypass(_)) && upgrade.is_some() {
         return Err(Status::forbidden("kubetape cannot record this kind of connection, so it does not let it through"));
     }
     // A kubelet's `run` answers a plain POST with a command's output.
-    if resource.action == Action::Bypass(BypassPath::NodeProxy) && !resource::reads(&head.method) {
+    if action == Action::Bypass(BypassPath::NodeProxy) && !resource::reads(method) {
         return Err(Status::forbidden(
             "kubetape cannot record what a kubelet is told to do: nodes/proxy is for reading",
         ));
     }
-    let known = shared.clusters.get(&*name);
-    let cluster = known.ok_or_else(|| Status::not_found(format!("no cluster {name:?} behind this gateway")))?;
-    let permit = match impersonate::narrowed(&head.headers, permit.impersonation())? {
-        Some(fewer) => permit.with_fewer_groups(fewer.groups),
-        None => permit,
-    };
-    let mut written = String::with_capacity(head.path.len());
-    path.write(&mut written);
-    Ok(Authorized {
-        cluster: Arc::clone(cluster),
-        verb: resource.verb,
-        path: written,
-        query: head.query.clone(),
-        session,
-        permit,
-    })
-}
-
-/// What exec, attach and portforward ask for; none for other requests.
-fn session(
-    head: &Head,
-    path: &Path<'_>,
-    resource: &mut Resource,
-    upgrade: Option<UpgradeProtocol>,
-) -> Result<Option<(wire::Request, UpgradeProtocol)>, Status> {
-    let Some(subresource) = resource.streaming else { return Ok(None) };
-    // `/api/v1/namespaces/{ns}/pods/{pod}/{subresource}`, as the API server registers it, and nothing longer.
-    if path.segments().len() != 7 || path.trailing_slash() {
-        return Err(Status::bad_request("ambiguous URL: this is not where a pod's exec, attach or portforward is"));
-    }
-    if !matches!(head.method, Method::GET | Method::POST) {
-        return Err(Status::new(StatusCode::METHOD_NOT_ALLOWED, "exec, attach and portforward take GET and POST"));
-    }
-    if head.query.contains('#') {
-        return Err(Status::bad_request("ambiguous URL: it has a `#`"));
-    }
-    let request = wire::Request::parse(subresource, &head.query).map_err(|e| Status::bad_request(e.to_string()))?;
-    resource.target.container.clone_from(&request.container);
-    // The API server's own words for the same mistake, or for an upgrade that came over h2.
-    let token = upgrade.ok_or_else(|| Status::bad_request("Upgrade request required"))?;
-    if token == UpgradeProtocol::WebSocket {
-        handshake(&head.headers)?;
-    }
-    Ok(Some((request, token)))
-}
-
-/// The upgrade that a request asks for. What asks for another, or in a way that servers read differently, is
-/// refused, whatever its path.
-fn token(headers: &HeaderMap) -> Result<Option<UpgradeProtocol>, Status> {
-    let mut values = headers.get_all(header::UPGRADE).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Status::bad_request("more than one Upgrade header"));
-    }
-    let token = match value.as_bytes().trim_ascii() {
-        v if v.eq_ignore_ascii_case(b"websocket") => UpgradeProtocol::WebSocket,
-        v if v.eq_ignore_ascii_case(b"spdy/3.1") => UpgradeProtocol::Spdy,
-        _ => return Err(Status::bad_request("Upgrade: only websocket and SPDY/3.1 are known")),
-    };
-    if !headers::connection_upgrades(headers) {
-        return Err(Status::bad_request("an Upgrade header without `Connection: Upgrade`"));
-    }
-    let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
-    let empty = lengths.is_empty() || (lengths.len() == 1 && lengths[0] == "0");
-    if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(Status::bad_request("an upgrade request has no body"));
-    }
-    Ok(Some(token))
-}
-
-/// RFC 6455, section 4.2.1: one 16-byte nonce in base64 and version 13. Any server refuses others; so nothing
-/// is recorded and nobody is dialled for them.
-fn handshake(headers: &HeaderMap) -> Result<(), Status> {
-    let one = |name: HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none()).map(|value| value.as_bytes().trim_ascii())
-    };
-    let nonce = one(header::SEC_WEBSOCKET_KEY).and_then(|key| BASE64_STANDARD.decode(key).ok());
-    if nonce.is_none_or(|nonce| nonce.len() != 16) || one(header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
-        return Err(Status::bad_request("a WebSocket request has one Sec-WebSocket-Key and Sec-WebSocket-Version: 13"));
-    }
     Ok(())
 }
 
-fn elsewhere() -> Status {
+fn outside_clusters() -> Status {
     Status::not_found(
         "this is a kubetape gateway: clusters are at /clusters/<name>; use that as the kubeconfig's server",
     )
-}
-
-/// A request as the journal keeps it.
-pub(crate) fn journalled(peer: &Peer, head: &Head, target: Target, verb: &str, status: &Status) -> journal::ApiRequest {
-    journal::ApiRequest { reason: status.message.clone(), ..noted(peer, head, target, verb, status.code.as_u16()) }
-}
-
-/// The same without a reason: it was not refused.
-pub(crate) fn noted(peer: &Peer, head: &Head, target: Target, verb: &str, code: u16) -> journal::ApiRequest {
-    let headers = &head.headers;
-    journal::ApiRequest {
-        options: options::asked(head),
-        target,
-        verb: verb.to_owned(),
-        code,
-        reason: String::new(),
-        kubectl_command: headers::text(headers, "kubectl-command"),
-        kubectl_session: headers::text(headers, "kubectl-session"),
-        user_agent: headers::text(headers, "user-agent"),
-        client: peer.address.to_string(),
-    }
-}
-
-impl Resource {
-    /// Before the path is read.
-    fn unknown() -> Self {
-        Self { target: Target::default(), verb: "", action: Action::Read, streaming: None::<Subresource> }
-    }
 }

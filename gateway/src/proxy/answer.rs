@@ -1,15 +1,15 @@
-//! An upstream's refusal of an upgrade: read whole, within a bound, and handed on unchanged.
+//! An API server's refusal of an upgrade: read whole, within a bound, and handed on unchanged.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{request::head::ResponseHead, request::headers, request::status::Status};
+use crate::request::{head::ResponseHead, headers, status::Status};
 
-/// Longest body of a refusal in bytes; a Status has a few hundred. What is longer is a failure of the upstream.
+/// Longest body of a refusal in bytes; a Status has a few hundred. A longer one counts as a failure of the API server.
 const MAX_BODY: usize = 1 << 20;
 
-/// An answer that is no 101.
+/// An API server's answer that is no 101.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -17,7 +17,7 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// Reads the body that belongs to a head (RFC 9112 section 6.3). None where it is too long or broken.
+/// Reads the body that belongs to a head (RFC 9112, section 6.3). `None` if it is too long or broken.
 pub(crate) async fn read(
     head: ResponseHead,
     mut buffer: BytesMut,
@@ -48,7 +48,7 @@ pub(crate) async fn read(
 }
 
 impl Answer {
-    /// Gives a refusal without a word some: kubectl would show `Error from server: ` and nothing behind it.
+    /// Gives a refusal with an empty body a Status: kubectl would show `Error from server: ` and nothing behind it.
     pub(crate) fn in_words(mut self, cluster: &str) -> Self {
         let refusal = self.status.is_client_error() || self.status.is_server_error();
         if refusal && self.body.is_empty() {
@@ -68,7 +68,7 @@ async fn more(buffer: &mut BytesMut, stream: &mut (impl AsyncRead + Unpin)) -> O
     buffer.reserve(4096);
     match stream.read_buf(buffer).await {
         Ok(read) => Some(read),
-        // A body that ends with the connection ends so too where TLS was not closed in good order.
+        // A body that ends with its connection also ends if TLS was not closed properly.
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Some(0),
         Err(_) => None,
     }

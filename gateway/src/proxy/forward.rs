@@ -1,73 +1,87 @@
 //! Requests that are no upgrades: forwarded as they are, streamed both ways, journalled.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use recording::journal::{self, JournalEvent};
+use hyper_util::client::legacy;
+use journal::Journal;
+use recording::journal::{ApiRequest, JournalEvent};
+use tokio_util::task::TaskTracker;
 
+use super::upstream::{Cluster, Clusters, DialError};
 use crate::{
-    auth::authenticate::Peer,
-    auth::authorize::{self, Authorized, Head},
-    auth::impersonate,
-    gateway::Shared,
-    proxy::upstream::{Cluster, DialError},
-    request::headers,
-    request::status::Status,
+    auth::{authorize::Permitted, refusals::RefusalJournal},
+    request::{headers, status::Status},
 };
 
-/// What goes to a client: the gateway's own words, or the upstream's body as it comes.
+/// What goes to a client: the gateway's own words, or the API server's body as it comes.
 pub(crate) type Body = Either<Full<Bytes>, Incoming>;
 
-/// What a journal has instead of a status where the client went before there was one: the API server may have done
-/// what was asked all the same.
+/// The code in the journal of a request whose client went before there was an answer: the API server may have done what it
+/// was asked all the same.
 const CLIENT_GONE: u16 = 499;
 
-/// Forwards a request that was admitted. The response's body is streamed; nothing of it is kept.
-pub(crate) async fn forward(
-    shared: &Arc<Shared>,
-    peer: &Peer,
-    admitted: Authorized,
-    head: Head,
-    body: Incoming,
-) -> Response<Body> {
-    let note = authorize::noted(peer, &head, admitted.permit.target().clone(), admitted.verb, 0);
-    let mut unheard = PendingJournalEntry {
-        shared,
-        user: admitted.permit.principal().name.clone(),
-        request: Some(note),
-        quiet: quiet(&admitted),
-    };
-    let answer = match send(&admitted, head, body).await {
-        Ok(response) => response.map(Either::Right),
-        Err(status) => status.response().map(Either::Left),
-    };
-    unheard.answered(answer.status()).await;
-    answer
+/// Hands requests on to API servers.
+pub(crate) struct Forwarder {
+    pub(crate) clusters: Arc<Clusters>,
+    pub(crate) journal: Journal,
+    pub(crate) refusals: Arc<RefusalJournal>,
+    pub(crate) tasks: TaskTracker,
 }
 
-/// A request that the journal has not heard of yet. hyper drops a request's future when its client goes: whoever
-/// sends a DELETE and hangs up must not be left out.
+impl Forwarder {
+    /// Forwards a request. The response's body is streamed, and nothing of it is kept.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the request is journalled as one whose client has gone.
+    pub(crate) async fn forward(&self, permitted: Permitted, body: Incoming) -> Response<Body> {
+        let cluster = match self.clusters.of(&permitted.permit) {
+            Ok(cluster) => cluster,
+            Err(status) => {
+                return self.refusals.note(permitted.refuse(status)).await.response().map(Either::Left);
+            }
+        };
+        let mut entry = PendingJournalEntry {
+            journal: &self.journal,
+            tasks: &self.tasks,
+            user: permitted.user().to_owned(),
+            request: Some(permitted.journalled(0)),
+            only_failures: only_failures(&permitted),
+        };
+        let answer = match send(&cluster, permitted, body).await {
+            Ok(response) => response.map(Either::Right),
+            Err(status) => status.response().map(Either::Left),
+        };
+        entry.answered(answer.status()).await;
+        answer
+    }
+}
+
+/// A request that is not in the journal yet. hyper drops a request's future when its client goes, and a DELETE whose sender
+/// hung up must be journalled too: so it is noted at the latest when this is dropped.
 struct PendingJournalEntry<'a> {
-    shared: &'a Arc<Shared>,
+    journal: &'a Journal,
+    tasks: &'a TaskTracker,
     user: String,
-    request: Option<journal::ApiRequest>,
-    /// What only reads, by a rule that keeps that out of the journal.
-    quiet: bool,
+    /// `None` once the journal has it.
+    request: Option<ApiRequest>,
+    /// Whether the journal takes it only if it failed.
+    only_failures: bool,
 }
 
 impl PendingJournalEntry<'_> {
     async fn answered(&mut self, status: StatusCode) {
         let Some(request) = &mut self.request else { return };
         request.code = status.as_u16();
-        if self.quiet && !status.is_client_error() && !status.is_server_error() {
+        if self.only_failures && !status.is_client_error() && !status.is_server_error() {
             self.request = None;
             return;
         }
-        // Kept until the queue has it: it may be full, and the client may not wait.
-        self.shared.journal.note(&self.user, JournalEvent::Request(request.clone())).await;
+        // Kept until the queue has it: the queue may be full, and the client may not wait.
+        self.journal.note(&self.user, JournalEvent::Request(request.clone())).await;
         self.request = None;
     }
 }
@@ -78,51 +92,38 @@ impl Drop for PendingJournalEntry<'_> {
         if request.code == 0 {
             (request.code, request.reason) = (CLIENT_GONE, "the client went before it was answered".to_owned());
         }
-        let (shared, user) = (Arc::clone(self.shared), std::mem::take(&mut self.user));
-        self.shared.tasks.spawn(async move { shared.journal.note(&user, JournalEvent::Request(request)).await });
+        let (journal, user) = (self.journal.clone(), std::mem::take(&mut self.user));
+        self.tasks.spawn(async move { journal.note(&user, JournalEvent::Request(request)).await });
     }
 }
 
-fn quiet(admitted: &Authorized) -> bool {
-    admitted.permit.action() == access::Action::Read && !admitted.permit.journal_reads()
+/// Whether the request only reads, by a rule that keeps reads out of the journal.
+fn only_failures(permitted: &Permitted) -> bool {
+    permitted.permit.action() == access::Action::Read && !permitted.permit.journal_reads()
 }
 
-async fn send(admitted: &Authorized, head: Head, body: Incoming) -> Result<Response<Incoming>, Status> {
-    let cluster = &*admitted.cluster;
-    let uri = cluster.uri(&admitted.path, &admitted.query);
+async fn send(cluster: &Cluster, permitted: Permitted, body: Incoming) -> Result<Response<Incoming>, Status> {
+    let parts = permitted.parts;
+    let uri = cluster.uri(&permitted.path, &parts.query);
     let uri = uri.ok_or_else(|| Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded"))?;
     let mut request = Request::new(body);
-    *request.method_mut() = head.method;
+    *request.method_mut() = parts.method;
     *request.uri_mut() = uri;
-    *request.headers_mut() = own(head.headers, admitted)?;
-    let mut response = cluster.request(request).await.map_err(|e| unreachable(cluster, &e))?;
+    *request.headers_mut() = cluster.request_headers(parts.headers, permitted.permit.impersonation())?;
+    let mut response = cluster.request(request).await.map_err(|error| failed(cluster, &error))?;
     headers::strip_hop_by_hop(response.headers_mut());
     Ok(response)
 }
 
-/// The client's headers with the gateway's credential and the person's impersonation.
-pub(crate) fn own(mut headers: HeaderMap, admitted: &Authorized) -> Result<HeaderMap, Status> {
-    headers::strip_request(&mut headers);
-    impersonate::set(&mut headers, admitted.permit.impersonation())?;
-    admitted.cluster.authorize(&mut headers).map_err(|e| undialled(&admitted.cluster, &e))?;
-    headers.insert(header::HOST, admitted.cluster.host.clone());
-    Ok(headers)
-}
-
-/// A cluster that cannot be dialled, told to the person.
-pub(crate) fn undialled(cluster: &Cluster, error: &DialError) -> Status {
-    tracing::warn!(cluster = cluster.name, error = error as &dyn std::error::Error, "cluster is unreachable");
-    Status::unavailable(format!("cluster {:?} is unreachable: {error}", cluster.name))
-}
-
-fn unreachable(cluster: &Cluster, error: &hyper_util::client::legacy::Error) -> Status {
-    let mut source = std::error::Error::source(error);
+/// The refusal of a request that could not be sent, or was not answered.
+fn failed(cluster: &Cluster, error: &legacy::Error) -> Status {
+    let mut source = error.source();
     while let Some(cause) = source {
         if let Some(dial) = cause.downcast_ref::<DialError>() {
-            return undialled(cluster, dial);
+            return cluster.unreachable(dial);
         }
         source = cause.source();
     }
-    tracing::warn!(cluster = cluster.name, error = error as &dyn std::error::Error, "request to cluster failed");
+    tracing::warn!(cluster = cluster.name, error = error as &dyn Error, "request to cluster failed");
     Status::bad_gateway(format!("cluster {:?}: its API server broke off before it answered", cluster.name))
 }

@@ -1,5 +1,5 @@
 //! Heads of HTTP/1.1 messages, read by hand where hyper cannot: upgrade requests, whose URLs may be longer than
-//! `http::Uri` holds (65,534 bytes), and the answers to them, whose next byte belongs to another protocol.
+//! `http::Uri` holds (65,534 bytes), and the answers to them, behind which another protocol begins.
 
 use bytes::{Buf, BytesMut};
 use http::{
@@ -10,11 +10,11 @@ use httparse::{EMPTY_HEADER, Header};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Longest head in bytes, both ways: what kube-apiserver accepts.
+/// Longest head in bytes, in both directions: what kube-apiserver accepts (`http.DefaultMaxHeaderBytes`).
 pub(crate) const MAX_HEAD: usize = 1 << 20;
 /// Most header lines: `--as-group` 150 times must work; a list of thousands is an attack.
 pub(crate) const MAX_HEADERS: usize = 2048;
-/// Lines that need no allocation.
+/// Header lines that are parsed without an allocation.
 const FEW_HEADERS: usize = 64;
 
 /// Why a head cannot be read.
@@ -22,25 +22,27 @@ const FEW_HEADERS: usize = 64;
 pub(crate) enum HeadError {
     #[error("the head is not HTTP/1.1: {0}")]
     Malformed(String),
-    #[error("the head has more than {MAX_HEAD} bytes")]
-    TooLong,
+    #[error("the head has more than {0} bytes")]
+    TooLong(usize),
     #[error("the head has more than {MAX_HEADERS} lines")]
     TooMany,
+    #[error("too many requests are unfinished at this gateway: try again later")]
+    NoRoom,
     #[error("the connection ended inside the head")]
     Ended,
     #[error("the connection broke")]
     Io(#[from] std::io::Error),
 }
 
-/// A request's head. The target is not a `Uri`: see the module.
+/// A request's head. Its target is not a `Uri`: see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
-    /// HTTP/1.1, not 1.0.
-    pub(crate) modern: bool,
-    /// Bytes of the head in the buffer.
+    /// False for HTTP/1.0.
+    pub(crate) is_http11: bool,
+    /// How many bytes of the buffer the head takes.
     pub(crate) length: usize,
 }
 
@@ -51,19 +53,26 @@ pub(crate) struct ResponseHead {
     pub(crate) headers: HeaderMap,
 }
 
-/// Reads until the buffer starts with a whole head; looks at a byte once. Returns nothing of the buffer.
-pub(crate) async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<(), HeadError> {
+/// Reads until the buffer starts with a whole head. Before each read `may_grow` is asked, with what has been read so far,
+/// whether the head may become longer.
+///
+/// # Cancel safety
+/// What was read stays in the buffer.
+pub(crate) async fn fill(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    mut may_grow: impl FnMut(&[u8]) -> Result<(), HeadError>,
+) -> Result<(), HeadError> {
+    // Each byte is looked at once.
     let mut seen = 0;
     loop {
-        // The end may straddle what came before: `\r\n\r\n`, or `\n\n` from those who write bare newlines.
+        // The end may have begun in what was looked at: `\r\n\r\n`, or `\n\n` from clients that write bare newlines.
         let from = usize::saturating_sub(seen, 3);
         if ends(&buffer[from..]) {
             return Ok(());
         }
         seen = buffer.len();
-        if seen > MAX_HEAD {
-            return Err(HeadError::TooLong);
-        }
+        may_grow(buffer)?;
         buffer.reserve(2048);
         if stream.read_buf(buffer).await? == 0 {
             return Err(HeadError::Ended);
@@ -71,12 +80,17 @@ pub(crate) async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Byt
     }
 }
 
+/// The bound on every head: [`MAX_HEAD`].
+pub(crate) fn up_to_max(head: &[u8]) -> Result<(), HeadError> {
+    if head.len() > MAX_HEAD { Err(HeadError::TooLong(MAX_HEAD)) } else { Ok(()) }
+}
+
 fn ends(bytes: &[u8]) -> bool {
     bytes.windows(3).any(|w| w == b"\n\r\n" || &w[1..] == b"\n\n" || &w[..2] == b"\n\n")
 }
 
-/// Parses the request that the buffer starts with, whole. Refuses folded lines and blanks before colons. Where its body
-/// ends is another question: [`unambiguous_length`].
+/// Parses the whole request head that the buffer starts with. Folded lines and blanks before colons are refused. Where the
+/// body ends is another question: [`unambiguous_length`].
 pub(crate) fn request(buffer: &[u8]) -> Result<RequestHead, HeadError> {
     with_lines(|lines| {
         let mut parsed = httparse::Request::new(lines);
@@ -86,14 +100,14 @@ pub(crate) fn request(buffer: &[u8]) -> Result<RequestHead, HeadError> {
             method: method.map_err(|e| HeadError::Malformed(e.to_string()))?,
             target: parsed.path.unwrap_or_default().to_owned(),
             headers: headers(parsed.headers)?,
-            modern: parsed.version == Some(1),
+            is_http11: parsed.version == Some(1),
             length,
         })
     })
 }
 
-/// Where a body ends must be said once, and in one way: what two readers can read differently is how a second
-/// request is smuggled behind the first (RFC 9112, sections 6.1 and 6.3).
+/// Checks that the headers say once, and in one way, where the body ends. Where two readers can disagree about that, a
+/// second request can be smuggled behind the first (RFC 9112, sections 6.1 and 6.3).
 pub(crate) fn unambiguous_length(headers: &HeaderMap) -> Result<(), HeadError> {
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
@@ -105,13 +119,13 @@ pub(crate) fn unambiguous_length(headers: &HeaderMap) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Reads a response's head; what follows it stays in the buffer. Interim answers (100, 103) are skipped.
+/// Reads a response's head and leaves what follows it in the buffer. Interim answers (100, 103) are skipped.
 pub(crate) async fn response(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
 ) -> Result<ResponseHead, HeadError> {
     loop {
-        fill(stream, buffer).await?;
+        fill(stream, buffer, up_to_max).await?;
         let (head, length) = parse_response(buffer)?;
         buffer.advance(length);
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -130,7 +144,7 @@ fn parse_response(buffer: &[u8]) -> Result<(ResponseHead, usize), HeadError> {
     })
 }
 
-/// Few lines on the stack first, many on the heap where they do not do.
+/// Parses with room for few lines on the stack, and if that is not enough, with room for many on the heap.
 fn with_lines<'b, T>(parse: impl Fn(&mut [Header<'b>]) -> Result<T, HeadError>) -> Result<T, HeadError> {
     match parse(&mut [EMPTY_HEADER; FEW_HEADERS]) {
         Err(HeadError::TooMany) => parse(&mut vec![EMPTY_HEADER; MAX_HEADERS]),
@@ -167,7 +181,7 @@ mod tests {
         for cut in 1..bytes.len() {
             let mut stream = AsyncReadExt::chain(&bytes[..cut], &bytes[cut..]);
             let mut buffer = BytesMut::new();
-            fill(&mut stream, &mut buffer).await.unwrap();
+            fill(&mut stream, &mut buffer, up_to_max).await.unwrap();
             assert_eq!(request(&buffer).unwrap().length, bytes.len() - 4, "cut at {cut}");
         }
     }

@@ -1,8 +1,8 @@
-//! What crosses the gateway of a message's headers, and what does not (RFC 9110 section 7.6.1).
+//! Which headers of a message cross the gateway, and which do not (RFC 9110, section 7.6.1).
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Meant for one connection, in either direction.
+/// Headers that are meant for one connection, in either direction.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -15,7 +15,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-/// Removes what is meant for one connection, and what the sender's `Connection` names.
+/// Removes the headers that are meant for one connection, and those that the sender's `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -31,7 +31,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Leaves of a request's headers what may go upstream: no framing, no credential, nobody's identity.
+/// Removes what may not go upstream: framing, credentials, and every claim about who the sender is.
 ///
 /// `X-Remote-*` is how a front proxy names a user to an API server; `X-Forwarded-*` and `Forwarded` would be the
 /// client's claims about itself.
@@ -61,20 +61,21 @@ pub(crate) fn connection_upgrades(headers: &HeaderMap) -> bool {
         .any(|value| value.as_bytes().to_ascii_lowercase().windows(7).any(|window| window == b"upgrade"))
 }
 
-/// A header's text; empty where there is none or it is not ASCII. For journals.
+/// A header's text for the journal; empty if there is no such header or it is not ASCII.
 pub(crate) fn text(headers: &HeaderMap, name: &str) -> String {
     let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // A claim of the client's, kept for as long as the journal: 256 bytes tell a browser from a kubectl.
+    // It is the client's claim and is kept as long as the journal: 256 bytes tell a browser from a kubectl.
     value.chars().take(256).collect()
 }
 
-/// Writes headers as HTTP/1.1, names in title case as Go writes them, lines of one name in their order.
+/// Writes headers as HTTP/1.1: names in title case, as Go writes them, and lines of one name in their order.
 pub(crate) fn write(out: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         write_one(out, name, value);
     }
 }
 
+/// Writes one header line.
 pub(crate) fn write_one(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     let mut start = true;
     for byte in name.as_str().bytes() {

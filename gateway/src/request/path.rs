@@ -1,11 +1,11 @@
-//! A URL's path, read once. Policy and upstream see what is made of it here, so they cannot disagree.
+//! A URL's path, read once. Policy and API server both get what is made of it here, so they cannot disagree.
 
 use std::{borrow::Cow, fmt::Write};
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-/// Why a path is refused: readers of it could disagree about what it names.
+/// Why a path is refused: two readers could disagree about what it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum PathError {
     #[error("the path does not start with a slash")]
@@ -20,7 +20,7 @@ pub(crate) enum PathError {
     Character,
 }
 
-/// Decoded segments; a slash at the end is kept, since proxied paths differ by it.
+/// The decoded segments. A slash at the end is kept, since proxied paths differ by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path<'a> {
     segments: Vec<Cow<'a, str>>,
@@ -28,6 +28,7 @@ pub(crate) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
+    /// Reads a path as it stands in a request line, without its query.
     pub(crate) fn parse(raw: &'a str) -> Result<Self, PathError> {
         let rest = raw.strip_prefix('/').ok_or(PathError::Relative)?;
         if rest.is_empty() {
@@ -46,14 +47,14 @@ impl<'a> Path<'a> {
         self.trailing_slash
     }
 
-    /// The path without its first `count` segments.
+    /// Removes the first `count` segments.
     pub(crate) fn below(mut self, count: usize) -> Self {
         self.segments.drain(..count.min(self.segments.len()));
         self.trailing_slash |= self.segments.is_empty();
         self
     }
 
-    /// Appends the one spelling of this path that goes upstream.
+    /// Appends the only spelling of this path that goes upstream.
     pub(crate) fn write(&self, out: &mut String) {
         for segment in &self.segments {
             out.push('/');
@@ -65,7 +66,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// RFC 3986 section 3.3: `pchar` as it is, everything else encoded.
+/// Writes a `pchar` (RFC 3986, section 3.3) as it is, and everything else percent-encoded.
 fn write_byte(out: &mut String, byte: u8) {
     if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
         out.push(char::from(byte));
@@ -85,14 +86,14 @@ fn segment(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if matches!(&*decoded, "." | "..") {
         return Err(PathError::Dots);
     }
-    // `%` after decoding: whoever decodes twice would read something else.
+    // A `%` after decoding: a server that decodes twice would read something else.
     if decoded.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '%' | '#')) {
         return Err(PathError::Character);
     }
     Ok(decoded)
 }
 
-/// Every `%` is followed by two hexadecimal digits.
+/// Whether every `%` is followed by two hexadecimal digits.
 fn whole_escapes(raw: &str) -> bool {
     raw.split('%').skip(1).all(|rest| rest.as_bytes().get(..2).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)))
 }

@@ -2,20 +2,20 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// Longest reason, in bytes: it is shown in one line of a terminal or two.
+/// Longest reason in bytes: a terminal shows it in a few lines.
 const LONGEST: usize = 500;
 
-/// Why somebody ends a session of somebody else: a line of text that is shown in a terminal.
+/// Why somebody ends another person's session: one line of text, shown in that person's terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 
 /// Why a text is no [`Reason`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ReasonError {
-    /// Nothing but blanks.
+    /// It has nothing but blanks.
     #[error("say why: the person whose session it is will read it")]
     Empty,
-    /// Too long.
+    /// It is longer than 500 bytes.
     #[error("the reason is longer than {LONGEST} bytes: say it in a line")]
     TooLong,
     /// It has characters that steer a terminal.
@@ -24,10 +24,10 @@ pub enum ReasonError {
 }
 
 impl Reason {
-    /// Reads one; blanks around it are left out.
+    /// Checks a text and removes the blanks around it.
     ///
     /// # Errors
-    /// [`ReasonError`]
+    /// [`ReasonError`] says what to change.
     pub fn parse(text: &str) -> Result<Self, ReasonError> {
         let text = text.trim();
         if text.is_empty() {
@@ -43,7 +43,7 @@ impl Reason {
     }
 }
 
-/// What turns the direction of text, or ends lines: Unicode's bidirectional controls and separators.
+/// Whether a character turns the direction of text or ends lines: Unicode's bidirectional controls and separators.
 fn steers(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,4 +1,4 @@
-//! What a request is about: Kubernetes' own reading of a path (`RequestInfo`), as far as policy needs it.
+//! What a request is about: a path as Kubernetes reads it (`RequestInfo`), as far as policy needs it.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,23 @@ use access::{Action, BypassPath, Target};
 use http::Method;
 use wire::Subresource;
 
-/// A request, classified.
+/// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
     pub(crate) target: Target,
-    /// Kubernetes' verb; `exec`, `attach`, `portforward` for those.
+    /// Kubernetes' verb, or `exec`, `attach`, `portforward`.
     pub(crate) verb: &'static str,
     pub(crate) action: Action,
     /// Set for `pods/exec`, `pods/attach`, `pods/portforward`, whatever the method.
     pub(crate) streaming: Option<Subresource>,
+    /// Whether its answer may stay open for hours: a watch, a log that is followed, a connection through a proxy.
+    pub(crate) stays_open: bool,
 }
 
-/// Path below the cluster, taken apart.
+/// The path below the cluster, taken apart as in Kubernetes' `RequestInfo`.
 #[derive(Default)]
-struct Parts<'a> {
-    /// Empty for the core group and for what is no resource.
+struct RequestInfo<'a> {
+    /// Empty for the core group, and if the path names no resource.
     group: &'a str,
     namespace: &'a str,
     resource: &'a str,
@@ -32,7 +34,7 @@ struct Parts<'a> {
     proxy: bool,
 }
 
-/// Reads a request. `upgrade` says whether it asks for another protocol.
+/// Classifies a request. `upgrade` says whether it asks for another protocol.
 pub(crate) fn classify(
     cluster: &str,
     method: &Method,
@@ -40,31 +42,39 @@ pub(crate) fn classify(
     query: &str,
     upgrade: bool,
 ) -> Resource {
-    let parts = take_apart(segments);
-    let streaming = streaming(&parts);
-    let watch = parts.watch || asks_to_watch(query);
+    let info = take_apart(segments);
+    let streaming = streaming(&info);
+    let watch = info.watch || wire::boolean_parameter(query, "watch");
     let mut target = Target {
         cluster: cluster.to_owned(),
-        namespace: parts.namespace.to_owned(),
-        resource: parts.resource.to_owned(),
-        name: parts.name.to_owned(),
-        subresource: parts.subresource.to_owned(),
+        namespace: info.namespace.to_owned(),
+        resource: info.resource.to_owned(),
+        name: info.name.to_owned(),
+        subresource: info.subresource.to_owned(),
         container: String::new(),
     };
-    if parts.resource.is_empty() {
+    if info.resource.is_empty() {
         target.name = format!("/{}", segments.join("/"));
     }
     let verb = match streaming {
         Some(Subresource::Exec) => "exec",
         Some(Subresource::Attach) => "attach",
         Some(Subresource::PortForward) => "portforward",
-        None => verb(method, &parts, watch),
+        None => verb(method, &info, watch),
     };
-    let action = action(method, &parts, streaming, watch, upgrade);
-    Resource { target, verb, action, streaming }
+    let action = action(method, &info, streaming, watch, upgrade);
+    let followed = info.subresource == "log" && wire::boolean_parameter(query, "follow");
+    let stays_open = watch || followed || matches!(action, Action::Bypass(_));
+    Resource { target, verb, action, streaming, stays_open }
 }
 
-fn action(method: &Method, parts: &Parts<'_>, streaming: Option<Subresource>, watch: bool, upgrade: bool) -> Action {
+fn action(
+    method: &Method,
+    info: &RequestInfo<'_>,
+    streaming: Option<Subresource>,
+    watch: bool,
+    upgrade: bool,
+) -> Action {
     if let Some(subresource) = streaming {
         return match subresource {
             Subresource::Exec => Action::Exec,
@@ -73,11 +83,11 @@ fn action(method: &Method, parts: &Parts<'_>, streaming: Option<Subresource>, wa
         };
     }
     let reads = reads(method);
-    match (parts.group, parts.resource, parts.subresource) {
+    match (info.group, info.resource, info.subresource) {
         ("", "nodes", "proxy") => Action::Bypass(BypassPath::NodeProxy),
         ("", "pods" | "services", "proxy") => Action::Bypass(BypassPath::WorkloadProxy),
-        ("", "pods" | "services", _) if parts.proxy => Action::Bypass(BypassPath::WorkloadProxy),
-        _ if parts.proxy => Action::Bypass(BypassPath::NodeProxy),
+        ("", "pods" | "services", _) if info.proxy => Action::Bypass(BypassPath::WorkloadProxy),
+        _ if info.proxy => Action::Bypass(BypassPath::NodeProxy),
         (_, _, "log") if upgrade => Action::Bypass(BypassPath::WebSocket),
         _ if upgrade && watch => Action::Bypass(BypassPath::WebSocket),
         _ if upgrade => Action::Bypass(BypassPath::Upgrade),
@@ -92,8 +102,8 @@ pub(crate) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn streaming(parts: &Parts<'_>) -> Option<Subresource> {
-    match (parts.group, parts.resource, parts.subresource) {
+fn streaming(info: &RequestInfo<'_>) -> Option<Subresource> {
+    match (info.group, info.resource, info.subresource) {
         ("", "pods", "exec") => Some(Subresource::Exec),
         ("", "pods", "attach") => Some(Subresource::Attach),
         ("", "pods", "portforward") => Some(Subresource::PortForward),
@@ -101,10 +111,10 @@ fn streaming(parts: &Parts<'_>) -> Option<Subresource> {
     }
 }
 
-fn verb(method: &Method, parts: &Parts<'_>, watch: bool) -> &'static str {
-    let collection = parts.name.is_empty() && !parts.resource.is_empty();
+fn verb(method: &Method, info: &RequestInfo<'_>, watch: bool) -> &'static str {
+    let collection = info.name.is_empty() && !info.resource.is_empty();
     match *method {
-        Method::GET | Method::HEAD if watch && !parts.resource.is_empty() => "watch",
+        Method::GET | Method::HEAD if watch && !info.resource.is_empty() => "watch",
         Method::GET | Method::HEAD if collection => "list",
         Method::POST => "create",
         Method::PUT => "update",
@@ -115,50 +125,40 @@ fn verb(method: &Method, parts: &Parts<'_>, watch: bool) -> &'static str {
     }
 }
 
-/// `watch=`, by the API server's rule for booleans: absent, `0` and `false` are false, everything else true.
-fn asks_to_watch(query: &str) -> bool {
-    let value = query.split('&').find_map(|pair| match pair.split_once('=') {
-        Some(("watch", value)) => Some(value),
-        None if pair == "watch" => Some(""),
-        _ => None,
-    });
-    value.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
-}
-
-fn take_apart<'a>(segments: &'a [Cow<'_, str>]) -> Parts<'a> {
+fn take_apart<'a>(segments: &'a [Cow<'_, str>]) -> RequestInfo<'a> {
     let segments: Vec<&str> = segments.iter().map(|s| &**s).collect();
-    let mut parts = Parts::default();
+    let mut info = RequestInfo::default();
     let mut rest = match segments.as_slice() {
         ["api", _, rest @ ..] => rest,
         ["apis", group, _, rest @ ..] => {
-            parts.group = group;
+            info.group = group;
             rest
         }
-        _ => return parts,
+        _ => return info,
     };
     match rest {
-        ["watch", below @ ..] if !below.is_empty() => (parts.watch, rest) = (true, below),
-        ["proxy", below @ ..] if !below.is_empty() => (parts.proxy, rest) = (true, below),
+        ["watch", below @ ..] if !below.is_empty() => (info.watch, rest) = (true, below),
+        ["proxy", below @ ..] if !below.is_empty() => (info.proxy, rest) = (true, below),
         _ => {}
     }
     match rest {
-        // A namespace itself, and its two subresources.
+        // A namespace itself, or one of its two subresources.
         ["namespaces", name] | ["namespaces", name, "status" | "finalize", ..] => {
-            (parts.namespace, parts.resource, parts.name) = (name, "namespaces", name);
-            parts.subresource = rest.get(2).unwrap_or(&"");
+            (info.namespace, info.resource, info.name) = (name, "namespaces", name);
+            info.subresource = rest.get(2).unwrap_or(&"");
         }
         ["namespaces", namespace, below @ ..] => {
-            parts.namespace = namespace;
-            of(&mut parts, below);
+            info.namespace = namespace;
+            below_namespace(&mut info, below);
         }
-        below => of(&mut parts, below),
+        below => below_namespace(&mut info, below),
     }
-    parts
+    info
 }
 
-fn of<'a>(parts: &mut Parts<'a>, below: &[&'a str]) {
+fn below_namespace<'a>(info: &mut RequestInfo<'a>, below: &[&'a str]) {
     let at = |index: usize| below.get(index).copied().unwrap_or("");
-    (parts.resource, parts.name, parts.subresource) = (at(0), at(1), at(2));
+    (info.resource, info.name, info.subresource) = (at(0), at(1), at(2));
 }
 
 #[cfg(test)]
@@ -177,6 +177,8 @@ mod tests {
             (Method::GET, "/api/v1/namespaces/a/pods", "list", "a", "pods", "", ""),
             (Method::GET, "/api/v1/namespaces/a/pods?watch=1", "watch", "a", "pods", "", ""),
             (Method::GET, "/api/v1/namespaces/a/pods?watch=false", "list", "a", "pods", "", ""),
+            (Method::GET, "/api/v1/namespaces/a/pods?%77atch=true", "watch", "a", "pods", "", ""),
+            (Method::GET, "/api/v1/namespaces/a/pods?watch=%66alse&watch=1", "list", "a", "pods", "", ""),
             (Method::GET, "/api/v1/watch/namespaces/a/pods/w", "watch", "a", "pods", "w", ""),
             (Method::GET, "/api/v1/namespaces/a", "get", "a", "namespaces", "a", ""),
             (Method::PUT, "/api/v1/namespaces/a/finalize", "update", "a", "namespaces", "a", "finalize"),
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn doors_and_side_doors_are_told_apart() {
+    fn sessions_and_unrecorded_paths_are_told_apart() {
         let pod = "/api/v1/namespaces/a/pods/w";
         for (method, target, upgrade, action) in [
             (Method::GET, format!("{pod}/exec"), true, Action::Exec),
@@ -248,6 +250,20 @@ mod tests {
             (Method::POST, "/api/v1/namespaces/a/pods".to_owned(), false, Action::Write),
         ] {
             assert_eq!(read(&method, &target, upgrade).action, action, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn answers_that_may_stay_open_are_known() {
+        for (target, stays_open) in [
+            ("/api/v1/pods?watch=1", true),
+            ("/api/v1/namespaces/a/pods/w/log?follow=true", true),
+            ("/api/v1/namespaces/a/pods/w/log?%66ollow", true),
+            ("/api/v1/namespaces/a/pods/w/log", false),
+            ("/api/v1/nodes/n/proxy/logs/", true),
+            ("/api/v1/pods", false),
+        ] {
+            assert_eq!(read(&Method::GET, target, false).stays_open, stays_open, "{target}");
         }
     }
 }

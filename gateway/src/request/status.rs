@@ -5,12 +5,12 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
 
-/// Why a request was not answered by an API server. Plain text would do for nobody: kubectl up to 1.33 reads a
-/// text with `: ` in it as YAML and shows nothing of it.
+/// Why the gateway, and not an API server, answers a request. It is not plain text: kubectl up to 1.33 reads a text with
+/// `: ` in it as YAML and shows nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) code: StatusCode,
-    /// Machine-readable: the names of `k8s.io/apimachinery` `metav1.StatusReason`.
+    /// For programs: one of `metav1.StatusReason` of `k8s.io/apimachinery`.
     pub(crate) reason: &'static str,
     /// For the person.
     pub(crate) message: String,
@@ -72,6 +72,18 @@ impl Status {
         Self::new(StatusCode::BAD_GATEWAY, message)
     }
 
+    /// An error of the gateway's, told to the person with all its causes.
+    pub(crate) fn with_causes(code: StatusCode, error: &dyn std::error::Error, context: &str) -> Self {
+        let mut message = format!("{context}: {error}");
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            message.push_str(&format!(": {source}"));
+            cause = source.source();
+        }
+        Self::new(code, message)
+    }
+
+    /// Its JSON.
     pub(crate) fn json(&self) -> Bytes {
         let json = Json {
             kind: "Status",
@@ -85,6 +97,7 @@ impl Status {
         serde_json::to_vec(&json).unwrap_or_default().into()
     }
 
+    /// The answer that carries it.
     pub(crate) fn response(&self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.json()));
         *response.status_mut() = self.code;
@@ -93,7 +106,7 @@ impl Status {
     }
 }
 
-/// The message of a Status that an upstream answered with; the text itself where it is none.
+/// The message of a Status that an API server answered with; the body's text if it is no Status.
 pub(crate) fn message_of(code: StatusCode, body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Message {

@@ -2,23 +2,26 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// An idle session's buffer, and a busy one's: it grows when reads fill it and shrinks when they do not.
+/// Bytes of an idle session's buffer, and of a busy one's: it grows when reads fill it and shrinks when they do not.
 const SMALL: usize = 1 << 10;
 const LARGE: usize = 64 << 10;
-/// Reads of less than a quarter after which a buffer shrinks.
+/// How many reads in sequence of less than a quarter shrink a buffer.
 const QUIET: u8 = 16;
 
 /// A read buffer that costs an idle session little.
 #[derive(Default)]
-pub(crate) struct Buffer {
+pub(super) struct Buffer {
     bytes: Vec<u8>,
     filled: bool,
     quiet: u8,
 }
 
 impl Buffer {
-    /// Reads what is there: nothing at the end of the stream. Can be cancelled without loss.
-    pub(crate) async fn read(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<&[u8]> {
+    /// Reads what is there; nothing at the end of the stream.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn read(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<&[u8]> {
         self.fit();
         let read = from.read(&mut self.bytes).await?;
         self.filled = read == self.bytes.len();

@@ -1,8 +1,9 @@
-//! Which image a session's container runs: asked of the API server once the session has begun, as the person and with
-//! their rights. No byte of the session waits for the answer, and without one the recording says nothing of it.
+//! Which image a session's container runs: the gateway asks the API server once the session has begun, as the person and
+//! with their rights. No byte of the session waits for the answer. Without one the recording does not name the image.
 
 use std::sync::Arc;
 
+use access::Permit;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use recorder::Recording;
@@ -10,32 +11,35 @@ use serde::Deserialize;
 use tokio::{task::JoinHandle, time::timeout};
 use wire::Subresource;
 
-use crate::{auth::authorize::Authorized, gateway::Shared, proxy::forward, proxy::upstream::Cluster};
+use super::sessions::Sessions;
+use crate::proxy::upstream::Cluster;
 
-/// A pod is at most what etcd takes, 1.5 MiB by default.
-const POD: usize = 4 << 20;
-/// References of images are shorter; what is longer, or not of visible ASCII, is none.
-const REFERENCE: usize = 1024;
+/// Longest answer: a pod is at most what etcd takes, 1.5 MiB by default.
+const MAX_POD: usize = 4 << 20;
+/// Longest reference of an image. What is longer, or has other than visible ASCII, is none.
+const MAX_REFERENCE: usize = 1024;
 
-/// The answer goes into the recording by itself; whoever finishes the recording waits for it, which is at most
-/// [`crate::Limits::image`] after the session began.
-pub(crate) fn ask(
-    shared: &Shared,
-    admitted: &Authorized,
-    of: Subresource,
+/// Asks, and tells the recording. The task ends within [`crate::Limits::image`].
+pub(super) fn ask(
+    sessions: &Sessions,
+    cluster: &Arc<Cluster>,
+    permit: &Permit,
+    path: &str,
+    subresource: Subresource,
     recording: &Arc<Recording>,
 ) -> JoinHandle<()> {
-    let patience = shared.limits.image;
-    let runs_something = matches!(of, Subresource::Exec | Subresource::Attach);
-    let headers = forward::own(HeaderMap::new(), admitted).ok().filter(|_| runs_something && !patience.is_zero());
-    let target = admitted.permit.target().clone();
-    let (cluster, recording) = (Arc::clone(&admitted.cluster), Arc::clone(recording));
+    let limit = sessions.limits.image;
+    let runs_something = matches!(subresource, Subresource::Exec | Subresource::Attach);
+    let headers = cluster.request_headers(HeaderMap::new(), permit.impersonation()).ok();
+    let headers = headers.filter(|_| runs_something && !limit.is_zero());
+    let container = permit.target().container.clone();
+    let (cluster, recording) = (Arc::clone(cluster), Arc::clone(recording));
     // The path up to the subresource is the pod's own.
-    let path = admitted.path.rsplit_once('/').map(|(pod, _)| pod.to_owned());
-    shared.tasks.spawn(async move {
+    let path = path.rsplit_once('/').map(|(pod, _)| pod.to_owned());
+    sessions.tasks.spawn(async move {
         let (Some(headers), Some(path)) = (headers, path) else { return };
-        let asked = timeout(patience, pod(&cluster, &path, headers)).await;
-        if let Some(image) = asked.ok().flatten().and_then(|pod| pod.image(&target.container)) {
+        let answer = timeout(limit, pod(&cluster, &path, headers)).await;
+        if let Some(image) = answer.ok().flatten().and_then(|pod| pod.image(&container)) {
             recording.runs(image);
         }
     })
@@ -46,11 +50,11 @@ async fn pod(cluster: &Cluster, path: &str, headers: HeaderMap) -> Option<Pod> {
     if answer.status() != StatusCode::OK {
         return None;
     }
-    let body = Limited::new(answer.into_body(), POD).collect().await.ok()?.to_bytes();
+    let body = Limited::new(answer.into_body(), MAX_POD).collect().await.ok()?.to_bytes();
     serde_json::from_slice(&body).ok()
 }
 
-/// What of a pod is looked at.
+/// The parts of a pod that are looked at.
 #[derive(Deserialize)]
 struct Pod {
     spec: Spec,
@@ -73,7 +77,7 @@ struct Container {
 }
 
 impl Pod {
-    /// The image of a container; of the only one where none was named, which is the one that an API server then takes.
+    /// The image of a container. If none is named, of the only one, which is the one that an API server then takes.
     fn image(self, container: &str) -> Option<String> {
         let Spec { mut containers, init_containers, ephemeral_containers } = self.spec;
         let image = match container {
@@ -84,7 +88,7 @@ impl Pod {
             }
         };
         let visible = image.bytes().all(|byte| byte.is_ascii_graphic());
-        (!image.is_empty() && image.len() <= REFERENCE && visible).then_some(image)
+        (!image.is_empty() && image.len() <= MAX_REFERENCE && visible).then_some(image)
     }
 }
 
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn none_where_it_is_not_sure_or_no_reference() {
+    fn none_if_it_is_not_sure_or_no_reference() {
         let two = r#"{"spec":{"containers":[{"name":"a","image":"a"},{"name":"b","image":"b"}]}}"#;
         assert_eq!(image(two, ""), None);
         let odd = r#"{"spec":{"containers":[{"name":"a","image":"a\u001b[2J"},{"name":"b"}]}}"#;

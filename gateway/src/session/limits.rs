@@ -1,4 +1,4 @@
-//! Places for recorded sessions: of all people together, and of each.
+//! How many sessions are recorded at once: of all people together, and of each person.
 
 use std::{
     collections::HashMap,
@@ -7,32 +7,32 @@ use std::{
 
 use thiserror::Error;
 
-/// Why there is no place.
+/// Why there is no place for another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum LimitReached {
+pub(super) enum LimitReached {
     #[error("the gateway records all sessions it can: {0}")]
     All(usize),
     #[error("you have {0} sessions at this gateway, and more are not allowed: end one first")]
     Person(usize),
 }
 
-/// All places of a gateway.
+/// The places for sessions of a gateway.
 #[derive(Debug)]
-pub(crate) struct SessionLimits {
+pub(super) struct SessionLimits {
     all: usize,
     each: usize,
-    /// Taken ones, by name; nobody who has none is in it.
+    /// Places that are taken, by the person's name. A person without any is not in it.
     taken: Mutex<HashMap<String, usize>>,
 }
 
 impl SessionLimits {
-    /// Of all people, and of each.
-    pub(crate) fn new(all: usize, each: usize) -> Arc<Self> {
+    /// `all` people together can have so many, and `each` person so many of them.
+    pub(super) fn new(all: usize, each: usize) -> Arc<Self> {
         Arc::new(Self { all, each, taken: Mutex::default() })
     }
 
-    /// A place, until it is dropped.
-    pub(crate) fn take(self: &Arc<Self>, user: &str) -> Result<SessionPermit, LimitReached> {
+    /// Takes a place, which is free again when it is dropped.
+    pub(super) fn take(self: &Arc<Self>, user: &str) -> Result<SessionPlace, LimitReached> {
         let mut taken = self.lock();
         if taken.values().sum::<usize>() >= self.all {
             return Err(LimitReached::All(self.all));
@@ -42,7 +42,7 @@ impl SessionLimits {
             return Err(LimitReached::Person(self.each));
         }
         *own += 1;
-        Ok(SessionPermit { slots: Arc::clone(self), user: user.to_owned() })
+        Ok(SessionPlace { limits: Arc::clone(self), user: user.to_owned() })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -50,16 +50,16 @@ impl SessionLimits {
     }
 }
 
-/// One taken place.
+/// A place that is taken.
 #[derive(Debug)]
-pub(crate) struct SessionPermit {
-    slots: Arc<SessionLimits>,
+pub(super) struct SessionPlace {
+    limits: Arc<SessionLimits>,
     user: String,
 }
 
-impl Drop for SessionPermit {
+impl Drop for SessionPlace {
     fn drop(&mut self) {
-        let mut taken = self.slots.lock();
+        let mut taken = self.limits.lock();
         if let Some(own) = taken.get_mut(&self.user) {
             *own -= 1;
             if *own == 0 {
@@ -75,14 +75,14 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_it_is_dropped() {
-        let slots = SessionLimits::new(3, 2);
-        let (first, _second) = (slots.take("ann").unwrap(), slots.take("ann").unwrap());
-        assert_eq!(slots.take("ann").unwrap_err(), LimitReached::Person(2));
-        let _third = slots.take("bob").unwrap();
-        assert_eq!(slots.take("cid").unwrap_err(), LimitReached::All(3));
+        let limits = SessionLimits::new(3, 2);
+        let (first, _second) = (limits.take("ann").unwrap(), limits.take("ann").unwrap());
+        assert_eq!(limits.take("ann").unwrap_err(), LimitReached::Person(2));
+        let _third = limits.take("bob").unwrap();
+        assert_eq!(limits.take("cid").unwrap_err(), LimitReached::All(3));
         drop(first);
-        let again = slots.take("cid").unwrap();
+        let again = limits.take("cid").unwrap();
         drop(again);
-        assert_eq!(slots.lock().len(), 2, "who has none is not remembered");
+        assert_eq!(limits.lock().len(), 2, "a person without any is not remembered");
     }
 }

@@ -9,47 +9,60 @@ use recorder::Ending;
 use tokio::io::{AsyncRead, AsyncWrite};
 use wire::Side;
 
-use crate::{
-    auth::authorize::UpgradeProtocol,
-    gateway::Shared,
-    session::splice::{self, Start},
-    session::upgrade::{self, UpgradedSession},
+use super::{
+    finish,
+    sessions::Sessions,
+    splice::{self, Start},
+    upgrade::{Opened, UpgradedSession},
 };
+use crate::request::protocol::UpgradeProtocol;
 
-/// Starts to move bytes. `early` is what the client sent behind its request: held until now.
-pub(crate) fn start<C>(shared: &Arc<Shared>, client: C, early: Bytes, session: UpgradedSession)
+/// Starts to move bytes. `early` is what the client sent behind its request, held back until now.
+pub(crate) fn start<C>(sessions: &Arc<Sessions>, client: C, early: Bytes, session: UpgradedSession)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let task = Arc::clone(shared);
-    shared.tasks.spawn(async move { run(&task, client, early, session).await });
+    let task = Arc::clone(sessions);
+    sessions.tasks.spawn(async move { run(&task, client, early, session).await });
 }
 
-/// The same for a connection that hyper hands over once it has written the 101.
-pub(crate) fn start_later(shared: &Arc<Shared>, upgraded: OnUpgrade, session: UpgradedSession) {
-    let task = Arc::clone(shared);
-    shared.tasks.spawn(async move {
+/// Starts to move bytes once hyper has written the 101 and hands the connection over.
+pub(crate) fn start_later(sessions: &Arc<Sessions>, upgraded: OnUpgrade, session: UpgradedSession) {
+    let task = Arc::clone(sessions);
+    sessions.tasks.spawn(async move {
         match upgraded.await {
-            // hyper's leftover comes out of it first.
+            // What hyper read too much comes out of the connection first.
             Ok(client) => run(&task, TokioIo::new(client), Bytes::new(), session).await,
-            Err(_) => upgrade::finish(&task, &session.user, session.recording, Ending::Closed(Side::Client)).await,
+            Err(_) => {
+                let UpgradedSession { upstream, opened, .. } = session;
+                drop(upstream);
+                end(&task, opened, Ending::Closed(Side::Client)).await;
+            }
         }
     });
 }
 
-async fn run<C>(shared: &Shared, client: C, early: Bytes, session: UpgradedSession)
+async fn run<C>(sessions: &Sessions, client: C, early: Bytes, session: UpgradedSession)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let UpgradedSession { upstream, early: server, recording, image, token, user, entered, slot, headers } = session;
+    let UpgradedSession { upstream, early: server, protocol, opened, headers } = session;
     drop(headers);
-    let silent_start = token == UpgradeProtocol::Spdy;
-    let start = Start { client: early, server, silent_start, linger: shared.limits.linger };
-    tracing::info!(session = %recording.id(), user, "session began");
-    let how = splice::splice(client, upstream, start, &recording, &entered.cut).await;
-    // Long over, but for a session that was shorter than a request.
+    let silent_start = protocol == UpgradeProtocol::Spdy;
+    let start = Start { client: early, server, silent_start, linger: sessions.limits.linger };
+    tracing::info!(session = %opened.recording.id(), user = opened.user, "session began");
+    let how = splice::splice(client, upstream, start, &opened.recording, &opened.registration.switch).await;
+    end(sessions, opened, how).await;
+}
+
+/// Ends a session of which no byte crosses any more. The person can open the next one at once; the recording waits for the
+/// image, so that the record of it precedes the end.
+async fn end(sessions: &Sessions, opened: Opened, how: Ending) {
+    let Opened { recording, image, user, registration, place } = opened;
+    drop(place);
+    registration.release();
+    // Ended long ago, unless the session was shorter than a request to the API server.
     let _ = image.await;
-    upgrade::finish(shared, &user, recording, how).await;
-    // Who waits for its end finds its place free.
-    drop((slot, entered));
+    finish::finish(sessions, &user, recording, how).await;
+    drop(registration);
 }

@@ -9,7 +9,6 @@
 //! Each has one buffer and no queue: while the recorder or the other end is slow, nothing is read.
 
 use std::{
-    io,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -17,31 +16,30 @@ use std::{
 use bytes::Bytes;
 use recorder::{Ending, RecordError, Recording};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     pin, select,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use wire::Side;
 
-use crate::{
-    session::buffer::Buffer,
-    session::registry::{KillSwitch, Termination},
-    session::terminate,
+use super::{
+    buffer::Buffer,
+    registry::{KillSwitch, Termination},
+    terminate::{self, STOP},
 };
+use crate::transport::write;
 
-/// After the server's last byte: how long the client has to take it and close.
+/// How long the client has, after the server's last byte, to take it and close.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How long a pump may take to stop when the gateway ends the session.
-pub(crate) const STOP: Duration = Duration::from_secs(2);
 
 /// What is known before the first read.
 pub(crate) struct Start {
-    /// Came behind the client's request; neither recorded nor sent yet.
+    /// What came behind the client's request; neither recorded nor sent yet.
     pub(crate) client: Bytes,
-    /// Came behind the upstream's 101; recorded.
+    /// What came behind the API server's 101; recorded already.
     pub(crate) server: Bytes,
-    /// Over SPDY nothing may be written before the server's first frame: kubectl would lose it.
+    /// Whether nothing may be written before the server's first frame. Over SPDY kubectl would lose it.
     pub(crate) silent_start: bool,
     /// See [`crate::Limits::linger`].
     pub(crate) linger: Duration,
@@ -49,29 +47,30 @@ pub(crate) struct Start {
 
 /// How a pump ended.
 enum PumpEnd {
-    /// Its reading end said so, or broke.
+    /// The end that it reads from closed, or broke.
     Eof,
-    /// The client does not take bytes any more.
+    /// The client takes no more bytes.
     ClientGone,
-    /// It was told to, between two reads.
+    /// It was told to stop, between two reads.
     Stopped,
-    /// It was told to while the recorder had no room for what was read: that is not forwarded.
-    Withheld,
+    /// It was told to stop while the recorder had no room for what was read, which is not forwarded.
+    NotForwarded,
+    /// The recorder did not accept what was read, which is not forwarded.
     Failed(RecordError),
 }
 
 /// Why the gateway ends a session.
 struct Abort {
     why: Termination,
-    /// The recorder takes no more, or not in time.
+    /// Whether the recorder takes no more, or not in time.
     failed: bool,
-    /// `to_client` has ended by that.
+    /// Whether `to_client` has ended for this reason.
     ended: bool,
 }
 
 impl Abort {
     fn by_failure(error: &RecordError, ended: bool) -> Self {
-        Self { why: of_failure(error), failed: true, ended }
+        Self { why: termination_of(error), failed: true, ended }
     }
 }
 
@@ -81,7 +80,7 @@ pub(crate) async fn splice<C, U>(
     upstream: U,
     start: Start,
     recording: &Recording,
-    cut: &KillSwitch,
+    switch: &KillSwitch,
 ) -> Ending
 where
     C: AsyncRead + AsyncWrite + Send + Unpin,
@@ -91,20 +90,20 @@ where
     let (mut from_upstream, mut upstream) = tokio::io::split(upstream);
     let sent = AtomicU64::new(0);
     let stop = CancellationToken::new();
-    let (cutting, whole) = {
+    let (abort, whole) = {
         let to_server = to_server(&mut from_client, &mut upstream, recording, start.client);
         let to_client = to_client(&mut from_upstream, &mut client, recording, start.server, &stop, &sent);
         pin!(to_server, to_client);
         let mut first = None;
-        let mut cutting = loop {
+        let mut abort = loop {
             select! {
                 over = &mut to_server, if first != Some(Side::Client) => match over {
                     PumpEnd::Failed(error) => break Abort::by_failure(&error, false),
-                    PumpEnd::Eof | PumpEnd::ClientGone | PumpEnd::Stopped | PumpEnd::Withheld => first = Some(Side::Client),
+                    PumpEnd::Eof | PumpEnd::ClientGone | PumpEnd::Stopped | PumpEnd::NotForwarded => first = Some(Side::Client),
                 },
                 over = &mut to_client => match over {
                     PumpEnd::Failed(error) => break Abort::by_failure(&error, true),
-                    PumpEnd::Eof | PumpEnd::Stopped | PumpEnd::Withheld => {
+                    PumpEnd::Eof | PumpEnd::Stopped | PumpEnd::NotForwarded => {
                         if first.is_none() {
                             let _ = timeout(DRAIN, &mut to_server).await;
                         }
@@ -113,42 +112,42 @@ where
                     PumpEnd::ClientGone => return Ending::Closed(Side::Client),
                 },
                 error = recording.failed() => break Abort::by_failure(&error, false),
-                () = cut.token.cancelled() => {
-                    let why = cut.why().cloned().unwrap_or_else(crate::gateway::stopping);
+                () = switch.token.cancelled() => {
+                    let why = switch.why().cloned().unwrap_or_else(Termination::shutdown);
                     break Abort { why, failed: false, ended: false };
                 }
                 () = silence(start.linger, &sent), if first.is_some() => return Ending::Closed(Side::Client),
             }
         };
         stop.cancel();
-        // Between two writes: what the client has is whole reads, each of them recorded.
-        let whole = cutting.ended || {
+        // The pump stops between two writes: the client has whole reads, each of which is recorded.
+        let whole = abort.ended || {
             let over = timeout(STOP, to_client).await;
-            cutting.failed |= matches!(over, Ok(PumpEnd::Withheld | PumpEnd::Failed(_)));
-            matches!(over, Ok(PumpEnd::Stopped | PumpEnd::Withheld | PumpEnd::Failed(_)))
+            abort.failed |= matches!(over, Ok(PumpEnd::NotForwarded | PumpEnd::Failed(_)));
+            matches!(over, Ok(PumpEnd::Stopped | PumpEnd::NotForwarded | PumpEnd::Failed(_)))
         };
-        (cutting, whole)
+        (abort, whole)
     };
     let spoken = !start.silent_start || sent.load(Ordering::Relaxed) > 0;
     if whole && spoken {
-        terminate::visibly(&mut from_upstream, &mut client, recording, &cutting.why, cutting.failed).await;
+        terminate::visibly(&mut from_upstream, &mut client, recording, &abort.why, abort.failed).await;
     }
     terminate::close(&mut from_client, &mut client, &mut upstream).await;
-    if cutting.why == crate::gateway::stopping() {
+    if abort.why == Termination::shutdown() {
         return Ending::Interrupted;
     }
-    let Termination { message, by, .. } = cutting.why;
+    let Termination { message, by, .. } = abort.why;
     Ending::ByGateway { reason: message, by }
 }
 
-fn of_failure(error: &RecordError) -> Termination {
+fn termination_of(error: &RecordError) -> Termination {
     match error {
         RecordError::Anomaly(_) => Termination::new(error.to_string(), "Forbidden", 403),
         _ => Termination::new(format!("the session was ended: {error}"), "InternalError", 500),
     }
 }
 
-/// Resolves when the server sent nothing for `linger`.
+/// Resolves when the server has sent nothing for `linger`.
 async fn silence(linger: Duration, sent: &AtomicU64) {
     loop {
         let before = sent.load(Ordering::Relaxed);
@@ -159,8 +158,8 @@ async fn silence(linger: Duration, sent: &AtomicU64) {
     }
 }
 
-/// Client to upstream. The client's half-close is handed on. An upstream that takes no more is no error: it may
-/// have finished, and its last words are on their way; what the client still sends is thrown away.
+/// Moves bytes from the client to the API server, and hands the client's half-close on. An API server that takes no more
+/// is no error: it may have finished, and its last bytes are on their way. What the client still sends is discarded.
 async fn to_server(
     client: &mut (impl AsyncRead + Unpin),
     upstream: &mut (impl AsyncWrite + Unpin),
@@ -191,7 +190,7 @@ async fn to_server(
     PumpEnd::Eof
 }
 
-/// Upstream to client. The last bytes are flushed before the end is handed on.
+/// Moves bytes from the API server to the client. The last bytes are flushed before the end is handed on.
 async fn to_client(
     upstream: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
@@ -220,7 +219,7 @@ async fn to_client(
         let accepted = select! {
             biased;
             accepted = recording.accept(Side::Server, bytes) => accepted,
-            () = &mut stopped => return PumpEnd::Withheld,
+            () = &mut stopped => return PumpEnd::NotForwarded,
         };
         if let Err(error) = accepted {
             return PumpEnd::Failed(error);
@@ -233,17 +232,4 @@ async fn to_client(
     recording.ended(Side::Server).await;
     let _ = timeout(DRAIN, client.shutdown()).await;
     PumpEnd::Eof
-}
-
-/// Writes and flushes: a keystroke's echo must not wait in TLS's buffer.
-pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
-    to.write_all(bytes).await?;
-    to.flush().await
-}
-
-/// Reads and throws away until the end: closing a socket with unread bytes resets it, and a reset can overtake
-/// what was sent last.
-pub(crate) async fn drain(from: &mut (impl AsyncRead + Unpin), patience: Duration) {
-    let mut bytes = [0; 512];
-    let _ = timeout(patience, async { while matches!(from.read(&mut bytes).await, Ok(1..)) {} }).await;
 }

@@ -9,26 +9,26 @@ use tokio::{
 };
 use wire::Side;
 
-use crate::{
-    session::registry::Termination,
-    session::splice::{STOP, drain, write},
-};
+use super::registry::Termination;
+use crate::transport::{drain, write};
 
-/// Longest rest of a frame that is filled up where the server's own bytes cannot be recorded any more.
+/// How long a step may take when the gateway ends a session.
+pub(super) const STOP: Duration = Duration::from_secs(2);
+/// Longest rest of a frame that is filled up when the server's own bytes cannot be recorded any more.
 const FILL: u64 = 64 << 10;
 
-/// Where the server's bytes stand when they are brought to a frame border.
+/// Where the server's bytes stand after an attempt to bring them to a frame boundary.
 enum FrameBoundary {
-    /// There.
+    /// At the boundary.
     Reached,
-    /// In a frame, of which the next bytes cannot be recorded.
+    /// In a frame whose next bytes cannot be recorded.
     Within,
     /// The client takes no more, or the server sends no more.
     Never,
 }
 
-/// Brings the server's bytes to a frame border and writes the end of the session there: a failure Status, then
-/// the transport's own close. Where no border comes in time, nothing is written.
+/// Brings the server's bytes to a frame boundary and writes the end of the session there: a failure Status, then the
+/// transport's own close. If no boundary comes in time, nothing is written.
 pub(crate) async fn visibly(
     upstream: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
@@ -36,8 +36,8 @@ pub(crate) async fn visibly(
     why: &Termination,
     failed: bool,
 ) {
-    let border = if failed { FrameBoundary::Within } else { forward(upstream, client, recording).await };
-    let reached = match border {
+    let boundary = if failed { FrameBoundary::Within } else { to_frame_boundary(upstream, client, recording).await };
+    let reached = match boundary {
         FrameBoundary::Reached => true,
         FrameBoundary::Within => fill(client, recording).await,
         FrameBoundary::Never => false,
@@ -48,8 +48,8 @@ pub(crate) async fn visibly(
     }
 }
 
-/// Goes on forwarding, recorded, up to the border.
-async fn forward(
+/// Goes on recording and forwarding up to the frame boundary.
+async fn to_frame_boundary(
     upstream: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
     recording: &Recording,
@@ -64,7 +64,7 @@ async fn forward(
             };
             let Ok(read @ 1..) = upstream.read(&mut buffer[..want]).await else { return FrameBoundary::Never };
             let bytes = &buffer[..read];
-            // No waiting for room: it may take longer than the person is to be there.
+            // It does not wait for room: that may take longer than the person is allowed to stay.
             match timeout(Duration::ZERO, recording.accept(Side::Server, bytes)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return FrameBoundary::Within,
@@ -77,7 +77,7 @@ async fn forward(
     timeout(STOP, rest).await.unwrap_or(FrameBoundary::Never)
 }
 
-/// Completes the frame with zero bytes: nothing of the server's may be forwarded unrecorded.
+/// Completes the frame with zero bytes: none of the server's own may be forwarded unrecorded.
 async fn fill(client: &mut (impl AsyncWrite + Unpin), recording: &Recording) -> bool {
     match recording.to_border() {
         Some(0) => true,
@@ -89,7 +89,7 @@ async fn fill(client: &mut (impl AsyncWrite + Unpin), recording: &Recording) -> 
     }
 }
 
-/// Closes both connections in good order.
+/// Closes both connections in an orderly way.
 pub(crate) async fn close(
     from_client: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),

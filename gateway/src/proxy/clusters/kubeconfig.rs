@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
-use super::{ClusterError, ClusterSettings, Credential, Trust};
+use super::{ClusterError, ClusterSettings, Credential, Source, Trust};
 
 #[derive(Deserialize)]
 struct Config {
@@ -80,10 +80,10 @@ struct Context {
     user: String,
 }
 
-/// The clusters of a kubeconfig file: one for each context, or for those named.
+/// Reads the clusters of a kubeconfig file: one for each context, or for each of those named.
 ///
-/// A cluster is called as its context, with `-` for characters that cannot stand in a URL. Files that it names are
-/// read now, relative to the kubeconfig's folder, as kubectl does.
+/// A cluster has its context's name, with `-` for characters that cannot stand in a URL. The files that the kubeconfig
+/// names are read now, relative to its folder, as kubectl does.
 ///
 /// # Errors
 /// [`ClusterError`] names the file or the context, and what to change.
@@ -91,7 +91,6 @@ pub fn from_kubeconfig(path: &Path, contexts: Option<&[String]>) -> Result<Vec<C
     let why = |why: String| ClusterError::Kubeconfig { path: path.to_owned(), why };
     let text = String::from_utf8(super::read(path)?).map_err(|_| why("it is not UTF-8".to_owned()))?;
     let config: Config = serde_saphyr::from_str(&text).map_err(|e| why(first_line(&e.to_string())))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
     let wanted: Vec<&NamedContext> = match contexts {
         None => config.contexts.iter().collect(),
         Some(names) => names
@@ -104,12 +103,12 @@ pub fn from_kubeconfig(path: &Path, contexts: Option<&[String]>) -> Result<Vec<C
     if wanted.is_empty() {
         return Err(why("it has no contexts".to_owned()));
     }
-    let found: Vec<_> = wanted.iter().map(|context| one(&config, context, folder)).collect::<Result<_, _>>()?;
+    let found: Vec<_> = wanted.iter().map(|context| settings(&config, context, path)).collect::<Result<_, _>>()?;
     distinct(&found)?;
     Ok(found)
 }
 
-/// A parser's message without the excerpt of the file that may follow it: the file has secrets.
+/// A parser's message without the excerpt of the file that may follow it, since the file has secrets.
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
 }
@@ -122,7 +121,8 @@ fn distinct(clusters: &[ClusterSettings]) -> Result<(), ClusterError> {
     }
 }
 
-fn one(config: &Config, named: &NamedContext, folder: &Path) -> Result<ClusterSettings, ClusterError> {
+fn settings(config: &Config, named: &NamedContext, path: &Path) -> Result<ClusterSettings, ClusterError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     let (context, name) = (&named.context, url_name(&named.name)?);
     let missing = |kind: &str, name: &str| ClusterError::of(&named.name, format!("no {kind} {name:?} in the file"));
     let cluster = config.clusters.iter().find(|c| c.name == context.cluster);
@@ -136,7 +136,8 @@ fn one(config: &Config, named: &NamedContext, folder: &Path) -> Result<ClusterSe
         None => return Err(missing("user", &context.user)),
     };
     let server = super::server(&named.name, &cluster.server, cluster.tls_server_name.as_deref())?;
-    Ok(ClusterSettings { server, trust: trust(&named.name, cluster, folder)?, credential, name })
+    let source = Source::Kubeconfig { path: path.to_owned(), context: named.name.clone() };
+    Ok(ClusterSettings { server, trust: trust(&named.name, cluster, folder)?, credential, source, name })
 }
 
 fn url_name(context: &str) -> Result<String, ClusterError> {

@@ -1,28 +1,68 @@
-//! The clusters behind the gateway: where their API servers are, and what they are shown.
+//! The clusters behind the gateway: where their API servers are, how they are trusted, what the gateway shows them.
 
-mod in_cluster;
 mod kubeconfig;
 mod static_cluster;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use thiserror::Error;
 
-pub use in_cluster::in_cluster;
 pub use kubeconfig::from_kubeconfig;
-pub use static_cluster::{StaticCluster, explicit};
+pub use static_cluster::{StaticCluster, explicit, in_cluster};
 
-/// One cluster, ready to be dialled.
+/// What is known of a cluster before it is served.
 pub struct ClusterSettings {
     /// Its name in URLs (`/clusters/<name>`), policies and journals: `[A-Za-z0-9._-]`, not `.` or `..`.
     pub name: String,
     /// Where its API server is.
     pub server: Server,
-    /// How the API server's certificate is judged.
+    /// How the API server's certificate is checked.
     pub trust: Trust,
     /// What the gateway shows it.
     pub credential: Credential,
+    /// Where trust and credential were read, so that they can be read again.
+    pub source: Source,
+}
+
+/// Where a cluster's settings were read.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Nowhere: they do not change.
+    Fixed,
+    /// A context of a kubeconfig.
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// The context's name in the file.
+        context: String,
+    },
+    /// The service account of the pod that the gateway runs in.
+    InCluster,
+    /// Kubetape's own configuration.
+    Static(Box<StaticCluster>),
+}
+
+impl Source {
+    /// Reads the settings again, with the files that they name; `None` if they do not change. `name` is what the cluster is
+    /// called.
+    ///
+    /// # Errors
+    /// [`ClusterError`] names the file and what is wrong with it.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<ClusterSettings>, ClusterError> {
+        match self {
+            Self::Fixed => Ok(None),
+            Self::Kubeconfig { path, context } => {
+                let found = from_kubeconfig(path, Some(std::slice::from_ref(context)))?;
+                Ok(found.into_iter().next())
+            }
+            Self::InCluster => in_cluster(name).map(Some),
+            Self::Static(settings) => explicit(settings).map(Some),
+        }
+    }
 }
 
 /// An API server's address.
@@ -38,31 +78,32 @@ pub struct Server {
     pub tls_name: ServerName<'static>,
 }
 
-/// How an API server's certificate is judged.
-#[derive(Clone, Debug)]
+/// How an API server's certificate is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// By these roots.
     Roots(Vec<CertificateDer<'static>>),
     /// By the operating system's roots.
     System,
-    /// Not at all (`insecure-skip-tls-verify`): whoever is in between can be the API server.
+    /// Not at all (`insecure-skip-tls-verify`): anybody in between can be the API server.
     Anything,
 }
 
 /// What the gateway shows an API server. Its `Debug` does not show secrets.
+#[derive(PartialEq, Eq)]
 pub enum Credential {
     /// A bearer token.
     Token(String),
-    /// A file with a bearer token, read again when it is a minute old: service account tokens rotate.
+    /// A file with a bearer token. It is read again every minute: service account tokens rotate.
     TokenFile(PathBuf),
     /// A client certificate.
     Certificate {
-        /// The chain.
+        /// The certificate chain.
         chain: Vec<CertificateDer<'static>>,
-        /// Its key.
+        /// Its private key.
         key: PrivateKeyDer<'static>,
     },
-    /// Nothing.
+    /// The gateway shows nothing.
     None,
 }
 
@@ -72,15 +113,15 @@ pub enum ClusterError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: io::Error,
     },
     /// The kubeconfig is not one.
     #[error("{} is not a kubeconfig: {why}", path.display())]
     Kubeconfig {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Where and why. Never a secret: values are not quoted.
         why: String,
@@ -126,7 +167,7 @@ pub(crate) fn legal_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.bytes().all(legal_byte)
 }
 
-/// A context's name as a cluster's: what cannot stand in a URL becomes `-`.
+/// The cluster's name that a context's name becomes: what cannot stand in a URL is replaced by `-`.
 fn url_name(context: &str) -> String {
     context.bytes().map(|b| if legal_byte(b) { char::from(b) } else { '-' }).collect()
 }
@@ -168,6 +209,6 @@ fn private_key(cluster: &str, what: &str, pem: &[u8]) -> Result<PrivateKeyDer<'s
         .map_err(|_| ClusterError::of(cluster, format!("{what} has no private key in PEM")))
 }
 
-fn read(path: &std::path::Path) -> Result<Vec<u8>, ClusterError> {
+fn read(path: &Path) -> Result<Vec<u8>, ClusterError> {
     std::fs::read(path).map_err(|source| ClusterError::File { path: path.to_owned(), source })
 }

@@ -1,10 +1,13 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{ClusterError, ClusterSettings, Credential, Trust};
+use super::{ClusterError, ClusterSettings, Credential, Source, Trust};
 
-/// A cluster, spelled out in Kubetape's own configuration.
+/// Where Kubernetes mounts a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// A cluster as it stands in Kubetape's own configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaticCluster {
@@ -12,10 +15,10 @@ pub struct StaticCluster {
     pub name: String,
     /// `https://host:port/prefix`
     pub server: String,
-    /// PEM file with the API server's roots; the operating system's where there is none.
+    /// PEM file with the API server's roots. The operating system's are used if there is none.
     #[serde(default)]
     pub certificate_authority: Option<PathBuf>,
-    /// The name in the API server's certificate, where it is not the host.
+    /// The name in the API server's certificate, if it is not the host.
     #[serde(default)]
     pub tls_server_name: Option<String>,
     /// File with the gateway's bearer token.
@@ -24,12 +27,12 @@ pub struct StaticCluster {
     /// PEM file with the gateway's client certificate.
     #[serde(default)]
     pub client_certificate: Option<PathBuf>,
-    /// PEM file with its key.
+    /// PEM file with the certificate's private key.
     #[serde(default)]
     pub client_key: Option<PathBuf>,
 }
 
-/// A cluster from Kubetape's own configuration. Files are read now.
+/// Makes a cluster's settings of Kubetape's own configuration. The files that it names are read now.
 ///
 /// # Errors
 /// [`ClusterError`] names the cluster and what to change.
@@ -43,7 +46,8 @@ pub fn explicit(settings: &StaticCluster) -> Result<ClusterSettings, ClusterErro
         None => Trust::System,
     };
     let server = super::server(name, &settings.server, settings.tls_server_name.as_deref())?;
-    Ok(ClusterSettings { name: name.clone(), server, trust, credential: credential(settings)? })
+    let (credential, source) = (credential(settings)?, Source::Static(Box::new(settings.clone())));
+    Ok(ClusterSettings { name: name.clone(), server, trust, credential, source })
 }
 
 fn credential(settings: &StaticCluster) -> Result<Credential, ClusterError> {
@@ -60,4 +64,29 @@ fn credential(settings: &StaticCluster) -> Result<Credential, ClusterError> {
         (None, None, None) => Ok(Credential::None),
         _ => Err(ClusterError::of(name, "give either token_file, or client_certificate and client_key")),
     }
+}
+
+/// The cluster that this process runs in, by its pod's service account.
+///
+/// # Errors
+/// [`ClusterError`] if this is no pod, or a pod without a service account token.
+pub fn in_cluster(name: &str) -> Result<ClusterSettings, ClusterError> {
+    let variable = |key: &str| {
+        std::env::var(key).map_err(|_| ClusterError::of(name, format!("{key} is not set: this is not a pod")))
+    };
+    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    in_folder(name, &host, &port, Path::new(SERVICE_ACCOUNT))
+}
+
+fn in_folder(name: &str, host: &str, port: &str, folder: &Path) -> Result<ClusterSettings, ClusterError> {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let token = folder.join("token");
+    super::read(&token)?;
+    Ok(ClusterSettings {
+        name: name.to_owned(),
+        server: super::server(name, &format!("https://{host}:{port}"), None)?,
+        trust: Trust::Roots(super::certificates(name, "ca.crt", &super::read(&folder.join("ca.crt"))?)?),
+        credential: Credential::TokenFile(token),
+        source: Source::InCluster,
+    })
 }

@@ -120,7 +120,7 @@ async fn an_upstream_that_breaks_off_is_a_502() {
 }
 
 #[tokio::test]
-async fn who_asks_and_hangs_up_is_journalled() {
+async fn a_request_whose_sender_hangs_up_is_journalled() {
     let mut world = World::new().await;
     let mut client = world.client().await;
     let delete = get("/clusters/c/api/v1/namespaces/default/pods/web", &world.jane, "").replacen("GET", "DELETE", 1);
@@ -146,4 +146,92 @@ async fn health_needs_no_credential() {
         let answer = client.answer().await;
         assert_eq!((answer.code(), answer.body.as_str()), (200, "ok"));
     }
+}
+
+/// A token among the WebSocket protocols of a request that asks for no WebSocket.
+fn with_protocol_token(token: &str, others: &str) -> String {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    let token = BASE64_URL_SAFE_NO_PAD.encode(token);
+    format!(
+        "GET /clusters/c/api HTTP/1.1\r\nHost: x\r\n\
+         Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.{token}{others}\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_token_among_the_protocols_of_a_request_without_an_upgrade_goes_no_further() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(with_protocol_token(&world.jane, ", v4.channel.k8s.io")).await;
+    let upstream = world.upstream.next().await;
+    assert_eq!(upstream.header("sec-websocket-protocol"), ["v4.channel.k8s.io"]);
+    assert_eq!(upstream.header("impersonate-user"), ["jane"]);
+    drop(upstream);
+    for (request, code) in [
+        (with_protocol_token(&world.jane, ""), 400),
+        (with_protocol_token("kt_0_x", ", v4.channel.k8s.io"), 401),
+        // Beside another credential too.
+        (
+            get("/clusters/c/api", &world.jane, "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.!\r\n"),
+            400,
+        ),
+    ] {
+        let mut client = world.client().await;
+        client.send(request).await;
+        client.answer().await.status(code);
+        world.upstream.assert_untouched().await;
+    }
+}
+
+#[tokio::test]
+async fn streams_of_reads_end_with_their_permit() {
+    let mut world = World::new().await;
+    let pod = "/clusters/c/api/v1/namespaces/default/pods/web";
+    let mut streams = Vec::new();
+    for (target, token) in [
+        (format!("{pod}/log?follow=true"), &world.jane),
+        ("/clusters/c/api/v1/pods?watch=1".to_owned(), &world.jane),
+        (format!("{pod}/log?follow=true"), &world.joe),
+    ] {
+        let mut client = world.client().await;
+        client.send(get(&target, token, "")).await;
+        let mut upstream = world.upstream.next().await;
+        upstream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n").await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200 "));
+        assert_eq!(client.read(9).await, b"4\r\none\n\r\n");
+        streams.push((client, upstream));
+    }
+    assert!(world.gateway.live().is_empty(), "they are no sessions");
+    let reason = gateway::Reason::parse("locked out").unwrap();
+    let ended = world.gateway.end_where(|permit| permit.principal().name == "jane", "ann", &reason).await;
+    assert_eq!((ended.sessions, ended.streams), (0, 2));
+    let (mut of_joe, mut joes_upstream) = streams.pop().unwrap();
+    for (client, upstream) in &mut streams {
+        // Without the last chunk: it is seen that the answer is not whole.
+        client.abandoned().await;
+        upstream.read_to_end().await;
+    }
+    joes_upstream.write("4\r\ntwo\n\r\n").await;
+    assert_eq!(of_joe.read(9).await, b"4\r\ntwo\n\r\n");
+    drop((of_joe, joes_upstream, streams));
+    let stored = world.stop().await;
+    let ended: Vec<_> =
+        stored.refusals_of("jane").iter().map(|r| (r.verb.as_str(), r.code, r.reason.as_str())).collect();
+    assert_eq!(ended.len(), 2, "{ended:?}");
+    assert!(ended.contains(&("watch", 403, "ended by ann: locked out")), "{ended:?}");
+    assert!(ended.contains(&("get", 403, "ended by ann: locked out")), "{ended:?}");
+    assert!(stored.refusals_of("joe").is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_that_was_not_answered_yet_ends_with_its_permit_too() {
+    let mut world = World::new().await;
+    let mut client = world.client().await;
+    client.send(get("/clusters/c/api/v1/pods?watch=1", &world.jane, "")).await;
+    let mut upstream = world.upstream.next().await;
+    let reason = gateway::Reason::parse("locked out").unwrap();
+    let ended = world.gateway.end_where(|permit| permit.target().cluster == "c", "ann", &reason).await;
+    assert_eq!(ended.streams, 1);
+    assert!(client.answer().await.status(403).contains("locked out"));
+    upstream.read_to_end().await;
 }

@@ -1,27 +1,13 @@
-//! TCP as sessions need it: small writes leave at once, dead peers are noticed, bytes read too early are kept.
-
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A peer that vanished without a word is noticed after about two minutes.
-pub(crate) fn prepare(tcp: &TcpStream) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
-    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
-}
-
-/// A stream whose first bytes were read already.
+/// A stream of which the first bytes were read already: they come out of it first.
 pub(crate) struct Prefixed<S> {
     prefix: Bytes,
     stream: S,
@@ -42,7 +28,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
         out.put_slice(&self.prefix[..length]);
         self.prefix.advance(length);
         if self.prefix.is_empty() {
-            // Lets go of the head's memory.
+            // Frees the head's memory.
             self.prefix = Bytes::new();
         }
         Poll::Ready(Ok(()))
@@ -72,20 +58,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn small_writes_leave_at_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        prepare(&tcp).unwrap();
-        assert!(tcp.nodelay().unwrap() && SockRef::from(&tcp).keepalive().unwrap());
     }
 }
