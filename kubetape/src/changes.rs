@@ -11,7 +11,7 @@ use recording::hex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::config::Config;
+use crate::config::{Config, Written};
 
 /// In `state.dir`: SHA-256 of each key's value as it was at the last start.
 const NAME: &str = "config.json";
@@ -22,6 +22,19 @@ const NAMED: usize = 200;
 
 /// Digest of a value, by its key.
 type Digests = BTreeMap<String, String>;
+
+/// The configuration that the process runs with, for [`Changes::of_policy`].
+pub struct Running {
+    written: Written,
+    file: PathBuf,
+}
+
+impl Running {
+    /// Takes what is needed of it.
+    pub fn new(config: &Config) -> Self {
+        Self { written: config.written.clone(), file: config.state_file(NAME) }
+    }
+}
 
 /// The configuration of this start, against that of the last.
 pub struct Changes {
@@ -39,14 +52,26 @@ impl Changes {
     /// # Errors
     /// `state.dir` cannot be read.
     pub fn since_last_start(config: &Config, policy: &access::Policy) -> Result<Self> {
-        let mut written = config.written.0.clone();
+        Self::of(&config.written, config.state_file(NAME), policy)
+    }
+
+    /// Compares what was written, with these rules, against the digests in `file`.
+    fn of(written: &Written, file: PathBuf, policy: &access::Policy) -> Result<Self> {
+        let mut written = written.0.clone();
         written["policy"]["rules"] = serde_json::to_value(&policy.rules)?;
         let mut now = Digests::new();
         digests("", &written, &mut now);
-        let file = config.state_file(NAME);
         let before = read(&file)?;
         let changed = before.map(|before| changed(&before, &now));
         Ok(Self { digest: whole(&now), changed, now, file })
+    }
+
+    /// The running configuration with other rules, against what was remembered last.
+    ///
+    /// # Errors
+    /// `state.dir` cannot be read.
+    pub fn of_policy(running: &Running, policy: &access::Policy) -> Result<Self> {
+        Self::of(&running.written, running.file.clone(), policy)
     }
 
     /// Remembers this configuration for the next start, once the journal has it.

@@ -15,6 +15,7 @@ mod lookup;
 mod metrics;
 mod output;
 mod recorded;
+mod reload;
 mod running;
 mod service;
 mod signing;

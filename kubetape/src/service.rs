@@ -18,7 +18,7 @@ use crate::{
     config::{Config, Web},
     control::{self, Control},
     leases::Leases,
-    metrics, signing, spool_watch, timelines, wiring,
+    metrics, reload, signing, spool_watch, timelines, wiring,
 };
 
 /// At the end of the process, how long the store has to take the last sessions.
@@ -66,6 +66,8 @@ impl Listeners {
 pub struct Service {
     journal: Journal,
     recorder: Arc<Recorder>,
+    /// Serves in a task of its own.
+    serving: Gateway,
     /// Ends with the service.
     _watching: JoinSet<()>,
     /// Ends first: it makes the last recordings.
@@ -146,9 +148,19 @@ impl Service {
             others.spawn(follower.run(late.clone()));
         }
         let mut first = JoinSet::new();
-        let ended = shutdown.clone();
+        let (ended, serving) = (shutdown.clone(), gateway.clone());
         first.spawn(async move { gateway.serve(listeners.gateway, ended).await });
-        Ok(Self { journal, recorder, _watching: watching, gateway: first, others, shutdown, late })
+        Ok(Self { journal, recorder, serving, _watching: watching, gateway: first, others, shutdown, late })
+    }
+
+    /// From now on SIGHUP makes the policy be read again.
+    ///
+    /// # Errors
+    /// The system does not let the signal be handled.
+    pub fn reload_policy_on_hangup(&mut self, config: &Config) -> Result<()> {
+        let reload = reload::PolicyReload::new(config, self.serving.clone());
+        self.others.spawn(reload.run(reload::hangups()?, self.late.clone()));
+        Ok(())
     }
 
     /// Waits for the shutdown, and ends in good order: sessions, then the journal, then the rest.

@@ -21,7 +21,8 @@ pub async fn run(config: &mut Config) -> Result<()> {
     let listeners = Listeners::bind(config).await?;
     config.bound(listeners.gateway()?, listeners.web()?);
     let hint = "kubectl --kubeconfig FILE exec -it POD -- sh".to_owned();
-    let service = Service::start(config, listeners, hint, shutdown).await?;
+    let mut service = Service::start(config, listeners, hint, shutdown).await?;
+    service.reload_policy_on_hangup(config)?;
     announce(config)?;
     service.run().await
 }

@@ -12,5 +12,5 @@ mod spool;
 
 pub use environment::of_process as environment_of_process;
 pub use file::{load, policy_rules};
-pub use running::{Certificate, ClusterSource, Config, Credential, Policy, Signing, Storage, Web};
+pub use running::{Certificate, ClusterSource, Config, Credential, Policy, Signing, Storage, Web, Written};
 pub use sample::SAMPLE;
