@@ -21,7 +21,7 @@
 mod channels;
 mod decoder;
 mod event;
-mod query;
+pub mod query;
 mod radix64;
 mod request;
 mod resize;

@@ -1,4 +1,4 @@
-//! A URL's query as Go's `url.ParseQuery` reads it.
+//! A URL's query, read as Go's `url.ParseQuery` and the API server's parameter conversion read it.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,31 @@ pub(crate) enum QueryError<'a> {
     Encoding(&'a str),
     /// A bare `;`: Go up to 1.16 split there, later Go drops the pair.
     Semicolon(&'a str),
+}
+
+/// Whether the boolean parameter `name` is set in `query`, a URL's query without its `?`.
+///
+/// The API server's rule (`Convert_Slice_string_To_bool` in `k8s.io/apimachinery/pkg/runtime/conversion.go`; its
+/// reader of `watch` in `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go` follows the same): an absent
+/// parameter is false; the first value `0` or `false`, in any case, is false; every other value is true, the empty
+/// one too. Names are compared after decoding, case-sensitively. Pairs that Go drops (an invalid percent-encoding, a
+/// bare `;`) are ignored.
+///
+/// ```
+/// assert!(wire::query::boolean("limit=5&%77atch=1", "watch"));
+/// assert!(wire::query::boolean("watch", "watch"));
+/// assert!(!wire::query::boolean("watch=False&watch=true", "watch"));
+/// assert!(!wire::query::boolean("watch=%zz", "watch"));
+/// ```
+#[must_use]
+pub fn boolean(query: &str, name: &str) -> bool {
+    let mut valid = pairs(query).filter_map(Result::ok);
+    valid.find(|(key, _)| key == name).is_some_and(|(_, value)| is_true(&value))
+}
+
+/// Whether the API server reads the value of a boolean parameter as true.
+pub(crate) fn is_true(value: &str) -> bool {
+    value != "0" && !value.eq_ignore_ascii_case("false")
 }
 
 /// The query's pairs in order. Empty pairs are skipped; a pair without `=` has an empty value.

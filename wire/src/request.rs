@@ -104,14 +104,14 @@ impl<'a> Raw<'a> {
     }
 
     fn remote_command(self, subresource: Subresource) -> Request {
-        let tty = boolean(self.tty.as_deref());
+        let tty = self.tty.as_deref().is_some_and(query::is_true);
         Request {
             subresource,
             argv: if subresource == Subresource::Exec { self.command } else { Vec::new() },
             container: self.container.unwrap_or_default().into_owned(),
-            stdin: boolean(self.stdin.as_deref()),
-            stdout: boolean(self.stdout.as_deref()),
-            stderr: boolean(self.stderr.as_deref()) && !tty,
+            stdin: self.stdin.as_deref().is_some_and(query::is_true),
+            stdout: self.stdout.as_deref().is_some_and(query::is_true),
+            stderr: self.stderr.as_deref().is_some_and(query::is_true) && !tty,
             tty,
             ports: Vec::new(),
         }
@@ -130,10 +130,6 @@ impl<'a> Raw<'a> {
             ports,
         })
     }
-}
-
-fn boolean(value: Option<&str>) -> bool {
-    value.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
 }
 
 /// Go's `strconv.ParseUint(text, 10, 16)`, and more than 0. Unlike Rust's, it takes no sign.
