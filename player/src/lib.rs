@@ -6,35 +6,35 @@
 
 mod activity;
 mod cache;
+mod disk_cache;
 mod error;
 pub mod export;
 mod find;
-mod here;
-mod kept;
 mod live;
 mod lossy;
 mod playback;
 mod projector;
-mod readings;
 mod segments;
+mod single_flight;
+mod spooled;
 mod timeline;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cache::Cache;
+use disk_cache::DiskCache;
 pub use error::PlayerError;
 pub use export::{Format, StreamName};
 pub use find::{FindResult, FoundLine};
-pub use here::PartialMarkers;
-use kept::DiskCache;
 pub use live::{LiveFrame, Viewer};
 use playback::EventCursor;
 pub use playback::{Pace, Playback, Step, Timed};
-use readings::{Readings, SingleFlight};
 use recording::RecordingId;
 use segments::Gathering;
 pub use segments::{ActivityBars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
+use single_flight::{Readings, SingleFlight};
 use spool::Spool;
+pub use spooled::PartialMarkers;
 use storage::Recordings;
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
@@ -215,7 +215,7 @@ impl Player {
         };
         let from = known.marks.last().map_or(0, |mark| mark.place.chunk.saturating_sub(1));
         let length = self.recordings.chunk_numbers_after(id, Some(from)).await?.len();
-        let _turn = if length > readings::LONG {
+        let _turn = if length > single_flight::LONG {
             drop(short);
             let Some(long) = seat.turn(true).await else { return Ok(None) };
             long

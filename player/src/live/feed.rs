@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use crate::{
     PlayerError,
-    here::PATIENCE,
     projector::{Place, ProjectedEvent, Projector},
+    spooled::PATIENCE,
     timeline::{Mark, Next, next},
 };
 

@@ -1,7 +1,7 @@
 use player::{Format, PlayerError, PlayerSettings, StreamName};
 use recording::cast::Code::*;
 
-use crate::tape::{Kind, TestRecording, bytes_line};
+use crate::test_recording::{Kind, TestRecording, bytes_line};
 
 async fn export(tape: &TestRecording, format: Format) -> (String, Result<(), PlayerError>) {
     let mut out = Vec::new();

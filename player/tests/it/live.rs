@@ -10,7 +10,7 @@ use storage::Recordings;
 
 use crate::{
     slow::Slow,
-    tape::{Kind, TestRecording},
+    test_recording::{Kind, TestRecording},
 };
 
 const SECOND: u64 = 1_000_000;

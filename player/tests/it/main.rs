@@ -3,7 +3,7 @@
 mod export;
 mod live;
 mod playback;
-mod readings;
 mod segments;
+mod single_flight;
 mod slow;
-mod tape;
+mod test_recording;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use player::{Pace, PlayerSettings, Step};
 use recording::cast::Code::*;
 
-use crate::tape::{Kind, TestRecording};
+use crate::test_recording::{Kind, TestRecording};
 
 #[tokio::test]
 async fn the_screen_at_a_moment_is_what_stood_there() {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use player::{Player, PlayerSettings, Segment, SegmentIndex};
 use recording::{RecordingId, cast::Code::*};
 
-use crate::tape::{Kind, TestRecording, bytes_line};
+use crate::test_recording::{Kind, TestRecording, bytes_line};
 
 const SECOND: u64 = 1_000_000;
 

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use crate::{
     slow::Slow,
-    tape::{Kind, TestRecording},
+    test_recording::{Kind, TestRecording},
 };
 
 /// Chunks of a recording that takes long.
