@@ -10,21 +10,22 @@ use storage::chunk;
 
 use crate::timeline::Timeline;
 
-/// Changes whenever what is kept would be read in another way.
-const VERSION: u32 = 1;
+/// Part of the files' names. Changes with the form of [`Timeline`] or its meaning, so that no file is read wrongly.
+const VERSION: u32 = 2;
 
-/// Bytes of one timeline once decompressed. Snapshots are held far below it.
-const LARGEST: usize = 256 << 20;
+/// Most bytes of a timeline once decompressed. The segmenter keeps snapshots far below it.
+const MAX_JSON_BYTES: usize = 256 << 20;
 
-/// Recordings of fewer chunks are gone through again: that is quicker than it is worth keeping.
-const CHUNKS: u32 = 4;
+/// A recording whose newest chunk has a lower number is not stored: reading it again is quick.
+const MIN_CHUNK: u32 = 4;
 
-/// A folder of timelines of recordings that are over, so that a long one is gone through once and not at every start.
-/// It is derived: what is missing or damaged is made again. It holds what was on screens: it is for its owner only.
+/// A folder of the timelines of recordings that are over, so that a long one is read once and not after every start.
+/// The files are derived data: one that is missing or damaged is made again. They hold what was on screens, so only
+/// their owner may read them.
 #[derive(Clone, Debug)]
 pub(crate) struct DiskCache {
     folder: PathBuf,
-    /// Bytes at most; the ones used longest ago are removed beyond it.
+    /// Most bytes of the folder; beyond it the files that were used longest ago are removed.
     limit: u64,
 }
 
@@ -33,23 +34,25 @@ impl DiskCache {
         Self { folder, limit }
     }
 
+    /// The recording's timeline, or `None` if there is none that can be read.
     pub(crate) fn load(&self, id: RecordingId) -> Option<Timeline> {
         let path = self.path(id);
         let bytes = fs::read(&path).ok()?;
-        let json = chunk::decompress(&bytes, LARGEST).ok()?;
+        let json = chunk::decompress(&bytes, MAX_JSON_BYTES).ok()?;
         let timeline = serde_json::from_slice(&json).ok()?;
-        // By this one knows which were used long ago.
+        // `make_room` tells by it which files were used long ago.
         let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         Some(timeline)
     }
 
-    /// Keeps a timeline that will not change. What fails is no loss: it is logged, and made again when it is needed.
+    /// Stores a timeline that will not change; ignores one that may. A failure is logged and loses nothing: the timeline
+    /// is made again when it is needed.
     pub(crate) fn store(&self, id: RecordingId, timeline: &Timeline) {
-        if !timeline.complete || timeline.chunk < CHUNKS {
+        if !timeline.complete || timeline.chunk < MIN_CHUNK {
             return;
         }
         if let Err(error) = self.write(id, timeline) {
-            tracing::warn!(session = %id, %error, folder = %self.folder.display(), "a timeline cannot be kept");
+            tracing::warn!(session = %id, %error, folder = %self.folder.display(), "a timeline cannot be cached on disk");
         }
     }
 

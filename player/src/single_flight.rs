@@ -1,13 +1,13 @@
-//! Recordings that are being gone through, each once, whoever many ask for it.
+//! Scans of recordings: each recording is scanned once, however many requests ask for it.
 //!
 //! ```text
-//!   request ─┐                    ┌─ a turn: short or long ─▶ reads to the end ─▶ cache
-//!   request ─┼─ waits ─▶ task ────┤
-//!   request ─┘  (may go)          └─ nobody waits any more before there is a turn: nothing happens
+//!   request ─┐                         ┌─ a permit: short or long ─▶ reads to the end ─▶ cache
+//!   request ─┼─ waits ─▶ scan (task) ──┤
+//!   request ─┘  (may leave)            └─ all requests left before there was a permit: ends at once
 //! ```
 //!
-//! A request is cut when it takes too long, and whoever made it tries again. So what was begun goes on without it: else a
-//! recording that takes longer than a request may would never open. The task ends with the runtime.
+//! A request that takes too long is cut, and its client tries again. A scan that began therefore continues without its
+//! request: else a recording whose scan takes longer than a request may would never open. The task ends with the runtime.
 
 use std::{
     collections::HashMap,
@@ -20,107 +20,114 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{PlayerError, timeline::Timeline};
 
-/// Chunks of which it takes long to read a recording: 16 MiB, a third of a second, where the recorder fills them.
-pub(crate) const LONG: usize = 16;
+/// A scan of more chunks than this is a long one: 16 MiB and a third of a second, if the recorder filled them.
+pub(crate) const LONG_SCAN_CHUNKS: usize = 16;
 
-/// Long ones that are read at once: each keeps a processor busy, and has a timeline in the making.
-const LONG_TURNS: usize = 4;
+/// Most long scans at once: each keeps a processor busy, and holds a timeline in memory.
+const LONG_SCANS: usize = 4;
 
-/// Short ones that are read at once. They do not wait for long ones.
-const SHORT_TURNS: usize = 16;
+/// Most short scans at once. They do not wait for long ones.
+const SHORT_SCANS: usize = 16;
 
-type Outcome = Option<Result<Arc<Timeline>, Arc<PlayerError>>>;
+/// `None` until the scan is over.
+type ScanResult = Option<Result<Arc<Timeline>, Arc<PlayerError>>>;
 
-/// The readings that are under way.
+/// The scans in progress.
 #[derive(Debug)]
-pub(crate) struct Readings {
-    by_id: Mutex<HashMap<RecordingId, Arc<watch::Sender<Outcome>>>>,
+pub(crate) struct SingleFlight {
+    by_id: Mutex<HashMap<RecordingId, Arc<watch::Sender<ScanResult>>>>,
     short: Semaphore,
     long: Semaphore,
 }
 
-/// A reading that somebody waits for.
+/// A request's side of a scan.
 #[derive(Debug)]
-pub(crate) struct Reading {
-    outcome: watch::Receiver<Outcome>,
-    /// It began when it was asked for: it knows all that was stored then.
+pub(crate) struct PendingScan {
+    result: watch::Receiver<ScanResult>,
+    /// The scan began with this request, so it covers all that was stored when the request came.
     pub(crate) new: bool,
 }
 
-/// A reading's place among the others; given up when it is dropped.
+/// The task's side of a scan. Dropping it takes the scan out of those in progress.
 #[derive(Debug)]
-pub(crate) struct SingleFlight {
-    readings: Arc<Readings>,
+pub(crate) struct ScanSlot {
+    scans: Arc<SingleFlight>,
     id: RecordingId,
-    told: Arc<watch::Sender<Outcome>>,
+    result: Arc<watch::Sender<ScanResult>>,
 }
 
-impl Default for Readings {
+impl Default for SingleFlight {
     fn default() -> Self {
-        Self { by_id: Mutex::default(), short: Semaphore::new(SHORT_TURNS), long: Semaphore::new(LONG_TURNS) }
+        Self { by_id: Mutex::default(), short: Semaphore::new(SHORT_SCANS), long: Semaphore::new(LONG_SCANS) }
     }
 }
 
-impl Readings {
-    /// The recording's reading that is under way, or else a new one: `read`, in a task of its own. It answers none where it
-    /// was given no turn.
-    pub(crate) fn join<F>(self: &Arc<Self>, id: RecordingId, read: impl FnOnce(Arc<SingleFlight>) -> F) -> Reading
+impl SingleFlight {
+    /// Joins the recording's scan in progress, or else spawns `scan` in a task. `scan` returns `None` if it got no
+    /// permit.
+    pub(crate) fn join<F>(self: &Arc<Self>, id: RecordingId, scan: impl FnOnce(Arc<ScanSlot>) -> F) -> PendingScan
     where
         F: Future<Output = Result<Option<Arc<Timeline>>, PlayerError>> + Send + 'static,
     {
         let mut by_id = self.lock();
-        if let Some(told) = by_id.get(&id) {
-            return Reading { outcome: told.subscribe(), new: false };
+        if let Some(sender) = by_id.get(&id) {
+            return PendingScan { result: sender.subscribe(), new: false };
         }
-        let (told, outcome) = watch::channel(None);
-        let told = Arc::new(told);
-        by_id.insert(id, Arc::clone(&told));
-        let seat = Arc::new(SingleFlight { readings: Arc::clone(self), id, told });
-        let work = read(Arc::clone(&seat));
+        let (sender, result) = watch::channel(None);
+        let sender = Arc::new(sender);
+        by_id.insert(id, Arc::clone(&sender));
+        let slot = Arc::new(ScanSlot { scans: Arc::clone(self), id, result: sender });
+        let work = scan(Arc::clone(&slot));
         tokio::spawn(async move {
-            if let Some(outcome) = work.await.transpose() {
-                seat.told.send_replace(Some(outcome.map_err(Arc::new)));
+            if let Some(result) = work.await.transpose() {
+                slot.result.send_replace(Some(result.map_err(Arc::new)));
             }
         });
-        Reading { outcome, new: true }
+        PendingScan { result, new: true }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordingId, Arc<watch::Sender<Outcome>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordingId, Arc<watch::Sender<ScanResult>>>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Reading {
-    /// Waits for its end. Dropping the future leaves the reading going on.
-    pub(crate) async fn outcome(mut self) -> Result<Arc<Timeline>, PlayerError> {
-        // Without an outcome the task is gone: it panicked, or the process ends.
-        let outcome = self.outcome.wait_for(Option::is_some).await.map_err(|_| PlayerError::Stopped)?;
-        match outcome.as_ref() {
+impl PendingScan {
+    /// Waits for the scan's end.
+    ///
+    /// # Errors
+    /// [`PlayerError::Scan`] if the scan failed; [`PlayerError::Stopped`] if its task is gone: it panicked, or the
+    /// process ends.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the scan continues.
+    pub(crate) async fn result(mut self) -> Result<Arc<Timeline>, PlayerError> {
+        let result = self.result.wait_for(Option::is_some).await.map_err(|_| PlayerError::Stopped)?;
+        match result.as_ref() {
             Some(Ok(timeline)) => Ok(Arc::clone(timeline)),
-            Some(Err(error)) => Err(PlayerError::Reading(Arc::clone(error))),
+            Some(Err(error)) => Err(PlayerError::Scan(Arc::clone(error))),
             None => Err(PlayerError::Stopped),
         }
     }
 }
 
-impl SingleFlight {
-    /// Waits for a turn. None where everybody who waited for the reading has gone: then nothing is to be done.
-    pub(crate) async fn turn(&self, long: bool) -> Option<SemaphorePermit<'_>> {
-        let turns = if long { &self.readings.long } else { &self.readings.short };
-        let mut turn = pin!(turns.acquire());
+impl ScanSlot {
+    /// Waits for a permit. `None` if all requests have left: then there is nothing to do.
+    pub(crate) async fn permit(&self, long: bool) -> Option<SemaphorePermit<'_>> {
+        let permits = if long { &self.scans.long } else { &self.scans.short };
+        let mut permit = pin!(permits.acquire());
         loop {
             tokio::select! {
                 biased;
-                turn = &mut turn => return turn.ok(),
-                () = self.told.closed() => if self.leave() { return None },
+                permit = &mut permit => return permit.ok(),
+                () = self.result.closed() => if self.leave_if_alone() { return None },
             }
         }
     }
 
-    /// Leaves, unless somebody has come in this moment.
-    fn leave(&self) -> bool {
-        let mut by_id = self.readings.lock();
-        let alone = self.told.receiver_count() == 0;
+    /// Takes the scan out of those in progress, unless a request has joined it in the meantime.
+    fn leave_if_alone(&self) -> bool {
+        let mut by_id = self.scans.lock();
+        let alone = self.result.receiver_count() == 0;
         if alone {
             by_id.remove(&self.id);
         }
@@ -128,11 +135,11 @@ impl SingleFlight {
     }
 }
 
-impl Drop for SingleFlight {
+impl Drop for ScanSlot {
     fn drop(&mut self) {
-        let mut by_id = self.readings.lock();
-        // Another reading may have begun after this one left.
-        if by_id.get(&self.id).is_some_and(|told| Arc::ptr_eq(told, &self.told)) {
+        let mut by_id = self.scans.lock();
+        // Another scan of the recording may have begun after this one left.
+        if by_id.get(&self.id).is_some_and(|result| Arc::ptr_eq(result, &self.result)) {
             by_id.remove(&self.id);
         }
     }

@@ -1,5 +1,5 @@
-//! What happens to a recording's reading when whoever asked for it does not wait. The store gives a chunk when a test lets
-//! it, so nothing here depends on how long anything takes.
+//! What happens to a recording's scan when its requests do not wait for it. The store returns a chunk when the test lets
+//! it, so that nothing here depends on time.
 
 use std::sync::Arc;
 
@@ -9,45 +9,45 @@ use storage::{Memory, Recordings};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::{
-    slow::Slow,
+    gated_store::GatedStore,
     test_recording::{Kind, TestRecording},
 };
 
-/// Chunks of a recording that takes long.
-const LONG: u32 = 20;
-/// Long ones that are read at once.
-const TURNS: u32 = 4;
+/// Chunks of a recording whose scan is a long one.
+const LONG_CHUNKS: u32 = 20;
+/// Long scans at once.
+const LONG_SCANS: u32 = 4;
 const MANY: usize = 10_000;
 
-/// A recording of so many chunks that is over, in a store together with others.
+/// Stores a finished recording of `chunks` chunks beside others.
 async fn recording(memory: &Arc<Memory>, chunks: u32) -> RecordingId {
-    let mut tape = TestRecording::start_in(memory.clone(), Kind::Tty, "never").await;
+    let mut recording = TestRecording::start_in(memory.clone(), Kind::Tty, "never").await;
     for number in 0..chunks {
-        tape.chunk(&[(u64::from(number) * 1_000_000, Output, "some\r\n")]).await;
+        recording.chunk(&[(u64::from(number) * 1_000_000, Output, "some\r\n")]).await;
     }
-    tape.finish(60_000_000).await;
-    tape.id
+    recording.finish(60_000_000).await;
+    recording.id
 }
 
-fn player(memory: &Arc<Memory>) -> (Arc<Slow>, Player) {
-    let slow = Arc::new(Slow::new(memory.clone()));
-    let player = Player::new(Recordings::new(slow.clone()), PlayerSettings::default());
-    (slow, player)
+fn player(memory: &Arc<Memory>) -> (Arc<GatedStore>, Player) {
+    let gated_store = Arc::new(GatedStore::new(memory.clone()));
+    let player = Player::new(Recordings::new(gated_store.clone()), PlayerSettings::default());
+    (gated_store, player)
 }
 
-/// Asks for a recording as a request does.
+/// Opens a recording as a request does.
 fn request(player: &Player, id: RecordingId) -> JoinHandle<f64> {
     let player = player.clone();
     tokio::spawn(async move { player.index(id).await.unwrap().duration })
 }
 
-/// The request is cut.
+/// Cuts the request.
 async fn cut(request: JoinHandle<f64>) {
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
 }
 
-/// Lets everything that can go on do so, up to where it waits for the store.
+/// Lets every task run up to where it waits for the store.
 async fn settle() {
     for _ in 0..1000 {
         yield_now().await;
@@ -55,14 +55,14 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_cut_leaves_the_work_to_the_next_one() {
+async fn the_next_request_joins_the_scan_of_one_that_was_cut() {
     let memory = Arc::new(Memory::new());
     let id = recording(&memory, 3).await;
     let (store, player) = player(&memory);
     let first = request(&player, id);
     store.asked(1).await;
     cut(first).await;
-    // With nobody waiting it goes on to the second chunk.
+    // Without a request the scan continues with the second chunk.
     store.let_go(1);
     store.asked(1).await;
     let second = request(&player, id);
@@ -73,7 +73,7 @@ async fn a_request_that_is_cut_leaves_the_work_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn many_requests_for_a_recording_are_one_reading() {
+async fn many_requests_for_a_recording_are_one_scan() {
     let memory = Arc::new(Memory::new());
     let id = recording(&memory, 3).await;
     let (store, player) = player(&memory);
@@ -88,41 +88,41 @@ async fn many_requests_for_a_recording_are_one_reading() {
 }
 
 #[tokio::test]
-async fn few_long_ones_are_read_at_once_and_short_ones_do_not_wait_for_them() {
+async fn few_long_scans_run_at_once_and_short_ones_do_not_wait_for_them() {
     let memory = Arc::new(Memory::new());
     let (store, player) = player(&memory);
     let mut ids = Vec::new();
-    for _ in 0..TURNS + 2 {
-        ids.push(recording(&memory, LONG).await);
+    for _ in 0..LONG_SCANS + 2 {
+        ids.push(recording(&memory, LONG_CHUNKS).await);
     }
     let short = recording(&memory, 1).await;
     let requests: Vec<_> = ids.iter().map(|id| request(&player, *id)).collect();
-    store.asked(TURNS).await;
+    store.asked(LONG_SCANS).await;
     settle().await;
-    assert_eq!(store.most(), TURNS as usize);
+    assert_eq!(store.most(), LONG_SCANS as usize);
 
-    // First come, first served: the short one is the last that waits at the gate, the long ones wait for all of it.
+    // First come, first served: the short scan is the last that waits for the store, and the long ones wait behind it.
     let quick = request(&player, short);
     store.asked(1).await;
-    assert_eq!(store.most(), TURNS as usize + 1);
+    assert_eq!(store.most(), LONG_SCANS as usize + 1);
     store.let_go(MANY);
     assert_eq!(quick.await.unwrap(), 60.0);
     for request in requests {
         assert_eq!(request.await.unwrap(), 60.0);
     }
-    assert_eq!(store.most(), TURNS as usize + 1);
+    assert_eq!(store.most(), LONG_SCANS as usize + 1);
 }
 
 #[tokio::test]
-async fn who_goes_away_before_it_is_their_turn_leaves_nothing() {
+async fn a_request_that_leaves_before_its_turn_costs_nothing() {
     let memory = Arc::new(Memory::new());
     let (store, player) = player(&memory);
     let mut requests = Vec::new();
-    for _ in 0..TURNS {
-        requests.push(request(&player, recording(&memory, LONG).await));
+    for _ in 0..LONG_SCANS {
+        requests.push(request(&player, recording(&memory, LONG_CHUNKS).await));
     }
-    store.asked(TURNS).await;
-    let late = recording(&memory, LONG).await;
+    store.asked(LONG_SCANS).await;
+    let late = recording(&memory, LONG_CHUNKS).await;
     let (one, other) = (request(&player, late), request(&player, late));
     settle().await;
     cut(one).await;
@@ -138,7 +138,7 @@ async fn who_goes_away_before_it_is_their_turn_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_fails_is_told_to_all_and_tried_again_for_the_next_one() {
+async fn a_failure_reaches_all_requests_and_the_next_one_tries_again() {
     let memory = Arc::new(Memory::new());
     let id = recording(&memory, 1).await;
     let (store, player) = player(&memory);

@@ -23,12 +23,12 @@ pub enum Kind {
 }
 
 impl TestRecording {
-    /// With its header stored, as a recorder leaves it before the upstream is dialled.
+    /// A recording with its header stored, as a recorder leaves it before the upstream is dialled.
     pub async fn start(kind: Kind, input: &str) -> Self {
         Self::start_in(Arc::new(Memory::new()), kind, input).await
     }
 
-    /// The same, in a store that has others.
+    /// As [`Self::start`], in a store that has other recordings.
     pub async fn start_in(store: Arc<Memory>, kind: Kind, input: &str) -> Self {
         let id = RecordingId(Uuid::now_v7());
         let tty = matches!(kind, Kind::Tty);
@@ -42,10 +42,10 @@ impl TestRecording {
             },
         });
         let header = Header::parse(header.to_string().as_bytes()).unwrap();
-        let mut tape = Self { store, id, header, chunks: 0 };
-        let line = tape.header.to_line();
-        tape.chunk_of(&line).await;
-        tape
+        let mut recording = Self { store, id, header, chunks: 0 };
+        let line = recording.header.to_line();
+        recording.chunk_of(&line).await;
+        recording
     }
 
     pub async fn chunk(&mut self, events: &[(u64, Code, &str)]) {

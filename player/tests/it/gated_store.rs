@@ -12,9 +12,9 @@ use recording::{Key, RecordingId};
 use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError};
 use tokio::sync::Semaphore;
 
-/// A store that gives a chunk with events when it is let, and counts.
+/// A store that returns a chunk with events when the test lets it, and counts reads.
 #[derive(Debug)]
-pub struct Slow {
+pub struct GatedStore {
     memory: Arc<Memory>,
     /// Reads of chunks that began.
     asked: Semaphore,
@@ -31,23 +31,23 @@ struct Counts {
     most: usize,
 }
 
-impl Slow {
+impl GatedStore {
     pub fn new(memory: Arc<Memory>) -> Self {
         let (asked, gate) = (Semaphore::new(0), Semaphore::new(0));
         Self { memory, asked, gate, away: AtomicBool::new(false), counts: Mutex::default() }
     }
 
-    /// Waits until so many more reads of chunks have begun.
+    /// Waits until this many more reads of chunks have begun.
     pub async fn asked(&self, reads: u32) {
         self.asked.acquire_many(reads).await.unwrap().forget();
     }
 
-    /// Lets so many reads of chunks end.
+    /// Lets this many reads of chunks end.
     pub fn let_go(&self, reads: usize) {
         self.gate.add_permits(reads);
     }
 
-    /// Everything fails from now on, or works again.
+    /// Makes every operation fail from now on, or work again.
     pub fn go_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
@@ -84,7 +84,7 @@ impl Slow {
 }
 
 #[async_trait]
-impl Store for Slow {
+impl Store for GatedStore {
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
         self.memory.put_new(key, bytes).await
     }
