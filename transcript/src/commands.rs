@@ -1,20 +1,13 @@
 //! The command lines that were entered, read from what stood on the screen.
 
 mod entry;
-mod erase;
-mod expansion;
 mod keys;
-mod learned;
 mod line;
 mod panes;
 mod prompt;
-mod resolve;
-mod scan;
-mod shot;
-mod stops;
+mod screen;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 use std::collections::HashSet;
 
@@ -24,13 +17,15 @@ use recording::{
     cast::{Code, Event},
 };
 
-use crate::{decoder::Decoder, emulator::Emulator};
-use entry::{Entry, Prompt};
+use crate::{emulator::Emulator, utf8_decoder::Decoder};
+use entry::{Entry, Prompt, resolve};
 use keys::Keys;
-use line::Waiting;
+use line::waiting_line::Waiting;
 use panes::Panes;
-use scan::{Scanner, Stop};
-use shot::{Shot, View};
+use screen::{
+    capture::{Shot, View},
+    scanner::{Scanner, Stop},
+};
 
 /// Most command lines of a session; later ones are not listed.
 const ENTRIES: usize = 20_000;

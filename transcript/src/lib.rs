@@ -11,9 +11,9 @@
 //! memory is bounded, and nothing here panics over it.
 
 mod commands;
-mod decoder;
 mod emulator;
 mod lines;
+mod utf8_decoder;
 
 pub use commands::Commands;
 pub use lines::{Bounds, Line, Lines, Stream};

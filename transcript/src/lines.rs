@@ -1,15 +1,15 @@
 //! What a person could have read, line by line.
 
-mod gate;
-mod plain;
-mod screen;
+mod line_limiter;
+mod plain_output;
+mod terminal_lines;
 #[cfg(test)]
 mod tests;
 
-use gate::Gate;
-use plain::Plain;
+use line_limiter::Gate;
+use plain_output::Plain;
 use recording::cast::{Code, Event};
-use screen::Screen;
+use terminal_lines::Screen;
 
 /// Where a line was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,10 @@
+mod expansion;
+mod known_prompts;
+pub(super) mod resolve;
+
 use recording::Evidence;
 
-use super::{TEXT_BYTES, shot::Logical};
+use super::{TEXT_BYTES, screen::capture::Logical};
 
 /// Most bytes of what was typed before its prompt came, and of that prompt, where the line is known by having it twice.
 const ECHO: usize = 32;

@@ -15,25 +15,24 @@
 //! Entries go to the same list as those of the outer shell, with [`Evidence::Prompt`]: signs of line editors are not
 //! looked at here, because tmux merges them, and vim has them as well.
 
+mod edited_line;
 mod entered;
-mod fate;
 mod layout;
-mod program;
-mod prompted;
-mod typing;
-mod view;
+mod line_outcome;
+mod pane_keys;
+mod pane_view;
+mod tmux_command;
 
 use avt::{ScreenKind, Terminal};
 
 use super::{
     Commands, PAUSE_MICROS, WAIT_MICROS,
-    entry::{Entry, Prompt},
-    resolve,
-    scan::Stop,
+    entry::{Entry, Prompt, resolve},
+    screen::scanner::Stop,
 };
 use layout::{Layout, Pane};
-use typing::Typing;
-use view::View;
+use pane_keys::Typing;
+use pane_view::View;
 
 /// Cells that may be looked at for a microsecond of the session, and how many at once at most: an ordinary screen is
 /// looked at whenever it is of use; the largest, of 1000x300, 33 times a second. Looks beyond are left out. A cell takes
@@ -179,7 +178,7 @@ impl Commands {
             let open = self.entries.last().is_some_and(|entry| entry.ended.is_none());
             open && resolve::lines(&self.entries[from..], last - from)
                 .last()
-                .is_some_and(|(_, line)| program::is_tmux(line))
+                .is_some_and(|(_, line)| tmux_command::is_tmux(line))
         });
         if !started && !layout::has_status(terminal) {
             return false;

@@ -9,7 +9,7 @@ use super::{
         prompt,
     },
     Found, Line, Moment, Panes,
-    view::{Lines, View},
+    pane_view::{Lines, View},
 };
 
 impl Panes {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{entry::Entry, prompt};
+use super::{super::prompt, Entry};
 
 /// The prompts of a session.
 pub(super) struct Learned<'a> {

@@ -7,7 +7,7 @@ use avt::{Cell, Line, Terminal};
 use super::{
     super::{
         TEXT_BYTES, prompt,
-        shot::{Logical, is_dim},
+        screen::capture::{Logical, is_dim},
     },
     layout::Pane,
 };

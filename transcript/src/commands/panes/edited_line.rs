@@ -3,8 +3,8 @@
 use super::{
     super::{entry::Prompt, prompt},
     Found, Line, Moment, Panes,
-    fate::drawn_from,
-    view::View,
+    line_outcome::drawn_from,
+    pane_view::View,
 };
 
 impl Panes {

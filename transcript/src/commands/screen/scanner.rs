@@ -8,7 +8,7 @@ const SEQUENCE: usize = 64;
 /// Something to stop at. The piece of output that ends with it has been shown by then, but for [`Stop::LineFeed`],
 /// which is told before it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(in crate::commands) enum Stop {
     LineFeed,
     /// DECSET 2004: a line editor waits, or is about to print its prompt.
     PasteOn,
@@ -45,16 +45,16 @@ enum State {
 
 /// Cuts output at such moments; a sequence may come in any pieces.
 #[derive(Debug, Default)]
-pub(super) struct Scanner {
+pub(in crate::commands) struct Scanner {
     state: State,
     sequence: Vec<u8>,
     /// Whether the piece before the last stop had a character to show.
-    pub(super) printed: bool,
+    pub(in crate::commands) printed: bool,
 }
 
 impl Scanner {
     /// The length of the first piece of `text`, and where it stops; none where it goes on to the end.
-    pub(super) fn next(&mut self, text: &str) -> (usize, Option<Stop>) {
+    pub(in crate::commands) fn next(&mut self, text: &str) -> (usize, Option<Stop>) {
         let bytes = text.as_bytes();
         self.printed = false;
         let mut at = 0;

@@ -3,16 +3,18 @@
 use recording::Evidence;
 
 use super::{
-    Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,
-    entry::{Entry, Prompt},
-    line::Waiting,
-    prompt,
-    shot::{Logical, Shot},
+    super::{
+        Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,
+        entry::{Entry, Prompt},
+        prompt,
+        screen::capture::{Logical, Shot},
+    },
+    waiting_line::Waiting,
 };
 
 impl Commands {
     /// Time passed since the last event, until a key (`key`) or output came: did the cursor wait?
-    pub(super) fn passed(&mut self, micros: u64, key: bool) {
+    pub(in crate::commands) fn passed(&mut self, micros: u64, key: bool) {
         self.emulator.wake();
         self.look_at_panes(micros, key);
         let pause = micros.saturating_sub(self.last_micros);
@@ -81,7 +83,7 @@ impl Commands {
     }
 
     /// A line is left on which the cursor was not seen to wait.
-    pub(super) fn unseen_line_left(&mut self, micros: u64) {
+    pub(in crate::commands) fn unseen_line_left(&mut self, micros: u64) {
         if let Some(waiting) = self.typed_on() {
             self.waiting_line_left(micros, waiting);
         } else if !self.typed_ahead(micros) {
@@ -139,7 +141,7 @@ impl Commands {
         true
     }
 
-    pub(super) fn waiting_line_left(&mut self, micros: u64, mut waiting: Waiting) {
+    pub(in crate::commands) fn waiting_line_left(&mut self, micros: u64, mut waiting: Waiting) {
         let Some(shot) = self.shot_of_left() else { return };
         let rows = shot.last().map_or(0, |line| line.rows.len());
         // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF. And
@@ -192,7 +194,7 @@ impl Commands {
     }
 
     /// Enter was pressed where BusyBox had gone to the next row already: it goes no further, and output begins there.
-    pub(super) fn entered_at_edge(&mut self, micros: u64) {
+    pub(in crate::commands) fn entered_at_edge(&mut self, micros: u64) {
         let State::Output(Some(waiting)) = &self.state else { return };
         if !waiting.is_broken() || !self.keys.entered_alone() {
             return;
@@ -235,7 +237,7 @@ impl Commands {
 }
 
 /// What stands before and behind the cursor, where something stands before it.
-pub(super) fn prompt_of(shot: &Shot) -> Option<Prompt> {
+pub(in crate::commands) fn prompt_of(shot: &Shot) -> Option<Prompt> {
     let (before, right) = shot.around_cursor()?;
     let shown = !before.trim().is_empty() && before.len() <= prompt::LONGEST;
     shown.then(|| Prompt { text: before.to_owned(), right: right.to_owned() })

@@ -4,13 +4,20 @@ use avt::ScreenKind;
 
 use recording::Evidence;
 
-use super::{Commands, Editing, Evicted, State, resolve, scan::Stop, shot::Shot, waiting::prompt_of};
+use super::{
+    super::{
+        Commands, Editing, Evicted, State,
+        entry::resolve,
+        screen::{capture::Shot, scanner::Stop},
+    },
+    plain_program::prompt_of,
+};
 
 /// What zsh prints last before it waits: its prompt has been shown by then. A right prompt ends with a way back.
 const BEHIND: &[&str] = &["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"];
 
 impl Commands {
-    pub(super) fn stop(&mut self, micros: u64, stop: Stop) {
+    pub(in crate::commands) fn stop(&mut self, micros: u64, stop: Stop) {
         self.look_before(micros, stop);
         match stop {
             Stop::LineFeed | Stop::CursorOff => {}
@@ -30,7 +37,7 @@ impl Commands {
     }
 
     /// A line begins here, even where what was printed before wrapped around to it.
-    pub(super) fn line_begins(&mut self) {
+    pub(in crate::commands) fn line_begins(&mut self) {
         let terminal = self.emulator.terminal();
         let cursor = terminal.cursor();
         if cursor.col == 0 && terminal.active_screen_kind() == ScreenKind::Primary {
@@ -39,7 +46,7 @@ impl Commands {
     }
 
     /// The cursor's row, counted from the start.
-    pub(super) fn row(&self) -> u64 {
+    pub(in crate::commands) fn row(&self) -> u64 {
         let terminal = self.emulator.terminal();
         let above = terminal.screen().all_lines().count().saturating_sub(terminal.screen().visible_lines().len());
         self.evicted + (above + terminal.cursor().row) as u64
@@ -80,7 +87,7 @@ impl Commands {
 
     /// readline takes it that its prompt begins at the left edge, also where output without a line end stands there.
     /// It breaks lines by that, and on the screen their rows get mixed up. Here they are shown as readline means them.
-    pub(super) fn left_edge(&mut self) {
+    pub(in crate::commands) fn left_edge(&mut self) {
         let terminal = self.emulator.terminal();
         let beside = std::mem::take(&mut self.beside) && terminal.cursor().col > 0;
         if beside && terminal.active_screen_kind() == ScreenKind::Primary {
@@ -111,13 +118,13 @@ impl Commands {
         self.enter(micros);
     }
 
-    pub(super) fn prompted(&mut self, micros: u64) {
+    pub(in crate::commands) fn prompted(&mut self, micros: u64) {
         if let State::Output(_) = self.state {
             self.ready(micros);
         }
     }
 
-    pub(super) fn input_begins(&mut self, micros: u64) {
+    pub(in crate::commands) fn input_begins(&mut self, micros: u64) {
         let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
         self.marks = true;
         let (ready, readline, behind) = match &self.state {
@@ -130,7 +137,7 @@ impl Commands {
             State::Editing(Editing { evidence, ready, prompt: Some(prompt), sure: true, readline, behind, done: None });
     }
 
-    pub(super) fn output_begins(&mut self, micros: u64) {
+    pub(in crate::commands) fn output_begins(&mut self, micros: u64) {
         if let State::Editing(editing) = &self.state
             && (self.left.is_some() || editing.done.is_some())
         {
@@ -139,7 +146,7 @@ impl Commands {
     }
 
     /// A prompt is about to wait: the command before it has ended.
-    pub(super) fn ready(&mut self, micros: u64) {
+    pub(in crate::commands) fn ready(&mut self, micros: u64) {
         self.tmux_ended(micros);
         if let Some(entry) = self.entries.last_mut() {
             entry.ended.get_or_insert(micros);
@@ -149,7 +156,7 @@ impl Commands {
     }
 
     /// The cursor is about to leave its row downwards.
-    pub(super) fn line_feed(&mut self, micros: u64) {
+    pub(in crate::commands) fn line_feed(&mut self, micros: u64) {
         self.leaving = false;
         match &mut self.state {
             State::Editing(editing) if editing.done.is_some() => {
@@ -165,7 +172,7 @@ impl Commands {
     }
 
     /// Keeps the first line of a command's output: a shell shows there what it made of `!!`.
-    pub(super) fn output_line_left(&mut self) {
+    pub(in crate::commands) fn output_line_left(&mut self) {
         if let Some(entry) = self.entries.last()
             && entry.ended.is_none()
             && entry.after.is_empty()

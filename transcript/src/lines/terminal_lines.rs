@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use avt::{Observation, Observer, Operation, ScreenKind, Terminal, parser::Function};
 
 use super::{Line, Stream};
-use crate::{decoder::Decoder, emulator::Emulator};
+use crate::{emulator::Emulator, utf8_decoder::Decoder};
 
 /// Time after which a person could have read a row.
 const READABLE_MICROS: u64 = 100_000;

@@ -4,7 +4,7 @@ use super::{
     super::{entry::Prompt, prompt},
     Found, Line, Moment, Panes,
     entered::is_search,
-    view::View,
+    pane_view::View,
 };
 
 /// What became of the line that was edited.

@@ -2,15 +2,10 @@
 
 use recording::{Command, CommandSource, Evidence, Typed};
 
-use super::{
-    entry::{Entry, Prompt},
-    expansion,
-    learned::Learned,
-    prompt,
-};
+use super::{super::prompt, Entry, Prompt, expansion, known_prompts::Learned};
 
 /// The commands of a session's entries.
-pub(super) fn commands(entries: &[Entry]) -> Vec<Command> {
+pub(in crate::commands) fn commands(entries: &[Entry]) -> Vec<Command> {
     let learned = Learned::of(entries);
     let mut groups = Groups::default();
     for (at, entry) in entries.iter().enumerate() {
@@ -23,7 +18,7 @@ pub(super) fn commands(entries: &[Entry]) -> Vec<Command> {
 }
 
 /// Time and text of the lines of entries from `first` on.
-pub(super) fn lines(entries: &[Entry], first: usize) -> Vec<(u64, String)> {
+pub(in crate::commands) fn lines(entries: &[Entry], first: usize) -> Vec<(u64, String)> {
     let learned = Learned::of(entries);
     let readings = entries.iter().skip(first).filter_map(|entry| reading(entry, &learned));
     let entered = readings.filter(|it| !it.entry.interrupted && !it.text.ends_with("^C"));
@@ -32,7 +27,7 @@ pub(super) fn lines(entries: &[Entry], first: usize) -> Vec<(u64, String)> {
 }
 
 /// Whether the shell may have made another line of this one.
-pub(super) fn expands(entry: &Entry) -> bool {
+pub(in crate::commands) fn expands(entry: &Entry) -> bool {
     entry.lines.last().is_some_and(|line| line.text.contains(['!', '^']))
 }
 

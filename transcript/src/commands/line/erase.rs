@@ -1,11 +1,11 @@
 //! Text that a terminal's own line editing erases, for programs that have none.
 
-use super::{Commands, Evicted, State};
+use super::super::{Commands, Evicted, State};
 
 impl Commands {
     /// Shows text; where the cursor waits, backspaces as a terminal's own line editing means them: it erases a line over
     /// its rows with BS, blank, BS, but BS stays in its row.
-    pub(super) fn feed(&mut self, text: &str) {
+    pub(in crate::commands) fn feed(&mut self, text: &str) {
         if !matches!(self.state, State::Output(Some(_))) {
             self.emulator.feed(text, Evicted(&mut self.evicted));
             return;

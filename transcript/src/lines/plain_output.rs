@@ -1,7 +1,7 @@
 use avt::{Parser, parser::Function};
 
 use super::{Line, Stream};
-use crate::decoder::Decoder;
+use crate::utf8_decoder::Decoder;
 
 /// Columns from one tabulator stop to the next.
 const TAB: usize = 8;

@@ -7,48 +7,48 @@ const LINES: usize = 200;
 
 /// A line as it was printed, however many rows the terminal wrapped it over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Logical {
+pub(in crate::commands) struct Logical {
     /// The number of its first row since the start.
-    pub(super) row: u64,
+    pub(in crate::commands) row: u64,
     /// Padded with blanks to the terminal's width where it is the cursor's; without them elsewhere.
-    pub(super) text: String,
+    pub(in crate::commands) text: String,
     /// Where in `text` each further row begins, in bytes.
-    pub(super) rows: Vec<usize>,
+    pub(in crate::commands) rows: Vec<usize>,
     /// Its last row is full, so that a line editor that breaks lines itself may go on in the next.
-    pub(super) full: bool,
+    pub(in crate::commands) full: bool,
 }
 
 /// The lines up to the cursor's, and where the cursor stands.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shot {
-    pub(super) lines: Vec<Logical>,
+pub(in crate::commands) struct Shot {
+    pub(in crate::commands) lines: Vec<Logical>,
     /// In the last line, in bytes.
-    pub(super) cursor: usize,
+    pub(in crate::commands) cursor: usize,
     /// The cursor's row, counted as those of lines.
-    pub(super) row: u64,
+    pub(in crate::commands) row: u64,
     /// The cursor's line has rows below the cursor's.
-    pub(super) below: bool,
+    pub(in crate::commands) below: bool,
     /// Everything behind the cursor is dimmed: a suggestion, which is not entered.
     ghost: bool,
 }
 
 /// What is wanted of a screen.
-pub(super) struct View {
+pub(in crate::commands) struct View {
     /// Rows that have left the scrollback.
-    pub(super) evicted: u64,
+    pub(in crate::commands) evicted: u64,
     /// The first row, counted from the start.
-    pub(super) from: u64,
+    pub(in crate::commands) from: u64,
     /// A row that begins a line, whatever is above it.
-    pub(super) start: Option<u64>,
+    pub(in crate::commands) start: Option<u64>,
     /// The cursor's column, where it was moved since.
-    pub(super) column: Option<usize>,
+    pub(in crate::commands) column: Option<usize>,
     /// The rows below the cursor too.
-    pub(super) below: bool,
+    pub(in crate::commands) below: bool,
 }
 
 impl Shot {
     /// The lines of a view; none on the alternate screen.
-    pub(super) fn take(terminal: &Terminal, view: &View) -> Option<Self> {
+    pub(in crate::commands) fn take(terminal: &Terminal, view: &View) -> Option<Self> {
         if terminal.active_screen_kind() == ScreenKind::Alternate {
             return None;
         }
@@ -105,12 +105,12 @@ impl Shot {
     }
 
     /// The last line: the cursor's, if the view ends with it.
-    pub(super) fn last(&self) -> Option<&Logical> {
+    pub(in crate::commands) fn last(&self) -> Option<&Logical> {
         self.lines.last()
     }
 
     /// As it was entered: without a suggestion.
-    pub(super) fn entered(mut self) -> Self {
+    pub(in crate::commands) fn entered(mut self) -> Self {
         if let Some(last) = self.lines.last_mut().filter(|_| self.ghost) {
             last.text.truncate(self.cursor);
         }
@@ -119,7 +119,7 @@ impl Shot {
 
     /// Without the cursor's row, where that is an empty one to which a full one went on: a line editor goes there at
     /// once, and Enter need not go further. None where the cursor stands elsewhere.
-    pub(super) fn without_empty_row(mut self) -> Option<Self> {
+    pub(in crate::commands) fn without_empty_row(mut self) -> Option<Self> {
         let last = self.lines.last_mut()?;
         let start = last.rows.last().copied().unwrap_or(0);
         if self.below || self.cursor != start || !last.text.get(start..)?.trim().is_empty() {
@@ -137,7 +137,7 @@ impl Shot {
     }
 
     /// The cursor's line up to the cursor, and what stands behind it at the right edge.
-    pub(super) fn around_cursor(&self) -> Option<(&str, &str)> {
+    pub(in crate::commands) fn around_cursor(&self) -> Option<(&str, &str)> {
         let (before, after) = self.last()?.text.split_at_checked(self.cursor)?;
         Some((before, after.trim()))
     }
@@ -158,7 +158,7 @@ fn is_ghost(rows: &[&avt::Line], column: usize) -> bool {
     shown.peek().is_some() && shown.all(|cell| is_dim(cell.pen()))
 }
 
-pub(super) fn is_dim(pen: &avt::Pen) -> bool {
+pub(in crate::commands) fn is_dim(pen: &avt::Pen) -> bool {
     let grey = match pen.foreground() {
         Some(Color::Indexed(index)) => index == 8 || (235..=248).contains(&index),
         Some(Color::RGB(rgb)) => rgb.r == rgb.g && rgb.g == rgb.b && rgb.r < 180,
