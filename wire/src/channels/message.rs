@@ -1,6 +1,6 @@
 //! A message's channel and bytes, of either encoding.
 
-use crate::radix64::StreamingBase64;
+use crate::streaming_base64::StreamingBase64;
 use crate::websocket::Item;
 
 /// Decoded from base64 at a time.

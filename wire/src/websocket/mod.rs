@@ -5,11 +5,11 @@
 //! ```
 
 mod frame;
-mod inbound;
+mod frame_writer;
 mod mask;
-mod outbound;
+mod message_reader;
 mod rules;
 
-pub(crate) use inbound::{Inbound, Item};
-pub(crate) use outbound::{BINARY, TEXT, close, frame};
+pub(crate) use frame_writer::{BINARY, TEXT, close, frame};
+pub(crate) use message_reader::{Inbound, Item};
 pub(crate) use rules::{Rules, Text};

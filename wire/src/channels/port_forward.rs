@@ -2,7 +2,7 @@
 //! server begins each channel with the port, 16 bits little endian.
 
 use super::message::{Messages, Part};
-use super::session::other;
+use super::remote_command::other;
 use crate::termination;
 use crate::websocket::{self, Inbound, Item, Rules, Text};
 use crate::{Anomaly, Event, Side, Stream};
