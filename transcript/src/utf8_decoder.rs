@@ -1,12 +1,13 @@
-/// Bytes of one stream as text: a character that was cut in two is joined, what is no UTF-8 becomes U+FFFD.
+/// Decodes one stream's bytes as UTF-8, piece by piece: a character that two pieces share is joined, and bytes that are
+/// not UTF-8 become U+FFFD.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Decoder {
+pub(crate) struct Utf8Decoder {
     /// The beginning of a character, at most three bytes.
     partial: Vec<u8>,
 }
 
-impl Decoder {
-    /// Appends what can be told by now.
+impl Utf8Decoder {
+    /// Appends to `text` all characters that are complete by now.
     pub(crate) fn decode(&mut self, bytes: &[u8], text: &mut String) {
         let joined;
         let mut rest = bytes;
@@ -28,7 +29,7 @@ impl Decoder {
     }
 }
 
-/// Whether bytes are the beginning of a character, and not its whole.
+/// Whether `bytes` are the beginning of a character, but not all of it.
 fn is_beginning(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     fn decoded(pieces: &[&[u8]]) -> String {
-        let (mut decoder, mut text) = (Decoder::default(), String::new());
+        let (mut decoder, mut text) = (Utf8Decoder::default(), String::new());
         pieces.iter().for_each(|piece| decoder.decode(piece, &mut text));
         text
     }

@@ -2,8 +2,8 @@ use super::{Bounds, Line, Stream};
 
 const SECOND_MICROS: u64 = 1_000_000;
 
-/// Lets lines through up to the bounds, and counts the others.
-pub(super) struct Gate {
+/// Passes lines on up to the bounds, and counts the others.
+pub(super) struct LineLimiter {
     bounds: Bounds,
     second: u64,
     in_second: u64,
@@ -12,24 +12,24 @@ pub(super) struct Gate {
     last_micros: u64,
 }
 
-impl Gate {
+impl LineLimiter {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self { bounds, second: 0, in_second: 0, lines: 0, left_out: 0, last_micros: 0 }
     }
 
-    /// A sink in front of `found`.
-    pub(super) fn on(&mut self, found: &mut dyn FnMut(Line)) -> impl FnMut(Line) {
-        move |line| self.line(line, found)
+    /// A sink that passes lines on to `emit`.
+    pub(super) fn on(&mut self, emit: &mut dyn FnMut(Line)) -> impl FnMut(Line) {
+        move |line| self.line(line, emit)
     }
 
-    fn line(&mut self, line: Line, found: &mut dyn FnMut(Line)) {
+    fn line(&mut self, line: Line, emit: &mut dyn FnMut(Line)) {
         if line.text.is_empty() {
             return;
         }
         let second = line.micros / SECOND_MICROS;
         if second > self.second {
             if self.lines < self.bounds.lines {
-                self.tell(found);
+                self.emit_left_out(emit);
             }
             (self.second, self.in_second) = (second, 0);
         }
@@ -40,10 +40,10 @@ impl Gate {
         }
         self.in_second += 1;
         self.lines += 1;
-        found(line);
+        emit(line);
     }
 
-    fn tell(&mut self, found: &mut dyn FnMut(Line)) {
+    fn emit_left_out(&mut self, emit: &mut dyn FnMut(Line)) {
         let left_out = std::mem::take(&mut self.left_out);
         if left_out == 0 {
             return;
@@ -53,10 +53,10 @@ impl Gate {
         } else {
             format!("{left_out} lines left out: a second's bound is {}", self.bounds.per_second)
         };
-        found(Line { micros: self.last_micros, stream: Stream::LeftOut, text });
+        emit(Line { micros: self.last_micros, stream: Stream::LeftOut, text });
     }
 
-    pub(super) fn finish(&mut self, found: &mut dyn FnMut(Line)) {
-        self.tell(found);
+    pub(super) fn finish(&mut self, emit: &mut dyn FnMut(Line)) {
+        self.emit_left_out(emit);
     }
 }

@@ -1,6 +1,7 @@
-//! What a shell made of `!!`, `!$`, `!word` and `^old^new^`: it prints the line anew before it runs it.
+//! History expansion: what a shell made of `!!`, `!$`, `!word` and `^old^new^`. It prints the expanded line before it
+//! runs it.
 
-/// The line that was run, where `after`, the first line of output, is what history expansion made of `text`.
+/// The expanded line, if `after`, the first line of output, is an expansion of `text` by the commands `before`.
 pub(super) fn expanded(text: &str, after: &str, before: &[&str]) -> Option<String> {
     let after = after.trim_end();
     if after.is_empty() || after == text || text.contains('\n') {
@@ -19,7 +20,7 @@ pub(super) fn expanded(text: &str, after: &str, before: &[&str]) -> Option<Strin
         return None;
     }
     let middle = after.strip_prefix(head)?.strip_suffix(tail)?;
-    // What it stands for must have been there before: output is not taken for a command.
+    // The inserted text must occur in an earlier command, so that output is not taken for a command.
     let said = before.iter().any(|command| command.contains(middle));
     (said && !middle.is_empty()).then(|| after.to_owned())
 }

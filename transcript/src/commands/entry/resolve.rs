@@ -1,16 +1,16 @@
-//! From lines that were left to commands: which prompt it was, which line goes on another.
+//! From entries to commands: what the prompt of each was, and which lines continue another.
 
 use recording::{Command, CommandSource, Evidence, Typed};
 
-use super::{super::prompt, Entry, Prompt, expansion, known_prompts::Learned};
+use super::{super::prompt, Entry, Prompt, expansion, known_prompts::KnownPrompts};
 
 /// The commands of a session's entries.
 pub(in crate::commands) fn commands(entries: &[Entry]) -> Vec<Command> {
-    let learned = Learned::of(entries);
-    let mut groups = Groups::default();
+    let known_prompts = KnownPrompts::of(entries);
+    let mut groups = CommandBuilder::default();
     for (at, entry) in entries.iter().enumerate() {
-        match reading(entry, &learned) {
-            Some(reading) if !is_redrawn(&reading, entries.get(at + 1)) => groups.take(reading),
+        match resolved(entry, &known_prompts) {
+            Some(resolved) if !is_redrawn(&resolved, entries.get(at + 1)) => groups.take(resolved),
             _ => {}
         }
     }
@@ -19,79 +19,81 @@ pub(in crate::commands) fn commands(entries: &[Entry]) -> Vec<Command> {
 
 /// Time and text of the lines of entries from `first` on.
 pub(in crate::commands) fn lines(entries: &[Entry], first: usize) -> Vec<(u64, String)> {
-    let learned = Learned::of(entries);
-    let readings = entries.iter().skip(first).filter_map(|entry| reading(entry, &learned));
-    let entered = readings.filter(|it| !it.entry.interrupted && !it.text.ends_with("^C"));
-    let told = entered.map(|reading| (reading.entry.micros, reading.text.trim_end().to_owned()));
-    told.filter(|(_, text)| !text.is_empty()).collect()
+    let known_prompts = KnownPrompts::of(entries);
+    let resolved_lines = entries.iter().skip(first).filter_map(|entry| resolved(entry, &known_prompts));
+    let entered = resolved_lines.filter(|it| !it.entry.interrupted && !it.text.ends_with("^C"));
+    let reported = entered.map(|resolved| (resolved.entry.micros, resolved.text.trim_end().to_owned()));
+    reported.filter(|(_, text)| !text.is_empty()).collect()
 }
 
-/// Whether the shell may have made another line of this one.
+/// Whether the shell may have expanded the line from its history.
 pub(in crate::commands) fn expands(entry: &Entry) -> bool {
     entry.lines.last().is_some_and(|line| line.text.contains(['!', '^']))
 }
 
-/// A line and an offset in it.
-type Place = (usize, usize);
+/// An index in `lines` and a byte offset in that line.
+type LineOffset = (usize, usize);
 
-struct Reading<'a> {
+struct ResolvedLine<'a> {
     entry: &'a Entry,
     prompt: String,
     text: String,
     /// It stands right below the entry before.
     adjacent: bool,
-    /// Its further lines were drawn in: fish's.
+    /// Its further lines are indented by the prompt's width, as fish draws them.
     drawn_in: bool,
 }
 
-fn reading<'a>(entry: &'a Entry, learned: &Learned<'_>) -> Option<Reading<'a>> {
+fn resolved<'a>(entry: &'a Entry, known_prompts: &KnownPrompts<'_>) -> Option<ResolvedLine<'a>> {
     let (mut at, mut prompt) =
-        own_prompt(entry, learned).or_else(|| known_prompt(entry, learned)).or_else(|| likely(entry))?;
+        own_prompt(entry, known_prompts).or_else(|| known_prompt(entry, known_prompts)).or_else(|| likely(entry))?;
     let (mut text, mut drawn_in) = entry.behind(at, &prompt);
     if !entry.sure {
-        text.truncate(learned.without_right(&text).len());
+        text.truncate(known_prompts.without_right(&text).len());
     }
     if !prompt::ends_like_one(&prompt.text)
-        && let Some(known) = learned.known(&text)
+        && let Some(known) = known_prompts.known(&text)
     {
-        // A question before was answered without echo: the prompt stands in the same line.
+        // A question before it was answered without echo: the prompt stands on the same line.
         text.drain(..known.len());
         prompt.text.push_str(known);
     }
-    if entry.evidence == Evidence::Prompt && !entry.edited && !is_trusted(&prompt.text, learned) {
-        // Typed before its prompt came, and shown by the terminal, which looked like a prompt.
-        (at, prompt) = entry.behind_echo(|text| learned.has(text))?;
+    if entry.evidence == Evidence::Prompt && !entry.edited && !is_trusted(&prompt.text, known_prompts) {
+        // It was typed before its prompt came, and its echo looked like a prompt.
+        (at, prompt) = entry.behind_echo(|text| known_prompts.has(text))?;
         (text, drawn_in) = entry.behind(at, &prompt);
     }
-    if entry.evidence == Evidence::Prompt && text.trim_end().len() > 1 && learned.has(&format!("{} ", text.trim_end()))
+    if entry.evidence == Evidence::Prompt
+        && text.trim_end().len() > 1
+        && known_prompts.has(&format!("{} ", text.trim_end()))
     {
-        // The next prompt came in the same row: what was typed had been entered before, and nothing was here.
+        // The next prompt came in the same row: the text was entered earlier, and this entry is empty.
         text.clear();
     }
     let row = entry.lines.get(at.0)?.row;
-    Some(Reading { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text, drawn_in })
+    Some(ResolvedLine { entry, adjacent: entry.floor == 0 || row == entry.floor, prompt: prompt.text, text, drawn_in })
 }
 
-fn own_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(Place, Prompt)> {
+fn own_prompt(entry: &Entry, known_prompts: &KnownPrompts<'_>) -> Option<(LineOffset, Prompt)> {
     let own = entry.prompt.as_ref()?;
-    let shorter = learned.prefix(&own.text).filter(|_| !entry.sure || learned.count(&own.text) < 2);
+    let shorter = known_prompts.prefix(&own.text).filter(|_| !entry.sure || known_prompts.count(&own.text) < 2);
     let prompt = Prompt { text: shorter.unwrap_or(&own.text).to_owned(), right: own.right.clone() };
     let unsure = !entry.sure && !entry.edited && shorter.is_none() && !prompt::ends_like_one(&own.text);
     let at = entry.prompted(&prompt.text)?;
     (!unsure).then_some((at, prompt))
 }
 
-/// A line that begins with a prompt of another one: it was typed before its prompt came.
-fn known_prompt(entry: &Entry, learned: &Learned<'_>) -> Option<(Place, Prompt)> {
+/// The prompt of a line that was typed before its prompt came: it begins with another line's prompt.
+fn known_prompt(entry: &Entry, known_prompts: &KnownPrompts<'_>) -> Option<(LineOffset, Prompt)> {
     entry.lines.iter().enumerate().rev().find_map(|(at, line)| {
-        let fits = learned.texts.iter().filter(|(known, _)| line.text.starts_with(**known));
+        let fits = known_prompts.texts.iter().filter(|(known, _)| line.text.starts_with(**known));
         let (text, _) = fits.min_by_key(|(known, times)| (!prompt::ends_like_one(known), **times < 2, known.len()))?;
         Some(((at, 0), Prompt { text: (*text).to_owned(), right: String::new() }))
     })
 }
 
-/// A prompt that was seen nowhere else, by its look.
-fn likely(entry: &Entry) -> Option<(Place, Prompt)> {
+/// A prompt that no other line has, recognized by its look.
+fn likely(entry: &Entry) -> Option<(LineOffset, Prompt)> {
     if entry.evidence == Evidence::Prompt {
         return None;
     }
@@ -107,43 +109,43 @@ fn likely(entry: &Entry) -> Option<(Place, Prompt)> {
     Some(((entry.lines.len() - 1, 0), Prompt { text, right: String::new() }))
 }
 
-/// Whether a line of a program without a sign of its own is believed to be a command line.
-fn is_trusted(text: &str, learned: &Learned<'_>) -> bool {
-    let often = learned.shapes.get(&prompt::shape(text)).copied().unwrap_or(0) >= 2;
+/// Whether a line of a program without a line editor's signals is accepted as a command line.
+fn is_trusted(text: &str, known_prompts: &KnownPrompts<'_>) -> bool {
+    let often = known_prompts.shapes.get(&prompt::shape(text)).copied().unwrap_or(0) >= 2;
     let like = prompt::ends_like_one(text) && text.ends_with(' ');
-    // What was printed without a line end stands before the prompt.
-    let behind_output = learned.texts.iter().any(|(known, times)| {
+    // Output without a line end stands before the prompt.
+    let behind_output = known_prompts.texts.iter().any(|(known, times)| {
         *times >= 2 && known.len() < text.len() && text.ends_with(known) && prompt::ends_like_one(known)
     });
     behind_output || prompt::is_classic(text) || (like && often) || prompt::goes_on(text, "")
 }
 
-/// A list of completions is printed below the line, and the line again below it: the first one was not entered.
-fn is_redrawn(reading: &Reading<'_>, next: Option<&Entry>) -> bool {
-    let Some(next) = next.filter(|_| reading.entry.evidence == Evidence::Prompt) else { return false };
-    let Some(shown) = next.prompt.as_ref().and_then(|prompt| prompt.text.strip_prefix(&reading.prompt)) else {
+/// Whether the line was printed again below a list of completions: then it was not entered.
+fn is_redrawn(resolved: &ResolvedLine<'_>, next: Option<&Entry>) -> bool {
+    let Some(next) = next.filter(|_| resolved.entry.evidence == Evidence::Prompt) else { return false };
+    let Some(shown) = next.prompt.as_ref().and_then(|prompt| prompt.text.strip_prefix(&resolved.prompt)) else {
         return false;
     };
-    !reading.text.is_empty() && shown.starts_with(reading.text.trim_end())
+    !resolved.text.is_empty() && shown.starts_with(resolved.text.trim_end())
 }
 
-/// Lines of one command, and the commands before.
+/// Joins lines to commands.
 #[derive(Default)]
-struct Groups {
+struct CommandBuilder {
     commands: Vec<Command>,
-    open: Option<Open>,
+    open: Option<OpenCommand>,
 }
 
-/// A command that may still go on.
+/// A command that may continue.
 #[derive(Clone)]
-struct Open {
+struct OpenCommand {
     micros: u64,
     text: String,
     typed: Typed,
     after: String,
 }
 
-impl Open {
+impl OpenCommand {
     fn new(entry: &Entry, text: String, prompt: String) -> Self {
         let typed = Typed {
             ready_micros: entry.ready,
@@ -158,7 +160,7 @@ impl Open {
 
     fn go_on(&mut self, entry: &Entry, text: &str) {
         if entry.readline && is_escaped(&self.text) {
-            // bash's history has the lines that a backslash joined as one.
+            // bash's history joins lines that end with a backslash.
             self.text.pop();
         } else {
             self.text.push('\n');
@@ -172,15 +174,15 @@ impl Open {
     }
 }
 
-impl Groups {
-    fn take(&mut self, reading: Reading<'_>) {
-        let Reading { entry, prompt, text, adjacent, drawn_in } = reading;
+impl CommandBuilder {
+    fn take(&mut self, resolved: ResolvedLine<'_>) {
+        let ResolvedLine { entry, prompt, text, adjacent, drawn_in } = resolved;
         let more = self.open.as_ref().is_some_and(|open| {
             let again = prompt == open.typed.prompt;
             adjacent && prompt::goes_on(&prompt, &open.typed.prompt) && (!again || prompt::is_open(&open.text))
         });
         if entry.interrupted || text.ends_with("^C") {
-            // bash keeps the lines that were entered; zsh, which shows no ^C, forgets them.
+            // bash keeps the lines that were entered; zsh, which shows no ^C, drops them.
             if more && !text.ends_with("^C") {
                 self.open = None;
             }
@@ -191,26 +193,29 @@ impl Groups {
         }
         self.close();
         let shell = !prompt::is_sql(&prompt);
-        self.open = Some(Open::new(entry, text, prompt));
+        self.open = Some(OpenCommand::new(entry, text, prompt));
         if entry.readline && shell && !drawn_in {
             self.apart();
         }
     }
 
-    /// Several commands that were pasted into bash at once are several in its history.
+    /// Splits several commands that were pasted at once: bash's history lists them one by one.
     fn apart(&mut self) {
         while let Some(open) = &mut self.open {
             let mut ends = open.text.match_indices('\n').map(|(at, _)| at);
             let Some(end) = ends.find(|end| !prompt::is_open(&open.text[..*end])) else { return };
-            let next =
-                Open { text: open.text.split_off(end + 1), after: std::mem::take(&mut open.after), ..open.clone() };
+            let next = OpenCommand {
+                text: open.text.split_off(end + 1),
+                after: std::mem::take(&mut open.after),
+                ..open.clone()
+            };
             self.close();
             self.open = Some(next);
         }
     }
 
     fn close(&mut self) {
-        let Some(Open { micros, mut text, typed, after }) = self.open.take() else { return };
+        let Some(OpenCommand { micros, mut text, typed, after }) = self.open.take() else { return };
         text.truncate(text.trim_end().len());
         if text.is_empty() {
             return;
@@ -228,7 +233,7 @@ impl Groups {
     }
 }
 
-/// Whether a text ends with a backslash that is not one of two.
+/// Whether the text ends with an odd number of backslashes.
 fn is_escaped(text: &str) -> bool {
     text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }

@@ -1,18 +1,18 @@
-//! Text that a terminal's own line editing erases, for programs that have none.
+//! Backspaces of the terminal's own line editing, for programs without a line editor.
 
-use super::super::{Commands, Evicted, State};
+use super::super::{Commands, EditState, EvictionCounter};
 
 impl Commands {
-    /// Shows text; where the cursor waits, backspaces as a terminal's own line editing means them: it erases a line over
-    /// its rows with BS, blank, BS, but BS stays in its row.
+    /// Feeds text to the emulator. While the cursor waits, backspaces have the meaning of the terminal's own line
+    /// editing: it erases a line over several rows with BS, blank, BS, although BS stays in its row.
     pub(in crate::commands) fn feed(&mut self, text: &str) {
-        if !matches!(self.state, State::Output(Some(_))) {
-            self.emulator.feed(text, Evicted(&mut self.evicted));
+        if !matches!(self.state, EditState::Output(Some(_))) {
+            self.emulator.feed(text, EvictionCounter(&mut self.evicted));
             return;
         }
         for part in text.split_inclusive('\x08') {
             let shown = part.trim_end_matches('\x08');
-            self.emulator.feed(shown, Evicted(&mut self.evicted));
+            self.emulator.feed(shown, EvictionCounter(&mut self.evicted));
             if shown.len() < part.len() {
                 self.go_back();
             }
@@ -28,6 +28,6 @@ impl Commands {
             column if column >= columns => format!("\x1b[{columns}G"),
             _ => "\x08".to_owned(),
         };
-        self.emulator.feed(&back, Evicted(&mut self.evicted));
+        self.emulator.feed(&back, EvictionCounter(&mut self.evicted));
     }
 }

@@ -1,47 +1,47 @@
-//! Programs without a sign for it: the cursor waits on a line, and the line is entered.
+//! Programs without a line editor's signals: the cursor waits on a line, then the line is left.
 
 use recording::Evidence;
 
 use super::{
     super::{
-        Commands, Editing, PAUSE_MICROS, PROMPTS, State, WAIT_MICROS,
+        Commands, EditState, Editing, MAX_PROMPTS, PAUSE_MICROS, WAIT_MICROS,
         entry::{Entry, Prompt},
         prompt,
-        screen::capture::{Logical, Shot},
+        screen::capture::{LogicalLine, ScreenCapture},
     },
-    waiting_line::Waiting,
+    waiting_line::WaitingLine,
 };
 
 impl Commands {
-    /// Time passed since the last event, until a key (`key`) or output came: did the cursor wait?
+    /// Time passed since the last event, until a key (`key`) or output came: checks whether the cursor waited.
     pub(in crate::commands) fn passed(&mut self, micros: u64, key: bool) {
         self.emulator.wake();
         self.look_at_panes(micros, key);
         let pause = micros.saturating_sub(self.last_micros);
         let since = self.last_micros;
         self.last_micros = since.max(micros);
-        // What waits by now has its prompt already.
+        // If the cursor waits, the prompt has been printed.
         self.beside &= !key && pause < WAIT_MICROS;
         self.drawn &= !key && (self.keys.seen() || pause < PAUSE_MICROS);
         if !self.unseen || !(key || pause >= PAUSE_MICROS) {
             return;
         }
-        if pause < PAUSE_MICROS && matches!(self.state, State::Output(Some(_))) {
-            // A key that came while the answer to the one before was still on its way.
+        if pause < PAUSE_MICROS && matches!(self.state, EditState::Output(Some(_))) {
+            // This key came before the answer to the previous one.
             return;
         }
         self.unseen = false;
         let waits = key || pause >= WAIT_MICROS;
         match &self.state {
-            State::Editing(editing) if editing.sure || editing.done.is_some() => {}
-            State::Editing(_) => self.editor_waits(waits),
-            State::Output(_) => self.cursor_waits(since, waits),
+            EditState::Editing(editing) if editing.sure || editing.done.is_some() => {}
+            EditState::Editing(_) => self.editor_waits(waits),
+            EditState::Output(_) => self.cursor_waits(since, waits),
         }
     }
 
     fn editor_waits(&mut self, waits: bool) {
-        let Some(prompt) = self.shot().as_ref().and_then(prompt_of) else { return };
-        if let State::Editing(editing) = &mut self.state
+        let Some(prompt) = self.capture().as_ref().and_then(prompt_of) else { return };
+        if let EditState::Editing(editing) = &mut self.state
             && (waits || editing.prompt.is_none())
         {
             editing.prompt = Some(prompt);
@@ -53,12 +53,12 @@ impl Commands {
         if self.leaving {
             return;
         }
-        let shot = self.shot();
-        let State::Output(waiting) = &mut self.state else { return };
+        let capture = self.capture();
+        let EditState::Output(waiting) = &mut self.state else { return };
         let mut before = waiting.take();
-        let Some(shot) = shot else { return };
-        if let Some(before) = before.take_if(|before| before.has(&shot)) {
-            self.state = State::Output(Some(before));
+        let Some(capture) = capture else { return };
+        if let Some(before) = before.take_if(|before| before.has(&capture)) {
+            self.state = EditState::Output(Some(before));
             return;
         }
         if let Some(mut before) = before.take_if(|before| before.full.is_some()) {
@@ -67,22 +67,22 @@ impl Commands {
             }
             return self.cursor_waits(since, waits);
         }
-        let (Some(line), Some(mut prompt)) = (shot.last(), prompt_of(&shot)) else { return };
+        let (Some(line), Some(mut prompt)) = (capture.last(), prompt_of(&capture)) else { return };
         if let Some(before) = self.resized.take().filter(|before| prompt.text.starts_with(&before.text)) {
             prompt = before;
         }
-        let same = |before: &mut Waiting| {
+        let same = |before: &mut WaitingLine| {
             before.row == line.row && (before.sure || !waits) && line.text.starts_with(&before.prompt.text)
         };
         let before = self.taken_back(line).or(before).take_if(same);
         if before.is_none() && waits && prompt::ends_like_one(&prompt.text) {
             self.keys.waits();
         }
-        let waiting = before.unwrap_or_else(|| Waiting::new(line.row, prompt, waits, since));
-        self.state = State::Output(Some(waiting));
+        let waiting = before.unwrap_or_else(|| WaitingLine::new(line.row, prompt, waits, since));
+        self.state = EditState::Output(Some(waiting));
     }
 
-    /// A line is left on which the cursor was not seen to wait.
+    /// The cursor leaves a line on which it was not seen to wait.
     pub(in crate::commands) fn unseen_line_left(&mut self, micros: u64) {
         if let Some(waiting) = self.typed_on() {
             self.waiting_line_left(micros, waiting);
@@ -91,40 +91,42 @@ impl Commands {
         }
     }
 
-    /// The last line, where it only seemed to be entered and was typed on, faster than the cursor is seen to wait.
-    fn typed_on(&mut self) -> Option<Waiting> {
+    /// Takes the last entry back if it only seemed to be entered and was typed on, faster than a pause is noticed.
+    fn typed_on(&mut self) -> Option<WaitingLine> {
         if self.keys.seen() || self.row() >= self.floor {
             return None;
         }
-        let shot = self.shot_of_left()?;
-        let (line, before) = (shot.last()?, self.entries.last()?.lines.first()?);
+        let capture = self.capture_of_left_line()?;
+        let (line, before) = (capture.last()?, self.entries.last()?.lines.first()?);
         if line.text.starts_with(before.text.trim_end()) { self.taken_back(line) } else { None }
     }
 
-    /// The last line, where the cursor is on it again: something was only shown below it.
-    fn taken_back(&mut self, line: &Logical) -> Option<Waiting> {
+    /// Takes the last entry back if the cursor is on its line again: something was only shown below it.
+    fn taken_back(&mut self, line: &LogicalLine) -> Option<WaitingLine> {
         let is_back = |entry: &mut Entry| {
             let prompt = entry.prompt.as_ref().map_or("", |prompt| prompt.text.as_str());
             let typed = line.text.strip_prefix(prompt).is_some_and(|text| !text.trim().is_empty());
-            // In a screen that was cleared the next prompt may stand in the same row.
+            // After the screen was cleared, the next prompt may stand in the same row.
             typed
                 && entry.evidence == Evidence::Prompt
                 && entry.lines.first().is_some_and(|first| first.row == line.row)
         };
         let Entry { prompt, sure, ready, floor, .. } = self.entries.pop_if(is_back)?;
-        self.told = self.told.min(self.entries.len());
+        self.reported = self.reported.min(self.entries.len());
         self.floor = floor;
-        Some(Waiting::new(line.row, prompt?, sure, ready))
+        Some(WaitingLine::new(line.row, prompt?, sure, ready))
     }
 
-    /// A line that begins with a known prompt, at which the cursor never waited: it had been typed before.
+    /// Takes a line that begins with a known prompt although the cursor never waited there: it was typed ahead. Returns
+    /// whether it did.
     fn typed_ahead(&mut self, micros: u64) -> bool {
         if self.editors || (self.keys.seen() && !self.keys.entered()) {
             return false;
         }
-        let Some(shot) = self.shot_of_left() else { return false };
-        let Some(line) = shot.last().filter(|_| !shot.below) else { return false };
-        // Behind output without a line end only where Enter was pressed: any output may have it there, or a `$ `.
+        let Some(capture) = self.capture_of_left_line() else { return false };
+        let Some(line) = capture.last().filter(|_| !capture.below) else { return false };
+        // A prompt behind output without a line end counts only if Enter was pressed and it is longer than `$ `: any
+        // output may contain that.
         let behind = |prompt: &String| {
             let telling = self.keys.seen() && prompt.trim_end().chars().count() > 2;
             let at = if telling { line.text.find(prompt.as_str()) } else { None };
@@ -136,54 +138,54 @@ impl Commands {
             return false;
         }
         let prompt = Prompt { text: line.text[..place.end].to_owned(), right: String::new() };
-        let waiting = Waiting::new(line.row, prompt, false, micros);
+        let waiting = WaitingLine::new(line.row, prompt, false, micros);
         self.waiting_line_left(micros, waiting);
         true
     }
 
-    pub(in crate::commands) fn waiting_line_left(&mut self, micros: u64, mut waiting: Waiting) {
-        let Some(shot) = self.shot_of_left() else { return };
-        let rows = shot.last().map_or(0, |line| line.rows.len());
-        // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF. And
-        // redis-cli's editor, which has that switched off, prints LF. Both right behind what they show; node's Enter has
-        // a CR more too.
+    pub(in crate::commands) fn waiting_line_left(&mut self, micros: u64, mut waiting: WaitingLine) {
+        let Some(capture) = self.capture_of_left_line() else { return };
+        let rows = capture.last().map_or(0, |line| line.rows.len());
+        // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF.
+        // redis-cli's editor, which has that switched off, prints LF. Both do it right behind what they print. node's
+        // Enter has another CR.
         let broken = self.drawn && (self.recent.ends_with("\r\r") || !self.recent.ends_with('\r'));
         let at_edge = self.is_at_edge(0, 0) || (broken && self.is_at_edge(rows, waiting.beside(&self.prompts)));
         let by_itself = at_edge && broken;
-        // A line editor that draws the rows below anew may come from anywhere in a full row.
-        let redrawn = self.keys.seen() && !self.keys.entered() && shot.last().is_some_and(|line| line.full);
+        // A line editor that draws the rows below again may come from anywhere in a full row.
+        let redrawn = self.keys.seen() && !self.keys.entered() && capture.last().is_some_and(|line| line.full);
         if at_edge || redrawn {
-            waiting.is_broken_in(&shot);
+            waiting.is_broken_in(&capture);
         }
-        let abandoned = || shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
-        if !shot.below && self.keys.interrupted() && abandoned() {
+        let abandoned = || capture.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
+        if !capture.below && self.keys.interrupted() && abandoned() {
             // The next prompt is another line, however soon a key follows it.
             return;
         }
-        let more = !by_itself && waiting.has_further(shot.row) && self.shown_below();
-        if shot.below || more || (self.keys.seen() && (by_itself || !self.keys.entered())) {
-            // A line editor goes to the last row first, or shows completions, or a look at a result, below its line.
-            waiting.left = Some(shot.row).filter(|_| !shot.below && !at_edge && !more && !redrawn);
-            self.state = State::Output(Some(waiting));
+        let more = !by_itself && waiting.has_further(capture.row) && self.shown_below();
+        if capture.below || more || (self.keys.seen() && (by_itself || !self.keys.entered())) {
+            // A line editor moves to the last row first, or shows completions or a preview below its line.
+            waiting.left = Some(capture.row).filter(|_| !capture.below && !at_edge && !more && !redrawn);
+            self.state = EditState::Output(Some(waiting));
             return;
         }
         if let Some(before) = waiting.full_at_last(by_itself) {
-            // Nothing was typed in this row: the full one above it was the last.
+            // Nothing was typed in this row: the full row above it was the last.
             self.waiting_entered(micros, waiting, before);
             return self.output_line_left();
         }
-        let Some(whole) = waiting.whole(shot) else { return self.output_line_left() };
+        let Some(whole) = waiting.whole(capture) else { return self.output_line_left() };
         if by_itself && !self.keys.seen() {
-            // BusyBox breaks a long line itself, or this was its end: the next row tells.
+            // Either BusyBox broke a long line, or the line was entered: the next row tells.
             waiting.full = Some(whole);
-            self.state = State::Output(Some(waiting));
+            self.state = EditState::Output(Some(waiting));
             return;
         }
         self.waiting_entered(micros, waiting, whole);
     }
 
-    /// Whether a line editor takes its row to be full, `rows` further ones into a line that it takes to begin where the
-    /// terminal has column `beside`.
+    /// Whether a line editor considers its row to be full. `rows`: how many rows of the line are above it; `beside`:
+    /// the column at which the line begins on the screen.
     fn is_at_edge(&self, rows: usize, beside: usize) -> bool {
         let columns = self.emulator.terminal().size().0;
         let Some(column) = self.column else { return false };
@@ -193,34 +195,34 @@ impl Commands {
         (rows * columns + column).checked_sub(beside).is_some_and(|length| length > 0 && length.is_multiple_of(columns))
     }
 
-    /// Enter was pressed where BusyBox had gone to the next row already: it goes no further, and output begins there.
+    /// Enter was pressed after BusyBox had moved to the next row: it moves no further, and output begins there.
     pub(in crate::commands) fn entered_at_edge(&mut self, micros: u64) {
-        let State::Output(Some(waiting)) = &self.state else { return };
+        let EditState::Output(Some(waiting)) = &self.state else { return };
         if !waiting.is_broken() || !self.keys.entered_alone() {
             return;
         }
-        let Some(shot) = self.shot().and_then(Shot::without_empty_row) else { return };
-        let Some(whole) = waiting.ending_with(shot) else { return };
-        if let State::Output(Some(waiting)) = std::mem::replace(&mut self.state, State::Output(None)) {
+        let Some(capture) = self.capture().and_then(ScreenCapture::without_empty_row) else { return };
+        let Some(whole) = waiting.ending_with(capture) else { return };
+        if let EditState::Output(Some(waiting)) = std::mem::replace(&mut self.state, EditState::Output(None)) {
             self.line_begins();
             self.waiting_entered(micros, waiting, whole);
         }
     }
 
-    /// Whether something stands in the row below the cursor.
+    /// Whether the row below the cursor has text.
     fn shown_below(&self) -> bool {
         let terminal = self.emulator.terminal();
         let below = terminal.screen().visible_lines().nth(terminal.cursor().row + 1);
         below.is_some_and(|row| row.cells().iter().any(|cell| cell.char() != ' '))
     }
 
-    fn waiting_entered(&mut self, micros: u64, waiting: Waiting, shot: Shot) {
-        let Waiting { prompt, sure, ready, .. } = waiting;
+    fn waiting_entered(&mut self, micros: u64, waiting: WaitingLine, capture: ScreenCapture) {
+        let WaitingLine { prompt, sure, ready, .. } = waiting;
         self.tmux_ended(ready);
         if let Some(entry) = self.entries.last_mut() {
             entry.ended.get_or_insert(ready);
         }
-        if sure && self.prompts.len() < PROMPTS && prompt::is_classic(&prompt.text) {
+        if sure && self.prompts.len() < MAX_PROMPTS && prompt::is_classic(&prompt.text) {
             self.prompts.insert(prompt.text.clone());
         }
         let done = Editing {
@@ -232,13 +234,13 @@ impl Commands {
             behind: false,
             done: None,
         };
-        self.push(micros, done, shot);
+        self.push(micros, done, capture);
     }
 }
 
-/// What stands before and behind the cursor, where something stands before it.
-pub(in crate::commands) fn prompt_of(shot: &Shot) -> Option<Prompt> {
-    let (before, right) = shot.around_cursor()?;
+/// What stands before the cursor, with what stands at the right edge. `None` if nothing stands before it.
+pub(in crate::commands) fn prompt_of(capture: &ScreenCapture) -> Option<Prompt> {
+    let (before, right) = capture.around_cursor()?;
     let shown = !before.trim().is_empty() && before.len() <= prompt::LONGEST;
     shown.then(|| Prompt { text: before.to_owned(), right: right.to_owned() })
 }

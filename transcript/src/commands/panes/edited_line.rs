@@ -1,16 +1,16 @@
-//! The line that is edited: where a prompt waits, and nothing was entered yet.
+//! The line that is edited: a prompt waits, and nothing was entered yet.
 
 use super::{
     super::{entry::Prompt, prompt},
-    Found, Line, Moment, Panes,
+    EditedLine, LookTime, PaneEvent, Panes,
     line_outcome::drawn_from,
-    pane_view::View,
+    pane_view::PaneView,
 };
 
 impl Panes {
-    /// Is there a line that waits?
-    pub(super) fn wait(&mut self, view: &View, now: Moment, found: &mut dyn FnMut(Found)) {
-        if now.hasty {
+    /// Finds the line that waits, if there is one.
+    pub(super) fn wait(&mut self, view: &PaneView, now: LookTime, emit: &mut dyn FnMut(PaneEvent)) {
+        if now.mid_output {
             return;
         }
         let prompt = prompt_of(view);
@@ -21,11 +21,11 @@ impl Panes {
         let (known, like_one) = (self.is_known(&prompt.text), prompt::ends_like_one(&prompt.text));
         let long = prompt.text.trim_end().chars().count() > 2;
         if !view.is_last() {
-            // A full-screen program: what is typed there stands above something.
+            // In a full-screen program, what is typed stands above something.
             self.full_screen = true;
             return;
         }
-        // In vim's own last row there may be `:s/x$`.
+        // vim's last row may hold `:s/x$`.
         let shell = long && (known || (like_one && prompt.text.ends_with(' ')));
         if self.full_screen && !shell {
             return;
@@ -33,26 +33,26 @@ impl Panes {
         self.full_screen = false;
         if known || like_one || self.edits {
             if now.waits {
-                self.typing.waits();
+                self.keys.waits();
                 self.layout.settle();
             }
             if std::mem::take(&mut self.running) {
-                found(Found::Ended(now.last));
+                emit(PaneEvent::Ended(now.last));
             }
         }
         let row = self.first_row + view.line_start() as u64;
-        self.line = Some(Line { row, prompt, ready: now.last, sure: now.waits, edited: self.edits, reach: 1 });
+        self.line = Some(EditedLine { row, prompt, ready: now.last, sure: now.waits, edited: self.edits, reach: 1 });
     }
 
-    /// The line is still edited.
-    pub(super) fn edited(&mut self, mut line: Line, view: &View, now: Moment) {
+    /// The line is still being edited.
+    pub(super) fn edited(&mut self, mut line: EditedLine, view: &PaneView, now: LookTime) {
         let at_prompt = self.first_row + view.line_start() as u64 == line.row;
         if now.waits && !line.sure {
             if at_prompt && !view.before.trim().is_empty() && view.before.len() <= prompt::LONGEST {
                 line.prompt = prompt_of(view);
             }
             line.sure = true;
-            self.typing.waits();
+            self.keys.waits();
             self.layout.settle();
         }
         line.edited |= self.edits;
@@ -61,33 +61,39 @@ impl Panes {
         self.line = Some(line);
     }
 
-    /// Nothing else stands there.
-    pub(super) fn unchanged(&mut self, view: &View, now: Moment, found: &mut dyn FnMut(Found)) {
+    /// The view is equal to the one before.
+    pub(super) fn unchanged(&mut self, view: &PaneView, now: LookTime, emit: &mut dyn FnMut(PaneEvent)) {
         let Some(line) = &mut self.line else {
-            return self.wait(view, now, found);
+            return self.wait(view, now, emit);
         };
         if now.waits && !line.sure {
             line.sure = true;
-            self.typing.waits();
+            self.keys.waits();
         } else if now.waits && now.first != now.last && view.before == line.prompt.text {
             // Enter in an empty line, below lines that look the same.
-            self.typing.waits();
+            self.keys.waits();
         }
     }
 
-    /// Another pane, or another window, or a pane of another size.
-    pub(super) fn look_elsewhere(&mut self, view: &View, now: Moment, found: &mut dyn FnMut(Found)) {
+    /// The pane, the window or the size is another one.
+    pub(super) fn start_over(&mut self, view: &PaneView, now: LookTime, emit: &mut dyn FnMut(PaneEvent)) {
         let before = self.line.take();
-        self.anew();
-        self.wait(view, now, found);
+        self.reset();
+        self.wait(view, now, emit);
         let Some(before) = before else { return };
         if let Some(row) = drawn_from(view, &before.prompt, 0) {
-            self.line = Some(Line { row: self.first_row + row as u64, ..before });
+            self.line = Some(EditedLine { row: self.first_row + row as u64, ..before });
         }
     }
 
-    /// Something ran before as well as now.
-    pub(super) fn went_on(&mut self, before: &View, view: &View, now: Moment, found: &mut dyn FnMut(Found)) {
+    /// No line is being edited, and none was before.
+    pub(super) fn continue_running(
+        &mut self,
+        before: &PaneView,
+        view: &PaneView,
+        now: LookTime,
+        emit: &mut dyn FnMut(PaneEvent),
+    ) {
         let cursor = before.cursor;
         let shift = (0..=cursor).find(|shift| {
             before.same_above(view, *shift, cursor).is_some_and(|same| same > 0 || (*shift == 0 && cursor == 0))
@@ -98,16 +104,23 @@ impl Panes {
                 cursor - shift
             }
             None => {
-                // Nothing of before is left: lines that stand there may be old ones, as when a pager gives the screen back.
+                // Nothing of the earlier view is left. The lines may be old ones, as when a pager gives the screen
+                // back.
                 self.next_rows();
                 view.cursor
             }
         };
-        self.went_on_from(view, from, now, found);
+        self.continue_running_from(view, from, now, emit);
     }
 
-    /// Finds lines in rows from `from` on that were typed before their prompts came, and the line that waits now.
-    pub(super) fn went_on_from(&mut self, view: &View, from: usize, now: Moment, found: &mut dyn FnMut(Found)) {
+    /// Finds lines in the rows from `from` on that were typed before their prompts came, and the line that waits now.
+    pub(super) fn continue_running_from(
+        &mut self,
+        view: &PaneView,
+        from: usize,
+        now: LookTime,
+        emit: &mut dyn FnMut(PaneEvent),
+    ) {
         let prompted = self.known.iter().any(|known| view.before.starts_with(known.as_str()));
         let mut row = from;
         while prompted && row < view.cursor {
@@ -117,12 +130,11 @@ impl Panes {
                 .known
                 .iter()
                 .filter(|known| text.starts_with(known.as_str()) && text.trim_end().len() > known.len());
-            let known = known.filter(|known| {
-                !self.typing.seen() && view.before == **known || self.typing.seen() && self.typing.pasted()
-            });
+            let known = known
+                .filter(|known| !self.keys.seen() && view.before == **known || self.keys.seen() && self.keys.pasted());
             if let Some(known) = known.max_by_key(|known| known.len()) {
                 let prompt = Prompt { text: known.clone(), right: String::new() };
-                let line = Line {
+                let line = EditedLine {
                     row: self.first_row + row as u64,
                     prompt,
                     ready: now.first,
@@ -131,12 +143,12 @@ impl Panes {
                     reach: 1,
                 };
                 let lines = view.lines(row, end, self.first_row);
-                self.take(line, lines, false, Moment { first: now.last, ..now }, found);
+                self.take(line, lines, false, LookTime { first: now.last, ..now }, emit);
                 self.floor = self.first_row + end as u64 + 1;
             }
             row = end + 1;
         }
-        self.wait(view, now, found);
+        self.wait(view, now, emit);
     }
 
     /// Whether a known prompt waits, perhaps with other numbers in it.
@@ -146,7 +158,7 @@ impl Panes {
     }
 }
 
-fn prompt_of(view: &View) -> Prompt {
+fn prompt_of(view: &PaneView) -> Prompt {
     let start = view.line_start();
     let mut text: String = if start < view.cursor {
         view.lines(start, view.cursor - 1, 0).lines.iter().map(|line| line.text.as_str()).collect()

@@ -1,23 +1,24 @@
 //! Keys that go to a pane.
 
-use super::super::keys::Keys;
+use super::super::keys::KeyState;
 
 const PASTE: &[u8] = b"\x1b[200~";
 const PASTED: &[u8] = b"\x1b[201~";
 
-/// What keys say about the moment. A paste between its signs enters nothing by itself, where a line editor knows them.
+/// What the keys say about when a line was entered. A bracketed paste enters nothing by itself if the line editor knows
+/// such pastes.
 #[derive(Debug, Default)]
-pub(super) struct Typing {
-    keys: Keys,
+pub(super) struct PaneKeys {
+    keys: KeyState,
     pasting: bool,
-    /// The end of the keys before, where a sign may begin in it.
+    /// The end of the keys before, if a paste's bracket may begin in it.
     tail: Vec<u8>,
-    /// Line ends that were pasted since a line was taken.
+    /// A line end was pasted since a line was taken.
     pasted: bool,
     seen: bool,
 }
 
-impl Typing {
+impl PaneKeys {
     pub(super) fn new(seen: bool) -> Self {
         Self { seen, ..Self::default() }
     }
@@ -49,17 +50,17 @@ impl Typing {
         }
     }
 
-    /// Whether this recording has keys at all.
+    /// Whether the recording has keys at all.
     pub(super) fn seen(&self) -> bool {
         self.seen
     }
 
-    /// Enter was pressed and no line was taken for it.
+    /// Whether Enter was pressed and no line was taken for it yet.
     pub(super) fn entered(&self) -> bool {
         self.keys.entered()
     }
 
-    /// The same, or a line end was pasted.
+    /// As [`Self::entered`], or a line end was pasted.
     pub(super) fn pasted(&self) -> bool {
         self.entered() || self.pasted
     }
@@ -73,12 +74,12 @@ impl Typing {
         self.keys.printed();
     }
 
-    /// A line was taken.
+    /// A line was taken for an Enter.
     pub(super) fn taken(&mut self) {
         self.keys.taken();
     }
 
-    /// A prompt waits: Enters until now were for something else.
+    /// A prompt waits: earlier Enters were for something else.
     pub(super) fn waits(&mut self) {
         self.keys.waits();
         self.pasted = false;
@@ -93,12 +94,12 @@ mod tests {
     fn a_paste_enters_nothing_however_it_is_cut() {
         let keys = b"a\x1b[200~b\rc\x1b[201~";
         for cut in 0..=keys.len() {
-            let mut typing = Typing::new(false);
-            typing.feed(&keys[..cut]);
-            typing.feed(&keys[cut..]);
-            assert!(typing.pasted() && !typing.entered(), "cut at {cut}");
-            typing.feed(b"\r");
-            assert!(typing.entered());
+            let mut pane_keys = PaneKeys::new(false);
+            pane_keys.feed(&keys[..cut]);
+            pane_keys.feed(&keys[cut..]);
+            assert!(pane_keys.pasted() && !pane_keys.entered(), "cut at {cut}");
+            pane_keys.feed(b"\r");
+            assert!(pane_keys.entered());
         }
     }
 }

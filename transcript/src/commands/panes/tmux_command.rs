@@ -1,14 +1,14 @@
-//! Whether a full-screen program is tmux, by the line that started it.
+//! Whether the line that started a full-screen program started tmux.
 
-/// What may stand before the name of a program that is run.
+/// Words that may stand before a program's name.
 const BEFORE: &[&str] =
     &["exec", "sudo", "doas", "command", "env", "nohup", "time", "builtin", "-E", "-i", "-u", "root"];
-/// Programs that run what stands behind them somewhere else.
+/// Programs that run another one, perhaps elsewhere.
 const ELSEWHERE: &[&str] =
     &["ssh", "mosh", "kubectl", "docker", "podman", "nerdctl", "lxc", "su", "script", "bash", "sh", "zsh"];
 
-/// Whether a command line leaves the screen to tmux: `tmux`, `TERM=x tmux new -s y`, `cd /srv && exec tmux a`, `ssh web -t
-/// tmux a`; not `man tmux`.
+/// Whether a command line starts tmux: `tmux`, `TERM=x tmux new -s y`, `cd /srv && exec tmux a`, `ssh web -t tmux a`;
+/// not `man tmux`.
 pub(super) fn is_tmux(line: &str) -> bool {
     let mut commands = line.split([';', '&', '|', '\n']).map(str::trim);
     let Some(last) = commands.rfind(|command| !command.is_empty()) else { return false };

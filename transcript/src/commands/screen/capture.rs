@@ -1,54 +1,54 @@
-//! What stands on the screen around the cursor.
+//! Captures of the lines around the cursor.
 
 use avt::{Color, ScreenKind, Terminal};
 
 /// Most logical lines above the cursor that may belong to one command.
-const LINES: usize = 200;
+const MAX_LINES: usize = 200;
 
-/// A line as it was printed, however many rows the terminal wrapped it over.
+/// A line as it was printed, over all rows that the terminal wrapped it into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::commands) struct Logical {
-    /// The number of its first row since the start.
+pub(in crate::commands) struct LogicalLine {
+    /// Its first row, counted from the session's start.
     pub(in crate::commands) row: u64,
-    /// Padded with blanks to the terminal's width where it is the cursor's; without them elsewhere.
+    /// Padded with blanks to the terminal's width if it is the cursor's line; else without trailing blanks.
     pub(in crate::commands) text: String,
-    /// Where in `text` each further row begins, in bytes.
+    /// Byte offsets in `text` at which its further rows begin.
     pub(in crate::commands) rows: Vec<usize>,
-    /// Its last row is full, so that a line editor that breaks lines itself may go on in the next.
+    /// Its last row is full: a line editor that breaks lines by itself may continue in the next.
     pub(in crate::commands) full: bool,
 }
 
-/// The lines up to the cursor's, and where the cursor stands.
+/// The lines up to the cursor's, and the cursor's position.
 #[derive(Clone, Debug, Default)]
-pub(in crate::commands) struct Shot {
-    pub(in crate::commands) lines: Vec<Logical>,
-    /// In the last line, in bytes.
+pub(in crate::commands) struct ScreenCapture {
+    pub(in crate::commands) lines: Vec<LogicalLine>,
+    /// Byte offset of the cursor in the last line.
     pub(in crate::commands) cursor: usize,
-    /// The cursor's row, counted as those of lines.
+    /// The cursor's row, counted from the session's start.
     pub(in crate::commands) row: u64,
     /// The cursor's line has rows below the cursor's.
     pub(in crate::commands) below: bool,
-    /// Everything behind the cursor is dimmed: a suggestion, which is not entered.
+    /// All text behind the cursor is dimmed: a suggestion, which Enter does not take.
     ghost: bool,
 }
 
-/// What is wanted of a screen.
-pub(in crate::commands) struct View {
-    /// Rows that have left the scrollback.
+/// What to capture.
+pub(in crate::commands) struct CaptureOptions {
+    /// How many rows have left the scrollback.
     pub(in crate::commands) evicted: u64,
-    /// The first row, counted from the start.
+    /// The first row to capture, counted from the session's start.
     pub(in crate::commands) from: u64,
-    /// A row that begins a line, whatever is above it.
+    /// A row that begins a line, even if the row above it wraps.
     pub(in crate::commands) start: Option<u64>,
-    /// The cursor's column, where it was moved since.
+    /// The cursor's column, if the cursor was moved since.
     pub(in crate::commands) column: Option<usize>,
-    /// The rows below the cursor too.
+    /// Also captures the rows below the cursor.
     pub(in crate::commands) below: bool,
 }
 
-impl Shot {
-    /// The lines of a view; none on the alternate screen.
-    pub(in crate::commands) fn take(terminal: &Terminal, view: &View) -> Option<Self> {
+impl ScreenCapture {
+    /// Captures lines. `None` on the alternate screen.
+    pub(in crate::commands) fn take(terminal: &Terminal, view: &CaptureOptions) -> Option<Self> {
         if terminal.active_screen_kind() == ScreenKind::Alternate {
             return None;
         }
@@ -65,21 +65,21 @@ impl Shot {
             current
         };
         let first = usize::try_from(view.from.saturating_sub(view.evicted)).unwrap_or(0);
-        // After a reset or a cleared history the numbers begin anew.
-        let first = if first > current { current } else { first.max(current.saturating_sub(LINES)) };
+        // After a reset or a cleared history, rows are counted reset.
+        let first = if first > current { current } else { first.max(current.saturating_sub(MAX_LINES)) };
         let first = (0..first).rev().take_while(|&row| goes_on(row)).last().unwrap_or(first);
-        let mut shot = Self { row: view.evicted + last_row as u64, ..Self::default() };
+        let mut capture = Self { row: view.evicted + last_row as u64, ..Self::default() };
         let mut row = first;
         while row <= last_row {
             let end = (row + (row..rows.len() - 1).take_while(|&row| goes_on(row)).count() + 1).min(rows.len());
-            let mut line = Logical { row: view.evicted + row as u64, ..Logical::default() };
+            let mut line = LogicalLine { row: view.evicted + row as u64, ..LogicalLine::default() };
             for at in row..end {
                 if at > row {
                     line.rows.push(line.text.len());
                 }
                 if at == current {
                     let before = rows[at].cells().iter().take(column).filter(|cell| cell.width() > 0);
-                    shot.cursor = line.text.len() + before.map(|cell| cell.char().len_utf8()).sum::<usize>();
+                    capture.cursor = line.text.len() + before.map(|cell| cell.char().len_utf8()).sum::<usize>();
                 }
                 line.text.extend(rows[at].chars());
                 if at + 1 < end && rows.get(at + 1).is_some_and(|next| leaves_blank(rows[at], next)) {
@@ -92,24 +92,24 @@ impl Shot {
             if end <= current || row > current {
                 line.text.truncate(line.text.trim_end().len());
             } else {
-                shot.below = end > current + 1;
-                shot.ghost = last_row == current && is_ghost(&rows[current..end], column);
+                capture.below = end > current + 1;
+                capture.ghost = last_row == current && is_ghost(&rows[current..end], column);
             }
-            shot.lines.push(line);
+            capture.lines.push(line);
             row = end;
         }
         if last_row > current {
-            shot.cursor = shot.lines.last().map_or(0, |line| line.text.len());
+            capture.cursor = capture.lines.last().map_or(0, |line| line.text.len());
         }
-        Some(shot)
+        Some(capture)
     }
 
-    /// The last line: the cursor's, if the view ends with it.
-    pub(in crate::commands) fn last(&self) -> Option<&Logical> {
+    /// The last line: the cursor's, unless the rows below were captured too.
+    pub(in crate::commands) fn last(&self) -> Option<&LogicalLine> {
         self.lines.last()
     }
 
-    /// As it was entered: without a suggestion.
+    /// The capture without a suggestion.
     pub(in crate::commands) fn entered(mut self) -> Self {
         if let Some(last) = self.lines.last_mut().filter(|_| self.ghost) {
             last.text.truncate(self.cursor);
@@ -117,8 +117,8 @@ impl Shot {
         self
     }
 
-    /// Without the cursor's row, where that is an empty one to which a full one went on: a line editor goes there at
-    /// once, and Enter need not go further. None where the cursor stands elsewhere.
+    /// The capture without the cursor's row, if that is an empty one below a full one: a line editor moves there at
+    /// once, and Enter need not move further. `None` if the cursor stands elsewhere.
     pub(in crate::commands) fn without_empty_row(mut self) -> Option<Self> {
         let last = self.lines.last_mut()?;
         let start = last.rows.last().copied().unwrap_or(0);
@@ -143,7 +143,7 @@ impl Shot {
     }
 }
 
-/// A wide character that did not fit at a row's end left a blank there.
+/// Whether the row ends with a blank because a wide character did not fit.
 fn leaves_blank(row: &avt::Line, next: &avt::Line) -> bool {
     let mut last = row.cells().iter().rev();
     let wide = next.cells().first().is_some_and(|cell| cell.width() == 2);

@@ -1,14 +1,14 @@
-//! The moments in a terminal's output that say something about command lines, found beside the emulator.
+//! Signals in the output that tell about command lines, found beside the emulator.
 
 use memchr::memchr2;
 
-/// Most bytes of a sequence that are looked at; a longer one says nothing here.
-const SEQUENCE: usize = 64;
+/// Most bytes of a sequence that are read; a longer one is not a signal.
+const MAX_SEQUENCE_BYTES: usize = 64;
 
-/// Something to stop at. The piece of output that ends with it has been shown by then, but for [`Stop::LineFeed`],
-/// which is told before it is shown.
+/// A signal. The piece of output that ends with it was fed to the emulator before; only [`OutputSignal::LineFeed`] is
+/// reported before it is fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands) enum Stop {
+pub(in crate::commands) enum OutputSignal {
     LineFeed,
     /// DECSET 2004: a line editor waits, or is about to print its prompt.
     PasteOn,
@@ -16,13 +16,13 @@ pub(in crate::commands) enum Stop {
     PasteOff,
     /// DECTCEM off: tmux is about to draw.
     CursorOff,
-    /// Everything below the cursor is erased: zsh does so before its prompt.
+    /// ED 0: everything below the cursor is erased, as zsh does before its prompt.
     Erase,
     /// OSC 133: `A` prompt, `B` input, `C` output begins.
     Prompt,
     Input,
     Output,
-    /// OSC 133 `D`: the command ended, perhaps with this status.
+    /// OSC 133 `D`: the command ended; with its status if that is given.
     Ended(Option<u8>),
 }
 
@@ -34,109 +34,109 @@ pub(in crate::commands) enum Stop {
 ///                   └ other ▶ Ground
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ParserState {
     #[default]
     Ground,
     Escape,
-    Control,
-    System,
-    SystemEscape,
+    Csi,
+    Osc,
+    OscEscape,
 }
 
-/// Cuts output at such moments; a sequence may come in any pieces.
+/// Cuts output at signals, however the output is split.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Scanner {
-    state: State,
+    state: ParserState,
     sequence: Vec<u8>,
-    /// Whether the piece before the last stop had a character to show.
+    /// Whether the piece before the last signal had a visible character.
     pub(in crate::commands) printed: bool,
 }
 
 impl Scanner {
-    /// The length of the first piece of `text`, and where it stops; none where it goes on to the end.
-    pub(in crate::commands) fn next(&mut self, text: &str) -> (usize, Option<Stop>) {
+    /// The length of the first piece of `text`, and the signal that ends it; `None` if there is none.
+    pub(in crate::commands) fn next(&mut self, text: &str) -> (usize, Option<OutputSignal>) {
         let bytes = text.as_bytes();
         self.printed = false;
         let mut at = 0;
         while at < bytes.len() {
-            if self.state == State::Ground {
+            if self.state == ParserState::Ground {
                 let plain = memchr2(0x1b, b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
                 self.printed |= bytes[at..at + plain].iter().any(|byte| *byte > b' ');
                 at += plain;
                 let Some(&byte) = bytes.get(at) else { break };
                 if byte == b'\n' {
-                    // Told first; shown with the next piece, where it is the first byte.
-                    return (at, Some(Stop::LineFeed));
+                    // Reported before it is fed: it is the first byte of the next piece.
+                    return (at, Some(OutputSignal::LineFeed));
                 }
-                self.state = State::Escape;
+                self.state = ParserState::Escape;
                 at += 1;
                 continue;
             }
-            let stop = self.inside(bytes[at]);
+            let signal = self.in_sequence(bytes[at]);
             at += 1;
-            if stop.is_some() {
-                return (at, stop);
+            if signal.is_some() {
+                return (at, signal);
             }
         }
         (at, None)
     }
 
-    fn inside(&mut self, byte: u8) -> Option<Stop> {
+    fn in_sequence(&mut self, byte: u8) -> Option<OutputSignal> {
         match (self.state, byte) {
-            (State::Escape, b'[') => self.begin(State::Control),
-            (State::Escape, b']') => self.begin(State::System),
-            // An intermediate byte, as of `ESC ( B`, or another try.
-            (State::Escape, 0x1b | 0x20..0x30) => {}
-            (State::Escape, _) => self.state = State::Ground,
-            (State::Control, 0x40..0x7f) => {
-                self.state = State::Ground;
-                return control(&self.sequence, byte);
+            (ParserState::Escape, b'[') => self.begin(ParserState::Csi),
+            (ParserState::Escape, b']') => self.begin(ParserState::Osc),
+            // An intermediate byte, as in `ESC ( B`, or another ESC.
+            (ParserState::Escape, 0x1b | 0x20..0x30) => {}
+            (ParserState::Escape, _) => self.state = ParserState::Ground,
+            (ParserState::Csi, 0x40..0x7f) => {
+                self.state = ParserState::Ground;
+                return csi(&self.sequence, byte);
             }
-            (State::Control, 0x1b) => self.state = State::Escape,
-            (State::System, 0x07) | (State::SystemEscape, b'\\') => {
-                self.state = State::Ground;
-                return system(&self.sequence);
+            (ParserState::Csi, 0x1b) => self.state = ParserState::Escape,
+            (ParserState::Osc, 0x07) | (ParserState::OscEscape, b'\\') => {
+                self.state = ParserState::Ground;
+                return osc(&self.sequence);
             }
-            (State::System, 0x1b) => self.state = State::SystemEscape,
-            (State::SystemEscape, b'[') => self.begin(State::Control),
-            (State::SystemEscape, _) => self.state = State::Ground,
+            (ParserState::Osc, 0x1b) => self.state = ParserState::OscEscape,
+            (ParserState::OscEscape, b'[') => self.begin(ParserState::Csi),
+            (ParserState::OscEscape, _) => self.state = ParserState::Ground,
             // CAN and SUB abort a sequence.
-            (_, 0x18 | 0x1a) => self.state = State::Ground,
-            _ if self.sequence.len() < SEQUENCE => self.sequence.push(byte),
+            (_, 0x18 | 0x1a) => self.state = ParserState::Ground,
+            _ if self.sequence.len() < MAX_SEQUENCE_BYTES => self.sequence.push(byte),
             _ => {}
         }
         None
     }
 
-    fn begin(&mut self, state: State) {
+    fn begin(&mut self, state: ParserState) {
         self.state = state;
         self.sequence.clear();
     }
 }
 
-fn control(parameters: &[u8], last: u8) -> Option<Stop> {
+fn csi(parameters: &[u8], last: u8) -> Option<OutputSignal> {
     if last == b'J' && matches!(parameters, b"" | b"0") {
-        return Some(Stop::Erase);
+        return Some(OutputSignal::Erase);
     }
     let modes = parameters.strip_prefix(b"?")?;
     let paste = modes.split(|&byte| byte == b';').any(|mode| mode == b"2004");
     match last {
-        b'h' if paste => Some(Stop::PasteOn),
-        b'l' if paste => Some(Stop::PasteOff),
-        b'l' if modes == b"25" => Some(Stop::CursorOff),
+        b'h' if paste => Some(OutputSignal::PasteOn),
+        b'l' if paste => Some(OutputSignal::PasteOff),
+        b'l' if modes == b"25" => Some(OutputSignal::CursorOff),
         _ => None,
     }
 }
 
-fn system(text: &[u8]) -> Option<Stop> {
+fn osc(text: &[u8]) -> Option<OutputSignal> {
     let mark = text.strip_prefix(b"133;")?;
     let (&kind, rest) = mark.split_first()?;
     let status = || std::str::from_utf8(rest.strip_prefix(b";")?).ok()?.split(';').next()?.parse().ok();
     match kind {
-        b'A' | b'P' | b'N' => Some(Stop::Prompt),
-        b'B' => Some(Stop::Input),
-        b'C' => Some(Stop::Output),
-        b'D' => Some(Stop::Ended(status())),
+        b'A' | b'P' | b'N' => Some(OutputSignal::Prompt),
+        b'B' => Some(OutputSignal::Input),
+        b'C' => Some(OutputSignal::Output),
+        b'D' => Some(OutputSignal::Ended(status())),
         _ => None,
     }
 }
@@ -145,17 +145,17 @@ fn system(text: &[u8]) -> Option<Stop> {
 mod tests {
     use super::*;
 
-    fn stops(pieces: &[&str]) -> Vec<Stop> {
+    fn stops(pieces: &[&str]) -> Vec<OutputSignal> {
         let (mut scanner, mut stops) = (Scanner::default(), Vec::new());
         for piece in pieces {
             let mut rest = *piece;
             while !rest.is_empty() {
-                let (length, stop) = scanner.next(rest);
+                let (length, signal) = scanner.next(rest);
                 rest = &rest[length..];
-                if stop == Some(Stop::LineFeed) {
+                if signal == Some(OutputSignal::LineFeed) {
                     rest = &rest[1..];
                 }
-                stops.extend(stop);
+                stops.extend(signal);
             }
         }
         stops
@@ -165,15 +165,15 @@ mod tests {
     fn every_cut_stops_at_the_same_moments() {
         let text = "ls\r\n\x1b[?2004l\r\x1b[?25l\x1b[?25h\x1b]133;C\x07out\x1b[1;31mé\n\x1b]133;D;3\x1b\\\x1b]133;A;k=s\x07\x1b[?1;2004h$ \x1b]133;B\x07";
         let expected = [
-            Stop::LineFeed,
-            Stop::PasteOff,
-            Stop::CursorOff,
-            Stop::Output,
-            Stop::LineFeed,
-            Stop::Ended(Some(3)),
-            Stop::Prompt,
-            Stop::PasteOn,
-            Stop::Input,
+            OutputSignal::LineFeed,
+            OutputSignal::PasteOff,
+            OutputSignal::CursorOff,
+            OutputSignal::Output,
+            OutputSignal::LineFeed,
+            OutputSignal::Ended(Some(3)),
+            OutputSignal::Prompt,
+            OutputSignal::PasteOn,
+            OutputSignal::Input,
         ];
         for cut in (0..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
             assert_eq!(stops(&[&text[..cut], &text[cut..]]), expected, "cut at {cut}");
@@ -182,8 +182,11 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_one_is_none() {
-        assert_eq!(stops(&["\x1b[2004h\x1b[?20040h\x1b]1337;A\x07\x1b]133;\x07\x1b]133;D;x\x07"]), [Stop::Ended(None)]);
+        assert_eq!(
+            stops(&["\x1b[2004h\x1b[?20040h\x1b]1337;A\x07\x1b]133;\x07\x1b]133;D;x\x07"]),
+            [OutputSignal::Ended(None)]
+        );
         let long = format!("\x1b]133;A{}\x07", "x".repeat(1 << 20));
-        assert_eq!(stops(&[&long]), [Stop::Prompt]);
+        assert_eq!(stops(&[&long]), [OutputSignal::Prompt]);
     }
 }
