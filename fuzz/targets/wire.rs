@@ -68,7 +68,7 @@ fn decoded(shape: usize, mut records: &[u8], cut: usize) -> Vec<String> {
                     events.push(format!("{side:?} {other:?}"));
                 }
             });
-            let _ = decoder.to_border(side);
+            let _ = decoder.bytes_to_frame_boundary(side);
         }
         records = later;
     }

@@ -1,7 +1,7 @@
-//! Base64 of one message, decoded as it arrives, with the leniency of Go's `base64.StdEncoding`: line ends are
-//! skipped, the last quantum's spare bits are not looked at, padding is needed.
+//! Base64 of one message, decoded as it arrives, with the leniency of Go's `base64.StdEncoding`: line ends are skipped,
+//! the spare bits of the last quantum are ignored, padding is required.
 
-/// 64 marks what is no digit.
+/// The value of each digit; 64 for bytes that are not digits.
 const DIGITS: [u8; 256] = digits();
 
 const fn digits() -> [u8; 256] {
@@ -18,7 +18,7 @@ const fn digits() -> [u8; 256] {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct StreamingBase64 {
     bits: u32,
-    /// Digits in `bits`, 0 to 3.
+    /// How many digits `bits` holds, 0 to 3.
     held: u8,
     padding: Padding,
 }
@@ -32,18 +32,18 @@ enum Padding {
     Whole,
 }
 
-/// The message is no base64; the server drops the whole of it.
+/// The message is not base64; the server drops all of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 impl StreamingBase64 {
-    /// Puts what `text` decodes to into `out`, replacing what was there; up to the first malformed byte.
+    /// Replaces `out` by what `text` decodes to, up to the first malformed byte.
     pub(crate) fn decode(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         out.clear();
         text.iter().try_for_each(|&byte| self.step(byte, out))
     }
 
-    /// The message is over.
+    /// The message is over: checks that it is complete.
     pub(crate) fn finish(self) -> Result<(), Malformed> {
         let whole = if self.held == 0 { self.padding != Padding::Half } else { false };
         if whole { Ok(()) } else { Err(Malformed) }
@@ -93,12 +93,12 @@ mod tests {
     use super::{Malformed, StreamingBase64};
 
     fn decode(parts: &[&[u8]]) -> Result<Vec<u8>, Malformed> {
-        let (mut radix, mut out, mut all) = (StreamingBase64::default(), Vec::new(), Vec::new());
+        let (mut decoder, mut out, mut all) = (StreamingBase64::default(), Vec::new(), Vec::new());
         for part in parts {
-            radix.decode(part, &mut out)?;
+            decoder.decode(part, &mut out)?;
             all.extend_from_slice(&out);
         }
-        radix.finish().map(|()| all)
+        decoder.finish().map(|()| all)
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn the_border_of_a_tunnel_is_one_of_both_layers() {
     decoder.feed(Client, &in_messages(&streams()), &mut |_| {});
     let mut after = |bytes: &[u8]| {
         decoder.feed(Server, bytes, &mut |_| {});
-        decoder.to_border(Server)
+        decoder.bytes_to_frame_boundary(Server)
     };
     let frame = data(3, 0, b"PONG");
     assert_eq!(after(&plain(BIN, &frame[..5])), None);

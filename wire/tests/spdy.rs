@@ -288,7 +288,7 @@ fn the_border_is_told() {
     let mut decoder = v4().decoder();
     let mut after = |bytes: &[u8]| {
         decoder.feed(Server, bytes, &mut |_| {});
-        decoder.to_border(Server)
+        decoder.bytes_to_frame_boundary(Server)
     };
     assert_eq!(after(b""), Some(0));
     assert_eq!(after(&[0, 0, 0]), None);

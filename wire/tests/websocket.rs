@@ -284,7 +284,7 @@ fn the_border_is_told() {
     let mut decoder = v5().decoder();
     let mut after = |bytes: &[u8]| {
         decoder.feed(Server, bytes, &mut |_| {});
-        decoder.to_border(Server)
+        decoder.bytes_to_frame_boundary(Server)
     };
     assert_eq!(after(b""), Some(0));
     assert_eq!(after(&[BIN]), None);

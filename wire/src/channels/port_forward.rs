@@ -1,47 +1,47 @@
-//! Port-forward without SPDY: for the i-th of `?ports=`, channel 2i carries data and 2i + 1 error text. The
-//! server begins each channel with the port, 16 bits little endian.
+//! Port-forward without SPDY: for port number i of `?ports=`, channel 2i carries data and 2i + 1 error text. The server
+//! begins each channel with the port, 16 bits little endian.
 
-use super::message::{Messages, Part};
+use super::message::{ChannelItem, ChannelMessages};
 use super::remote_command::other;
 use crate::termination;
-use crate::websocket::{self, Inbound, Item, Rules, Text};
+use crate::websocket::{self, MessageItem, MessageReader, ReadingRules, TextPolicy};
 use crate::{Anomaly, Event, Side, Stream};
 
 /// A channel is one byte.
-const CHANNELS: usize = 256;
-const PREFIX: usize = 2;
+const MAX_CHANNELS: usize = 256;
+const PREFIX_BYTES: usize = 2;
 
-pub(crate) struct Forward {
-    client: Inbound,
-    server: Inbound,
-    input: Messages,
-    output: Output,
+pub(crate) struct ChannelPortForward {
+    client: MessageReader,
+    server: MessageReader,
+    input: ChannelMessages,
+    output: ForwardedOutput,
     base64: bool,
 }
 
-struct Output {
-    messages: Messages,
+struct ForwardedOutput {
+    messages: ChannelMessages,
     channels: Vec<Channel>,
 }
 
 /// One channel of the server's direction.
 struct Channel {
     port: u16,
-    prefix: [u8; PREFIX],
+    prefix: [u8; PREFIX_BYTES],
     held: usize,
     offset: u64,
 }
 
-impl Forward {
+impl ChannelPortForward {
     pub(crate) fn new(ports: &[u16], base64: bool) -> Self {
-        let text = if base64 { Text::Data } else { Text::Odd };
-        let channel = |port: &u16| Channel { port: *port, prefix: [0; PREFIX], held: 0, offset: 0 };
-        let channels = ports.iter().flat_map(|port| [channel(port), channel(port)]).take(CHANNELS).collect();
-        Forward {
-            client: Inbound::new(Rules::per_frame()),
-            server: Inbound::new(Rules::client(text)),
-            input: Messages::new(base64, false),
-            output: Output { messages: Messages::new(base64, false), channels },
+        let text = if base64 { TextPolicy::Data } else { TextPolicy::Odd };
+        let channel = |port: &u16| Channel { port: *port, prefix: [0; PREFIX_BYTES], held: 0, offset: 0 };
+        let channels = ports.iter().flat_map(|port| [channel(port), channel(port)]).take(MAX_CHANNELS).collect();
+        ChannelPortForward {
+            client: MessageReader::new(ReadingRules::per_frame()),
+            server: MessageReader::new(ReadingRules::client(text)),
+            input: ChannelMessages::new(base64, false),
+            output: ForwardedOutput { messages: ChannelMessages::new(base64, false), channels },
             base64,
         }
     }
@@ -66,10 +66,10 @@ impl Forward {
         }
     }
 
-    pub(crate) fn to_border(&self, from: Side) -> Option<u64> {
+    pub(crate) fn bytes_to_frame_boundary(&self, from: Side) -> Option<u64> {
         match from {
-            Side::Client => self.client.to_border(),
-            Side::Server => self.server.to_border(),
+            Side::Client => self.client.bytes_to_frame_boundary(),
+            Side::Server => self.server.bytes_to_frame_boundary(),
         }
     }
 
@@ -91,27 +91,32 @@ fn stream(channel: u8) -> Stream {
 }
 
 /// The server reads the data channels only.
-fn read_client(messages: &mut Messages, channels: usize, item: Item<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+fn read_client(
+    messages: &mut ChannelMessages,
+    channels: usize,
+    item: MessageItem<'_>,
+    sink: &mut dyn FnMut(Event<'_>),
+) {
     messages.item(item, &mut |part| match part {
-        Part::Bytes(channel, data) if usize::from(channel) < channels && stream(channel) == Stream::PortData => {
+        ChannelItem::Bytes(channel, data) if usize::from(channel) < channels && stream(channel) == Stream::PortData => {
             sink(Event::Data { id: channel.into(), stream: Stream::PortData, data });
         }
         part => rest(part, sink),
     });
 }
 
-impl Output {
-    fn item(&mut self, item: Item<'_>, sink: &mut dyn FnMut(Event<'_>)) {
-        let Output { messages, channels } = self;
+impl ForwardedOutput {
+    fn item(&mut self, item: MessageItem<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        let ForwardedOutput { messages, channels } = self;
         messages.item(item, &mut |part| match part {
-            Part::To(id, offset) => match channels.get_mut(usize::from(id)) {
+            ChannelItem::To(id, offset) => match channels.get_mut(usize::from(id)) {
                 Some(channel) => channel.offset = offset,
                 None => {
                     let what = "a message on a channel that no client reads";
                     sink(Event::Anomaly(Anomaly::Wire { offset, what }));
                 }
             },
-            Part::Bytes(id, data) => {
+            ChannelItem::Bytes(id, data) => {
                 if let Some(channel) = channels.get_mut(usize::from(id)) {
                     channel.bytes(id, data, sink);
                 }
@@ -123,7 +128,7 @@ impl Output {
 
 impl Channel {
     fn bytes(&mut self, id: u8, data: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
-        let (prefix, data) = data.split_at(data.len().min(PREFIX - self.held));
+        let (prefix, data) = data.split_at(data.len().min(PREFIX_BYTES - self.held));
         if !prefix.is_empty() {
             self.take_prefix(prefix, sink);
         }
@@ -135,19 +140,19 @@ impl Channel {
     fn take_prefix(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
         self.prefix[self.held..][..bytes.len()].copy_from_slice(bytes);
         self.held += bytes.len();
-        if self.held == PREFIX && u16::from_le_bytes(self.prefix) != self.port {
+        if self.held == PREFIX_BYTES && u16::from_le_bytes(self.prefix) != self.port {
             let (offset, what) = (self.offset, "a channel that does not begin with its port");
             sink(Event::Anomaly(Anomaly::Wire { offset, what }));
         }
     }
 }
 
-fn rest(part: Part<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+fn rest(part: ChannelItem<'_>, sink: &mut dyn FnMut(Event<'_>)) {
     match part {
-        Part::Fatal(offset, what) | Part::Malformed(offset, what) => {
+        ChannelItem::Fatal(offset, what) | ChannelItem::Malformed(offset, what) => {
             sink(Event::Anomaly(Anomaly::Wire { offset, what }));
         }
-        Part::Other(item) => other(item, sink),
-        Part::To(..) | Part::Bytes(..) | Part::Over(..) => {}
+        ChannelItem::Other(item) => other(item, sink),
+        ChannelItem::To(..) | ChannelItem::Bytes(..) | ChannelItem::Over(..) => {}
     }
 }

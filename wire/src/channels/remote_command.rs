@@ -1,10 +1,10 @@
 //! exec and attach: stdin, stdout, stderr, error and resize on channels 0 to 4.
 
-use super::message::{Messages, Part};
-use crate::resize::Resize;
+use super::message::{ChannelItem, ChannelMessages};
+use crate::resize::ResizeDecoder;
 use crate::status::ErrorStream;
 use crate::termination;
-use crate::websocket::{self, Inbound, Item, Rules, Text};
+use crate::websocket::{self, MessageItem, MessageReader, ReadingRules, TextPolicy};
 use crate::{Anomaly, Event, Request, Side, Stream};
 
 const STDIN: u8 = 0;
@@ -13,52 +13,55 @@ const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 
-pub(crate) struct Session {
-    client: Inbound,
-    server: Inbound,
-    input: Input,
-    output: Output,
+pub(crate) struct RemoteCommand {
+    client: MessageReader,
+    server: MessageReader,
+    input: ClientInput,
+    output: ServerOutput,
     base64: bool,
     json_status: bool,
 }
 
-/// What the client's direction has said.
-struct Input {
-    messages: Messages,
-    /// Requested, and not closed by a v5 signal.
+/// The client's direction.
+struct ClientInput {
+    messages: ChannelMessages,
+    /// Requested, and not closed by a close signal of v5.
     stdin: bool,
     resizes: bool,
-    resize: Resize,
-    /// The server ended the session for what the client sent.
+    resize: ResizeDecoder,
+    /// The server has ended the session over something that the client sent.
     lost: bool,
 }
 
-/// What the server's direction has said.
-struct Output {
-    messages: Messages,
+/// The server's direction.
+struct ServerOutput {
+    messages: ChannelMessages,
     error: ErrorStream,
 }
 
-impl Session {
+impl RemoteCommand {
     pub(crate) fn new(request: &Request, base64: bool, close_signal: bool, json_status: bool) -> Self {
-        let text = if base64 { Text::Data } else { Text::Odd };
-        Session {
-            client: Inbound::new(Rules::per_frame()),
-            server: Inbound::new(Rules::client(text)),
-            input: Input {
-                messages: Messages::new(base64, close_signal),
+        let text = if base64 { TextPolicy::Data } else { TextPolicy::Odd };
+        RemoteCommand {
+            client: MessageReader::new(ReadingRules::per_frame()),
+            server: MessageReader::new(ReadingRules::client(text)),
+            input: ClientInput {
+                messages: ChannelMessages::new(base64, close_signal),
                 stdin: request.stdin,
                 resizes: true,
-                resize: Resize::new(),
+                resize: ResizeDecoder::new(),
                 lost: false,
             },
-            output: Output { messages: Messages::new(base64, false), error: ErrorStream::new(json_status) },
+            output: ServerOutput {
+                messages: ChannelMessages::new(base64, false),
+                error: ErrorStream::new(json_status),
+            },
             base64,
             json_status,
         }
     }
 
-    /// The streams there are: fixed by the request.
+    /// Reports the streams, which are fixed by the request.
     pub(crate) fn open(request: &Request, sink: &mut dyn FnMut(Event<'_>)) {
         let streams = [
             (request.stdin, STDIN, Stream::Stdin),
@@ -93,15 +96,15 @@ impl Session {
         }
     }
 
-    pub(crate) fn to_border(&self, from: Side) -> Option<u64> {
+    pub(crate) fn bytes_to_frame_boundary(&self, from: Side) -> Option<u64> {
         match from {
             Side::Client if self.input.lost => None,
-            Side::Client => self.client.to_border(),
-            Side::Server => self.server.to_border(),
+            Side::Client => self.client.bytes_to_frame_boundary(),
+            Side::Server => self.server.bytes_to_frame_boundary(),
         }
     }
 
-    /// The Status, where the server has not begun one of its own, and CLOSE 1000.
+    /// A Failure, unless the server has begun a Status of its own, and CLOSE 1000.
     pub(crate) fn termination(&self, message: &str, reason: &str, code: u16) -> Vec<u8> {
         let mut out = Vec::new();
         if self.output.error.is_empty() {
@@ -113,36 +116,36 @@ impl Session {
     }
 }
 
-impl Input {
+impl ClientInput {
     #[inline]
-    fn item(&mut self, item: Item<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+    fn item(&mut self, item: MessageItem<'_>, sink: &mut dyn FnMut(Event<'_>)) {
         if self.lost {
             return;
         }
-        let Input { messages, stdin, resizes, resize, lost } = self;
+        let ClientInput { messages, stdin, resizes, resize, lost } = self;
         messages.item(item, &mut |part| match part {
-            Part::Bytes(STDIN, data) if *stdin => {
+            ChannelItem::Bytes(STDIN, data) if *stdin => {
                 sink(Event::Data { id: STDIN.into(), stream: Stream::Stdin, data });
             }
-            Part::Bytes(RESIZE, data) if *resizes => {
+            ChannelItem::Bytes(RESIZE, data) if *resizes => {
                 resize.events(RESIZE.into(), data, sink);
             }
-            // Channels that the server only writes or does not have: it ignores them.
-            Part::Bytes(..) | Part::To(..) => {}
-            Part::Over(STDIN, _) => half_close(stdin, STDIN, Stream::Stdin, sink),
-            Part::Over(RESIZE, _) => half_close(resizes, RESIZE, Stream::Resize, sink),
-            Part::Over(STDOUT..=ERROR, _) => {}
-            Part::Over(_, offset) => {
+            // The server ignores channels that it only writes or does not have.
+            ChannelItem::Bytes(..) | ChannelItem::To(..) => {}
+            ChannelItem::Over(STDIN, _) => half_close(stdin, STDIN, Stream::Stdin, sink),
+            ChannelItem::Over(RESIZE, _) => half_close(resizes, RESIZE, Stream::Resize, sink),
+            ChannelItem::Over(STDOUT..=ERROR, _) => {}
+            ChannelItem::Over(_, offset) => {
                 *lost = true;
                 let what = "a close signal for a channel that there is not";
                 sink(Event::Anomaly(Anomaly::Lost { offset, what }));
             }
-            Part::Fatal(offset, what) => {
+            ChannelItem::Fatal(offset, what) => {
                 *lost = true;
                 sink(Event::Anomaly(Anomaly::Lost { offset, what }));
             }
-            Part::Malformed(offset, what) => sink(Event::Anomaly(Anomaly::Wire { offset, what })),
-            Part::Other(item) => other(item, sink),
+            ChannelItem::Malformed(offset, what) => sink(Event::Anomaly(Anomaly::Wire { offset, what })),
+            ChannelItem::Other(item) => other(item, sink),
         });
     }
 }
@@ -153,43 +156,43 @@ fn half_close(open: &mut bool, channel: u8, stream: Stream, sink: &mut dyn FnMut
     }
 }
 
-impl Output {
+impl ServerOutput {
     #[inline]
-    fn item(&mut self, item: Item<'_>, sink: &mut dyn FnMut(Event<'_>)) {
-        let Output { messages, error } = self;
+    fn item(&mut self, item: MessageItem<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        let ServerOutput { messages, error } = self;
         messages.item(item, &mut |part| match part {
-            Part::Bytes(STDOUT, data) => sink(Event::Data { id: STDOUT.into(), stream: Stream::Stdout, data }),
-            Part::Bytes(STDERR, data) => sink(Event::Data { id: STDERR.into(), stream: Stream::Stderr, data }),
-            Part::Bytes(ERROR, data) => {
+            ChannelItem::Bytes(STDOUT, data) => sink(Event::Data { id: STDOUT.into(), stream: Stream::Stdout, data }),
+            ChannelItem::Bytes(STDERR, data) => sink(Event::Data { id: STDERR.into(), stream: Stream::Stderr, data }),
+            ChannelItem::Bytes(ERROR, data) => {
                 error.push(data);
                 sink(Event::Data { id: ERROR.into(), stream: Stream::Error, data });
             }
-            Part::To(STDOUT..=ERROR, _) | Part::Bytes(..) | Part::Over(..) => {}
-            Part::To(_, offset) => {
+            ChannelItem::To(STDOUT..=ERROR, _) | ChannelItem::Bytes(..) | ChannelItem::Over(..) => {}
+            ChannelItem::To(_, offset) => {
                 let what = "a message on a channel that no client reads";
                 sink(Event::Anomaly(Anomaly::Wire { offset, what }));
             }
-            Part::Fatal(offset, what) | Part::Malformed(offset, what) => {
+            ChannelItem::Fatal(offset, what) | ChannelItem::Malformed(offset, what) => {
                 sink(Event::Anomaly(Anomaly::Wire { offset, what }));
             }
-            Part::Other(Item::Close { code, reason }) => {
+            ChannelItem::Other(MessageItem::Close { code, reason }) => {
                 if let Some(status) = error.connection_over(true) {
                     sink(Event::Status(status));
                 }
                 sink(Event::Close { code, reason });
             }
-            Part::Other(item) => other(item, sink),
+            ChannelItem::Other(item) => other(item, sink),
         });
     }
 }
 
-/// Items that mean the same in both directions and in every form of the protocol.
-pub(crate) fn other(item: Item<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+/// Reports items that mean the same in both directions and in every protocol.
+pub(crate) fn other(item: MessageItem<'_>, sink: &mut dyn FnMut(Event<'_>)) {
     match item {
-        Item::Ping => sink(Event::Ping),
-        Item::Pong => sink(Event::Pong),
-        Item::Close { code, reason } => sink(Event::Close { code, reason }),
-        Item::Anomaly(anomaly) => sink(Event::Anomaly(anomaly)),
-        Item::Begin(_) | Item::Bytes(_) | Item::End => {}
+        MessageItem::Ping => sink(Event::Ping),
+        MessageItem::Pong => sink(Event::Pong),
+        MessageItem::Close { code, reason } => sink(Event::Close { code, reason }),
+        MessageItem::Anomaly(anomaly) => sink(Event::Anomaly(anomaly)),
+        MessageItem::Begin(_) | MessageItem::Bytes(_) | MessageItem::End => {}
     }
 }

@@ -1,10 +1,10 @@
-//! The few frames that we write: those that end a session.
+//! The frames that end a session.
 
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 
-/// A whole, unmasked message, as a server sends it.
+/// Appends a complete, unmasked message, as a server sends it.
 pub(crate) fn frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.push(0x80 | opcode);
     match payload.len() {
@@ -21,7 +21,7 @@ pub(crate) fn frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// CLOSE 1000.
+/// Appends CLOSE 1000.
 pub(crate) fn close(out: &mut Vec<u8>) {
     frame(out, CLOSE, &1000u16.to_be_bytes());
 }

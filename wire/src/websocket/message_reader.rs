@@ -1,26 +1,26 @@
 //! One direction of a WebSocket connection, as messages.
 
-use super::frame::{Head, Piece, Reader};
-use super::mask::Mask;
-use super::rules::{Kind, Rules};
+use super::frame::{WsFrameHeader, WsFrameItem, WsFrameReader};
+use super::mask::Unmasker;
+use super::rules::{FrameMeaning, ReadingRules};
 use crate::Anomaly;
 
-/// Unmasked at a time; the scratch space is never larger.
-const UNMASK: usize = 16 << 10;
+/// Most bytes that are unmasked at a time, and so the size of the buffer.
+const UNMASK_BYTES: usize = 16 << 10;
 /// RFC 6455, section 5.5: a CLOSE is a code and at most 123 bytes. More is skipped.
-const CLOSE: usize = 125;
+const MAX_CLOSE_BYTES: usize = 125;
 
 /// What one direction's bytes say.
-pub(crate) enum Item<'a> {
+pub(crate) enum MessageItem<'a> {
     /// A message begins, with the frame at this offset.
     Begin(u64),
     /// Bytes of the message, unmasked.
     Bytes(&'a [u8]),
-    /// The message is whole.
+    /// The message is complete.
     End,
     Ping,
     Pong,
-    /// CLOSE: no message follows that anybody reads.
+    /// CLOSE: the receiver reads no message behind it.
     Close {
         code: Option<u32>,
         reason: String,
@@ -28,27 +28,27 @@ pub(crate) enum Item<'a> {
     Anomaly(Anomaly),
 }
 
-pub(crate) struct Inbound {
-    reader: Reader,
-    rules: Rules,
-    /// CLOSE was said. PONGs may follow it.
+pub(crate) struct MessageReader {
+    reader: WsFrameReader,
+    rules: ReadingRules,
+    /// CLOSE came. PONGs may follow it.
     closed: bool,
-    /// Not read any further.
+    /// This direction is read no further.
     lost: bool,
-    kind: Kind,
-    mask: Option<Mask>,
+    meaning: FrameMeaning,
+    mask: Option<Unmasker>,
     scratch: Vec<u8>,
     close: Vec<u8>,
 }
 
-impl Inbound {
-    pub(crate) fn new(rules: Rules) -> Self {
-        Inbound {
-            reader: Reader::new(),
+impl MessageReader {
+    pub(crate) fn new(rules: ReadingRules) -> Self {
+        MessageReader {
+            reader: WsFrameReader::new(),
             rules,
             closed: false,
             lost: false,
-            kind: Kind::Skip,
+            meaning: FrameMeaning::Skip,
             mask: None,
             scratch: Vec::new(),
             close: Vec::new(),
@@ -56,62 +56,62 @@ impl Inbound {
     }
 
     #[inline]
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], on: &mut impl FnMut(Item<'_>)) {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], on: &mut impl FnMut(MessageItem<'_>)) {
         while !self.lost {
             match self.reader.next(&mut bytes) {
                 None => return,
-                Some(Piece::Head(head)) => self.begin(&head, on),
-                Some(Piece::Payload(payload)) => self.payload(payload, on),
-                Some(Piece::End) => self.end(on),
+                Some(WsFrameItem::Header(header)) => self.begin(&header, on),
+                Some(WsFrameItem::Payload(payload)) => self.payload(payload, on),
+                Some(WsFrameItem::End) => self.end(on),
             }
         }
     }
 
-    /// Bytes to the next place where a message may be put in; none where it is not known, or there is none.
-    pub(crate) fn to_border(&self) -> Option<u64> {
-        if self.rules.in_message() || self.closed || self.lost { None } else { self.reader.to_border() }
+    /// Bytes to the next place where a message may be inserted. `None` if it is not known, or if there is none.
+    pub(crate) fn bytes_to_frame_boundary(&self) -> Option<u64> {
+        if self.rules.in_message() || self.closed || self.lost { None } else { self.reader.bytes_to_frame_boundary() }
     }
 
     #[inline]
-    fn begin(&mut self, head: &Head, on: &mut impl FnMut(Item<'_>)) {
+    fn begin(&mut self, header: &WsFrameHeader, on: &mut impl FnMut(MessageItem<'_>)) {
         let offset = self.reader.offset();
-        let (kind, odd) = match self.rules.judge(head) {
-            Ok((Kind::Data { .. }, _)) if self.closed => {
-                (Kind::Skip, Some("a message behind CLOSE, which nobody reads"))
+        let (meaning, odd) = match self.rules.classify(header) {
+            Ok((FrameMeaning::Data { .. }, _)) if self.closed => {
+                (FrameMeaning::Skip, Some("a message behind CLOSE, which nobody reads"))
             }
             Ok(verdict) => verdict,
             Err(what) => {
                 self.lost = true;
-                return on(Item::Anomaly(Anomaly::Lost { offset, what }));
+                return on(MessageItem::Anomaly(Anomaly::Lost { offset, what }));
             }
         };
         if let Some(what) = odd {
-            on(Item::Anomaly(Anomaly::Wire { offset, what }));
+            on(MessageItem::Anomaly(Anomaly::Wire { offset, what }));
         }
-        self.kind = kind;
-        self.mask = head.key.map(Mask::new);
-        if matches!(kind, Kind::Data { begins: true, .. }) {
-            on(Item::Begin(offset));
+        self.meaning = meaning;
+        self.mask = header.key.map(Unmasker::new);
+        if matches!(meaning, FrameMeaning::Data { begins: true, .. }) {
+            on(MessageItem::Begin(offset));
         }
     }
 
     #[inline]
-    fn payload(&mut self, payload: &[u8], on: &mut impl FnMut(Item<'_>)) {
-        match (self.kind, &mut self.mask) {
-            (Kind::Data { .. }, None) => on(Item::Bytes(payload)),
-            (Kind::Data { .. }, Some(mask)) => {
-                for chunk in payload.chunks(UNMASK) {
+    fn payload(&mut self, payload: &[u8], on: &mut impl FnMut(MessageItem<'_>)) {
+        match (self.meaning, &mut self.mask) {
+            (FrameMeaning::Data { .. }, None) => on(MessageItem::Bytes(payload)),
+            (FrameMeaning::Data { .. }, Some(mask)) => {
+                for chunk in payload.chunks(UNMASK_BYTES) {
                     mask.apply(chunk, &mut self.scratch);
-                    on(Item::Bytes(&self.scratch));
+                    on(MessageItem::Bytes(&self.scratch));
                 }
             }
-            (Kind::Close, _) => self.keep_close(payload),
-            (Kind::Ping | Kind::Pong | Kind::Skip, _) => {}
+            (FrameMeaning::Close, _) => self.keep_close(payload),
+            (FrameMeaning::Ping | FrameMeaning::Pong | FrameMeaning::Skip, _) => {}
         }
     }
 
     fn keep_close(&mut self, payload: &[u8]) {
-        let payload = &payload[..payload.len().min(CLOSE - self.close.len())];
+        let payload = &payload[..payload.len().min(MAX_CLOSE_BYTES - self.close.len())];
         match &mut self.mask {
             None => self.close.extend_from_slice(payload),
             Some(mask) => {
@@ -122,23 +122,23 @@ impl Inbound {
     }
 
     #[inline]
-    fn end(&mut self, on: &mut impl FnMut(Item<'_>)) {
-        match self.kind {
-            Kind::Data { ends: true, .. } => on(Item::End),
-            Kind::Data { ends: false, .. } | Kind::Skip => {}
-            Kind::Ping => on(Item::Ping),
-            Kind::Pong => on(Item::Pong),
-            Kind::Close => {
+    fn end(&mut self, on: &mut impl FnMut(MessageItem<'_>)) {
+        match self.meaning {
+            FrameMeaning::Data { ends: true, .. } => on(MessageItem::End),
+            FrameMeaning::Data { ends: false, .. } | FrameMeaning::Skip => {}
+            FrameMeaning::Ping => on(MessageItem::Ping),
+            FrameMeaning::Pong => on(MessageItem::Pong),
+            FrameMeaning::Close => {
                 self.closed = true;
                 let (code, reason) = close_payload(&self.close);
                 self.close.clear();
-                on(Item::Close { code, reason });
+                on(MessageItem::Close { code, reason });
             }
         }
     }
 }
 
-/// The code is missing in node's and kube-rs's CLOSE.
+/// Splits a CLOSE's payload. node and kube-rs send no code.
 fn close_payload(payload: &[u8]) -> (Option<u32>, String) {
     match payload.split_first_chunk() {
         None => (None, String::new()),

@@ -1,7 +1,7 @@
 //! WebSocket, as the two ends of a Kubernetes connection read it.
 //!
 //! ```text
-//! bytes ─▶ frame::Reader ─▶ rules::Rules ─▶ mask::Mask ─▶ inbound::Item (message begins, bytes, ends; ping; close)
+//! bytes ─▶ WsFrameReader ─▶ ReadingRules ─▶ Unmasker ─▶ MessageItem (message begins, bytes, ends; ping; close)
 //! ```
 
 mod frame;
@@ -11,5 +11,5 @@ mod message_reader;
 mod rules;
 
 pub(crate) use frame_writer::{BINARY, TEXT, close, frame};
-pub(crate) use message_reader::{Inbound, Item};
-pub(crate) use rules::{Rules, Text};
+pub(crate) use message_reader::{MessageItem, MessageReader};
+pub(crate) use rules::{ReadingRules, TextPolicy};
