@@ -1,4 +1,4 @@
-//! Decodes capture folders and prints what they say as JSON lines.
+//! Decodes capture folders and prints the events as JSON lines.
 
 #[path = "../tests/capture/mod.rs"]
 mod capture;
@@ -56,7 +56,7 @@ fn run() -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// None: help is wanted.
+/// `None` if help is requested.
 fn arguments() -> Result<Option<(Slices, Vec<PathBuf>)>> {
     let (mut slices, mut folders) = (Slices::Whole, Vec::new());
     let mut arguments = std::env::args_os().skip(1);
@@ -96,7 +96,7 @@ fn decode(folder: &std::path::Path, slices: Slices, out: &mut dyn Write) -> Resu
     Ok(())
 }
 
-/// Data that waits for more of its stream.
+/// Data that is joined with more of its stream.
 struct Data {
     from: Side,
     id: u32,
@@ -112,7 +112,7 @@ struct Printer<'a> {
     result: io::Result<()>,
 }
 
-/// One line; what an event has not is left out.
+/// An output line; fields that an event does not have are omitted.
 #[derive(Default, Serialize)]
 struct Line<'a> {
     event: &'a str,
@@ -147,7 +147,7 @@ struct Line<'a> {
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<&'a str>,
-    /// Of an anomaly: nothing behind it is decoded.
+    /// For an anomaly: the decoder gave up.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<bool>,
 }

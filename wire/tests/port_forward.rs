@@ -19,7 +19,7 @@ fn channels(protocol: &str) -> Upgraded {
     Upgraded::new(PortForward, "ports=8080,9090", "websocket", protocol)
 }
 
-/// One message per write, as kubectl does it, an empty one among them.
+/// One message per write, as kubectl sends them, with an empty one among them.
 fn in_messages(bytes: &[u8]) -> Vec<u8> {
     let mut messages = masked(BIN, b"");
     bytes.chunks(2).for_each(|chunk| messages.extend(masked(BIN, chunk)));

@@ -135,7 +135,7 @@ proptest! {
         prop_assert_eq!(upgraded.listen(bytes), whole);
     }
 
-    /// A border that was told comes nearer byte by byte; at one, a termination can be read.
+    /// A reported boundary comes nearer byte by byte; at a boundary, a termination can be read.
     #[test]
     fn borders_and_terminations_fit(upgraded in upgraded(), script in script()) {
         let mut decoder = upgraded.decoder();

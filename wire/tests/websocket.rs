@@ -1,5 +1,4 @@
-//! Channel protocols over WebSocket. The rows about frames are those of the leniency table of
-//! golang.org/x/net/websocket, which reads what clients send.
+//! Channel protocols over WebSocket. The tests about frames follow the table in `src/websocket/rules.rs`.
 
 mod transcript;
 

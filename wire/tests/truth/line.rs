@@ -29,7 +29,7 @@ pub struct Line<'a> {
     pub direction: String,
     pub offset: usize,
     pub kind: Kind,
-    /// Behind the kind.
+    /// What stands behind the kind.
     pub rest: &'a str,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Line<'a> {
         Ok(self.field(name)?.parse()?)
     }
 
-    /// The payload at the beginning of `bytes`: as long as the line says, and beginning as it says.
+    /// The payload at the beginning of `bytes`. Its length and its beginning must be those of the line.
     pub fn payload<'b>(&self, bytes: &'b [u8]) -> Result<&'b [u8]> {
         let (text, more) = self.text()?;
         let payload = bytes.get(..text.len() + more).with_context(|| format!("@{}: too few bytes", self.offset))?;

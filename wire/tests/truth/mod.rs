@@ -1,4 +1,4 @@
-//! `decoded.txt`, and the raw bytes that it points at, as what a decoder must tell.
+//! What a decoder must report, by `decoded.txt` and the raw bytes that it points at.
 
 mod line;
 
@@ -9,7 +9,7 @@ use wire::{Side, Size, Status, Stream, Subresource, Transport};
 
 use crate::capture::Upgrade;
 
-/// What a direction's frames say, in order; adjacent data of a stream is one.
+/// What the frames of a direction say, in order; adjacent data of a stream is joined.
 #[derive(Debug, PartialEq)]
 pub enum Said {
     Data(u32, Vec<u8>),
@@ -28,20 +28,20 @@ pub fn say_data(said: &mut Vec<Said>, id: u32, data: &[u8]) {
     }
 }
 
-/// What one direction has to tell.
+/// What one direction must report.
 #[derive(Default)]
 pub struct Truth {
     pub said: Vec<Said>,
     pub opened: Vec<(u32, Stream, Option<u16>, Option<u32>)>,
     pub sizes: Vec<Size>,
     pub statuses: Vec<Status>,
-    /// Bytes of the resize and of the error stream.
+    /// Bytes of the resize stream and of the error stream.
     resize: Vec<u8>,
     error: Vec<u8>,
-    /// Streams that said FIN, and channels whose port has come.
+    /// Streams that sent FIN, and channels whose port has come.
     ended: Vec<u32>,
     ported: Vec<u32>,
-    /// Of a server's direction that is decoded after the client's.
+    /// Streams that the client's direction opened, for the server's direction.
     streams: Vec<(u32, Stream)>,
 }
 
@@ -216,14 +216,14 @@ impl Truth {
         }
     }
 
-    /// Sizes and Status, read by another JSON parser than the decoder's.
+    /// Reads sizes and the Status by another JSON parser than the decoder's.
     fn conclude(&mut self, json_status: bool) -> Result<()> {
         for value in serde_json::Deserializer::from_slice(&self.resize).into_iter::<Value>() {
             let value = value?;
             let field = |upper: &str, lower: &str| value[upper].as_u64().or(value[lower].as_u64()).unwrap_or(0) as u16;
             self.sizes.push(Size { width: field("Width", "width"), height: field("Height", "height") });
         }
-        // v1 to v3: success is an error stream that the server ends without a word.
+        // v1 to v3: success is an error stream that the server ends without text.
         let error = |id: &u32| self.streams.contains(&(*id, Stream::Error));
         let reset = |said: &Said| matches!(said, Said::Reset(id, _) if error(id));
         let silent_end = !json_status && (self.ended.iter().any(error) || self.said.iter().any(reset));
@@ -271,7 +271,7 @@ fn close(line: &Line<'_>) -> Result<Said> {
     Ok(Said::Close(code, String::from_utf8(line.text()?.0)?))
 }
 
-/// The payload of the frame that a line points at, by a naive reading of its head.
+/// The payload of the frame that a line points at, by a simple reading of its header.
 fn unmask(line: &Line<'_>, raw: &[u8]) -> Result<Vec<u8>> {
     let length: usize = line.field("len")?.parse()?;
     let extended = match length {
