@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// It runs commands for whoever holds its token, so it stays on this machine.
+    /// The cluster runs commands for anyone who holds its token, so it stays on this machine.
     #[error("the demo cluster listens on loopback only, not on {0}")]
     NotLoopback(SocketAddr),
     /// The address is taken or may not be used.

@@ -11,11 +11,11 @@ use tokio::{
 
 use super::{Command, Exec, SUCCESS, TEXT};
 use crate::{
-    net::{Conn, Head, Io},
+    net::{Conn, HttpHead, Io},
     spdy,
 };
 
-type Input = spdy::Reader<ReadHalf<Io>>;
+type Input = spdy::SpdyReader<ReadHalf<Io>>;
 type Output = Mutex<WriteHalf<Io>>;
 
 /// The client's streams: ids by stream type.
@@ -29,12 +29,12 @@ impl Streams {
 }
 
 /// Serves one exec request to its end.
-pub(super) async fn serve(mut conn: Conn, head: &Head, exec: Exec) -> Result<()> {
+pub(super) async fn serve(mut conn: Conn, head: &HttpHead, exec: Exec) -> Result<()> {
     if !negotiate(&mut conn, head).await? {
         return Ok(());
     }
     let (read, out) = tokio::io::split(conn.io);
-    let mut input = spdy::Reader { io: read, buf: conn.buf };
+    let mut input = spdy::SpdyReader { io: read, buf: conn.buf };
     let out = Mutex::new(out);
     let Some(streams) = accept_streams(&exec, &mut input, &out).await? else { return Ok(()) };
     if !run(&exec, &streams, &mut input, &out).await? {
@@ -46,7 +46,7 @@ pub(super) async fn serve(mut conn: Conn, head: &Head, exec: Exec) -> Result<()>
 }
 
 /// Answers with the 101, or with a 403 if v4 is not offered: then returns false.
-async fn negotiate(conn: &mut Conn, head: &Head) -> Result<bool> {
+async fn negotiate(conn: &mut Conn, head: &HttpHead) -> Result<bool> {
     let v4 = head
         .headers
         .iter()

@@ -23,12 +23,12 @@ use tokio_tungstenite::{
 };
 
 use super::{Command, Exec, SUCCESS, TEXT};
-use crate::net::{Conn, Head, Io};
+use crate::net::{Conn, HttpHead, Io};
 
 type WsSink = Mutex<SplitSink<WebSocketStream<Io>, Message>>;
 
 /// Serves one exec request to its end.
-pub(super) async fn serve(mut conn: Conn, head: &Head, exec: Exec) -> Result<()> {
+pub(super) async fn serve(mut conn: Conn, head: &HttpHead, exec: Exec) -> Result<()> {
     if !negotiate(&mut conn, head).await? {
         return Ok(());
     }
@@ -43,7 +43,7 @@ pub(super) async fn serve(mut conn: Conn, head: &Head, exec: Exec) -> Result<()>
 }
 
 /// Answers with the 101, or with a 403 if no protocol is known: then returns false.
-async fn negotiate(conn: &mut Conn, head: &Head) -> Result<bool> {
+async fn negotiate(conn: &mut Conn, head: &HttpHead) -> Result<bool> {
     let offered = head.get("sec-websocket-protocol").unwrap_or("");
     let offered: Vec<&str> = offered.split(',').map(str::trim).collect();
     let Some(protocol) = ["v5.channel.k8s.io", "v4.channel.k8s.io"].into_iter().find(|p| offered.contains(p)) else {

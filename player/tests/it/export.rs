@@ -1,7 +1,7 @@
 use player::{Format, PlayerError, PlayerSettings, StreamName};
 use recording::cast::Code::*;
 
-use crate::test_recording::{Kind, TestRecording, bytes_line};
+use crate::test_recording::{SessionKind, TestRecording, bytes_line};
 
 async fn export(recording: &TestRecording, format: Format) -> (String, Result<(), PlayerError>) {
     let mut out = Vec::new();
@@ -15,7 +15,7 @@ fn lines(cast: &str) -> Vec<serde_json::Value> {
 
 #[tokio::test]
 async fn cast2_is_the_stored_lines() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(0, Resize, "80x24"), (1_500_000, Output, "hi\r\n")]).await;
     recording.chunk(&[(2_000_000, Marker, "ls"), (2_500_000, Exit, "0")]).await;
     let (cast, result) = export(&recording, Format::Cast2).await;
@@ -30,7 +30,7 @@ async fn cast2_is_the_stored_lines() {
 
 #[tokio::test]
 async fn cast3_has_relative_times() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(250_000, Output, "a"), (1_500_001, Stderr, "b")]).await;
     recording.chunk(&[(1_500_001, Exit, "3")]).await;
     let (cast, result) = export(&recording, Format::Cast3).await;
@@ -46,7 +46,7 @@ async fn cast3_has_relative_times() {
 
 #[tokio::test]
 async fn casts_can_be_parsed_whatever_is_damaged() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk_of(b"[1.0, \"o\", \"a\"]\n[2.0, \"o\n[3.0, \"z\", \"later\"]\n").await;
     recording.skip_chunk();
     recording.chunk(&[(4_000_000, Output, "b")]).await;
@@ -60,7 +60,7 @@ async fn casts_can_be_parsed_whatever_is_damaged() {
 
 #[tokio::test]
 async fn text_of_a_terminal_is_what_could_be_read() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let wide = "w".repeat(30);
     recording
         .chunk(&[(0, Resize, "20x3"), (1, Output, "$ ech\x08\x08cho\x1b[31m hi\x1b[0m\r\n"), (2, Output, &wide)])
@@ -73,7 +73,7 @@ async fn text_of_a_terminal_is_what_could_be_read() {
 
 #[tokio::test]
 async fn text_without_a_terminal_has_no_escape_sequences() {
-    let mut recording = TestRecording::start(Kind::Piped, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
     let mut lines =
         b"[0.1, \"o\", \"\\u001b[1mbold\\u001b[0m\\tx\\n10%\\r20%\\r\\n\"]\n[0.2, \"e\", \"oops\\n\"]\n".to_vec();
     lines.extend(bytes_line(300_000, Output, b"\xff\n"));
@@ -85,7 +85,7 @@ async fn text_without_a_terminal_has_no_escape_sequences() {
 
 #[tokio::test]
 async fn raw_streams_are_exact() {
-    let mut recording = TestRecording::start(Kind::Piped, "piped").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "piped").await;
     let mut all: Vec<u8> = (0..=255).collect();
     let mut lines = bytes_line(1, Output, &all);
     lines.extend(bytes_line(2, Input, b"\xfe"));
@@ -103,7 +103,7 @@ async fn raw_streams_are_exact() {
 
 #[tokio::test]
 async fn raw_says_what_was_never_stored_and_what_is_missing() {
-    for (kind, input) in [(Kind::Tty, "piped"), (Kind::Piped, "never")] {
+    for (kind, input) in [(SessionKind::Tty, "piped"), (SessionKind::Piped, "never")] {
         let recording = TestRecording::start(kind, input).await;
         let (_, result) = export(&recording, Format::Raw(StreamName::Stdin)).await;
         assert_eq!(
@@ -111,7 +111,7 @@ async fn raw_says_what_was_never_stored_and_what_is_missing() {
             "stdin is not in this recording: policy rule all does not store it"
         );
     }
-    let mut recording = TestRecording::start(Kind::Piped, "piped").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "piped").await;
     recording.chunk(&[(1, Output, "a")]).await;
     recording.skip_chunk();
     recording.chunk(&[(2, Output, "b")]).await;
@@ -122,7 +122,7 @@ async fn raw_says_what_was_never_stored_and_what_is_missing() {
 
 /// The error that raw stdout ends with if these annotations stand between two pieces of output.
 async fn error_after(annotations: &[&str]) -> Option<String> {
-    let mut recording = TestRecording::start(Kind::Piped, "piped").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "piped").await;
     let mut events = vec![(1, Output, "a")];
     events.extend(annotations.iter().map(|text| (2, Gap, *text)));
     events.push((3, Output, "b"));

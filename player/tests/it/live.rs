@@ -10,7 +10,7 @@ use storage::Recordings;
 
 use crate::{
     gated_store::GatedStore,
-    test_recording::{Kind, TestRecording},
+    test_recording::{SessionKind, TestRecording},
 };
 
 const SECOND: u64 = 1_000_000;
@@ -49,7 +49,7 @@ impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
-        let recording = TestRecording::start(Kind::Tty, "never").await;
+        let recording = TestRecording::start(SessionKind::Tty, "never").await;
         let header = Recordings::new(recording.store.clone()).header(recording.id).await.unwrap();
         let session = spool.begin(recording.id, &header).await.unwrap();
         let player = recording.player(PlayerSettings::default()).with_spool(spool.clone());
@@ -118,7 +118,7 @@ async fn what_is_in_the_store_already_comes_first() {
 
 #[tokio::test]
 async fn another_gateways_session_is_followed_in_the_store() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(SECOND, Output, "one")]).await;
     let player = recording.player(PlayerSettings::default());
     let mut viewer = player.watch(recording.id).await.unwrap();

@@ -3,11 +3,11 @@ use std::time::Duration;
 use player::{PlaybackEvent, PlaybackSpeed, PlayerSettings};
 use recording::cast::Code::*;
 
-use crate::test_recording::{Kind, TestRecording};
+use crate::test_recording::{SessionKind, TestRecording};
 
 #[tokio::test]
 async fn the_screen_at_any_time_is_what_stood_there() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(0, Resize, "20x3"), (1_000_000, Output, "$ ls\r\n"), (2_000_000, Output, "a b\r\n")]).await;
     recording.chunk(&[(3_000_000, Output, "\x1b[2J\x1b[Hcleared")]).await;
     let settings = PlayerSettings { segment_length: Duration::from_secs(1), ..PlayerSettings::default() };
@@ -21,7 +21,7 @@ async fn the_screen_at_any_time_is_what_stood_there() {
 
 #[tokio::test]
 async fn playback_starts_with_the_screen_and_continues_with_events() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(0, Resize, "20x3"), (10, Output, "a"), (20, Output, "b"), (30, Marker, "ls")]).await;
     recording.chunk(&[(40, Output, "c")]).await;
     let mut playback = recording.player(PlayerSettings::default()).playback(recording.id, 15).await.unwrap();

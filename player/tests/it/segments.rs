@@ -3,7 +3,7 @@ use std::time::Duration;
 use player::{Player, PlayerSettings, Segment, SegmentIndex};
 use recording::{RecordingId, cast::Code::*};
 
-use crate::test_recording::{Kind, TestRecording, bytes_line};
+use crate::test_recording::{SessionKind, TestRecording, bytes_line};
 
 const SECOND: u64 = 1_000_000;
 
@@ -43,7 +43,7 @@ fn text(segment: &Segment) -> String {
 
 #[tokio::test]
 async fn a_long_recording_is_cut_and_every_cut_carries_its_screen() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(0, Resize, "40x5"), (SECOND, Output, "one\r\n"), (3 * SECOND, Output, "two\r\n")]).await;
     recording.chunk(&[(4 * SECOND, Marker, "ls"), (6 * SECOND, Output, "three"), (6 * SECOND, Output, "!")]).await;
     recording.chunk(&[(9 * SECOND, Resize, "20x3"), (9_500_000, Exit, "0")]).await;
@@ -65,7 +65,7 @@ async fn a_long_recording_is_cut_and_every_cut_carries_its_screen() {
 
 #[tokio::test]
 async fn a_recording_without_events_can_be_played() {
-    let recording = TestRecording::start(Kind::Tty, "never").await;
+    let recording = TestRecording::start(SessionKind::Tty, "never").await;
     let player = recording.player(short());
     let index = player.index(recording.id).await.unwrap();
     assert_eq!((index.duration, index.segments.len()), (0.0, 1));
@@ -74,7 +74,7 @@ async fn a_recording_without_events_can_be_played() {
 
 #[tokio::test]
 async fn a_live_recording_keeps_its_cuts_while_it_grows() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(SECOND, Output, "one "), (3 * SECOND, Output, "two ")]).await;
     let player = recording.player(short());
     let early = player.index(recording.id).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_live_recording_keeps_its_cuts_while_it_grows() {
 
 #[tokio::test]
 async fn without_a_terminal_both_outputs_are_shown_with_returns() {
-    let mut recording = TestRecording::start(Kind::Piped, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
     recording.chunk(&[(1, Output, "out\n"), (2, Stderr, "err\r\n"), (3, Output, "\nend\r"), (4, Output, "\n")]).await;
     let player = recording.player(short());
     let segment = player.segment(recording.id, 0, None).await.unwrap();
@@ -109,7 +109,7 @@ async fn without_a_terminal_both_outputs_are_shown_with_returns() {
 
 #[tokio::test]
 async fn bytes_are_shown_as_far_as_they_are_text() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let mut lines = bytes_line(1, Output, b"\xe7\x95");
     lines.extend(bytes_line(2, Output, b"\x8c\xff"));
     recording.chunk_of(&lines).await;
@@ -119,7 +119,7 @@ async fn bytes_are_shown_as_far_as_they_are_text() {
 
 #[tokio::test]
 async fn playback_starts_with_the_first_size_and_annotations_stay_off_the_screen() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording
         .chunk(&[(900, Resize, "132x43"), (1_000, Output, "hi"), (1_500, Gap, "odd bytes"), (2_000, Resize, "50x5")])
         .await;
@@ -134,7 +134,7 @@ async fn playback_starts_with_the_first_size_and_annotations_stay_off_the_screen
 
 #[tokio::test]
 async fn forwarded_ports_are_shown_line_by_line() {
-    let mut recording = TestRecording::start(Kind::Piped, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
     let event = |state| {
         format!(r#"{{"state":"{state}","port":80,"connection":2,"sent":3,"received":4,"error":"no\u001b[1m"}}"#)
     };
@@ -153,14 +153,14 @@ async fn forwarded_ports_are_shown_line_by_line() {
 
 #[tokio::test]
 async fn input_is_not_shown() {
-    let mut recording = TestRecording::start(Kind::Tty, "always").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "always").await;
     recording.chunk(&[(1, Input, "secret"), (2, Output, "***")]).await;
     assert_eq!(text(&recording.player(short()).segment(recording.id, 0, None).await.unwrap()), "***");
 }
 
 #[tokio::test]
 async fn missing_and_damaged_parts_are_shown_as_such() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(SECOND, Output, "before")]).await;
     recording.skip_chunk();
     recording.skip_chunk();
@@ -184,7 +184,7 @@ async fn missing_and_damaged_parts_are_shown_as_such() {
 
 #[tokio::test]
 async fn hostile_sizes_times_and_texts_do_no_harm() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let osc = format!("\x1b]0;{}\x07\x1b[999999999C\x1b[8;65535;65535t", "t".repeat(1 << 16));
     recording
         .chunk(&[(5 * SECOND, Resize, "65535x65535"), (SECOND, Output, &osc), (2, Resize, "0x0"), (3, Resize, "axb")])
@@ -208,14 +208,14 @@ async fn hostile_sizes_times_and_texts_do_no_harm() {
 
 #[tokio::test]
 async fn an_unknown_recording_is_not_found() {
-    let recording = TestRecording::start(Kind::Tty, "never").await;
+    let recording = TestRecording::start(SessionKind::Tty, "never").await;
     let other = RecordingId(uuid::Uuid::now_v7());
     assert!(recording.player(short()).index(other).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test]
 async fn endless_output_stays_within_the_bounds() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let line = format!("{}\r\n", "x".repeat(70));
     for chunk in 0..20 {
         let events: Vec<_> = (0..200).map(|n| ((chunk * 200 + n) * 10, Output, line.as_str())).collect();
@@ -231,7 +231,7 @@ async fn endless_output_stays_within_the_bounds() {
 
 #[tokio::test]
 async fn the_timeline_of_a_long_recording_is_kept_in_a_folder() {
-    let mut recording = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     for number in 0..8 {
         recording.chunk(&[(number * 3 * SECOND, Output, "some\r\n"), (number * 3 * SECOND + 1, Marker, "ls")]).await;
     }
@@ -260,7 +260,7 @@ async fn the_timeline_of_a_long_recording_is_kept_in_a_folder() {
 
 #[tokio::test]
 async fn stderr_is_coloured_if_there_was_no_terminal() {
-    let mut recording = TestRecording::start(Kind::Piped, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
     recording.chunk(&[(1, Output, "fine\n"), (2, Stderr, "bad\n")]).await;
     recording.finish(3).await;
     let player = recording.player(short());

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use crate::{
     gated_store::GatedStore,
-    test_recording::{Kind, TestRecording},
+    test_recording::{SessionKind, TestRecording},
 };
 
 /// Chunks of a recording whose scan is a long one.
@@ -21,7 +21,7 @@ const MANY: usize = 10_000;
 
 /// Stores a finished recording of `chunks` chunks beside others.
 async fn recording(memory: &Arc<Memory>, chunks: u32) -> RecordingId {
-    let mut recording = TestRecording::start_in(memory.clone(), Kind::Tty, "never").await;
+    let mut recording = TestRecording::start_in(memory.clone(), SessionKind::Tty, "never").await;
     for number in 0..chunks {
         recording.chunk(&[(u64::from(number) * 1_000_000, Output, "some\r\n")]).await;
     }

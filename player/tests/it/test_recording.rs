@@ -17,21 +17,21 @@ pub struct TestRecording {
     chunks: u32,
 }
 
-pub enum Kind {
+pub enum SessionKind {
     Tty,
     Piped,
 }
 
 impl TestRecording {
     /// A recording with its header stored, as a recorder leaves it before the upstream is dialled.
-    pub async fn start(kind: Kind, input: &str) -> Self {
+    pub async fn start(kind: SessionKind, input: &str) -> Self {
         Self::start_in(Arc::new(Memory::new()), kind, input).await
     }
 
     /// As [`Self::start`], in a store that has other recordings.
-    pub async fn start_in(store: Arc<Memory>, kind: Kind, input: &str) -> Self {
+    pub async fn start_in(store: Arc<Memory>, kind: SessionKind, input: &str) -> Self {
         let id = RecordingId(Uuid::now_v7());
-        let tty = matches!(kind, Kind::Tty);
+        let tty = matches!(kind, SessionKind::Tty);
         let header = json!({
             "version": 2, "width": 80, "height": 24, "timestamp": 1_800_000_000, "command": "sh -c 'a b'", "title": "t",
             "kubetape": {
