@@ -1,4 +1,4 @@
-//! Lines of a recording. What is read is written and read again as the same.
+//! Lines of a recording. What is read is written and read again, and must be equal.
 
 #![no_main]
 

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use recording::Key;
 use storage::{chunk, journal};
 
-/// A bomb must not get further than this.
+/// A compression bomb must not expand beyond this.
 const BOUND: usize = 1 << 20;
 
 fuzz_target!(|input: &[u8]| {
@@ -15,7 +15,7 @@ fuzz_target!(|input: &[u8]| {
         let key = Key::chunk(recording::RecordingId(uuid::Uuid::nil()), 0);
         let _ = journal::decode(&key, input);
     }
-    // The lines themselves, without having to guess a frame's checksum.
+    // Tests the lines too, without having to guess the checksum of a frame.
     if let Ok(frame) = chunk::compress(&input[..input.len().min(BOUND)]) {
         assert_eq!(chunk::decompress(&frame, BOUND).expect("a frame of ours"), &input[..input.len().min(BOUND)]);
         let key = Key::chunk(recording::RecordingId(uuid::Uuid::nil()), 0);

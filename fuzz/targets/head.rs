@@ -1,4 +1,4 @@
-//! The head of an HTTP request, as it is read by hand.
+//! The head of an HTTP request.
 
 #![no_main]
 

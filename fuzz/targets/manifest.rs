@@ -1,4 +1,4 @@
-//! A manifest, and an entry of the journal: what is read is written and read again as the same.
+//! A manifest, and an entry of the journal. What is read is written and read again, and must be equal.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A URL: path and query. What is let through has one reading.
+//! The path and query of a URL. What is accepted can be read in one way only.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Sealed documents, statements of keys, and the seal behind a journal object: what a verifier reads of those who may
-//! have altered it.
+//! Sealed documents, key statements, and the seal of a journal object, as a verifier reads them after they may have
+//! been altered.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ use storage::{
 
 const KINDS: [DocumentKind; 3] = [DocumentKind::Manifest, DocumentKind::Journal, DocumentKind::Key];
 
-/// A key that no input knows.
+/// A key that no input is signed with.
 static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::generate().expect("random numbers"));
 
 fuzz_target!(|input: &[u8]| {
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     object(input);
 });
 
-/// What can be opened is not signed by us.
+/// A document that can be opened is not signed by this key.
 fn taken_apart(input: &[u8]) {
     for kind in KINDS {
         if let Ok(sealed) = SignedDocument::open(kind, input) {
@@ -34,7 +34,7 @@ fn taken_apart(input: &[u8]) {
     }
 }
 
-/// A statement that is believed is one of its own key, and of no other kind.
+/// A statement that is accepted is signed by its own key, and of no other kind.
 fn statement(input: &[u8]) {
     let Ok(statement) = KeyStatement::parse(input) else { return };
     assert_eq!(statement.key, statement.public.id());
@@ -45,7 +45,7 @@ fn statement(input: &[u8]) {
     }
 }
 
-/// An object that is sealed can be opened and is right, as what it was sealed as and as nothing else.
+/// An object that is sealed can be opened and verified as what it was sealed as, and as nothing else.
 fn sealed(input: &[u8]) {
     let Ok(object) = serde_json::from_slice::<Map<String, Value>>(input) else { return };
     if object.is_empty() || object.contains_key("signature") {
@@ -59,7 +59,7 @@ fn sealed(input: &[u8]) {
     }
 }
 
-/// The parts of an object are all of it, and whatever a journal goes on behind, it can.
+/// The parts of an object are all of it, and a journal can continue behind it.
 fn object(input: &[u8]) {
     let parts = Parts::of(input);
     assert!(input.starts_with(parts.frame));

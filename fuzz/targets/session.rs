@@ -1,5 +1,5 @@
-//! Bytes behind a 101, of both sides, over every transport: SPDY, WebSocket channels, tunnel. Whole or cut, the recording
-//! is the same; it can always be ended at a border; its lines can be read back.
+//! The bytes of both sides behind a 101, over every transport: SPDY, WebSocket channels, tunnel. Whole or cut, the
+//! recording is the same; it can always be ended at a frame boundary; its lines can be read back.
 //!
 //! ```text
 //! choice │ cut │ (side and length: 2 bytes, bytes)*

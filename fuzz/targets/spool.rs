@@ -1,5 +1,5 @@
-//! What a process that died, or a disk, left in the spool: read without a panic, nothing twice, nothing beyond what was
-//! forwarded.
+//! What a process that died, or a disk, left in the spool: it is read without a panic, nothing twice, and nothing
+//! beyond what was forwarded.
 //!
 //! ```text
 //! total (8 bytes) │ (kind, file and length: 3 bytes, bytes)*    kind 0: the bytes as they are

@@ -1,5 +1,5 @@
-//! Bytes behind a 101, of both sides, decoded whole and cut: the events are the same. As `session`, without the recording,
-//! so it tries more in the same time.
+//! The bytes of both sides behind a 101, decoded whole and cut: the events are equal. Like `session` without the
+//! recording, so that more is tried in the same time.
 //!
 //! ```text
 //! choice │ cut │ (side and length: 2 bytes, bytes)*
@@ -10,7 +10,7 @@
 use libfuzzer_sys::fuzz_target;
 use wire::{Decoder, Event, Negotiated, Request, Side, Subresource};
 
-/// As `SHAPES` of recorder/src/fuzzing.rs.
+/// Equal to `SHAPES` in recorder/src/fuzzing.rs.
 const SHAPES: [(Subresource, &str, &str, &str); 14] = {
     const EXEC: &str = "command=tar&stdin=true&stdout=true&stderr=true";
     const TERMINAL: &str = "command=sh&stdin=true&stdout=true&tty=true";
@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(decoded(shape, records, usize::MAX), decoded(shape, records, 1 + usize::from(*cut)));
 });
 
-/// Events as text; data that is cut only by how the bytes came is one.
+/// Events as text; adjacent data is joined.
 fn decoded(shape: usize, mut records: &[u8], cut: usize) -> Vec<String> {
     let (subresource, query, upgrade, protocol) = SHAPES[shape];
     let request = Request::parse(subresource, query).expect("a request of ours");
@@ -68,7 +68,7 @@ fn decoded(shape: usize, mut records: &[u8], cut: usize) -> Vec<String> {
                     events.push(format!("{side:?} {other:?}"));
                 }
             });
-            let _ = decoder.to_border(side);
+            let _ = decoder.bytes_to_frame_boundary(side);
         }
         records = later;
     }

@@ -1,17 +1,17 @@
-//! A long day in a terminal, as an asciicast v2 file: `long FILE [HOURS] [MEGABYTES]`, ten hours and 1,000 MB where nothing
-//! else is said. The same arguments give the same file.
+//! Writes a long day in a terminal as an asciicast v2 file: `long FILE [HOURS] [MEGABYTES]`, by default ten hours and
+//! 1,000 MB. Equal arguments give equal files.
 //!
-//! It is for figures: `kubetape import FILE` makes a recording of it, with chunks, commands and a signed manifest, and
-//! `e2e/measure_player.py` opens that in a browser. What there is in it is what people do all day: commands typed by
-//! hand, lists, logs that are followed, builds that print faster than anybody reads, `top`, an editor, progress bars,
-//! lunch. The time of the recording stands on every screen, so that a reader can tell whether it is the right one.
+//! It is for measurements: `kubetape import FILE` makes a recording of it, with chunks, commands and a signed manifest,
+//! and `e2e/measure_player.py` opens that in a browser. It holds what people do all day: commands typed by hand, lists,
+//! logs that are followed, builds that print faster than anybody reads, `top`, an editor, progress bars, lunch. The
+//! recording's time stands on every screen, so that a measurement can check that it sees the right one.
 
 use std::{
     fs::File,
     io::{BufWriter, Write},
 };
 
-/// What a pty gives at one read.
+/// The most that one read of a pty returns.
 const READ: usize = 4096;
 
 const COLUMNS: usize = 180;

@@ -1,41 +1,42 @@
 use serde::{Deserialize, Serialize};
 
-/// Bars at most; beyond it they become twice as wide.
-const BARS: usize = 512;
+/// Most bars; beyond it each becomes twice as wide.
+const MAX_BARS: usize = 512;
 
 /// Width of a bar at first, in microseconds.
-const NARROWEST: u64 = 100_000;
+const FIRST_WIDTH: u64 = 100_000;
 
-/// Pauses at most; beyond it only longer ones are kept.
-const PAUSES: usize = 4096;
+/// Most pauses; beyond it only the longer ones are kept.
+const MAX_PAUSES: usize = 4096;
 
-/// A silence from this length on is a pause, in microseconds.
-const PAUSE: u64 = 2_000_000;
+/// The shortest silence that is a pause, in microseconds.
+const MIN_PAUSE: u64 = 2_000_000;
 
-/// When how much was printed, and when nothing was: bounded, however long a recording is.
+/// How much was printed when, and when nothing was. Bounded, however long the recording is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Activity {
-    /// Microseconds that a bar stands for.
+    /// Microseconds that a bar covers.
     pub(crate) width: u64,
     /// Bytes printed in each.
     pub(crate) bars: Vec<u64>,
-    /// From when to when nothing was printed, in microseconds.
+    /// Start and end of each pause, in microseconds.
     pub(crate) pauses: Vec<(u64, u64)>,
-    shortest: u64,
-    last: u64,
+    /// Shorter silences are not kept any more.
+    min_pause: u64,
+    covered_until: u64,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { width: NARROWEST, bars: Vec::new(), pauses: Vec::new(), shortest: PAUSE, last: 0 }
+        Self { width: FIRST_WIDTH, bars: Vec::new(), pauses: Vec::new(), min_pause: MIN_PAUSE, covered_until: 0 }
     }
 }
 
 impl Activity {
-    /// Something was printed; moments never go back.
+    /// Bytes were printed at `micros`. Times never decrease.
     pub(crate) fn add(&mut self, micros: u64, bytes: usize) {
         self.silence(micros);
-        while micros / self.width >= BARS as u64 {
+        while micros / self.width >= MAX_BARS as u64 {
             self.width *= 2;
             self.bars = self.bars.chunks(2).map(|pair| pair.iter().sum()).collect();
         }
@@ -46,27 +47,27 @@ impl Activity {
         self.bars[bar] += bytes as u64;
     }
 
-    /// Nothing was printed up to this moment.
+    /// Nothing was printed since the last event, up to `until`.
     pub(crate) fn silence(&mut self, until: u64) {
-        if until.saturating_sub(self.last) >= self.shortest {
-            self.pauses.push((self.last, until));
+        if until.saturating_sub(self.covered_until) >= self.min_pause {
+            self.pauses.push((self.covered_until, until));
         }
-        self.last = self.last.max(until);
-        if self.pauses.len() > PAUSES {
+        self.covered_until = self.covered_until.max(until);
+        if self.pauses.len() > MAX_PAUSES {
             self.keep_longest();
         }
     }
 
-    /// The longer half; where all are equally long, the first ones.
+    /// Keeps the longer half; if all are equally long, the first ones.
     fn keep_longest(&mut self) {
         let mut lengths: Vec<u64> = self.pauses.iter().map(|(from, to)| to - from).collect();
-        let (_, median, _) = lengths.select_nth_unstable(PAUSES / 2);
-        self.shortest = *median + 1;
-        let kept = self.pauses.iter().filter(|(from, to)| to - from >= self.shortest).count();
+        let (_, median, _) = lengths.select_nth_unstable(MAX_PAUSES / 2);
+        self.min_pause = *median + 1;
+        let kept = self.pauses.iter().filter(|(from, to)| to - from >= self.min_pause).count();
         if kept == 0 {
-            self.pauses.truncate(PAUSES);
+            self.pauses.truncate(MAX_PAUSES);
         } else {
-            self.pauses.retain(|(from, to)| to - from >= self.shortest);
+            self.pauses.retain(|(from, to)| to - from >= self.min_pause);
         }
     }
 }
@@ -80,7 +81,7 @@ mod tests {
         let mut activity = Activity::default();
         (0..100_000).for_each(|second| activity.add(second * 1_000_000, 3));
         assert_eq!(activity.bars.iter().sum::<u64>(), 300_000);
-        assert!(activity.bars.len() <= BARS && activity.bars.len() > BARS / 2 - 1, "{}", activity.bars.len());
+        assert!(activity.bars.len() <= MAX_BARS && activity.bars.len() > MAX_BARS / 2 - 1, "{}", activity.bars.len());
         assert_eq!(activity.pauses, []);
     }
 
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(activity.pauses, [(500_000, 3_000_000), (3_000_000, 9_000_000)]);
         let mut activity = Activity::default();
         (1..10_000_u64).for_each(|n| activity.add(n * n * 3_000_000, 1));
-        assert!(activity.pauses.len() <= PAUSES);
+        assert!(activity.pauses.len() <= MAX_PAUSES);
         assert_eq!(activity.pauses.last(), Some(&(9998 * 9998 * 3_000_000, 9999 * 9999 * 3_000_000)));
     }
 }

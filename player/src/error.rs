@@ -12,25 +12,25 @@ pub enum PlayerError {
     /// The index has no such segment.
     #[error("there is no segment {0}")]
     NoSegment(usize),
-    /// Input is asked for that policy kept out of the recording.
+    /// The input was asked for, and policy kept it out of the recording.
     #[error("stdin is not in this recording: policy rule {rule} does not store it")]
     NotRecorded {
         /// The rule of the permit.
         rule: String,
     },
-    /// A raw stream was written as far as it is there; bytes of it are missing.
+    /// A raw stream was written as far as it is stored; bytes of it are missing.
     #[error("the stream is not complete: {0}")]
     Incomplete(String),
     /// The receiver of an export failed.
     #[error("cannot write the export")]
     Write(#[source] io::Error),
-    /// The gateway's spool, where a session is that goes on, cannot be read.
+    /// The spool, which holds the sessions in progress, cannot be read.
     #[error("cannot read the spool")]
     Spool(#[source] Box<spool::SpoolError>),
-    /// The recording could not be gone through; all who waited for it are told the same.
+    /// The scan of the recording failed; all requests that waited for it get the same error.
     #[error(transparent)]
-    Reading(Arc<PlayerError>),
-    /// The process ends and the work with it.
+    Scan(Arc<PlayerError>),
+    /// The work panicked, or the process is shutting down.
     #[error("the work was cut off")]
     Stopped,
 }
@@ -40,7 +40,7 @@ impl PlayerError {
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Recording(error) => error.is_not_found(),
-            Self::Reading(error) => error.is_not_found(),
+            Self::Scan(error) => error.is_not_found(),
             Self::NoSegment(_) => true,
             Self::NotRecorded { .. } | Self::Incomplete(_) | Self::Write(_) | Self::Spool(_) | Self::Stopped => false,
         }

@@ -11,15 +11,15 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::PlayerError;
 
-/// What a recording can be exported as.
+/// A format that a recording can be exported in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// asciicast v2, which asciinema and others play: the stored lines.
     Cast2,
     /// asciicast v3.
     Cast3,
-    /// What a person could have read: of a terminal the lines that were scrolled away and those that stood there at
-    /// the end, wrapped ones joined; without a terminal stdout and stderr in order, without escape sequences.
+    /// What a person could have read. With a terminal: the lines that were scrolled away and those on the last screen,
+    /// wrapped ones joined. Without one: stdout and stderr in order, without escape sequences.
     Text,
     /// One stream's exact bytes.
     Raw(StreamName),
@@ -30,23 +30,23 @@ pub enum Format {
 pub enum StreamName {
     /// What the person sent.
     Stdin,
-    /// What the process printed; everything, where there is a terminal.
+    /// What the process printed; with a terminal, stderr is in it.
     Stdout,
-    /// What the process printed as errors, where there is no terminal.
+    /// What the process printed as errors, if there was no terminal.
     Stderr,
 }
 
-/// Where an export goes.
-struct Out<'a>(&'a mut (dyn AsyncWrite + Unpin + Send));
+/// The receiver of an export.
+struct ExportWriter<'a>(&'a mut (dyn AsyncWrite + Unpin + Send));
 
-impl Out<'_> {
+impl ExportWriter<'_> {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), PlayerError> {
         self.0.write_all(bytes).await.map_err(PlayerError::Write)
     }
 }
 
 /// A recording that is being exported.
-struct Source {
+struct ExportSource {
     header: Header,
     chunks: Chunks,
 }
@@ -58,8 +58,8 @@ pub(crate) async fn write(
     out: &mut (dyn AsyncWrite + Unpin + Send),
 ) -> Result<(), PlayerError> {
     let header = recordings.header(id).await?;
-    let source = Source { header, chunks: recordings.chunks(id).await? };
-    let mut out = Out(out);
+    let source = ExportSource { header, chunks: recordings.chunks(id).await? };
+    let mut out = ExportWriter(out);
     match format {
         Format::Cast2 => cast2::write(source, &mut out).await?,
         Format::Cast3 => cast3::write(source, &mut out).await?,

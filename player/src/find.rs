@@ -7,33 +7,34 @@ use storage::Recordings;
 use transcript::{Bounds, Line, Lines};
 
 use crate::{
-    PlayerError, off,
+    PlayerError,
+    blocking::blocking,
+    chunk_read::{ChunkRead, read_chunk},
     projector::label,
-    timeline::{Next, next},
 };
 
-/// Places that are told of; a text that is everywhere is not looked for to the end.
-const PLACES: usize = 500;
+/// Most lines that are returned; the search ends at the next one.
+const MAX_LINES: usize = 500;
 
-/// Where a text was shown.
+/// The lines that contain a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FindResult {
     /// In order of time.
     pub places: Vec<FoundLine>,
-    /// There are more than these.
+    /// True if the recording has more such lines.
     pub more: bool,
 }
 
-/// A line in which it was shown.
+/// A line that contains the text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FoundLine {
-    /// Seconds from the start to the moment at which the line stood there.
+    /// Seconds from the start to the time the line stood on the screen.
     pub offset: f64,
-    /// The line, cut where it is long.
+    /// The line, cut if it is long.
     pub text: String,
 }
 
-/// Goes through what a person could have read of the recording.
+/// Searches the lines that a person could have read.
 pub(crate) async fn find(
     recordings: &Recordings,
     header: &Header,
@@ -41,27 +42,27 @@ pub(crate) async fn find(
     text: &str,
 ) -> Result<FindResult, PlayerError> {
     let mut chunks = recordings.chunks(id).await?;
-    let mut search = Search::new(header.kubetape.tty, text);
+    let mut search = LineSearch::new(header.kubetape.tty, text);
     loop {
-        match next(&mut chunks).await? {
-            Next::End => break,
-            Next::Lines(_, lines) => search = off(move || search.chunk(&lines)).await?,
-            Next::Gap(..) | Next::Unreadable(_) => {}
+        match read_chunk(&mut chunks).await? {
+            ChunkRead::End => break,
+            ChunkRead::Lines(_, lines) => search = blocking(move || search.chunk(&lines)).await?,
+            ChunkRead::Gap(..) | ChunkRead::Unreadable(_) => {}
         }
         if search.found.more {
             return Ok(search.found);
         }
     }
-    off(move || search.finish()).await
+    blocking(move || search.finish()).await
 }
 
-struct Search {
+struct LineSearch {
     needle: String,
     lines: Lines,
     found: FindResult,
 }
 
-impl Search {
+impl LineSearch {
     fn new(tty: bool, text: &str) -> Self {
         let found = FindResult { places: Vec::new(), more: false };
         Self { needle: text.to_lowercase(), lines: Lines::new(tty, Bounds::NONE), found }
@@ -70,7 +71,7 @@ impl Search {
     fn chunk(mut self, lines: &[u8]) -> Self {
         let Self { needle, lines: reader, found } = &mut self;
         for event in events(lines).filter_map(Result::ok) {
-            reader.event(&event, &mut |line| take(found, needle, &line));
+            reader.event(&event, &mut |line| push_if_found(found, needle, &line));
             if found.more {
                 break;
             }
@@ -80,16 +81,16 @@ impl Search {
 
     fn finish(self) -> FindResult {
         let Self { needle, lines, mut found } = self;
-        lines.finish(&mut |line| take(&mut found, &needle, &line));
+        lines.finish(&mut |line| push_if_found(&mut found, &needle, &line));
         found
     }
 }
 
-fn take(found: &mut FindResult, needle: &str, line: &Line) {
+fn push_if_found(found: &mut FindResult, needle: &str, line: &Line) {
     if !line.text.to_lowercase().contains(needle) {
         return;
     }
-    if found.places.len() < PLACES {
+    if found.places.len() < MAX_LINES {
         found.places.push(FoundLine { offset: line.micros as f64 / 1e6, text: label(&line.text) });
     } else {
         found.more = true;

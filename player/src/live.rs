@@ -1,13 +1,14 @@
 //! Watching a session while it goes on.
 //!
 //! ```text
-//!   spool (this gateway) ─┐                       ┌─ viewer: keyframe, then each event
-//!                         ├─ Feed ─▶ Stage ─ring─▶├─ viewer
-//!   store (another one) ──┘        (terminal)     └─ one that is slow: skips to a new keyframe
+//!   spool (this gateway) ────┐                                  ┌─ viewer: a keyframe, then each event
+//!                            ├─ LiveFeed ─▶ LiveSession ─ring─▶ ├─ viewer
+//!   store (another gateway) ─┘              (terminal)          └─ a slow viewer: skips to a new keyframe
 //! ```
 //!
-//! Each session that is watched has one stage, whoever many watch: it draws what comes and puts it into a ring. Nothing
-//! waits for a viewer: the session does not know of them, and who falls out of the ring is shown the screen as it is then.
+//! Each session that is watched has one [`LiveSession`], however many watch: it draws what comes and sends it to a ring.
+//! Nothing waits for a viewer: the recorded session does not know of them, and a viewer that falls out of the ring gets
+//! the present screen.
 
 mod feed;
 
@@ -18,26 +19,30 @@ use std::{
 
 use avt::Terminal;
 use recording::RecordingId;
+use spool::Spool;
+use storage::Recordings;
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    Player, PlayerError, off,
+    PlayerError,
+    blocking::blocking,
     projector::ProjectedEvent,
-    segments::unturned,
-    timeline::{self, draw, snapshot},
+    screen::{SegmentSnapshot, draw, without_bidi_controls},
+    timeline::SegmentStart,
 };
-use feed::Feed;
+use feed::LiveFeed;
 
-/// Events in a session's ring. The recorder's events have at most 10 KiB, so it holds 5 MiB at most.
-const RING: usize = 512;
+/// Events in a session's ring. The recorder's events have at most 10 KiB, so that a ring holds 5 MiB at most.
+const RING_EVENTS: usize = 512;
 
-/// Pieces of what was there before that are drawn first; a flood never ends.
-const CATCHING_UP: usize = 64;
+/// How many pieces of what was printed before are drawn before the first viewer enters. A session that prints without
+/// end would never be caught up with.
+const MAX_CATCH_UP: usize = 64;
 
-/// What somebody who watches is to be shown.
+/// What a viewer is to show next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LiveFrame {
-    /// The whole screen, at the beginning and after frames were skipped.
+    /// The whole screen: the first frame, and the one after frames that were skipped.
     Keyframe {
         /// Microseconds since the session's start.
         micros: u64,
@@ -48,152 +53,166 @@ pub enum LiveFrame {
         /// Draws the screen on a new terminal of that size.
         init: String,
     },
-    /// Print this.
+    /// Print this. The number is microseconds since the session's start.
     Output(u64, String),
-    /// The terminal has this size from here on: columns and rows.
+    /// The terminal has this size from here on: microseconds, columns, rows.
     Resize(u64, u16, u16),
-    /// A command was entered.
+    /// A command was entered: microseconds and label.
     Marker(u64, String),
     /// The session is over.
     Over,
 }
 
-/// The stages of the sessions that are watched.
+/// The sessions that are watched.
 #[derive(Debug, Default)]
 pub(crate) struct LiveHub {
-    by_id: Mutex<HashMap<RecordingId, Weak<LiveEntry>>>,
+    by_id: Mutex<HashMap<RecordingId, Weak<LiveSession>>>,
 }
 
-/// A session that is watched. It is gone with its last viewer.
-struct LiveEntry {
-    scene: Mutex<LiveSnapshot>,
+/// A session that is watched. Its last viewer drops it.
+struct LiveSession {
+    state: Mutex<LiveState>,
     /// The feed's task ends when this is dropped.
-    _here: watch::Sender<()>,
+    _dropped: watch::Sender<()>,
 }
 
-struct LiveSnapshot {
+struct LiveState {
     terminal: Terminal,
+    /// Time of the newest event, in microseconds since the session's start.
     micros: u64,
     over: bool,
     ring: broadcast::Sender<LiveFrame>,
 }
 
-/// Somebody who watches a session.
+/// Shows a session while it goes on.
 pub struct Viewer {
-    stage: Arc<LiveEntry>,
+    session: Arc<LiveSession>,
     frames: broadcast::Receiver<LiveFrame>,
-    opening: Option<LiveFrame>,
+    first: Option<LiveFrame>,
     over: bool,
 }
 
-impl Player {
-    /// Watches a session, from its screen of this moment on. For one that is over there is the screen at its end.
+impl LiveHub {
+    /// A viewer of a session that is watched already; `None` if nobody watches it.
+    pub(crate) fn join(&self, id: RecordingId) -> Option<Viewer> {
+        self.lock().get(&id).and_then(Weak::upgrade).map(Viewer::new)
+    }
+
+    /// A viewer of a session that is drawn from `start` on. Two callers at the same time may open it twice: both are
+    /// right, and later viewers join one of them.
     ///
     /// # Errors
-    /// [`PlayerError`]; see [`PlayerError::is_not_found`].
-    pub async fn watch(&self, id: RecordingId) -> Result<Viewer, PlayerError> {
-        let known = self.stages.lock().get(&id).and_then(Weak::upgrade);
-        let stage = match known {
-            Some(stage) => stage,
-            None => self.stage(id).await?,
-        };
-        let (frames, opening) = stage.enter();
-        Ok(Viewer { stage, frames, opening: Some(opening), over: false })
-    }
-
-    /// A new stage. Two who come at the same time may make two: both are right, and one is found by later viewers.
-    async fn stage(&self, id: RecordingId) -> Result<Arc<LiveEntry>, PlayerError> {
-        let mark = self.opening(id).await?;
-        let terminal = timeline::terminal(&mark.snapshot).ok_or(PlayerError::Stopped)?;
-        let mut feed = Feed::open(self.recordings.clone(), self.spool.as_ref(), id, &mark);
-        let scene = LiveSnapshot { terminal, micros: mark.start, over: false, ring: broadcast::channel(RING).0 };
-        let (here, mut gone) = watch::channel(());
-        let stage = Arc::new(LiveEntry { scene: Mutex::new(scene), _here: here });
-        // What is there already is drawn before anybody enters: else the first would see it race past.
-        for _ in 0..CATCHING_UP {
-            let Some(frames) = feed.ready().await? else { break };
-            stage.play(frames).await?;
+    /// [`PlayerError`] if the store or the spool fails before the first frame.
+    pub(crate) async fn open(
+        &self,
+        recordings: Recordings,
+        spool: Option<&Spool>,
+        id: RecordingId,
+        start: &SegmentStart,
+    ) -> Result<Viewer, PlayerError> {
+        let terminal = start.snapshot.to_terminal().ok_or(PlayerError::Stopped)?;
+        let mut feed = LiveFeed::open(recordings, spool, id, start);
+        let ring = broadcast::channel(RING_EVENTS).0;
+        let state = LiveState { terminal, micros: start.micros, over: false, ring };
+        let (sender, dropped) = watch::channel(());
+        let session = Arc::new(LiveSession { state: Mutex::new(state), _dropped: sender });
+        // Draws what is there already: else the first viewer would see it race past.
+        for _ in 0..MAX_CATCH_UP {
+            let Some(events) = feed.ready().await? else { break };
+            session.play(events).await?;
         }
-        let weak = Arc::downgrade(&stage);
-        let mut stages = self.stages.lock();
-        stages.retain(|_, stage| stage.strong_count() > 0);
-        stages.insert(id, Weak::clone(&weak));
-        drop(stages);
-        tokio::spawn(async move {
-            loop {
-                let news = tokio::select! {
-                    news = feed.next() => news,
-                    Err(_) = gone.changed() => return,
-                };
-                let Some(stage) = weak.upgrade() else { return };
-                let played = match news {
-                    Ok(Some(frames)) => stage.play(frames).await,
-                    Ok(None) => return stage.end(),
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = played {
-                    tracing::warn!(session = %id, error = &error as &dyn std::error::Error, "a live view ended early");
-                    return stage.end();
-                }
-            }
-        });
-        Ok(stage)
+        let weak = Arc::downgrade(&session);
+        self.insert(id, Weak::clone(&weak));
+        tokio::spawn(play_feed(feed, weak, dropped, id));
+        Ok(Viewer::new(session))
     }
-}
 
-impl LiveHub {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordingId, Weak<LiveEntry>>> {
+    fn insert(&self, id: RecordingId, session: Weak<LiveSession>) {
+        let mut sessions = self.lock();
+        sessions.retain(|_, session| session.strong_count() > 0);
+        sessions.insert(id, session);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordingId, Weak<LiveSession>>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl LiveEntry {
-    fn scene(&self) -> MutexGuard<'_, LiveSnapshot> {
-        self.scene.lock().unwrap_or_else(PoisonError::into_inner)
+/// Plays the feed to the session's viewers, until either is gone.
+async fn play_feed(mut feed: LiveFeed, session: Weak<LiveSession>, mut dropped: watch::Receiver<()>, id: RecordingId) {
+    loop {
+        let next = tokio::select! {
+            next = feed.next() => next,
+            Err(_) = dropped.changed() => return,
+        };
+        let Some(session) = session.upgrade() else { return };
+        let played = match next {
+            Ok(Some(events)) => session.play(events).await,
+            Ok(None) => return session.end(),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = played {
+            tracing::warn!(session = %id, error = &error as &dyn std::error::Error, "a live view ended early");
+            return session.end();
+        }
+    }
+}
+
+impl LiveSession {
+    fn state(&self) -> MutexGuard<'_, LiveState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws, and tells who watches, event by event: whoever enters between two gets the screen after the first.
-    async fn play(self: &Arc<Self>, frames: Vec<(u64, ProjectedEvent)>) -> Result<(), PlayerError> {
-        let stage = Arc::clone(self);
-        off(move || {
-            for (micros, shown) in frames {
-                let mut scene = stage.scene();
-                draw(&mut scene.terminal, &shown);
-                scene.micros = micros;
-                // Nobody watching is no error.
-                let _ = scene.ring.send(frame(micros, shown));
+    /// Draws and sends event by event: a viewer that enters between two gets the screen after the first.
+    async fn play(self: &Arc<Self>, events: Vec<(u64, ProjectedEvent)>) -> Result<(), PlayerError> {
+        let session = Arc::clone(self);
+        blocking(move || {
+            for (micros, event) in events {
+                let mut state = session.state();
+                draw(&mut state.terminal, &event);
+                state.micros = micros;
+                // Fails if nobody watches, which is no error.
+                let _ = state.ring.send(frame(micros, event));
             }
         })
         .await
     }
 
     fn end(&self) {
-        let mut scene = self.scene();
-        scene.over = true;
-        let _ = scene.ring.send(LiveFrame::Over);
+        let mut state = self.state();
+        state.over = true;
+        let _ = state.ring.send(LiveFrame::Over);
     }
 
-    /// The screen, and what comes after it.
+    /// The present screen, and a receiver of what follows it.
     fn enter(&self) -> (broadcast::Receiver<LiveFrame>, LiveFrame) {
-        let scene = self.scene();
-        let (frames, snapshot) = (scene.ring.subscribe(), snapshot(&scene.terminal));
-        let init = unturned(snapshot.init);
-        let keyframe = LiveFrame::Keyframe { micros: scene.micros, cols: snapshot.cols, rows: snapshot.rows, init };
+        let state = self.state();
+        let (frames, snapshot) = (state.ring.subscribe(), SegmentSnapshot::of(&state.terminal));
+        let init = without_bidi_controls(snapshot.init);
+        let keyframe = LiveFrame::Keyframe { micros: state.micros, cols: snapshot.cols, rows: snapshot.rows, init };
         (frames, keyframe)
     }
 }
 
 impl Viewer {
-    /// What to show next; waits for it. None after [`LiveFrame::Over`]. Dropping the future loses nothing.
+    fn new(session: Arc<LiveSession>) -> Self {
+        let (frames, first) = session.enter();
+        Self { session, frames, first: Some(first), over: false }
+    }
+
+    /// Waits for what to show next. `None` after [`LiveFrame::Over`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a dropped future loses no frame.
     pub async fn next(&mut self) -> Option<LiveFrame> {
-        if let Some(opening) = self.opening.take() {
-            return Some(opening);
+        if let Some(first) = self.first.take() {
+            return Some(first);
         }
         if self.over {
             return None;
         }
-        // The end that came before this one entered is in no ring.
-        if self.frames.is_empty() && self.stage.scene().over {
+        // If the session was over before this viewer entered, no `Over` is in its ring.
+        if self.frames.is_empty() && self.session.state().over {
             self.over = true;
             return Some(LiveFrame::Over);
         }
@@ -203,7 +222,7 @@ impl Viewer {
                 Some(frame)
             }
             Err(broadcast::error::RecvError::Lagged(_)) => {
-                let (frames, keyframe) = self.stage.enter();
+                let (frames, keyframe) = self.session.enter();
                 self.frames = frames;
                 Some(keyframe)
             }
@@ -215,9 +234,9 @@ impl Viewer {
     }
 }
 
-fn frame(micros: u64, shown: ProjectedEvent) -> LiveFrame {
-    match shown {
-        ProjectedEvent::Output(text) => LiveFrame::Output(micros, unturned(text)),
+fn frame(micros: u64, event: ProjectedEvent) -> LiveFrame {
+    match event {
+        ProjectedEvent::Output(text) => LiveFrame::Output(micros, without_bidi_controls(text)),
         ProjectedEvent::Resize(size) => LiveFrame::Resize(micros, size.cols, size.rows),
         ProjectedEvent::Marker(label) => LiveFrame::Marker(micros, label),
     }

@@ -5,128 +5,141 @@ use recording::RecordingId;
 use storage::{Recordings, recordings::Chunks};
 
 use crate::{
-    PlayerError, off,
-    projector::{Place, ProjectedEvent, Projector, placed},
-    segments::{Screen, TerminalSize},
-    timeline::{Mark, Next, draw, next},
+    PlayerError,
+    blocking::blocking,
+    chunk_read::{ChunkRead, read_chunk},
+    projector::{EventPosition, ProjectedEvent, Projector, positioned_events},
+    screen::{Screen, draw},
+    terminal_size::TerminalSize,
+    timeline::SegmentStart,
 };
 
 /// How fast to play.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
+pub struct PlaybackSpeed {
     /// 1.0 is as it happened.
-    pub speed: f64,
+    pub factor: f64,
     /// Pauses of the recording are cut to this.
     pub idle_limit: Option<Duration>,
 }
 
-impl Default for Pace {
+impl Default for PlaybackSpeed {
     fn default() -> Self {
-        Self { speed: 1.0, idle_limit: None }
+        Self { factor: 1.0, idle_limit: None }
     }
 }
 
-impl Pace {
-    /// How long to wait between two moments of a recording, in microseconds each. A speed that is no number, or not
-    /// above zero, counts as 1.
-    pub fn wait(self, from: u64, to: u64) -> Duration {
-        let happened = Duration::from_micros(to.saturating_sub(from));
-        let cut = self.idle_limit.map_or(happened, |limit| happened.min(limit));
-        let speed = if self.speed.is_finite() && self.speed > 0.0 { self.speed } else { 1.0 };
-        Duration::try_from_secs_f64(cut.as_secs_f64() / speed).unwrap_or(cut)
+impl PlaybackSpeed {
+    /// How long to wait between two times of a recording, given in microseconds. A factor that is not a number above
+    /// zero counts as 1.
+    pub fn delay(self, from: u64, to: u64) -> Duration {
+        let recorded = Duration::from_micros(to.saturating_sub(from));
+        let cut = self.idle_limit.map_or(recorded, |limit| recorded.min(limit));
+        let factor = if self.factor.is_finite() && self.factor > 0.0 { self.factor } else { 1.0 };
+        Duration::try_from_secs_f64(cut.as_secs_f64() / factor).unwrap_or(cut)
     }
 }
 
-/// Something to do for a terminal that plays.
+/// What a terminal that plays a recording has to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PlaybackEvent {
     /// Print this.
     Output(String),
-    /// The recorded terminal has this size from here on.
+    /// Take this size: the recorded terminal has it from here on.
     Resize(TerminalSize),
-    /// A command was entered.
+    /// Nothing; a command with this label was entered.
     Marker(String),
 }
 
-/// A step and its moment.
+/// An event with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timed {
+pub struct TimedEvent {
     /// Microseconds since the recording's start.
     pub micros: u64,
-    /// What to do.
-    pub step: Step,
+    /// What to do then.
+    pub event: PlaybackEvent,
 }
 
-/// A recording that plays from a moment on: first draw [`Self::opening`], then do the steps.
+/// A recording that plays from some time on: first draw [`Self::opening`], then what [`Self::next`] returns.
 #[derive(Debug)]
 pub struct Playback {
-    reel: EventCursor,
+    cursor: EventCursor,
     opening: Screen,
     start: u64,
 }
 
 impl Playback {
-    /// Draws what `terminal` does not show yet, up to and with `micros`.
-    pub(crate) async fn open(mut reel: EventCursor, mut terminal: Terminal, micros: u64) -> Result<Self, PlayerError> {
+    /// Feeds `terminal` with the events up to and including `micros`.
+    pub(crate) async fn open(
+        mut cursor: EventCursor,
+        mut terminal: Terminal,
+        micros: u64,
+    ) -> Result<Self, PlayerError> {
         let mut reached = false;
-        while !reached && reel.fill().await? {
-            let mut frames = std::mem::take(&mut reel.ready);
-            (terminal, frames) = off(move || {
-                while let Some((_, shown)) = frames.pop_front_if(|(at, _)| *at <= micros) {
-                    draw(&mut terminal, &shown);
+        while !reached && cursor.fill().await? {
+            let mut events = std::mem::take(&mut cursor.ready);
+            (terminal, events) = blocking(move || {
+                while let Some((_, event)) = events.pop_front_if(|(at, _)| *at <= micros) {
+                    draw(&mut terminal, &event);
                 }
-                (terminal, frames)
+                (terminal, events)
             })
             .await?;
-            reached = !frames.is_empty();
-            reel.ready = frames;
+            reached = !events.is_empty();
+            cursor.ready = events;
         }
-        Ok(Self { reel, opening: Screen::of(&terminal), start: micros })
+        Ok(Self { cursor, opening: Screen::of(&terminal), start: micros })
     }
 
-    /// The screen at the moment that playback starts from.
+    /// The screen at the time playback starts from.
     pub fn opening(&self) -> &Screen {
         &self.opening
     }
 
-    /// The moment that playback starts from, in microseconds.
+    /// The time playback starts from, in microseconds since the recording's start.
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// The next step; none at the end of what was stored when playback began.
+    /// The next event, or `None` at the end of what was stored when playback began.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn next(&mut self) -> Result<Option<Timed>, PlayerError> {
-        Ok(self.reel.next().await?.map(|(micros, shown)| {
-            let step = match shown {
-                ProjectedEvent::Output(text) => Step::Output(text),
-                ProjectedEvent::Resize(size) => Step::Resize(size),
-                ProjectedEvent::Marker(label) => Step::Marker(label),
+    /// [`PlayerError::Recording`] if the store fails.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: a chunk that was being read when the future is dropped may be skipped.
+    pub async fn next(&mut self) -> Result<Option<TimedEvent>, PlayerError> {
+        Ok(self.cursor.next().await?.map(|(micros, event)| {
+            let event = match event {
+                ProjectedEvent::Output(text) => PlaybackEvent::Output(text),
+                ProjectedEvent::Resize(size) => PlaybackEvent::Resize(size),
+                ProjectedEvent::Marker(label) => PlaybackEvent::Marker(label),
             };
-            Timed { micros, step }
+            TimedEvent { micros, event }
         }))
     }
 }
 
-/// What is shown from a mark on, one event after the other; a chunk of it in memory.
+/// Reads a recording's visible events from a segment's start on, with one chunk in memory.
 #[derive(Debug)]
 pub(crate) struct EventCursor {
     chunks: Chunks,
     projector: Projector,
-    from: Place,
+    from: EventPosition,
     ready: VecDeque<(u64, ProjectedEvent)>,
 }
 
 impl EventCursor {
-    pub(crate) async fn open(recordings: &Recordings, id: RecordingId, mark: &Mark) -> Result<Self, PlayerError> {
-        let chunks = recordings.chunks_after(id, mark.place.chunk.saturating_sub(1)).await?;
-        let (projector, from) = (mark.projector.clone(), mark.place);
-        Ok(Self { chunks, projector, from, ready: VecDeque::new() })
+    pub(crate) async fn open(
+        recordings: &Recordings,
+        id: RecordingId,
+        start: &SegmentStart,
+    ) -> Result<Self, PlayerError> {
+        let chunks = recordings.chunks_after(id, start.position.chunk.saturating_sub(1)).await?;
+        Ok(Self { chunks, projector: start.projector.clone(), from: start.position, ready: VecDeque::new() })
     }
 
-    /// Time and picture of the next event that shows anything.
+    /// The next event a viewer sees, with its time in microseconds. `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<(u64, ProjectedEvent)>, PlayerError> {
         while self.ready.is_empty() {
             if !self.fill().await? {
@@ -136,24 +149,24 @@ impl EventCursor {
         Ok(self.ready.pop_front())
     }
 
-    /// Reads one chunk more; false at the end.
+    /// Reads one more chunk. Returns false at the end.
     async fn fill(&mut self) -> Result<bool, PlayerError> {
-        let shown = match next(&mut self.chunks).await? {
-            Next::End => return Ok(false),
-            Next::Lines(number, lines) => {
+        let notice = match read_chunk(&mut self.chunks).await? {
+            ChunkRead::End => return Ok(false),
+            ChunkRead::Lines(number, lines) => {
                 self.fill_from(number, &lines);
                 return Ok(true);
             }
-            Next::Gap(from, to) => self.projector.gap(from, to),
-            Next::Unreadable(number) => self.projector.unreadable(number),
+            ChunkRead::Gap(from, to) => self.projector.gap(from, to),
+            ChunkRead::Unreadable(number) => self.projector.unreadable(number),
         };
-        self.ready.push_back((self.projector.now(), shown));
+        self.ready.push_back((self.projector.now(), notice));
         Ok(true)
     }
 
     fn fill_from(&mut self, number: u32, lines: &[u8]) {
         let from = if number == self.from.chunk { self.from.event } else { 0 };
-        for (_, event) in placed(number, lines, from) {
+        for (_, event) in positioned_events(number, lines, from) {
             if let Some(shown) = self.projector.project(&event) {
                 self.ready.push_back((self.projector.now(), shown));
             }

@@ -1,16 +1,17 @@
 use recording::cast::{CastError, Code, Event, Header, PortConnection, PortState, events};
 use serde::{Deserialize, Serialize};
 
-use crate::{lossy::Lossy, segments::TerminalSize};
+use crate::{lossy::LossyDecoder, terminal_size::TerminalSize};
 
 /// Most characters of a marker's label; the rest is cut off.
-const LABEL: usize = 200;
+const LABEL_CHARS: usize = 200;
 
-/// Errors are told from output by their colour, where there was no terminal to mix them: light red, and back.
-const ERRORS: &str = "\x1b[91m";
-const ERRORS_OVER: &str = "\x1b[39m";
+/// Without a terminal, stderr is a stream of its own; it is shown in light red.
+const STDERR_COLOR: &str = "\x1b[91m";
+/// Ends [`STDERR_COLOR`].
+const DEFAULT_COLOR: &str = "\x1b[39m";
 
-/// What one event does to the screen of somebody who watches.
+/// What one event of a recording does to a viewer's screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProjectedEvent {
     Output(String),
@@ -18,25 +19,29 @@ pub(crate) enum ProjectedEvent {
     Marker(String),
 }
 
-/// Where an event is: the chunk's number, and the event's number in it.
+/// An event's position in a recording: the number of its chunk, and its own number in that chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct EventPosition {
     pub(crate) chunk: u32,
     pub(crate) event: usize,
 }
 
-/// A chunk's events with their places, from event number `from` on.
-pub(crate) fn placed(chunk: u32, lines: &[u8], from: usize) -> impl Iterator<Item = (Place, Result<Event, CastError>)> {
-    events(lines).enumerate().skip(from).map(move |(event, read)| (Place { chunk, event }, read))
+/// The chunk's events with their positions, from event number `from` on.
+pub(crate) fn positioned_events(
+    chunk: u32,
+    lines: &[u8],
+    from: usize,
+) -> impl Iterator<Item = (EventPosition, Result<Event, CastError>)> {
+    events(lines).enumerate().skip(from).map(move |(event, read)| (EventPosition { chunk, event }, read))
 }
 
-/// Turns a recording's events into what is shown. A copy, kept with a place, goes on from there.
+/// Turns a recording's events into what a viewer sees. A copy that was kept with a position continues from there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Projector {
     tty: bool,
-    stdout: Lossy,
-    stderr: Lossy,
-    /// What was shown last was a carriage return.
+    stdout: LossyDecoder,
+    stderr: LossyDecoder,
+    /// The last character shown was a carriage return.
     returned: bool,
     now: u64,
 }
@@ -44,45 +49,45 @@ pub(crate) struct Projector {
 impl Projector {
     pub(crate) fn new(header: &Header) -> Self {
         let tty = header.kubetape.tty;
-        Self { tty, stdout: Lossy::default(), stderr: Lossy::default(), returned: false, now: 0 }
+        Self { tty, stdout: LossyDecoder::default(), stderr: LossyDecoder::default(), returned: false, now: 0 }
     }
 
-    /// Microseconds of the newest event so far.
+    /// Time of the newest event so far, in microseconds since the start.
     pub(crate) fn now(&self) -> u64 {
         self.now
     }
 
-    /// When this event is: never before the one before it, whatever the recording says.
+    /// The event's time in microseconds since the start: at least [`Self::now`], whatever the recording says.
     pub(crate) fn time(&self, event: &Result<Event, CastError>) -> u64 {
         event.as_ref().map_or(self.now, |event| event.micros.max(self.now))
     }
 
-    /// What the event shows; the clock goes on to its time.
+    /// What the event shows, or `None` if a viewer sees nothing of it. Advances [`Self::now`] to the event's time.
     pub(crate) fn project(&mut self, event: &Result<Event, CastError>) -> Option<ProjectedEvent> {
         self.now = self.time(event);
         match event {
             Ok(event) => self.event(event),
-            Err(_) => Some(self.note("a line of the recording is damaged")),
+            Err(_) => Some(self.notice("a line of the recording is damaged")),
         }
     }
 
-    /// What missing chunks show.
+    /// A notice for the missing chunks `from` to `to`.
     pub(crate) fn gap(&mut self, from: u32, to: u32) -> ProjectedEvent {
         if from == to {
-            self.note(&format!("chunk {from} of the recording is missing"))
+            self.notice(&format!("chunk {from} of the recording is missing"))
         } else {
-            self.note(&format!("chunks {from} to {to} of the recording are missing"))
+            self.notice(&format!("chunks {from} to {to} of the recording are missing"))
         }
     }
 
-    /// What a chunk shows that is there and cannot be read.
+    /// A notice for a chunk that is stored and cannot be read.
     pub(crate) fn unreadable(&mut self, number: u32) -> ProjectedEvent {
-        self.note(&format!("chunk {number} of the recording cannot be read"))
+        self.notice(&format!("chunk {number} of the recording cannot be read"))
     }
 
-    /// What chunks show that the store does not give at this moment.
-    pub(crate) fn away(&mut self, from: u32, to: u32) -> ProjectedEvent {
-        self.note(&format!("what came before cannot be read from storage now: chunks {from} to {to}"))
+    /// A notice for chunks that the store does not return now.
+    pub(crate) fn unavailable(&mut self, from: u32, to: u32) -> ProjectedEvent {
+        self.notice(&format!("what came before cannot be read from storage now: chunks {from} to {to}"))
     }
 
     fn event(&mut self, event: &Event) -> Option<ProjectedEvent> {
@@ -94,7 +99,7 @@ impl Projector {
                 (cols > 0 && rows > 0).then(|| ProjectedEvent::Resize(TerminalSize::clamped(cols, rows)))
             }
             Code::Marker => Some(ProjectedEvent::Marker(label(&event.data))),
-            // Not on the screen: the recorder's annotations are about the bytes around them, which are all there.
+            // A marker, not text: the recorder's annotations are about the bytes around them, and those are shown.
             Code::Gap => Some(ProjectedEvent::Marker(annotation(&event.data))),
             Code::Port => {
                 let connection: PortConnection = serde_json::from_str(&event.data).ok()?;
@@ -106,13 +111,13 @@ impl Projector {
 
     fn bytes(&mut self, event: &Event) -> Option<ProjectedEvent> {
         let (stream, bytes) = event.bytes()?;
-        let lossy = match stream {
+        let decoder = match stream {
             Code::Output => &mut self.stdout,
             Code::Stderr => &mut self.stderr,
             _ => return None,
         };
         let mut text = String::with_capacity(bytes.len());
-        lossy.push(&bytes, &mut text);
+        decoder.push(&bytes, &mut text);
         if text.is_empty() {
             return None;
         }
@@ -120,10 +125,14 @@ impl Projector {
             return Some(ProjectedEvent::Output(text));
         }
         let text = self.with_returns(&text);
-        Some(ProjectedEvent::Output(if stream == Code::Stderr { format!("{ERRORS}{text}{ERRORS_OVER}") } else { text }))
+        Some(ProjectedEvent::Output(if stream == Code::Stderr {
+            format!("{STDERR_COLOR}{text}{DEFAULT_COLOR}")
+        } else {
+            text
+        }))
     }
 
-    /// Where no terminal was involved, nothing turned `\n` into `\r\n`; a player's terminal needs it.
+    /// Turns `\n` into `\r\n`: the session had no terminal that did it, and the viewer's terminal needs it.
     fn with_returns(&mut self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len() + text.len() / 32);
         for part in text.split_inclusive('\n') {
@@ -143,8 +152,8 @@ impl Projector {
         shown
     }
 
-    /// A line of ours between the lines of the session, in reverse so that nobody takes it for output.
-    fn note(&mut self, text: &str) -> ProjectedEvent {
+    /// A line that Kubetape adds, in reverse video so that nobody takes it for the session's output.
+    fn notice(&mut self, text: &str) -> ProjectedEvent {
         self.line(&format!("\x1b[7m[kubetape: {}]\x1b[27m", label(text)))
     }
 
@@ -154,17 +163,17 @@ impl Projector {
     }
 }
 
-/// One line of visible characters, not too long.
+/// `text` as one line without control characters, of at most [`LABEL_CHARS`] characters.
 pub(crate) fn label(text: &str) -> String {
     let line = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut label: String = line.clone().take(LABEL).collect();
-    if line.count() > LABEL {
+    let mut label: String = line.clone().take(LABEL_CHARS).collect();
+    if line.count() > LABEL_CHARS {
         label.push('…');
     }
     label
 }
 
-/// An annotation of the recorder, among the markers.
+/// The label of a marker for one of the recorder's annotations.
 pub(crate) fn annotation(text: &str) -> String {
     label(&format!("kubetape: {text}"))
 }

@@ -75,7 +75,7 @@ impl Recording {
         }
     }
 
-    /// How far the server's bytes are from a frame border: see [`wire::Decoder::to_border`].
+    /// How far the server's bytes are from a frame border: see [`wire::Decoder::bytes_to_frame_boundary`].
     pub fn to_border(&self) -> Option<u64> {
         self.shelf.lock().tape.to_border()
     }

@@ -115,7 +115,7 @@ impl SessionEncoder {
     /// bytes are on the tape either way.
     pub(crate) fn accept(&mut self, micros: u64, from: Side, bytes: &[u8], strict: bool) -> Result<(), RecordError> {
         if from == Side::Server {
-            self.border = Some(self.decoder.to_border(Side::Server));
+            self.border = Some(self.decoder.bytes_to_frame_boundary(Side::Server));
         }
         let Self { decoder, script, .. } = self;
         let mut odd = None;
@@ -208,7 +208,7 @@ impl SessionEncoder {
 
     /// Of what was forwarded: where accepting failed, the decoder is ahead of the client.
     pub(crate) fn to_border(&self) -> Option<u64> {
-        self.border.unwrap_or_else(|| self.decoder.to_border(Side::Server))
+        self.border.unwrap_or_else(|| self.decoder.bytes_to_frame_boundary(Side::Server))
     }
 
     /// What was accepted of the server's is forwarded.

@@ -1,20 +1,13 @@
 //! The command lines that were entered, read from what stood on the screen.
 
 mod entry;
-mod erase;
-mod expansion;
 mod keys;
-mod learned;
 mod line;
 mod panes;
 mod prompt;
-mod resolve;
-mod scan;
-mod shot;
-mod stops;
+mod screen;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 use std::collections::HashSet;
 
@@ -24,96 +17,98 @@ use recording::{
     cast::{Code, Event},
 };
 
-use crate::{decoder::Decoder, emulator::Emulator};
-use entry::{Entry, Prompt};
-use keys::Keys;
-use line::Waiting;
+use crate::{emulator::Emulator, utf8_decoder::Utf8Decoder};
+use entry::{Entry, Prompt, resolve};
+use keys::KeyState;
+use line::waiting_line::WaitingLine;
 use panes::Panes;
-use scan::{Scanner, Stop};
-use shot::{Shot, View};
+use screen::{
+    capture::{CaptureOptions, ScreenCapture},
+    scanner::{OutputSignal, Scanner},
+};
 
 /// Most command lines of a session; later ones are not listed.
-const ENTRIES: usize = 20_000;
-/// Most bytes of all of them. What a container prints decides how many they are, and how long. Where a prompt is not sure an entry
-/// has lines above it too, so it is more than the commands that are read from it.
-const ENTRIES_BYTES: usize = 4 << 20;
-/// Most bytes of what is kept of the screen for a command.
+const MAX_ENTRIES: usize = 20_000;
+/// Most bytes of all entries. The container decides how many they are and how long. An entry whose prompt is uncertain
+/// also holds the lines above it, so entries are larger than the commands that are read from them.
+const MAX_ENTRIES_BYTES: usize = 4 << 20;
+/// Most bytes of screen text that are kept for a command.
 const TEXT_BYTES: usize = 16 << 10;
-/// Most rows of one line that a line editor broke.
-const BROKEN: usize = 200;
-/// Most prompts that are remembered while a session goes on.
-const PROMPTS: usize = 100;
-/// Most entries by which a line's prompt is told while a session goes on.
-const LEARNED: usize = 64;
+/// Most rows of a line that a line editor broke by itself.
+const MAX_BROKEN_ROWS: usize = 200;
+/// Most prompts that are remembered during a session.
+const MAX_PROMPTS: usize = 100;
+/// How many entries are considered to find a line's prompt during a session.
+const PROMPT_CONTEXT: usize = 64;
 /// Rows kept above the screen, so that a command of many lines can be read.
 const SCROLLBACK: usize = 200;
-/// Bytes of output by which it is told what a line editor printed right before its signs.
-const RECENT: usize = 16;
-/// Nothing was printed for so long: the cursor may be waiting.
+/// How many bytes of recent output are kept, to see what a line editor printed right before its signals.
+const RECENT_BYTES: usize = 16;
+/// After this long without output the cursor may be waiting for input.
 const PAUSE_MICROS: u64 = 3_000;
-/// Nothing was printed for so long: the cursor waits for a person.
+/// After this long without output the cursor is waiting for a person.
 const WAIT_MICROS: u64 = 25_000;
 
-/// Finds the commands of a session: events in, commands out.
+/// Finds a session's commands: events in, commands out.
 ///
-/// Lines are read when they are left; what is a prompt is decided when they are asked for, with all that the session
-/// showed by then. Keys, where there are any, help to tell an entered line from an abandoned one. They never become
-/// text: what was typed while echo was off stands nowhere.
+/// A line is captured when the cursor leaves it. Which part of it is a prompt is decided when the commands are asked
+/// for, from all that the session showed by then. Recorded keys, if there are any, help to tell an entered line from an
+/// abandoned one. Keys never become text: what was typed without echo stands nowhere on the screen.
 pub struct Commands {
     emulator: Emulator,
-    decoder: Decoder,
+    decoder: Utf8Decoder,
     scanner: Scanner,
-    keys: Keys,
+    keys: KeyState,
     entries: Vec<Entry>,
     /// Bytes of the entries' text.
     bytes: usize,
-    /// An entry had no room.
+    /// An entry was dropped for want of room.
     full: bool,
-    state: State,
+    state: EditState,
     /// Rows that have left the scrollback.
     evicted: u64,
-    /// The row behind the last entry.
+    /// The row below the last entry.
     floor: u64,
-    /// The line that was left by the line feed just before, if it was one of a line editor.
-    left: Option<Shot>,
-    /// Entries that were told while the session went on.
-    told: usize,
-    /// Something was printed since the last event.
+    /// The line that the line feed just before left, if a line editor was at work.
+    left: Option<ScreenCapture>,
+    /// How many entries [`Self::entered`] has reported.
+    reported: usize,
+    /// Something was printed since the screen was last examined.
     unseen: bool,
     last_micros: u64,
     /// The shell sends OSC 133.
     marks: bool,
     /// A line editor with bracketed paste was seen.
     editors: bool,
-    /// Prompts of lines without one.
+    /// Prompts of programs without a line editor.
     prompts: HashSet<String>,
     /// The row in which the last prompt began.
     start: Option<u64>,
-    /// The cursor's column before carriage returns.
+    /// The column of the cursor before a carriage return took it back.
     column: Option<usize>,
-    /// The prompt at which the cursor waited when the size changed: the line is drawn again.
+    /// The prompt at which the cursor waited when the size changed: its line is drawn again.
     resized: Option<Prompt>,
-    /// The last bytes that were printed, in however many pieces they came.
+    /// The last bytes that were printed.
     recent: String,
-    /// A line editor is about to print its prompt beside something else.
+    /// A line editor is about to print its prompt, and the cursor is not at the left edge.
     beside: bool,
-    /// Something was shown since the last key; without keys, since a moment ago.
+    /// Something was printed since the last key; without recorded keys, during the last pause.
     drawn: bool,
-    /// A line editor's line was entered, and the cursor is still on it: zsh's.
+    /// A line of zsh's editor was entered, and the cursor is still on it.
     leaving: bool,
-    /// Panes of tmux, if there were any.
+    /// Panes of tmux, if tmux was seen.
     panes: Option<Box<Panes>>,
-    /// Something was printed on the alternate screen since it was looked at.
+    /// Something was printed on the alternate screen since the panes were last examined.
     unseen_in_panes: bool,
     /// Bracketed paste is on.
     pasting: bool,
-    /// The alternate screen is in use: whether a line started tmux before.
+    /// While the alternate screen is in use: whether the line before it started tmux.
     full_screen: Option<bool>,
 }
 
-enum State {
-    /// Something runs, or waits by means of its own.
-    Output(Option<Waiting>),
+enum EditState {
+    /// A program runs, or waits without a line editor's signals.
+    Output(Option<WaitingLine>),
     Editing(Editing),
 }
 
@@ -123,11 +118,11 @@ struct Editing {
     ready: u64,
     prompt: Option<Prompt>,
     sure: bool,
-    /// It began before its prompt.
+    /// Its signal came before its prompt, as with readline.
     readline: bool,
-    /// It began behind its prompt: zsh's.
+    /// Its signal came behind its prompt, as with zsh.
     behind: bool,
-    /// It has said that it is done, and the cursor is still on the line: when.
+    /// When it signalled that the line is done; the cursor is still on the line.
     done: Option<u64>,
 }
 
@@ -138,21 +133,21 @@ impl Default for Commands {
 }
 
 impl Commands {
-    /// A terminal of 80x24, until an `r` event says otherwise.
+    /// The terminal is 80x24 until an `r` event says otherwise.
     pub fn new() -> Self {
         Self {
             emulator: Emulator::new(80, 24, SCROLLBACK),
-            decoder: Decoder::default(),
+            decoder: Utf8Decoder::default(),
             scanner: Scanner::default(),
-            keys: Keys::default(),
+            keys: KeyState::default(),
             entries: Vec::new(),
             bytes: 0,
             full: false,
-            state: State::Output(None),
+            state: EditState::Output(None),
             evicted: 0,
             floor: 0,
             left: None,
-            told: 0,
+            reported: 0,
             unseen: false,
             last_micros: 0,
             marks: false,
@@ -172,7 +167,7 @@ impl Commands {
         }
     }
 
-    /// Takes an event.
+    /// Reads an event.
     pub fn event(&mut self, event: &Event) {
         match event.code {
             Code::Output | Code::Input | Code::Bytes => match event.bytes() {
@@ -189,22 +184,22 @@ impl Commands {
         }
     }
 
-    /// The terminal's new size.
+    /// The terminal was resized. `micros` counts from the recording's start.
     pub fn resized(&mut self, micros: u64, columns: u16, rows: u16) {
         self.passed(micros, false);
         let before = self.emulator.terminal().size();
-        self.emulator.resize(columns, rows, Evicted(&mut self.evicted));
+        self.emulator.resize(columns, rows, EvictionCounter(&mut self.evicted));
         if before != self.emulator.terminal().size() {
-            // Rows have other numbers now.
+            // Rows are numbered reset.
             self.floor = 0;
             self.start = None;
-            if let State::Output(waiting) = &mut self.state {
+            if let EditState::Output(waiting) = &mut self.state {
                 self.resized = waiting.take().filter(|waiting| waiting.sure).map(|waiting| waiting.prompt);
             }
         }
     }
 
-    /// Keys, as they came from the client; they are not kept.
+    /// Keys came from the client. They are not kept.
     pub fn typed(&mut self, micros: u64, bytes: &[u8]) {
         self.passed(micros, true);
         self.typed_in_panes(bytes);
@@ -212,24 +207,24 @@ impl Commands {
         self.entered_at_edge(micros);
     }
 
-    /// Output.
+    /// The session printed bytes.
     pub fn printed(&mut self, micros: u64, bytes: &[u8]) {
         self.passed(micros, false);
         let mut text = String::with_capacity(bytes.len());
         self.decoder.decode(bytes, &mut text);
         let mut rest = text.as_str();
         while !rest.is_empty() {
-            let (length, stop) = self.scanner.next(rest);
+            let (length, signal) = self.scanner.next(rest);
             let (piece, after) = rest.split_at(length);
             self.show(micros, piece);
             rest = after;
-            match stop {
-                Some(Stop::LineFeed) => {
+            match signal {
+                Some(OutputSignal::LineFeed) => {
                     self.line_feed(micros);
                     self.show(micros, &rest[..1]);
                     rest = &rest[1..];
                 }
-                Some(stop) => self.stop(micros, stop),
+                Some(signal) => self.signal(micros, signal),
                 None => {}
             }
         }
@@ -238,13 +233,13 @@ impl Commands {
         self.keys.printed();
     }
 
-    /// Output was left out: the screen is not known any more. `alternate`: it is the alternate one.
+    /// Some output was left out, so that the screen is unknown now. `alternate`: the alternate screen is in use.
     pub fn skipped(&mut self, micros: u64, alternate: bool) {
         self.last_micros = self.last_micros.max(micros);
         self.emulator.clear(alternate);
-        self.decoder = Decoder::default();
+        self.decoder = Utf8Decoder::default();
         self.scanner = Scanner::default();
-        self.state = State::Output(None);
+        self.state = EditState::Output(None);
         self.left = None;
         (self.floor, self.start) = (0, None);
         (self.unseen, self.beside, self.leaving) = (false, false, false);
@@ -259,13 +254,13 @@ impl Commands {
         }
     }
 
-    /// Whether a full-screen program has the screen.
+    /// Whether the alternate screen is in use, as by full-screen programs.
     pub fn is_alternate(&mut self) -> bool {
         self.emulator.wake();
         self.emulator.terminal().active_screen_kind() == ScreenKind::Alternate
     }
 
-    /// Gives up memory while nothing happens: the screen becomes a few KiB of text until something does.
+    /// Gives up memory while nothing happens: the screen becomes a few KiB of text until the next event.
     pub fn sleep(&mut self) {
         self.evicted += self.emulator.sleep() as u64;
     }
@@ -275,32 +270,32 @@ impl Commands {
         self.emulator.is_awake()
     }
 
-    /// The lines that were entered since the last call, each by itself and by what is known now: `found` gets time and
-    /// text. [`Self::finish`] knows more.
+    /// Calls `found` with time and text of each line that was entered since the last call. Each line is read by itself,
+    /// with what is known now; [`Self::finish`] knows more.
     pub fn entered(&mut self, found: &mut dyn FnMut(u64, &str)) {
-        let from = self.entries.len().saturating_sub(LEARNED).min(self.told);
-        for (micros, text) in resolve::lines(&self.entries[from..], self.told - from) {
+        let from = self.entries.len().saturating_sub(PROMPT_CONTEXT).min(self.reported);
+        for (micros, text) in resolve::lines(&self.entries[from..], self.reported - from) {
             found(micros, &text);
         }
-        self.told = self.entries.len();
+        self.reported = self.entries.len();
     }
 
-    /// Whether lines were entered for which there was no room: 20,000 lines, or 4 MiB of what stood on the screen. They are not
-    /// told and not listed.
+    /// Whether entered lines were dropped: beyond 20,000 lines, or 4 MiB of screen text. They are neither reported nor
+    /// listed.
     pub fn is_full(&self) -> bool {
         self.full
     }
 
-    /// The commands so far, for a session that goes on.
+    /// The commands so far of a session in progress.
     pub fn so_far(&self) -> Vec<Command> {
         resolve::commands(&self.entries)
     }
 
-    /// All commands.
+    /// The session is over: all its commands.
     pub fn finish(mut self) -> Vec<Command> {
         self.emulator.wake();
         self.look_at_panes(u64::MAX, true);
-        if let State::Editing(Editing { done: Some(micros), .. }) = self.state {
+        if let EditState::Editing(Editing { done: Some(micros), .. }) = self.state {
             self.enter(micros);
         }
         resolve::commands(&self.entries)
@@ -316,28 +311,28 @@ impl Commands {
         }
         if piece.starts_with('\r')
             && self.recent.ends_with('\n')
-            && let State::Output(Some(waiting)) = &mut self.state
+            && let EditState::Output(Some(waiting)) = &mut self.state
         {
             waiting.goes_on_below();
         }
         self.remember(piece);
-        // Where the cursor was before a line's end took it back.
+        // The column from which a carriage return at the end takes the cursor back.
         let shown = piece.trim_end_matches('\r');
         self.feed(shown);
         let column = self.emulator.terminal().cursor().col;
         if piece == "\n" {
-            // Nothing stands in the new row, wherever the cursor is there.
+            // The new row is empty, wherever in it the cursor is.
             self.column = Some(0);
         } else if !shown.is_empty() {
             self.column = Some(column);
         }
-        self.emulator.feed(&piece[shown.len()..], Evicted(&mut self.evicted));
+        self.emulator.feed(&piece[shown.len()..], EvictionCounter(&mut self.evicted));
         if !printed {
             return;
         }
         self.left = None;
         (self.leaving, self.drawn) = (false, true);
-        if let State::Output(_) = self.state
+        if let EditState::Output(_) = self.state
             && let Some(entry) = self.entries.last_mut()
             && entry.ended.is_none()
         {
@@ -346,61 +341,61 @@ impl Commands {
         }
     }
 
-    /// Keeps the end of what was printed: a terminal may hand on any piece of it by itself.
+    /// Keeps the end of what was printed. A terminal passes output on in arbitrary pieces.
     fn remember(&mut self, piece: &str) {
-        self.recent.push_str(&piece[piece.ceil_char_boundary(piece.len().saturating_sub(RECENT))..]);
-        let old = self.recent.len().saturating_sub(RECENT);
+        self.recent.push_str(&piece[piece.ceil_char_boundary(piece.len().saturating_sub(RECENT_BYTES))..]);
+        let old = self.recent.len().saturating_sub(RECENT_BYTES);
         self.recent.drain(..self.recent.ceil_char_boundary(old));
     }
 
-    fn view(&self) -> View {
-        View { evicted: self.evicted, from: self.floor, start: self.start, column: None, below: false }
+    fn view(&self) -> CaptureOptions {
+        CaptureOptions { evicted: self.evicted, from: self.floor, start: self.start, column: None, below: false }
     }
 
-    fn shot(&self) -> Option<Shot> {
-        Shot::take(self.emulator.terminal(), &self.view())
+    fn capture(&self) -> Option<ScreenCapture> {
+        ScreenCapture::take(self.emulator.terminal(), &self.view())
     }
 
-    /// The same at the end of a line.
-    fn shot_of_left(&self) -> Option<Shot> {
-        let view = View { column: self.column, ..self.view() };
-        Shot::take(self.emulator.terminal(), &view).map(Shot::entered)
+    /// Captures the line that the cursor is about to leave.
+    fn capture_of_left_line(&self) -> Option<ScreenCapture> {
+        let view = CaptureOptions { column: self.column, ..self.view() };
+        ScreenCapture::take(self.emulator.terminal(), &view).map(ScreenCapture::entered)
     }
 
-    /// The same with all lines of zsh's buffer, wherever in it the cursor stands.
-    fn shot_of_buffer(&self) -> Option<Shot> {
-        let view = View { below: true, ..self.view() };
-        Shot::take(self.emulator.terminal(), &view).map(Shot::entered)
+    /// Captures all lines of zsh's buffer, wherever in it the cursor is.
+    fn capture_of_buffer(&self) -> Option<ScreenCapture> {
+        let view = CaptureOptions { below: true, ..self.view() };
+        ScreenCapture::take(self.emulator.terminal(), &view).map(ScreenCapture::entered)
     }
 
-    /// The line editor's line was entered: `left` is how it was left.
+    /// The line editor's line was entered. `self.left` holds its capture if the cursor has left it.
     fn enter(&mut self, micros: u64) {
-        let shot = self.left.take().or_else(|| self.shot());
-        let state = std::mem::replace(&mut self.state, State::Output(None));
-        if let (State::Editing(editing), Some(shot)) = (state, shot) {
-            self.push(micros, editing, shot);
+        let capture = self.left.take().or_else(|| self.capture());
+        let state = std::mem::replace(&mut self.state, EditState::Output(None));
+        if let (EditState::Editing(editing), Some(capture)) = (state, capture) {
+            self.push(micros, editing, capture);
         }
     }
 
-    fn push(&mut self, micros: u64, editing: Editing, mut shot: Shot) {
+    fn push(&mut self, micros: u64, editing: Editing, mut capture: ScreenCapture) {
         let Editing { evidence, ready, prompt, sure, readline, .. } = editing;
         let interrupted = self.keys.interrupted();
-        let shown = shot.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
-        // What is typed while something else runs is echoed too, and read later.
+        let shown = capture.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
+        // What is typed while another program runs is echoed too, and read later.
         let answered =
             evidence != Evidence::Prompt || prompt.as_ref().is_some_and(|it| prompt::ends_like_one(&it.text));
         if answered {
             self.keys.taken();
         }
-        entry::bound(&mut shot.lines, &mut shot.cursor);
+        entry::bound(&mut capture.lines, &mut capture.cursor);
         let mut entry = Entry {
             evidence,
             ready,
             micros,
             prompt,
             sure,
-            lines: shot.lines,
-            cursor: shot.cursor,
+            lines: capture.lines,
+            cursor: capture.cursor,
             floor: self.floor,
             interrupted: interrupted || shown,
             readline,
@@ -412,15 +407,15 @@ impl Commands {
         {
             entry.lines.drain(..at);
         }
-        // The row that the cursor gets to.
-        self.floor = shot.row + 1;
+        // The row that the cursor moves to.
+        self.floor = capture.row + 1;
         self.add(entry);
     }
 
     fn add(&mut self, entry: Entry) {
-        // Nothing behind one that had no room: what is listed is all up to some time.
+        // Once an entry was dropped, no later one is added: the list is complete up to some time.
         self.bytes += entry.bytes();
-        self.full |= self.entries.len() >= ENTRIES || self.bytes > ENTRIES_BYTES;
+        self.full |= self.entries.len() >= MAX_ENTRIES || self.bytes > MAX_ENTRIES_BYTES;
         if !self.full {
             self.entries.push(entry);
         }
@@ -428,9 +423,9 @@ impl Commands {
 }
 
 /// Counts the rows that leave the scrollback.
-struct Evicted<'a>(&'a mut u64);
+struct EvictionCounter<'a>(&'a mut u64);
 
-impl Observer for Evicted<'_> {
+impl Observer for EvictionCounter<'_> {
     type Output = ();
 
     fn evicted(&mut self, _: &mut Observation<'_>, _: &avt::Line) {

@@ -1,22 +1,23 @@
-//! The terminal emulator, made safe for what strangers print.
+//! The terminal emulator, made safe for hostile output.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use avt::{Observer, Terminal};
 
-/// Largest screen that is emulated; a terminal may claim 65535x65535. A larger one wraps and scrolls earlier here.
+/// Largest screen that is emulated, in columns and rows; a recording may claim 65535x65535. On a larger one, lines wrap
+/// and scroll earlier here than they did.
 const LARGEST: (usize, usize) = (1000, 300);
 
-/// A terminal of a sane size that survives its own failures.
+/// A terminal of a bounded size that survives panics of the emulator.
 pub(crate) struct Emulator {
     terminal: Box<Terminal>,
     scrollback: usize,
-    /// Asleep: what makes a terminal of this size with the same screen.
+    /// While asleep: columns, rows, and the text that draws the screen.
     asleep: Option<(usize, usize, String)>,
 }
 
 impl Emulator {
-    /// `scrollback`: rows kept above the screen.
+    /// `scrollback`: how many rows are kept above the screen.
     pub(crate) fn new(columns: u16, rows: u16, scrollback: usize) -> Self {
         let (columns, rows) = clamped(columns, rows);
         Self { terminal: blank(columns, rows, scrollback), scrollback, asleep: None }
@@ -26,7 +27,7 @@ impl Emulator {
         &self.terminal
     }
 
-    /// An empty screen of the same size; `alternate`: the alternate one.
+    /// Replaces the screen by an empty one of the same size. `alternate`: switches to the alternate screen.
     pub(crate) fn clear(&mut self, alternate: bool) {
         self.wake();
         let (columns, rows) = self.terminal.size();
@@ -36,7 +37,7 @@ impl Emulator {
         }
     }
 
-    /// Becomes a dump of 1 to 2 KiB until [`Self::wake`]; says how many rows of scrollback are gone.
+    /// Shrinks to a dump of 1 to 2 KiB until [`Self::wake`]. Returns how many rows of scrollback are lost by it.
     pub(crate) fn sleep(&mut self) -> usize {
         if self.asleep.is_some() {
             return 0;
@@ -60,7 +61,7 @@ impl Emulator {
         self.asleep.is_none()
     }
 
-    /// Shows text. Should the emulator panic over it, an empty screen of the same size goes on, and this says `None`.
+    /// Prints `text`. Returns `None` if the emulator panicked over it; the screen is then empty.
     pub(crate) fn feed<O: Observer>(&mut self, text: &str, observer: O) -> Option<O::Output> {
         self.guarded(|terminal| terminal.feed_with(text, observer))
     }
@@ -84,7 +85,7 @@ fn blank(columns: usize, rows: usize, scrollback: usize) -> Box<Terminal> {
     Box::new(Terminal::with_scrollback(columns, rows, Some(scrollback)).expect("a size that is not 0"))
 }
 
-/// 0 is taken as 80 columns, 24 rows.
+/// Clamps a size; 0 becomes 80 columns or 24 rows.
 fn clamped(columns: u16, rows: u16) -> (usize, usize) {
     let or = |size: u16, default: usize, most: usize| if size == 0 { default } else { usize::from(size).min(most) };
     (or(columns, 80, LARGEST.0), or(rows, 24, LARGEST.1))

@@ -1,19 +1,18 @@
 //! What a recording says in words, without IO: events in, words out.
 //!
 //! ```text
-//!                       ┌─▶ Lines     the lines a person could have read, with times
-//!  recording::cast::Event ┤
-//!                       └─▶ Commands  the command lines that were entered, with times and the evidence for them
+//!                          ┌─▶ Lines     the lines a person could have read, with times
+//! recording::cast::Event ──┤
+//!                          └─▶ Commands  the command lines that were entered, with times and the evidence for them
 //! ```
 //!
-//! Both are derived from what was printed; both take a recording while it grows or after its end, and say the same in
-//! either case. Everything in a recording was printed by something hostile until shown otherwise: sizes are clamped,
-//! memory is bounded, and nothing here panics over it.
+//! Both read what was printed. Both can be asked while a recording grows and after its end. Everything in a recording
+//! was printed by something that may be hostile: sizes are clamped, memory is bounded, and nothing here panics over it.
 
 mod commands;
-mod decoder;
 mod emulator;
 mod lines;
+mod utf8_decoder;
 
 pub use commands::Commands;
 pub use lines::{Bounds, Line, Lines, Stream};

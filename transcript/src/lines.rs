@@ -1,44 +1,45 @@
-//! What a person could have read, line by line.
+//! The lines a person could have read.
 
-mod gate;
-mod plain;
-mod screen;
+mod line_limiter;
+mod plain_output;
+mod terminal_lines;
 #[cfg(test)]
 mod tests;
 
-use gate::Gate;
-use plain::Plain;
+use line_limiter::LineLimiter;
+use plain_output::PlainOutput;
 use recording::cast::{Code, Event};
-use screen::Screen;
+use terminal_lines::TerminalLines;
 
-/// Where a line was seen.
+/// Where a line was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
-    /// Standard output; everything on a terminal's ordinary screen.
+    /// Standard output; with a terminal, everything on its ordinary screen.
     Stdout,
-    /// Standard error, where there was no terminal.
+    /// Standard error of a session without a terminal.
     Stderr,
     /// The alternate screen of a full-screen program, such as `vim` or `less`.
     FullScreen,
-    /// An annotation: how many lines were left out, and because of which bound.
+    /// Not a line of the session: says how many lines were left out, and which bound they exceeded.
     LeftOut,
 }
 
 /// One line that could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Microseconds since the recording's start at which it stood there as it is here.
+    /// When the line last changed, in microseconds since the recording's start.
     pub micros: u64,
-    /// Where.
+    /// Where it was shown.
     pub stream: Stream,
-    /// Without escape sequences, line end and blanks at the end; lines that a terminal wrapped are one. Never empty.
+    /// The text without escape sequences, line end and trailing blanks. Rows that a terminal wrapped are one line.
+    /// Never empty.
     pub text: String,
 }
 
-/// How much is made of a flood. What is beyond a bound is left out, and a [`Stream::LeftOut`] line says how much.
+/// How many lines are read. Lines beyond a bound are left out, and a [`Stream::LeftOut`] line says how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Most bytes of a line; a longer one is several lines.
+    /// Most bytes of a line; a longer one is split.
     pub line_bytes: usize,
     /// Most lines in one second of the recording.
     pub per_second: u64,
@@ -47,86 +48,92 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// All lines; long ones in pieces of 16 KiB.
+    /// No bound on the number of lines; long lines are split at 16 KiB.
     pub const NONE: Self = Self { line_bytes: 16 << 10, per_second: u64::MAX, lines: u64::MAX };
 }
 
-/// The lines of a recording: events in, lines out, in about the order in which they came to stand there.
+/// Reads a recording's lines: events in, lines out, roughly in the order in which they were completed.
 ///
-/// On a terminal a line is told when it scrolled away, when it stood for a second above the cursor, or when it is
-/// overwritten by something else after a person could have read it (0.1 s); so a progress bar is told once or twice and
-/// not a thousand times, and what a full-screen program showed is told as it goes. Without a terminal it is told at its
-/// line end.
+/// With a terminal, a line is emitted when it scrolls off, when it has stood above the cursor for a second, or when it
+/// is overwritten after a person could have read it (0.1 s). So a progress bar gives one or two lines rather than a
+/// thousand, and a full-screen program's rows are emitted as it goes. Without a terminal, a line is emitted at its line
+/// end.
 pub struct Lines {
-    gate: Gate,
-    page: Page,
+    limiter: LineLimiter,
+    source: LineSource,
 }
 
-enum Page {
-    Screen(Box<Screen>),
-    Plain(Box<[Plain; 2]>),
+enum LineSource {
+    Terminal(Box<TerminalLines>),
+    Plain(Box<[PlainOutput; 2]>),
 }
 
 impl Lines {
-    /// `tty`: whether there was a terminal. It is 80x24 until an `r` event says otherwise.
+    /// `tty`: whether the session had a terminal. The terminal is 80x24 until an `r` event says otherwise.
     pub fn new(tty: bool, bounds: Bounds) -> Self {
-        let page = if tty {
-            Page::Screen(Box::new(Screen::new(80, 24, bounds.line_bytes)))
+        let source = if tty {
+            LineSource::Terminal(Box::new(TerminalLines::new(80, 24, bounds.line_bytes)))
         } else {
-            Page::Plain(Box::new([Stream::Stdout, Stream::Stderr].map(|stream| Plain::new(stream, bounds.line_bytes))))
+            LineSource::Plain(Box::new(
+                [Stream::Stdout, Stream::Stderr].map(|stream| PlainOutput::new(stream, bounds.line_bytes)),
+            ))
         };
-        Self { gate: Gate::new(bounds), page }
+        Self { limiter: LineLimiter::new(bounds), source }
     }
 
-    /// Takes an event; `found` gets each line that it completed. Input, markers and what else nobody saw are passed over.
-    pub fn event(&mut self, event: &Event, found: &mut dyn FnMut(Line)) {
+    /// Reads an event and calls `emit` for each line that it completes. Events that show nothing, such as input and
+    /// markers, are ignored.
+    pub fn event(&mut self, event: &Event, emit: &mut dyn FnMut(Line)) {
         match event.code {
             Code::Output | Code::Stderr | Code::Bytes => {
                 let Some((stream, bytes)) = event.bytes() else { return };
                 match stream {
-                    Code::Output => self.printed(event.micros, Stream::Stdout, &bytes, found),
-                    Code::Stderr => self.printed(event.micros, Stream::Stderr, &bytes, found),
+                    Code::Output => self.printed(event.micros, Stream::Stdout, &bytes, emit),
+                    Code::Stderr => self.printed(event.micros, Stream::Stderr, &bytes, emit),
                     _ => {}
                 }
             }
             Code::Resize => {
                 if let Some((columns, rows)) = event.size() {
-                    self.resized(event.micros, columns, rows, found);
+                    self.resized(event.micros, columns, rows, emit);
                 }
             }
             Code::Input | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}
         }
     }
 
-    /// The terminal's new size.
-    pub fn resized(&mut self, micros: u64, columns: u16, rows: u16, found: &mut dyn FnMut(Line)) {
-        if let Page::Screen(screen) = &mut self.page {
-            screen.resized(micros, columns, rows, &mut self.gate.on(found));
+    /// The terminal was resized. Ignored without a terminal. `micros` counts from the recording's start.
+    pub fn resized(&mut self, micros: u64, columns: u16, rows: u16, emit: &mut dyn FnMut(Line)) {
+        if let LineSource::Terminal(screen) = &mut self.source {
+            screen.resized(micros, columns, rows, &mut self.limiter.on(emit));
         }
     }
 
-    /// Bytes of a stream.
-    pub fn printed(&mut self, micros: u64, stream: Stream, bytes: &[u8], found: &mut dyn FnMut(Line)) {
-        let found = &mut self.gate.on(found);
-        match &mut self.page {
-            Page::Screen(screen) => screen.printed(micros, bytes, found),
-            Page::Plain(pages) => pages[usize::from(stream == Stream::Stderr)].printed(micros, bytes, found),
+    /// Bytes of a stream were printed.
+    pub fn printed(&mut self, micros: u64, stream: Stream, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
+        let emit = &mut self.limiter.on(emit);
+        match &mut self.source {
+            LineSource::Terminal(screen) => screen.printed(micros, bytes, emit),
+            LineSource::Plain(outputs) => outputs[usize::from(stream == Stream::Stderr)].printed(micros, bytes, emit),
         }
     }
 
-    /// It is `micros` now and nothing came since the last event: tells what stood long enough. For live recordings.
-    pub fn passed(&mut self, micros: u64, found: &mut dyn FnMut(Line)) {
-        if let Page::Screen(screen) = &mut self.page {
-            screen.passed(micros, &mut self.gate.on(found));
+    /// `micros` is the present time, and nothing was printed since the last event: emits the lines that have stood long
+    /// enough. For live recordings.
+    pub fn passed(&mut self, micros: u64, emit: &mut dyn FnMut(Line)) {
+        if let LineSource::Terminal(screen) = &mut self.source {
+            screen.passed(micros, &mut self.limiter.on(emit));
         }
     }
 
-    /// The recording is over: tells what still stands there.
-    pub fn finish(mut self, found: &mut dyn FnMut(Line)) {
-        match self.page {
-            Page::Screen(mut screen) => screen.finish(&mut self.gate.on(found)),
-            Page::Plain(mut pages) => pages.iter_mut().for_each(|page| page.finish(&mut self.gate.on(found))),
+    /// The recording is over: emits the lines that still stand on the screen.
+    pub fn finish(mut self, emit: &mut dyn FnMut(Line)) {
+        match self.source {
+            LineSource::Terminal(mut screen) => screen.finish(&mut self.limiter.on(emit)),
+            LineSource::Plain(mut outputs) => {
+                outputs.iter_mut().for_each(|source| source.finish(&mut self.limiter.on(emit)))
+            }
         }
-        self.gate.finish(found);
+        self.limiter.finish(emit);
     }
 }

@@ -4,9 +4,9 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use wire::{Decoder, Event, Negotiated, Request, Side, Subresource};
 
-/// Of payload, in each run.
+/// Bytes of payload in each run.
 const TOTAL: usize = 4 << 20;
-/// As a gateway reads from a socket.
+/// The size of a gateway's reads.
 const READ: usize = 64 << 10;
 const SIZES: [usize; 2] = [32 << 10, 64];
 
@@ -20,7 +20,7 @@ fn decoder(upgrade: &str, protocol: &str) -> Decoder {
     Decoder::new(&negotiated, &request)
 }
 
-/// Decodes and copies the data out: without the copy a large frame's bytes are not even looked at.
+/// Decodes and copies the data out: without the copy, the bytes of a large frame would not even be read.
 fn run(bencher: Bencher, from: Side, bytes: &[u8], opened: impl Fn() -> Decoder) {
     let mut out = Vec::with_capacity(READ);
     bencher.counter(BytesCount::new(bytes.len())).with_inputs(opened).bench_local_refs(|decoder| {

@@ -1,4 +1,4 @@
-//! Decodes capture folders and prints what they say as JSON lines.
+//! Decodes capture folders and prints the events as JSON lines.
 
 #[path = "../tests/capture/mod.rs"]
 mod capture;
@@ -56,7 +56,7 @@ fn run() -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// None: help is wanted.
+/// `None` if help is requested.
 fn arguments() -> Result<Option<(Slices, Vec<PathBuf>)>> {
     let (mut slices, mut folders) = (Slices::Whole, Vec::new());
     let mut arguments = std::env::args_os().skip(1);
@@ -96,7 +96,7 @@ fn decode(folder: &std::path::Path, slices: Slices, out: &mut dyn Write) -> Resu
     Ok(())
 }
 
-/// Data that waits for more of its stream.
+/// Data that is joined with more of its stream.
 struct Data {
     from: Side,
     id: u32,
@@ -112,9 +112,9 @@ struct Printer<'a> {
     result: io::Result<()>,
 }
 
-/// One line; what an event has not is left out.
+/// An output line; fields that an event does not have are omitted.
 #[derive(Default, Serialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     event: &'a str,
     capture: &'a str,
     upgrade: usize,
@@ -147,7 +147,7 @@ struct Line<'a> {
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<&'a str>,
-    /// Of an anomaly: nothing behind it is decoded.
+    /// For an anomaly: the decoder gave up.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<bool>,
 }
@@ -179,23 +179,23 @@ impl Printer<'_> {
 
     fn flush(&mut self) {
         if let Some(data) = self.data.take().filter(|data| !data.bytes.is_empty()) {
-            let line = Line {
+            let line = EventLine {
                 event: "data",
                 stream: Some(stream_name(data.stream)),
                 id: Some(data.id),
                 data: Some(STANDARD.encode(&data.bytes)),
-                ..Line::default()
+                ..EventLine::default()
             };
             self.print(data.from, line);
         }
     }
 
-    fn print(&mut self, from: Side, line: Line<'_>) {
+    fn print(&mut self, from: Side, line: EventLine<'_>) {
         let from = match from {
             Side::Client => "client",
             Side::Server => "server",
         };
-        let line = Line { capture: self.capture, upgrade: self.upgrade, from, ..line };
+        let line = EventLine { capture: self.capture, upgrade: self.upgrade, from, ..line };
         if self.result.is_ok() {
             self.result = serde_json::to_writer(&mut *self.out, &line)
                 .map_err(io::Error::from)
@@ -204,10 +204,10 @@ impl Printer<'_> {
     }
 }
 
-fn line<'a>(event: &'a Event<'_>) -> Line<'a> {
-    let none = Line::default();
+fn line<'a>(event: &'a Event<'_>) -> EventLine<'a> {
+    let none = EventLine::default();
     match event {
-        Event::Opened { id, stream, port, connection } => Line {
+        Event::Opened { id, stream, port, connection } => EventLine {
             event: "opened",
             stream: Some(stream_name(*stream)),
             id: Some(*id),
@@ -216,18 +216,20 @@ fn line<'a>(event: &'a Event<'_>) -> Line<'a> {
             ..none
         },
         Event::Data { .. } => none,
-        Event::Resize(size) => Line { event: "resize", width: Some(size.width), height: Some(size.height), ..none },
+        Event::Resize(size) => {
+            EventLine { event: "resize", width: Some(size.width), height: Some(size.height), ..none }
+        }
         Event::HalfClosed { id, stream } => {
-            Line { event: "half-closed", stream: Some(stream_name(*stream)), id: Some(*id), ..none }
+            EventLine { event: "half-closed", stream: Some(stream_name(*stream)), id: Some(*id), ..none }
         }
         Event::Reset { id, stream, code } => {
-            Line { event: "reset", stream: Some(stream_name(*stream)), id: Some(*id), code: Some(*code), ..none }
+            EventLine { event: "reset", stream: Some(stream_name(*stream)), id: Some(*id), code: Some(*code), ..none }
         }
         Event::Status(status) => status_line(status),
-        Event::Ping => Line { event: "ping", ..none },
-        Event::Pong => Line { event: "pong", ..none },
-        Event::Close { code, reason } => Line { event: "close", code: *code, reason: Some(reason), ..none },
-        Event::Anomaly(anomaly) => Line {
+        Event::Ping => EventLine { event: "ping", ..none },
+        Event::Pong => EventLine { event: "pong", ..none },
+        Event::Close { code, reason } => EventLine { event: "close", code: *code, reason: Some(reason), ..none },
+        Event::Anomaly(anomaly) => EventLine {
             event: "anomaly",
             offset: Some(anomaly.offset()),
             what: Some(anomaly.what()),
@@ -237,13 +239,13 @@ fn line<'a>(event: &'a Event<'_>) -> Line<'a> {
     }
 }
 
-fn status_line(status: &Status) -> Line<'_> {
-    let line = Line { event: "status", ..Line::default() };
+fn status_line(status: &Status) -> EventLine<'_> {
+    let line = EventLine { event: "status", ..EventLine::default() };
     match status {
-        Status::Success => Line { status: Some("success"), ..line },
-        Status::ExitCode(code) => Line { status: Some("exit-code"), exit_code: Some(*code), ..line },
+        Status::Success => EventLine { status: Some("success"), ..line },
+        Status::ExitCode(code) => EventLine { status: Some("exit-code"), exit_code: Some(*code), ..line },
         Status::Failure { message, code } => {
-            Line { status: Some("failure"), message: Some(message), code: code.map(u32::from), ..line }
+            EventLine { status: Some("failure"), message: Some(message), code: code.map(u32::from), ..line }
         }
     }
 }

@@ -1,105 +1,109 @@
-use crate::channels::{Forward, Session};
-use crate::spdy::Connection;
+use crate::channels::{ChannelPortForward, RemoteCommand};
+use crate::spdy::SpdyConnection;
 use crate::tunnel::Tunnel;
 use crate::{Event, Negotiated, Request, Side, Subresource, Transport};
 
 /// Decodes a copy of the bytes of one upgraded connection.
 ///
-/// What comes out does not depend on how the bytes are cut into slices: adjacent [`Event::Data`] of a stream,
-/// joined, are the same. Of the two directions' order only this matters: a SPDY stream's data is understood
-/// once its SYN_STREAM was fed.
+/// The events do not depend on how the bytes are cut into slices, except that [`Event::Data`] may be split. Of the
+/// order of the two directions only this matters: a SPDY stream's data is understood once its SYN_STREAM was fed.
 ///
-/// A decoder keeps a frame's head, a header block of at most 64 KiB, the error stream's first 64 KiB, a size's
-/// first 4 KiB and at most 4096 streams, and takes 16 KiB to unmask in. The two zlib states of a SPDY connection
-/// are the most of its memory.
+/// Memory is bounded: a decoder keeps a frame's header, a header block of at most 64 KiB, the error stream's first 64
+/// KiB, a terminal size's first 4 KiB and at most 4096 streams, and unmasks into 16 KiB. The two zlib states of a SPDY
+/// connection are most of it.
 pub struct Decoder {
-    machine: Machine,
-    /// What was asked for, until the streams that follow from it are told.
+    protocol: ProtocolDecoder,
+    /// The request, until the streams that follow from it are reported.
     unopened: Option<Request>,
 }
 
-enum Machine {
-    Spdy(Box<Connection>),
+enum ProtocolDecoder {
+    Spdy(Box<SpdyConnection>),
     Tunnel(Box<Tunnel>),
-    Session(Box<Session>),
-    Forward(Box<Forward>),
+    RemoteCommand(Box<RemoteCommand>),
+    ChannelPortForward(Box<ChannelPortForward>),
 }
 
 impl Decoder {
-    /// A decoder for what follows the 101.
+    /// A decoder for the bytes behind the 101 response.
     pub fn new(negotiated: &Negotiated, request: &Request) -> Self {
-        let machine = match (negotiated.transport, negotiated.subresource) {
+        let protocol = match (negotiated.transport, negotiated.subresource) {
             (Transport::Spdy, subresource) => {
-                Machine::Spdy(Box::new(Connection::new(subresource, negotiated.json_status)))
+                ProtocolDecoder::Spdy(Box::new(SpdyConnection::new(subresource, negotiated.json_status)))
             }
-            (Transport::Tunnel, subresource) => Machine::Tunnel(Box::new(Tunnel::new(subresource))),
+            (Transport::Tunnel, subresource) => ProtocolDecoder::Tunnel(Box::new(Tunnel::new(subresource))),
             (Transport::Channels { base64, .. }, Subresource::PortForward) => {
-                Machine::Forward(Box::new(Forward::new(&negotiated.ports, base64)))
+                ProtocolDecoder::ChannelPortForward(Box::new(ChannelPortForward::new(&negotiated.ports, base64)))
             }
             (Transport::Channels { base64, close_signal }, Subresource::Exec | Subresource::Attach) => {
-                Machine::Session(Box::new(Session::new(request, base64, close_signal, negotiated.json_status)))
+                ProtocolDecoder::RemoteCommand(Box::new(RemoteCommand::new(
+                    request,
+                    base64,
+                    close_signal,
+                    negotiated.json_status,
+                )))
             }
         };
-        Decoder { machine, unopened: Some(request.clone()) }
+        Decoder { protocol, unopened: Some(request.clone()) }
     }
 
-    /// Feeds bytes that one side sent, in any slices; calls `sink` for each event, in order.
+    /// Decodes `bytes`, the next ones that `from` sent, and calls `sink` for each event, in order. Any slices will do.
     pub fn feed(&mut self, from: Side, bytes: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
         self.open(sink);
-        match &mut self.machine {
-            Machine::Spdy(spdy) => spdy.feed(from, bytes, sink),
-            Machine::Tunnel(tunnel) => tunnel.feed(from, bytes, sink),
-            Machine::Session(session) => session.feed(from, bytes, sink),
-            Machine::Forward(forward) => forward.feed(from, bytes, sink),
+        match &mut self.protocol {
+            ProtocolDecoder::Spdy(spdy) => spdy.feed(from, bytes, sink),
+            ProtocolDecoder::Tunnel(tunnel) => tunnel.feed(from, bytes, sink),
+            ProtocolDecoder::RemoteCommand(command) => command.feed(from, bytes, sink),
+            ProtocolDecoder::ChannelPortForward(forward) => forward.feed(from, bytes, sink),
         }
     }
 
-    /// That side's bytes are over, by EOF or by reset: a Status that waited for it is told. Ending inside a frame
+    /// No byte follows from that side, by EOF or by reset: reports a Status that waited for it. An end inside a frame
     /// is no error: Go closes sockets between its small writes.
     pub fn end(&mut self, from: Side, sink: &mut dyn FnMut(Event<'_>)) {
         self.open(sink);
-        match &mut self.machine {
-            Machine::Spdy(spdy) => spdy.end(from, sink),
-            Machine::Tunnel(tunnel) => tunnel.end(from, sink),
-            Machine::Session(session) => session.end(from, sink),
-            Machine::Forward(_) => {}
+        match &mut self.protocol {
+            ProtocolDecoder::Spdy(spdy) => spdy.end(from, sink),
+            ProtocolDecoder::Tunnel(tunnel) => tunnel.end(from, sink),
+            ProtocolDecoder::RemoteCommand(command) => command.end(from, sink),
+            ProtocolDecoder::ChannelPortForward(_) => {}
         }
     }
 
-    /// How far that side's bytes are from a place where something may be put in: `Some(0)` at one, `Some(n)` n
-    /// bytes before one, `None` where it cannot be known yet (inside a frame's head, a fragmented message, a
-    /// tunnelled frame that goes on in the next message) and where there is none any more (behind CLOSE, or after
+    /// How many bytes of that side are missing to the next frame boundary, where bytes of another sender may be
+    /// inserted. 0 at a boundary. `None` if it is not known yet (inside a frame header, a fragmented message, or a
+    /// tunnelled frame that continues in the next message) or if there is none any more (behind CLOSE, or after
     /// [`Anomaly::Lost`](crate::Anomaly::Lost)).
-    pub fn to_border(&self, from: Side) -> Option<u64> {
-        match &self.machine {
-            Machine::Spdy(spdy) => spdy.to_border(from),
-            Machine::Tunnel(tunnel) => tunnel.to_border(from),
-            Machine::Session(session) => session.to_border(from),
-            Machine::Forward(forward) => forward.to_border(from),
+    pub fn bytes_to_frame_boundary(&self, from: Side) -> Option<u64> {
+        match &self.protocol {
+            ProtocolDecoder::Spdy(spdy) => spdy.bytes_to_frame_boundary(from),
+            ProtocolDecoder::Tunnel(tunnel) => tunnel.bytes_to_frame_boundary(from),
+            ProtocolDecoder::RemoteCommand(command) => command.bytes_to_frame_boundary(from),
+            ProtocolDecoder::ChannelPortForward(forward) => forward.bytes_to_frame_boundary(from),
         }
     }
 
-    /// Bytes to write to the client, at a border of the server's direction, that end the session visibly: a
-    /// Failure on the error stream (unless the server has begun one itself) and a proper close. kubectl prints
+    /// Bytes that end the session visibly, to be written to the client at a frame boundary of the server's direction: a
+    /// Failure on the error stream (unless the server has begun a Status itself), and a proper close. kubectl prints
     /// `error: <message>` and exits with 1.
     ///
     /// `reason` and `code` are those of a Kubernetes Status, such as `Forbidden` and 403.
     pub fn termination(&self, message: &str, reason: &str, code: u16) -> Vec<u8> {
-        match &self.machine {
-            Machine::Spdy(spdy) => spdy.termination(message, reason, code),
-            Machine::Tunnel(tunnel) => tunnel.termination(message, reason, code),
-            Machine::Session(session) => session.termination(message, reason, code),
-            Machine::Forward(forward) => forward.termination(message),
+        match &self.protocol {
+            ProtocolDecoder::Spdy(spdy) => spdy.termination(message, reason, code),
+            ProtocolDecoder::Tunnel(tunnel) => tunnel.termination(message, reason, code),
+            ProtocolDecoder::RemoteCommand(command) => command.termination(message, reason, code),
+            ProtocolDecoder::ChannelPortForward(forward) => forward.termination(message),
         }
     }
 
-    /// The streams of the channel protocols are there from the start.
+    /// Reports the streams of the channel protocols, which exist from the start.
     fn open(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
         if let Some(request) = self.unopened.take() {
-            match &self.machine {
-                Machine::Session(_) => Session::open(&request, sink),
-                Machine::Forward(forward) => forward.open(sink),
-                Machine::Spdy(_) | Machine::Tunnel(_) => {}
+            match &self.protocol {
+                ProtocolDecoder::RemoteCommand(_) => RemoteCommand::open(&request, sink),
+                ProtocolDecoder::ChannelPortForward(forward) => forward.open(sink),
+                ProtocolDecoder::Spdy(_) | ProtocolDecoder::Tunnel(_) => {}
             }
         }
     }

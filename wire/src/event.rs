@@ -14,7 +14,7 @@ pub enum Side {
 pub enum Stream {
     /// Client to process.
     Stdin,
-    /// Process to client; everything, where there is a terminal.
+    /// Process to client. With a terminal, stderr is in it.
     Stdout,
     /// Process to client.
     Stderr,
@@ -28,7 +28,7 @@ pub enum Stream {
     PortError,
 }
 
-/// A terminal's size, as the client wrote it. 0 is possible.
+/// A terminal's size in character cells, as the client sent it. 0 is possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Columns.
@@ -37,41 +37,41 @@ pub struct Size {
     pub height: u16,
 }
 
-/// What the error stream said, once it was complete.
+/// What the error stream said, once it is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// `status: Success`, or an empty error stream in v1 to v3.
     Success,
-    /// The process ended with another code than 0. Linux has 1 to 255; Windows all of 32 bits, which runtimes write
-    /// signed or unsigned.
+    /// The exit code of the process, which is not 0. Linux has 1 to 255; Windows uses all of 32 bits, which runtimes
+    /// write signed or unsigned.
     ExitCode(i64),
-    /// Anything else: the message, and the HTTP-like code where there was one.
+    /// Any other failure.
     Failure {
-        /// `message`, or the text of v1 to v3.
+        /// The `message`, or the text of v1 to v3.
         message: String,
-        /// `code`
+        /// The HTTP-like `code`, if there is one.
         code: Option<u16>,
     },
 }
 
-/// Something that the server may read otherwise than a reader of the specification would, or that no known
-/// client sends. A strict recorder ends the session.
+/// Something that the server may read otherwise than a reader of the specification would, or that no known client
+/// sends. A strict recorder ends the session.
 ///
-/// Offsets count that direction's bytes since the 101, and point at the offending frame's first byte; inside a
-/// tunnel those of a SPDY frame count the tunnelled bytes.
+/// Offsets count that direction's bytes from the end of the 101 response, and point at the first byte of the frame.
+/// Inside a tunnel, the offset of a SPDY frame counts the tunnelled bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {
-    /// Odd, but decoded as the receiving end decodes it; what follows can be relied on.
+    /// Odd, but decoded as the receiving end decodes it: later events can be relied on.
     Wire {
-        /// Where.
+        /// Offset of the frame.
         offset: u64,
         /// What is odd.
         what: &'static str,
     },
-    /// The decoder does not follow this direction any further: nothing behind it is decoded. The receiving end
-    /// drops the connection for it, or is likely to read it in another way. A recorder must end the session.
+    /// The decoder reads no more of this direction. The receiving end drops the connection, or is likely to read the
+    /// bytes in another way. A recorder must end the session.
     Lost {
-        /// Where.
+        /// Offset of the frame.
         offset: u64,
         /// What is wrong.
         what: &'static str,
@@ -79,14 +79,14 @@ pub enum Anomaly {
 }
 
 impl Anomaly {
-    /// Offset of the offending frame's first byte.
+    /// Offset of the frame's first byte.
     pub fn offset(&self) -> u64 {
         match self {
             Anomaly::Wire { offset, .. } | Anomaly::Lost { offset, .. } => *offset,
         }
     }
 
-    /// What is odd, in words that hold nothing a peer sent.
+    /// What is odd or wrong, in words that contain nothing a peer sent.
     pub fn what(&self) -> &'static str {
         match self {
             Anomaly::Wire { what, .. } | Anomaly::Lost { what, .. } => what,
@@ -100,21 +100,22 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// What a piece of bytes meant. Borrowed from the bytes that were fed (or from the decoder's scratch space).
+/// What bytes meant. Borrows from the bytes that were fed, or from the decoder's buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A stream came to be. For channel protocols all streams are opened before the first byte.
+    /// A stream was opened. The streams of channel protocols are opened before the first byte.
     Opened {
         /// SPDY stream id, or channel number.
         id: u32,
         /// What it carries.
         stream: Stream,
-        /// The pod's port, for port-forward.
+        /// The pod's port, for port-forward; else `None`.
         port: Option<u16>,
-        /// `requestid`, for SPDY port-forward; the channel pair's number otherwise.
+        /// For port-forward, the number of the forwarded connection: `requestid` of SPDY, the channel pair's number
+        /// otherwise.
         connection: Option<u32>,
     },
-    /// Bytes of a stream: a part of a frame, or a whole one.
+    /// Bytes of a stream: a frame, or a part of one.
     Data {
         /// SPDY stream id, or channel number.
         id: u32,
@@ -125,7 +126,7 @@ pub enum Event<'a> {
     },
     /// A complete size was read from the resize stream.
     Resize(Size),
-    /// The sender will send no more on this stream (FIN, or v5's close signal).
+    /// The sender sends no more on this stream (FIN, or the close signal of v5).
     HalfClosed {
         /// Stream id or channel.
         id: u32,
@@ -143,13 +144,13 @@ pub enum Event<'a> {
     },
     /// The error stream is complete.
     Status(Status),
-    /// Keep-alive.
+    /// PING of either protocol.
     Ping,
-    /// Answer to a keep-alive.
+    /// PONG, or the answer to a SPDY PING.
     Pong,
     /// WebSocket CLOSE, or SPDY GOAWAY.
     Close {
-        /// Close code or GOAWAY status; none where the frame had none.
+        /// Close code or GOAWAY status; `None` if the frame has none.
         code: Option<u32>,
         /// Reason text.
         reason: String,

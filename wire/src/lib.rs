@@ -1,8 +1,8 @@
 //! Kubernetes streaming on the wire, without IO.
 //!
-//! [`Decoder`] listens to a copy of the bytes of one upgraded connection, both directions, fed in any slices,
-//! and tells what they mean: which stream carried what, sizes, statuses, ends, and what no known client sends.
-//! It never needs a whole frame; memory is bounded whatever length a frame declares.
+//! [`Decoder`] gets a copy of the bytes of one upgraded connection, both directions, in any slices, and reports what
+//! they mean: which stream carries what, terminal sizes, statuses, ends, and what no known client sends. It never needs
+//! a whole frame, and its memory is bounded whatever length a frame declares.
 //!
 //! ```text
 //!             Request::parse      what the URL asks for
@@ -15,18 +15,21 @@
 //!                           └─ Tunnel                    SPDY in WebSocket: port-forward from 1.31
 //! ```
 //!
-//! The rule for every doubt: what the client sent means what the *server* makes of it, also where that is not
-//! what a specification says; what the server sent is kept, also where a client would drop it.
+//! The rule for every doubt: what the client sent means what the *server* makes of it, even if a specification says
+//! otherwise; what the server sent is kept, even if a client would drop it.
+//!
+//! Versions of the code that is followed, where a comment names it: Kubernetes v0.35.4 (`k8s.io/apimachinery`,
+//! `k8s.io/apiserver`, `k8s.io/client-go`), `golang.org/x/net` v0.47.0, `github.com/moby/spdystream` v0.5.0.
 
 mod channels;
 mod decoder;
 mod event;
-mod query;
-mod radix64;
+pub mod query;
 mod request;
 mod resize;
 mod spdy;
 mod status;
+mod streaming_base64;
 mod termination;
 mod transport;
 mod tunnel;
@@ -34,5 +37,5 @@ mod websocket;
 
 pub use decoder::Decoder;
 pub use event::{Anomaly, Event, Side, Size, Status, Stream};
-pub use request::{Request, RequestError, Subresource, boolean_parameter};
+pub use request::{Request, RequestError, Subresource};
 pub use transport::{Negotiated, NegotiationError, Transport};

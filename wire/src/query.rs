@@ -1,4 +1,4 @@
-//! A URL's query as Go's `url.ParseQuery` reads it.
+//! A URL's query, read as Go's `url.ParseQuery` and the API server's parameter conversion read it.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,36 @@ use percent_encoding::percent_decode_str;
 pub(crate) enum QueryError<'a> {
     /// `%` without two hexadecimal digits behind it.
     Encoding(&'a str),
-    /// A bare `;`: Go up to 1.16 split there, later Go drops the pair.
+    /// A bare `;`: Go up to 1.16 split there, later versions drop the pair.
     Semicolon(&'a str),
 }
 
-/// The query's pairs in order. Empty pairs are skipped; a pair without `=` has an empty value.
+/// Whether the boolean parameter `name` is set in `query`, a URL's query without its `?`.
+///
+/// The rule is the API server's (`Convert_Slice_string_To_bool` in `k8s.io/apimachinery/pkg/runtime/conversion.go`;
+/// `NewRequestInfo` in `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go` reads `watch` by it): an absent
+/// parameter is false; of several values the first counts; `0` and `false`, in any case, are false; every other value
+/// is true, the empty one too. Names are compared after decoding, case-sensitively. Pairs that Go drops (an invalid
+/// percent-encoding, a bare `;`) are ignored.
+///
+/// ```
+/// assert!(wire::query::boolean("limit=5&%77atch=1", "watch"));
+/// assert!(wire::query::boolean("watch", "watch"));
+/// assert!(!wire::query::boolean("watch=False&watch=true", "watch"));
+/// assert!(!wire::query::boolean("watch=%zz", "watch"));
+/// ```
+#[must_use]
+pub fn boolean(query: &str, name: &str) -> bool {
+    let mut valid = pairs(query).filter_map(Result::ok);
+    valid.find(|(key, _)| key == name).is_some_and(|(_, value)| is_true(&value))
+}
+
+/// Whether the API server reads the value of a boolean parameter as true.
+pub(crate) fn is_true(value: &str) -> bool {
+    value != "0" && !value.eq_ignore_ascii_case("false")
+}
+
+/// The query's pairs, decoded, in order. Empty pairs are skipped; a pair without `=` has an empty value.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), QueryError<'_>>> {
     query.split('&').filter(|pair| !pair.is_empty()).map(pair)
 }
@@ -26,8 +51,8 @@ fn pair(pair: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), QueryError<'_>> {
     Ok((unescape(key)?, unescape(value)?))
 }
 
-/// `+` is a blank, `%XX` a byte. Bytes that are no UTF-8 become U+FFFD: this is for reading, the URL that goes
-/// to the server keeps them.
+/// Decodes `+` as a blank and `%XX` as a byte. Bytes that are not UTF-8 become U+FFFD: the result is for reading only,
+/// and the URL that goes to the server keeps the bytes.
 fn unescape(text: &str) -> Result<Cow<'_, str>, QueryError<'_>> {
     if !escapes_are_whole(text) {
         return Err(QueryError::Encoding(text));

@@ -18,53 +18,53 @@ pub enum Subresource {
 /// What an exec, attach or portforward URL asks for, read as the API server reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Which.
+    /// The subresource.
     pub subresource: Subresource,
-    /// `command=`, element by element; an empty element stays one. Bytes that are no UTF-8 are U+FFFD here.
+    /// `command=`, element by element; an empty element is kept. Bytes that are not UTF-8 are U+FFFD here.
     pub argv: Vec<String>,
-    /// `container=`, the first one; empty where there is none.
+    /// `container=`, the first one; empty if there is none.
     pub container: String,
     /// `stdin`
     pub stdin: bool,
     /// `stdout`
     pub stdout: bool,
-    /// `stderr`; false where `tty` is true, as the server treats it.
+    /// `stderr`; false if `tty` is true, as the server treats it.
     pub stderr: bool,
     /// `tty`
     pub tty: bool,
-    /// `ports=`, comma separated or repeated.
+    /// `ports=`, from a comma separated list or repeated parameters.
     pub ports: Vec<u16>,
 }
 
 /// Why a URL's query cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
-    /// `ports=` is not a number from 1 to 65535.
+    /// `ports=` has an element that is not a number from 1 to 65535.
     #[error("port {0:?} is not a number from 1 to 65535")]
     Port(String),
-    /// Percent-encoding that Go refuses. `URL.Query()` drops such a pair without a word; a recorder that did so
-    /// too would depend on every server doing it, so it is refused.
+    /// A percent-encoding that Go refuses. `URL.Query()` silently drops such a pair; a recorder that dropped it too
+    /// would depend on every server doing so.
     #[error("the query has an invalid percent-encoding: {0:?}")]
     Encoding(String),
-    /// A bare `;`: a separator for Go up to 1.16, a reason to drop the pair for later ones. Refused, because the
-    /// two read different commands from it.
+    /// A bare `;`: a separator for Go up to 1.16, a reason to drop the pair for later versions. The two read different
+    /// commands from it.
     #[error("the query has a bare ';', which servers read differently: {0:?}")]
     Semicolon(String),
 }
 
 impl Request {
     /// Reads the query of an exec, attach or portforward URL, without its `?`, as the API server does
-    /// (`Convert_Slice_string_To_bool` and its siblings in apimachinery, after Go's `url.ParseQuery`).
+    /// (`Convert_Slice_string_To_bool` and its siblings in `k8s.io/apimachinery/pkg/runtime/conversion.go`, after Go's
+    /// `url.ParseQuery`).
     ///
-    /// Names are case-sensitive. Of a scalar given twice the first counts. A boolean is false when absent, `0`
-    /// or `false` in any case, and true for all else, also when empty. What the subresource has no parameter
-    /// for stays empty or false.
+    /// Names are case-sensitive. Of a scalar given twice the first counts. Booleans are read as by [`query::boolean`].
+    /// Fields that the subresource has no parameter for are empty or false.
     ///
     /// # Errors
     ///
-    /// Where two servers would read the query differently, and for `ports=` that is not made of ports.
+    /// [`RequestError`] if two servers would read the query differently, or if `ports=` is not made of ports.
     pub fn parse(subresource: Subresource, query: &str) -> Result<Request, RequestError> {
-        let mut raw = Raw::default();
+        let mut raw = RawParameters::default();
         for pair in query::pairs(query) {
             let (name, value) = pair?;
             raw.take(&name, value);
@@ -76,9 +76,9 @@ impl Request {
     }
 }
 
-/// The parameters before they are given a type.
+/// The parameters as text.
 #[derive(Default)]
-struct Raw<'a> {
+struct RawParameters<'a> {
     command: Vec<String>,
     container: Option<Cow<'a, str>>,
     stdin: Option<Cow<'a, str>>,
@@ -88,7 +88,7 @@ struct Raw<'a> {
     ports: Vec<Cow<'a, str>>,
 }
 
-impl<'a> Raw<'a> {
+impl<'a> RawParameters<'a> {
     fn take(&mut self, name: &str, value: Cow<'a, str>) {
         let scalar = match name {
             "command" => return self.command.push(value.into_owned()),
@@ -104,14 +104,14 @@ impl<'a> Raw<'a> {
     }
 
     fn remote_command(self, subresource: Subresource) -> Request {
-        let tty = boolean(self.tty.as_deref());
+        let tty = self.tty.as_deref().is_some_and(query::is_true);
         Request {
             subresource,
             argv: if subresource == Subresource::Exec { self.command } else { Vec::new() },
             container: self.container.unwrap_or_default().into_owned(),
-            stdin: boolean(self.stdin.as_deref()),
-            stdout: boolean(self.stdout.as_deref()),
-            stderr: boolean(self.stderr.as_deref()) && !tty,
+            stdin: self.stdin.as_deref().is_some_and(query::is_true),
+            stdout: self.stdout.as_deref().is_some_and(query::is_true),
+            stderr: self.stderr.as_deref().is_some_and(query::is_true) && !tty,
             tty,
             ports: Vec::new(),
         }
@@ -132,18 +132,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// A boolean parameter of any URL's query, as the API server reads it: see [`Request::parse`]. Pairs that Go's
-/// `url.ParseQuery` drops are skipped.
-pub fn boolean_parameter(query: &str, name: &str) -> bool {
-    let mut pairs = query::pairs(query).filter_map(Result::ok);
-    boolean(pairs.find(|(key, _)| key == name).map(|(_, value)| value).as_deref())
-}
-
-fn boolean(value: Option<&str>) -> bool {
-    value.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
-}
-
-/// Go's `strconv.ParseUint(text, 10, 16)`, and more than 0. Unlike Rust's, it takes no sign.
+/// Go's `strconv.ParseUint(text, 10, 16)`, above 0. Unlike Rust's `parse`, it accepts no sign.
 fn port(text: &str) -> Result<u16, RequestError> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().unwrap_or(0) } else { 0 };

@@ -7,20 +7,22 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::{Event, Size, Stream};
 
-/// The longest value that is kept. Real ones have 25 bytes; behind a longer one no size is read.
-const LONGEST: usize = 4 << 10;
+/// Most bytes of a value. Real ones have 25; behind a longer one no size is read.
+const MAX_VALUE_BYTES: usize = 4 << 10;
 
-/// Message borders mean nothing: a value may be split over messages, and two may stand in one. After the first
-/// value that is no size nothing is read any more, as in the server's loop, which leaves at the first error.
-pub(crate) struct Resize {
+/// Reads sizes from the resize stream. Message boundaries mean nothing: a value may be split over messages, and one
+/// message may hold two. After the first value that is not a size nothing is read any more, like in the server's loop,
+/// which returns at the first error (`handleResizeEvents` in
+/// `k8s.io/kubelet/pkg/cri/streaming/remotecommand/httpstream.go`).
+pub(crate) struct ResizeDecoder {
     value: Vec<u8>,
-    place: Place,
-    dead: bool,
+    position: JsonPosition,
+    failed: bool,
 }
 
-/// Where in a value the next byte stands.
+/// The position in a JSON value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum JsonPosition {
     Between,
     /// Inside this many braces.
     Object(u32),
@@ -29,13 +31,12 @@ enum Place {
     Escape(u32),
 }
 
-impl Resize {
+impl ResizeDecoder {
     pub(crate) fn new() -> Self {
-        Resize { value: Vec::new(), place: Place::Between, dead: false }
+        ResizeDecoder { value: Vec::new(), position: JsonPosition::Between, failed: false }
     }
 
-    /// The bytes as events: their Data, with each Resize right behind the brace that makes it whole, however the
-    /// bytes are cut.
+    /// The bytes as events: Data, with each Resize right behind the brace that completes it, however the bytes are cut.
     pub(crate) fn events(&mut self, id: u32, mut bytes: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
         while !bytes.is_empty() {
             let (length, size) = self.value(bytes);
@@ -48,10 +49,10 @@ impl Resize {
         }
     }
 
-    /// Reads up to the end of the first whole value, or all there is.
+    /// Reads up to the end of the first complete value, or all of `bytes`. Returns how many bytes it read.
     fn value(&mut self, bytes: &[u8]) -> (usize, Option<Size>) {
         for (at, &byte) in bytes.iter().enumerate() {
-            if self.dead {
+            if self.failed {
                 break;
             }
             if let Some(size) = self.step(byte) {
@@ -63,72 +64,72 @@ impl Resize {
 
     fn step(&mut self, byte: u8) -> Option<Size> {
         let blank = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-        if self.place == Place::Between && blank {
+        if self.position == JsonPosition::Between && blank {
             return None;
         }
-        match self.place.next(byte) {
-            Some(place) if self.value.len() < LONGEST => self.place = place,
+        match self.position.next(byte) {
+            Some(position) if self.value.len() < MAX_VALUE_BYTES => self.position = position,
             _ => {
-                self.die();
+                self.fail();
                 return None;
             }
         }
         self.value.push(byte);
-        if self.place != Place::Between {
+        if self.position != JsonPosition::Between {
             return None;
         }
-        let parsed = serde_json::from_slice::<Wanted>(&self.value);
+        let parsed = serde_json::from_slice::<TerminalSizeJson>(&self.value);
         self.value.clear();
-        self.dead = parsed.is_err();
-        parsed.ok().map(|wanted| wanted.size)
+        self.failed = parsed.is_err();
+        parsed.ok().map(|parsed_size| parsed_size.size)
     }
 
-    fn die(&mut self) {
-        self.dead = true;
+    fn fail(&mut self) {
+        self.failed = true;
         self.value = Vec::new();
     }
 }
 
-impl Place {
-    /// None: a value that is no object, which is no size.
-    fn next(self, byte: u8) -> Option<Place> {
+impl JsonPosition {
+    /// The position behind `byte`. `None` if the value is not an object, and so no size.
+    fn next(self, byte: u8) -> Option<JsonPosition> {
         Some(match (self, byte) {
-            (Place::Between, b'{') => Place::Object(1),
-            (Place::Between, _) => return None,
-            (Place::Object(depth), b'{') => Place::Object(depth + 1),
-            (Place::Object(1), b'}') => Place::Between,
-            (Place::Object(depth), b'}') => Place::Object(depth - 1),
-            (Place::Object(depth), b'"') => Place::Text(depth),
-            (Place::Text(depth), b'"') => Place::Object(depth),
-            (Place::Text(depth), b'\\') => Place::Escape(depth),
-            (Place::Escape(depth), _) => Place::Text(depth),
+            (JsonPosition::Between, b'{') => JsonPosition::Object(1),
+            (JsonPosition::Between, _) => return None,
+            (JsonPosition::Object(depth), b'{') => JsonPosition::Object(depth + 1),
+            (JsonPosition::Object(1), b'}') => JsonPosition::Between,
+            (JsonPosition::Object(depth), b'}') => JsonPosition::Object(depth - 1),
+            (JsonPosition::Object(depth), b'"') => JsonPosition::Text(depth),
+            (JsonPosition::Text(depth), b'"') => JsonPosition::Object(depth),
+            (JsonPosition::Text(depth), b'\\') => JsonPosition::Escape(depth),
+            (JsonPosition::Escape(depth), _) => JsonPosition::Text(depth),
             (stays, _) => stays,
         })
     }
 }
 
-/// `remotecommand.TerminalSize`: keys in any case, the last of a name counts, null leaves as it is, others are
-/// ignored, a missing one is 0.
-struct Wanted {
+/// `remotecommand.TerminalSize` as Go decodes it: names in any case, the last value of a name counts, null changes
+/// nothing, other names are ignored, a missing value is 0.
+struct TerminalSizeJson {
     size: Size,
 }
 
-impl<'de> Deserialize<'de> for Wanted {
+impl<'de> Deserialize<'de> for TerminalSizeJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Keys)
+        deserializer.deserialize_map(TerminalSizeVisitor)
     }
 }
 
-struct Keys;
+struct TerminalSizeVisitor;
 
-impl<'de> Visitor<'de> for Keys {
-    type Value = Wanted;
+impl<'de> Visitor<'de> for TerminalSizeVisitor {
+    type Value = TerminalSizeJson;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a terminal size")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Wanted, M::Error> {
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<TerminalSizeJson, M::Error> {
         let mut size = Size { width: 0, height: 0 };
         while let Some(key) = map.next_key::<String>()? {
             let field = match key.to_ascii_lowercase().as_str() {
@@ -143,17 +144,17 @@ impl<'de> Visitor<'de> for Keys {
                 *field = value;
             }
         }
-        Ok(Wanted { size })
+        Ok(TerminalSizeJson { size })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Resize;
+    use super::ResizeDecoder;
     use crate::Event;
 
     fn sizes(messages: &[&str]) -> Vec<(u16, u16)> {
-        let (mut resize, mut sizes) = (Resize::new(), Vec::new());
+        let (mut resize, mut sizes) = (ResizeDecoder::new(), Vec::new());
         for message in messages {
             resize.events(4, message.as_bytes(), &mut |event| {
                 if let Event::Resize(size) = event {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_after_the_first_error() {
+    fn nothing_is_read_after_the_first_error() {
         let good = r#"{"Width":80,"Height":24}"#;
         for bad in [
             "x",
@@ -205,11 +206,11 @@ mod tests {
 
     #[test]
     fn an_endless_value_is_not_kept() {
-        let mut resize = Resize::new();
+        let mut resize = ResizeDecoder::new();
         assert_eq!(resize.value(b"{\""), (2, None));
         for _ in 0..100 {
             assert_eq!(resize.value(&[b'x'; 1024]), (1024, None));
         }
-        assert!(resize.dead && resize.value.capacity() == 0);
+        assert!(resize.failed && resize.value.capacity() == 0);
     }
 }

@@ -1,26 +1,26 @@
-//! The error stream: a JSON `metav1.Status` (v4, v5) or text (v1 to v3), kept until the stream is over.
+//! The error stream: a JSON `metav1.Status` (v4, v5) or text (v1 to v3), kept until it is complete.
 
 use serde::Deserialize;
 
 use crate::Status;
 
-/// What is kept of an error stream. Real ones have some hundred bytes; of a longer one the beginning is told as
-/// a failure's text.
-const KEPT: usize = 64 << 10;
+/// Most bytes that are kept of an error stream. Real ones have some hundred; of a longer one the beginning is reported
+/// as the text of a failure.
+const MAX_KEPT_BYTES: usize = 64 << 10;
 
 pub(crate) struct ErrorStream {
     json: bool,
     text: Vec<u8>,
-    told: bool,
+    reported: bool,
 }
 
 impl ErrorStream {
     pub(crate) fn new(json: bool) -> Self {
-        ErrorStream { json, text: Vec::new(), told: false }
+        ErrorStream { json, text: Vec::new(), reported: false }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let room = KEPT - self.text.len();
+        let room = MAX_KEPT_BYTES - self.text.len();
         self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
@@ -28,23 +28,23 @@ impl ErrorStream {
         self.text.is_empty()
     }
 
-    /// The stream's own end: FIN or RST_STREAM. Text waits for the connection's end, because v1 servers reset
-    /// the stream *before* they write the error to it.
+    /// The stream's own end: FIN or RST_STREAM. Text is reported at the connection's end, because v1 servers reset the
+    /// stream *before* they write the error to it.
     pub(crate) fn stream_over(&mut self) -> Option<Status> {
-        if self.json { self.tell(false) } else { None }
+        if self.json { self.report(false) } else { None }
     }
 
-    /// No byte can follow. `clean`: the peer said so itself, so that an empty text means success.
+    /// No byte can follow. `clean`: the peer closed properly, so that empty text means success.
     pub(crate) fn connection_over(&mut self, clean: bool) -> Option<Status> {
-        self.tell(clean)
+        self.report(clean)
     }
 
-    fn tell(&mut self, clean: bool) -> Option<Status> {
+    fn report(&mut self, clean: bool) -> Option<Status> {
         let absent = self.text.is_empty() && (self.json || !clean);
-        if self.told || absent {
+        if self.reported || absent {
             return None;
         }
-        self.told = true;
+        self.reported = true;
         Some(if self.json { parse(&self.text) } else { text(&self.text) })
     }
 }
@@ -56,11 +56,11 @@ fn text(text: &[u8]) -> Status {
     Status::Failure { message: String::from_utf8_lossy(text).into_owned(), code: None }
 }
 
-/// The fields of `metav1.Status` that say how it ended.
+/// The fields of `metav1.Status` that report how the session ended.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Json {
+struct StatusJson {
     status: String,
     message: String,
     reason: String,
@@ -82,22 +82,25 @@ struct Cause {
 }
 
 fn parse(json: &[u8]) -> Status {
-    let Ok(said) = serde_json::from_slice::<Json>(json) else { return text(json) };
-    if said.status == "Success" {
+    let Ok(status) = serde_json::from_slice::<StatusJson>(json) else { return text(json) };
+    if status.status == "Success" {
         return Status::Success;
     }
-    match exit_code(&said) {
+    match exit_code(&status) {
         Some(code) => Status::ExitCode(code),
-        None => Status::Failure { code: said.code.and_then(|code| u16::try_from(code).ok()), message: said.message },
+        None => {
+            Status::Failure { code: status.code.and_then(|code| u16::try_from(code).ok()), message: status.message }
+        }
     }
 }
 
-/// apimachinery's `ExitError`: the cause named `ExitCode`, where the reason is `NonZeroExitCode`.
-fn exit_code(said: &Json) -> Option<i64> {
-    if said.reason != "NonZeroExitCode" {
+/// The exit code of client-go's `CodeExitError`: the cause `ExitCode` of a Status whose reason is `NonZeroExitCode`
+/// (`k8s.io/apimachinery/pkg/util/remotecommand/constants.go`).
+fn exit_code(status: &StatusJson) -> Option<i64> {
+    if status.reason != "NonZeroExitCode" {
         return None;
     }
-    let causes = said.details.as_ref()?.causes.as_ref()?;
+    let causes = status.details.as_ref()?.causes.as_ref()?;
     causes.iter().find(|cause| cause.reason == "ExitCode")?.message.parse().ok()
 }
 
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn json_may_come_in_parts_and_is_told_once() {
+    fn json_may_come_in_parts_and_is_reported_once() {
         let mut stream = ErrorStream::new(true);
         stream.push(br#"{"status":"#);
         stream.push(br#""Success"}"#);

@@ -1,5 +1,5 @@
-//! What is written to the client when a session is ended from outside (reference 12.7: kubectl prints
-//! `error: <message>` and exits with 1, where a cut connection would make it exit with 0).
+//! What is written to the client to end a session. kubectl prints `error: <message>` and exits with 1; after a
+//! connection that is merely cut, it would exit with 0 on SPDY.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::websocket::{self, BINARY, TEXT};
 
-/// `metav1.Status`, in the order in which servers write it.
+/// `metav1.Status`, with its fields in the servers' order.
 #[derive(Serialize)]
-struct Failure<'a> {
+struct FailureStatus<'a> {
     metadata: Metadata,
     status: &'static str,
     message: &'a str,
@@ -20,16 +20,16 @@ struct Failure<'a> {
 #[derive(Serialize)]
 struct Metadata {}
 
-/// What the error stream has to say: JSON, or the bare message where the protocol has no JSON.
+/// The text for the error stream: a JSON Status, or the bare message if the protocol has none.
 pub(crate) fn error_text(json: bool, message: &str, reason: &str, code: u16) -> Vec<u8> {
-    let failure = Failure { metadata: Metadata {}, status: "Failure", message, reason, code };
+    let failure = FailureStatus { metadata: Metadata {}, status: "Failure", message, reason, code };
     match serde_json::to_vec(&failure) {
         Ok(text) if json => text,
         _ => message.as_bytes().to_vec(),
     }
 }
 
-/// A server's message on a channel.
+/// Appends a server's message on a channel.
 pub(crate) fn channel_message(out: &mut Vec<u8>, base64: bool, channel: u8, payload: &[u8]) {
     let mut message = Vec::with_capacity(1 + payload.len());
     if base64 {

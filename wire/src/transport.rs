@@ -2,7 +2,7 @@ use thiserror::Error;
 
 use crate::{Request, Subresource};
 
-/// The bytes' shape on an upgraded connection.
+/// How the bytes of an upgraded connection are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// SPDY/3.1 over the raw connection.
@@ -14,22 +14,22 @@ pub enum Transport {
         /// `FF <channel>` closes a channel (v5).
         close_signal: bool,
     },
-    /// SPDY/3.1 cut into WebSocket messages.
+    /// SPDY/3.1 inside WebSocket messages.
     Tunnel,
 }
 
-/// What both ends agreed on: from the *response*, never from the request's list.
+/// What both ends agreed on, by the *response*; the request's list of protocols does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Negotiated {
-    /// exec, attach or portforward: channel numbers mean different things.
+    /// exec, attach or portforward. They use channel numbers differently.
     pub subresource: Subresource,
-    /// The bytes' shape.
+    /// How the bytes are framed.
     pub transport: Transport,
-    /// Protocol as the response named it; empty where it named none (then v1's rules hold).
+    /// The protocol that the response named; empty if it named none, which means v1.
     pub protocol: String,
-    /// Whether the error stream is a JSON Status (v4, v5) or text (v1 to v3, none).
+    /// Whether the error stream is a JSON Status (v4, v5) or text (v1 to v3).
     pub json_status: bool,
-    /// Ports of the query, for legacy WebSocket port-forward.
+    /// Ports from the request's query, for port-forward over channels.
     pub ports: Vec<u16>,
 }
 
@@ -39,7 +39,7 @@ pub enum NegotiationError {
     /// Neither `SPDY/3.1` nor `websocket`.
     #[error("the server upgraded to {0:?}, which is neither SPDY/3.1 nor websocket")]
     Upgrade(String),
-    /// A protocol that this subresource does not have on this transport.
+    /// The subresource does not have this protocol on this transport.
     #[error("the server chose {protocol:?} on {upgrade}, which is no protocol for this request")]
     Protocol {
         /// The upgrade token.
@@ -50,14 +50,14 @@ pub enum NegotiationError {
 }
 
 impl Negotiated {
-    /// Reads the 101's headers.
+    /// Reads the headers of the 101 response.
     ///
     /// `upgrade` is its `Upgrade` header. `protocol` is its `Sec-WebSocket-Protocol` or, for SPDY, its
-    /// `X-Stream-Protocol-Version`; missing and empty mean the same: the first version of the protocol.
+    /// `X-Stream-Protocol-Version`; both absent and empty mean the protocol's first version.
     ///
     /// # Errors
     ///
-    /// For whatever is not known to be decodable: such a connection must not be passed through.
+    /// [`NegotiationError`] if the bytes that follow cannot be decoded: such a connection must not be passed through.
     pub fn from_response(
         request: &Request,
         upgrade: &str,
@@ -78,9 +78,9 @@ impl Negotiated {
 }
 
 /// The transport, and whether the error stream is JSON.
-type Shape = Option<(Transport, bool)>;
+type Framing = Option<(Transport, bool)>;
 
-fn websocket(subresource: Subresource, protocol: &str) -> Shape {
+fn websocket(subresource: Subresource, protocol: &str) -> Framing {
     let channels = |base64, close_signal| Transport::Channels { base64, close_signal };
     let forwarding = subresource == Subresource::PortForward;
     Some(match protocol {
@@ -94,7 +94,7 @@ fn websocket(subresource: Subresource, protocol: &str) -> Shape {
     })
 }
 
-fn spdy(subresource: Subresource, protocol: &str) -> Shape {
+fn spdy(subresource: Subresource, protocol: &str) -> Framing {
     let json_status = match (subresource, protocol) {
         (Subresource::PortForward, "" | "portforward.k8s.io") => false,
         (Subresource::PortForward, _) => return None,

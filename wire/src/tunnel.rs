@@ -1,22 +1,22 @@
-//! SPDY cut into WebSocket messages, whose borders mean nothing: port-forward of kubectl from 1.31 on.
+//! SPDY inside WebSocket messages, whose boundaries mean nothing: kubectl's port-forward from 1.31 on.
 
 use crate::channels;
-use crate::spdy::Connection;
-use crate::websocket::{self, BINARY, Inbound, Item, Rules};
+use crate::spdy::SpdyConnection;
+use crate::websocket::{self, BINARY, MessageItem, MessageReader, ReadingRules};
 use crate::{Event, Side, Subresource};
 
 pub(crate) struct Tunnel {
-    client: Inbound,
-    server: Inbound,
-    spdy: Connection,
+    client: MessageReader,
+    server: MessageReader,
+    spdy: SpdyConnection,
 }
 
 impl Tunnel {
     pub(crate) fn new(subresource: Subresource) -> Self {
         Tunnel {
-            client: Inbound::new(Rules::tunnel(Side::Client)),
-            server: Inbound::new(Rules::tunnel(Side::Server)),
-            spdy: Connection::new(subresource, false),
+            client: MessageReader::new(ReadingRules::tunnel(Side::Client)),
+            server: MessageReader::new(ReadingRules::tunnel(Side::Server)),
+            spdy: SpdyConnection::new(subresource, false),
         }
     }
 
@@ -26,7 +26,7 @@ impl Tunnel {
             Side::Server => (&mut self.server, &mut self.spdy),
         };
         inbound.feed(bytes, &mut |item| match item {
-            Item::Bytes(bytes) => spdy.feed(from, bytes, sink),
+            MessageItem::Bytes(bytes) => spdy.feed(from, bytes, sink),
             item => channels::other(item, sink),
         });
     }
@@ -35,13 +35,13 @@ impl Tunnel {
         self.spdy.end(from, sink);
     }
 
-    /// Known where the SPDY frame ends with the WebSocket frame; at other places more may follow in the message.
-    pub(crate) fn to_border(&self, from: Side) -> Option<u64> {
+    /// Known if the SPDY frame ends with the WebSocket frame; else more may follow in the message.
+    pub(crate) fn bytes_to_frame_boundary(&self, from: Side) -> Option<u64> {
         let outer = match from {
-            Side::Client => self.client.to_border(),
-            Side::Server => self.server.to_border(),
+            Side::Client => self.client.bytes_to_frame_boundary(),
+            Side::Server => self.server.bytes_to_frame_boundary(),
         }?;
-        let inner = self.spdy.to_border(from)?;
+        let inner = self.spdy.bytes_to_frame_boundary(from)?;
         (inner == outer).then_some(outer)
     }
 

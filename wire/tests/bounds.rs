@@ -11,7 +11,7 @@ use wire::Subresource::PortForward;
 
 const MIB: usize = 1 << 20;
 
-/// The most memory this process ever held.
+/// The most memory that this process has held, in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();

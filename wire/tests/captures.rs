@@ -1,8 +1,8 @@
 //! Every capture decodes to what its `decoded.txt` lists, however its bytes are cut.
 //!
-//! `decoded.txt` was written by another decoder. It gives each frame's offset, length and beginning: where the
-//! frames lie is taken from it, and the rest of their bytes from there in the raw bytes, so that everything is
-//! compared, also what the file abbreviates.
+//! `decoded.txt` was written by another decoder. It gives each frame's offset, length and beginning. The frames are
+//! found by it and the rest of their bytes is taken from the raw files, so that everything is compared, even what the
+//! file abbreviates.
 //!
 //! The captures are those in `fixtures/captures`, or in the folder that `KUBETAPE_CAPTURES` names.
 
@@ -17,7 +17,7 @@ use capture::{Slices, Upgrade};
 use truth::Said;
 use wire::{Event, Side, Size, Status, Stream};
 
-/// What one direction's events say, adjacent data joined.
+/// The events of one direction, adjacent data joined.
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
     said: Vec<Said>,
@@ -86,7 +86,7 @@ fn captures_decode_to_what_their_lists_say() {
     println!("{upgrades} upgrades in {} captures", captures.len());
 }
 
-/// What is odd in captures of real clients is odd on purpose.
+/// Anomalies in captures of real clients are those that were made on purpose.
 #[test]
 fn only_edge_cases_have_anomalies() {
     for (name, list) in all() {

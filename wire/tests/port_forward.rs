@@ -19,7 +19,7 @@ fn channels(protocol: &str) -> Upgraded {
     Upgraded::new(PortForward, "ports=8080,9090", "websocket", protocol)
 }
 
-/// One message per write, as kubectl does it, an empty one among them.
+/// One message per write, as kubectl sends them, with an empty one among them.
 fn in_messages(bytes: &[u8]) -> Vec<u8> {
     let mut messages = masked(BIN, b"");
     bytes.chunks(2).for_each(|chunk| messages.extend(masked(BIN, chunk)));
@@ -74,7 +74,7 @@ fn the_border_of_a_tunnel_is_one_of_both_layers() {
     decoder.feed(Client, &in_messages(&streams()), &mut |_| {});
     let mut after = |bytes: &[u8]| {
         decoder.feed(Server, bytes, &mut |_| {});
-        decoder.to_border(Server)
+        decoder.bytes_to_frame_boundary(Server)
     };
     let frame = data(3, 0, b"PONG");
     assert_eq!(after(&plain(BIN, &frame[..5])), None);

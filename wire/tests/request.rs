@@ -1,4 +1,4 @@
-//! Queries and 101s, as the API server and clients read them.
+//! Queries and 101 responses, as the API server and clients read them.
 
 use wire::{Negotiated, NegotiationError, Request, RequestError, Subresource, Transport};
 

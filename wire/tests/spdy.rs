@@ -21,7 +21,7 @@ fn client_says(frames: &[Vec<u8>]) -> Vec<String> {
 fn a_server_may_half_close_what_it_reads_but_not_write_to_it() {
     let mut client = Frames::new();
     let stdin = client.stream(1, "stdin");
-    // Servers of v1 do at the start.
+    // v1 servers do so at the start.
     let script =
         |bytes: &[u8]| vec![(Client, stdin.clone()), (Server, data(1, FIN, bytes)), (Client, data(1, 0, b"ls"))];
     let v1 = Upgraded::spdy("channel.k8s.io");
@@ -288,7 +288,7 @@ fn the_border_is_told() {
     let mut decoder = v4().decoder();
     let mut after = |bytes: &[u8]| {
         decoder.feed(Server, bytes, &mut |_| {});
-        decoder.to_border(Server)
+        decoder.bytes_to_frame_boundary(Server)
     };
     assert_eq!(after(b""), Some(0));
     assert_eq!(after(&[0, 0, 0]), None);

@@ -135,19 +135,19 @@ proptest! {
         prop_assert_eq!(upgraded.listen(bytes), whole);
     }
 
-    /// A border that was told comes nearer byte by byte; at one, a termination can be read.
+    /// A reported boundary comes nearer byte by byte; at a boundary, a termination can be read.
     #[test]
     fn borders_and_terminations_fit(upgraded in upgraded(), script in script()) {
         let mut decoder = upgraded.decoder();
         for (side, bytes) in &script {
             for byte in bytes {
-                let before = decoder.to_border(*side).unwrap_or(0);
+                let before = decoder.bytes_to_frame_boundary(*side).unwrap_or(0);
                 decoder.feed(*side, &[*byte], &mut |_| {});
-                let after = decoder.to_border(*side);
+                let after = decoder.bytes_to_frame_boundary(*side);
                 prop_assert!(before == 0 || after.is_none_or(|after| after == before - 1), "{before}, then {after:?}");
             }
         }
-        if decoder.to_border(Server) == Some(0) {
+        if decoder.bytes_to_frame_boundary(Server) == Some(0) {
             let mut lost = false;
             let end = decoder.termination("ended", "Forbidden", 403);
             decoder.feed(Server, &end, &mut |event| lost |= format!("{event:?}").contains("Lost"));

@@ -1,5 +1,4 @@
-//! Channel protocols over WebSocket. The rows about frames are those of the leniency table of
-//! golang.org/x/net/websocket, which reads what clients send.
+//! Channel protocols over WebSocket. The tests about frames follow the table in `src/websocket/rules.rs`.
 
 mod transcript;
 
@@ -284,7 +283,7 @@ fn the_border_is_told() {
     let mut decoder = v5().decoder();
     let mut after = |bytes: &[u8]| {
         decoder.feed(Server, bytes, &mut |_| {});
-        decoder.to_border(Server)
+        decoder.bytes_to_frame_boundary(Server)
     };
     assert_eq!(after(b""), Some(0));
     assert_eq!(after(&[BIN]), None);

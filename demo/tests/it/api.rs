@@ -3,7 +3,7 @@
 use demo::{DemoCluster, StartError};
 use serde_json::json;
 
-use crate::client::Cluster;
+use crate::client::TestCluster;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -17,7 +17,7 @@ async fn only_loopback() {
 
 #[tokio::test]
 async fn without_the_token_nothing() {
-    let cluster = Cluster::start().await;
+    let cluster = TestCluster::start().await;
     for authorization in ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic wrong\r\n"] {
         let mut connection = cluster.connect().await;
         let request = format!("GET {PODS} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n{authorization}\r\n");
@@ -29,7 +29,7 @@ async fn without_the_token_nothing() {
 
 #[tokio::test]
 async fn impersonation_says_who_arrives() {
-    let cluster = Cluster::start().await;
+    let cluster = TestCluster::start().await;
     let who = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
     let as_jane =
         "Impersonate-User: jane\r\nImpersonate-Group: dev\r\nImpersonate-Group: ops\r\nImpersonate-Extra-Team: a\r\n";
@@ -43,7 +43,7 @@ async fn impersonation_says_who_arrives() {
 
 #[tokio::test]
 async fn refusals_are_statuses() {
-    let cluster = Cluster::start().await;
+    let cluster = TestCluster::start().await;
     let (code, status) = cluster.json("GET /api/v1/namespaces/forbidden/pods/x", "", "").await;
     let wanted = "pods \"x\" is forbidden: User \"kubetape-demo\" cannot get resource \"pods\" in API group \"\" in the namespace \"forbidden\"";
     assert_eq!((code, &status["message"]), (403, &json!(wanted)));
@@ -72,7 +72,7 @@ async fn refusals_are_statuses() {
 
 #[tokio::test]
 async fn a_watch_sees_what_happens() {
-    let cluster = Cluster::start().await;
+    let cluster = TestCluster::start().await;
     let (_, list) = cluster.json(&format!("GET {MAPS}"), "", "").await;
     let revision = list["metadata"]["resourceVersion"].as_str().unwrap();
     let line = format!("GET {MAPS}?watch=true&resourceVersion={revision}&fieldSelector=metadata.name%3Dx");
@@ -99,7 +99,7 @@ async fn a_watch_sees_what_happens() {
 
 #[tokio::test]
 async fn a_pod_runs_and_leaves_its_log_and_code() {
-    let cluster = Cluster::start().await;
+    let cluster = TestCluster::start().await;
     let pod = json!({
         "metadata": {"name": "once"},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "command": ["sh", "-c", "echo one; echo two; exit 3"]}]},
@@ -118,7 +118,7 @@ async fn a_pod_runs_and_leaves_its_log_and_code() {
 
 #[tokio::test]
 async fn openapi_has_what_kubectl_looks_for() {
-    let cluster = Cluster::start().await;
+    let cluster = TestCluster::start().await;
     let (_, document) = cluster.json("GET /openapi/v3/api/v1", "", "").await;
     let patch = &document["paths"]["/api/v1/namespaces/{namespace}/configmaps/{name}"]["patch"];
     assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "ConfigMap");

@@ -15,15 +15,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// No answer within this is a failure of the test.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A cluster of a test's own.
-pub struct Cluster {
+pub struct TestCluster {
     pub demo: DemoCluster,
     pub folder: TempDir,
 }
 
-impl Cluster {
+impl TestCluster {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let demo = DemoCluster::start("127.0.0.1:0".parse().unwrap(), folder.path()).await.unwrap();
@@ -31,7 +31,7 @@ impl Cluster {
     }
 
     /// A TLS connection without ALPN, as kubectl's upgrades have it.
-    pub async fn connect(&self) -> Connection {
+    pub async fn connect(&self) -> TestConnection {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.demo.ca_pem().as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -39,11 +39,11 @@ impl Cluster {
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let stream = TcpStream::connect(self.demo.addr()).await.unwrap();
         let name = ServerName::try_from("127.0.0.1").unwrap();
-        Connection(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+        TestConnection(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
     }
 
     /// Sends a request with the token; the rest of the head as given.
-    pub async fn request(&self, line: &str, headers: &str, body: &str) -> Connection {
+    pub async fn request(&self, line: &str, headers: &str, body: &str) -> TestConnection {
         let mut connection = self.connect().await;
         let (token, length) = (self.demo.token(), body.len());
         let head = format!(
@@ -61,7 +61,7 @@ impl Cluster {
     }
 
     /// Upgrades; gives the 101's head in lower case.
-    pub async fn upgrade(&self, line: &str, headers: &str) -> (String, Connection) {
+    pub async fn upgrade(&self, line: &str, headers: &str) -> (String, TestConnection) {
         let mut connection = self.request(line, &format!("Connection: Upgrade\r\n{headers}"), "").await;
         let head = connection.head().await;
         assert!(head.starts_with("http/1.1 101 "), "{head}");
@@ -69,9 +69,9 @@ impl Cluster {
     }
 }
 
-pub struct Connection(TlsStream<TcpStream>);
+pub struct TestConnection(TlsStream<TcpStream>);
 
-impl Connection {
+impl TestConnection {
     pub async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
         self.0.flush().await.unwrap();
@@ -88,7 +88,7 @@ impl Connection {
 
     pub async fn take(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        tokio::time::timeout(PATIENCE, self.0.read_exact(&mut bytes)).await.expect("nothing came").unwrap();
+        tokio::time::timeout(TIMEOUT, self.0.read_exact(&mut bytes)).await.expect("nothing came").unwrap();
         bytes
     }
 
@@ -101,7 +101,7 @@ impl Connection {
     /// Everything up to the server's end.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("no end came").unwrap();
+        tokio::time::timeout(TIMEOUT, self.0.read_to_end(&mut bytes)).await.expect("no end came").unwrap();
         bytes
     }
 

@@ -348,12 +348,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let (ca, (chain, key)) = (self_signed("ca").0, self_signed("gateway"));
-        (write("ca.pem", &ca), write("client.pem", &chain), write("client.key", &key));
+        for (name, text) in [("ca.pem", &ca), ("client.pem", &chain), ("client.key", &key)] {
+            write(name, text);
+        }
         let cluster = of_files(folder.path());
         assert!(!cluster.refresh().unwrap());
 
         let (chain, key) = self_signed("gateway");
-        (write("client.pem", &chain), write("client.key", &key));
+        write("client.pem", &chain);
+        write("client.key", &key);
         assert!(cluster.refresh().unwrap());
         let Credential::Certificate { chain: used, .. } = &cluster.link().credential else { panic!("a certificate") };
         assert_eq!(used[0], CertificateDer::from_pem_slice(chain.as_bytes()).unwrap());

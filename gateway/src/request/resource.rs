@@ -44,7 +44,7 @@ pub(crate) fn classify(
 ) -> Resource {
     let info = take_apart(segments);
     let streaming = streaming(&info);
-    let watch = info.watch || wire::boolean_parameter(query, "watch");
+    let watch = info.watch || wire::query::boolean(query, "watch");
     let mut target = Target {
         cluster: cluster.to_owned(),
         namespace: info.namespace.to_owned(),
@@ -63,7 +63,7 @@ pub(crate) fn classify(
         None => verb(method, &info, watch),
     };
     let action = action(method, &info, streaming, watch, upgrade);
-    let followed = info.subresource == "log" && wire::boolean_parameter(query, "follow");
+    let followed = info.subresource == "log" && wire::query::boolean(query, "follow");
     let stays_open = watch || followed || matches!(action, Action::Bypass(_));
     Resource { target, verb, action, streaming, stays_open }
 }

@@ -1,14 +1,14 @@
 use recording::cast::{CastError, Code, Event, write_event};
 
-use super::{Out, Source};
+use super::{ExportSource, ExportWriter};
 use crate::{
     PlayerError,
-    timeline::{Next, next},
+    chunk_read::{ChunkRead, read_chunk},
 };
 
-/// The stored lines as they are, our own codes and those of later versions included. What is damaged or missing
-/// becomes a `g` event, so that every line can be parsed.
-pub(super) async fn write(mut source: Source, out: &mut Out<'_>) -> Result<(), PlayerError> {
+/// Writes the stored lines as they are, with Kubetape's own codes and those of later versions. A damaged line or a missing
+/// chunk becomes a `g` event, so that every line can be parsed.
+pub(super) async fn write(mut source: ExportSource, out: &mut ExportWriter<'_>) -> Result<(), PlayerError> {
     let mut header = source.header;
     if let Some(manifest) = source.chunks.manifest() {
         (header.width, header.height) = (manifest.width, manifest.height);
@@ -16,11 +16,11 @@ pub(super) async fn write(mut source: Source, out: &mut Out<'_>) -> Result<(), P
     out.write(&header.to_line()).await?;
     let mut now = 0;
     loop {
-        let lines = match next(&mut source.chunks).await? {
-            Next::End => return Ok(()),
-            Next::Lines(_, lines) => checked(&lines, &mut now),
-            Next::Gap(from, to) => note(now, &missing(from, to)),
-            Next::Unreadable(number) => note(now, &unreadable(number)),
+        let lines = match read_chunk(&mut source.chunks).await? {
+            ChunkRead::End => return Ok(()),
+            ChunkRead::Lines(_, lines) => with_damage_marked(&lines, &mut now),
+            ChunkRead::Gap(from, to) => gap_line(now, &missing(from, to)),
+            ChunkRead::Unreadable(number) => gap_line(now, &unreadable(number)),
         };
         out.write(&lines).await?;
     }
@@ -36,7 +36,7 @@ pub(super) fn unreadable(number: u32) -> String {
 
 pub(super) const DAMAGED: &str = "a line is damaged";
 
-fn checked(lines: &[u8], now: &mut u64) -> Vec<u8> {
+fn with_damage_marked(lines: &[u8], now: &mut u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(lines.len());
     for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         match Event::parse(line) {
@@ -55,7 +55,7 @@ fn checked(lines: &[u8], now: &mut u64) -> Vec<u8> {
     out
 }
 
-fn note(now: u64, text: &str) -> Vec<u8> {
+fn gap_line(now: u64, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
     write_event(&mut line, now, Code::Gap, text);
     line

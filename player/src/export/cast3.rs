@@ -2,27 +2,27 @@ use recording::cast::{Code, Header, events, write_event};
 use serde_json::json;
 
 use super::{
-    Out, Source,
+    ExportSource, ExportWriter,
     cast2::{DAMAGED, missing, unreadable},
 };
 use crate::{
     PlayerError,
-    timeline::{Next, next},
+    chunk_read::{ChunkRead, read_chunk},
 };
 
-/// asciicast v3: times are relative to the event before, and the size is in `term`. Our own codes are kept; v3 readers
-/// ignore what they do not know, but add its time.
-pub(super) async fn write(mut source: Source, out: &mut Out<'_>) -> Result<(), PlayerError> {
+/// Writes asciicast v3: times are with_relative_times to the event before, and the size is in `term`. Kubetape's own codes are kept:
+/// v3 readers ignore codes they do not know, but add their times.
+pub(super) async fn write(mut source: ExportSource, out: &mut ExportWriter<'_>) -> Result<(), PlayerError> {
     let size = source.chunks.manifest().map(|manifest| (manifest.width, manifest.height));
     out.write(&header(&source.header, size)).await?;
     let mut now = 0;
     loop {
         let mut lines = Vec::new();
-        match next(&mut source.chunks).await? {
-            Next::End => return Ok(()),
-            Next::Lines(_, stored) => relative(&stored, &mut now, &mut lines),
-            Next::Gap(from, to) => write_event(&mut lines, 0, Code::Gap, &missing(from, to)),
-            Next::Unreadable(number) => write_event(&mut lines, 0, Code::Gap, &unreadable(number)),
+        match read_chunk(&mut source.chunks).await? {
+            ChunkRead::End => return Ok(()),
+            ChunkRead::Lines(_, stored) => with_relative_times(&stored, &mut now, &mut lines),
+            ChunkRead::Gap(from, to) => write_event(&mut lines, 0, Code::Gap, &missing(from, to)),
+            ChunkRead::Unreadable(number) => write_event(&mut lines, 0, Code::Gap, &unreadable(number)),
         }
         out.write(&lines).await?;
     }
@@ -44,7 +44,7 @@ fn header(header: &Header, size: Option<(u16, u16)>) -> Vec<u8> {
     line
 }
 
-fn relative(stored: &[u8], now: &mut u64, out: &mut Vec<u8>) {
+fn with_relative_times(stored: &[u8], now: &mut u64, out: &mut Vec<u8>) {
     for event in events(stored) {
         match event {
             Ok(event) => {

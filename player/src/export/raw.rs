@@ -4,37 +4,44 @@ use recording::{
 };
 
 use super::{
-    Out, Source, StreamName,
+    ExportSource, ExportWriter, StreamName,
     cast2::{DAMAGED, missing, unreadable},
 };
 use crate::{
     PlayerError,
-    timeline::{Next, next},
+    chunk_read::{ChunkRead, read_chunk},
 };
 
-/// The exact bytes of one stream. Where some are missing the rest is written, and then the error says so: a script
+/// Writes the exact bytes of one stream. If some are missing, the rest is written and then an error is returned: a script
 /// sees it by the exit status.
-pub(super) async fn write(mut source: Source, stream: StreamName, out: &mut Out<'_>) -> Result<(), PlayerError> {
-    let wanted = match stream {
+pub(super) async fn write(
+    mut source: ExportSource,
+    stream: StreamName,
+    out: &mut ExportWriter<'_>,
+) -> Result<(), PlayerError> {
+    let code = match stream {
         StreamName::Stdin => stored_input(&source.header)?,
         StreamName::Stdout => Code::Output,
         StreamName::Stderr => Code::Stderr,
     };
-    let mut gathering = Gathering { wanted, bytes: Vec::new(), held: None, lost: None };
+    let mut extractor = StreamExtractor { code, bytes: Vec::new(), held_back: None, lost: None };
     loop {
-        match next(&mut source.chunks).await? {
-            Next::End => break,
-            Next::Lines(_, lines) => gathering.lines(&lines),
-            Next::Gap(from, to) => gathering.lose(missing(from, to)),
-            Next::Unreadable(number) => gathering.lose(unreadable(number)),
+        match read_chunk(&mut source.chunks).await? {
+            ChunkRead::End => break,
+            ChunkRead::Lines(_, lines) => extractor.lines(&lines),
+            ChunkRead::Gap(from, to) => extractor.lose(missing(from, to)),
+            ChunkRead::Unreadable(number) => extractor.lose(unreadable(number)),
         }
-        out.write(&gathering.bytes).await?;
-        gathering.bytes.clear();
+        out.write(&extractor.bytes).await?;
+        extractor.bytes.clear();
     }
-    gathering.lost.or(gathering.held).map_or(Ok(()), |lost| Err(PlayerError::Incomplete(lost)))
+    extractor.lost.or(extractor.held_back).map_or(Ok(()), |lost| Err(PlayerError::Incomplete(lost)))
 }
 
-/// Input that was not asked for is empty; input that was not stored is an error.
+/// The code of stored input. A session that did not ask for stdin has none, so its input is empty.
+///
+/// # Errors
+/// [`PlayerError::NotRecorded`] if the session had stdin and policy did not store it.
 fn stored_input(header: &Header) -> Result<Code, PlayerError> {
     let session = &header.kubetape;
     if session.stores_input() || !session.stdin {
@@ -44,15 +51,16 @@ fn stored_input(header: &Header) -> Result<Code, PlayerError> {
     }
 }
 
-struct Gathering {
-    wanted: Code,
+struct StreamExtractor {
+    code: Code,
     bytes: Vec<u8>,
-    /// Its end is held back, and nothing has said yet what became of it.
-    held: Option<String>,
+    /// The recorder held the stream's end back, and no annotation has said yet what became of it.
+    held_back: Option<String>,
+    /// The first loss, which is the one that is reported.
     lost: Option<String>,
 }
 
-impl Gathering {
+impl StreamExtractor {
     fn lines(&mut self, lines: &[u8]) {
         for event in events(lines) {
             let Ok(event) = event else {
@@ -60,7 +68,7 @@ impl Gathering {
                 continue;
             };
             match event.bytes() {
-                Some((stream, bytes)) if stream == self.wanted => self.bytes.extend_from_slice(&bytes),
+                Some((stream, bytes)) if stream == self.code => self.bytes.extend_from_slice(&bytes),
                 Some(_) => {}
                 None if event.code == Code::Bytes => self.lose(DAMAGED.to_owned()),
                 None if event.code == Code::Gap => self.annotation(event.data),
@@ -71,15 +79,14 @@ impl Gathering {
 
     fn annotation(&mut self, text: String) {
         match Annotation::parse(&text) {
-            Annotation::Omitting(stream) if stream == self.wanted => self.held = Some(text),
-            Annotation::OmittedNothing(stream) if stream == self.wanted => self.held = None,
-            Annotation::Omitted(stream) | Annotation::Missing(Some(stream)) if stream == self.wanted => self.lose(text),
+            Annotation::Omitting(stream) if stream == self.code => self.held_back = Some(text),
+            Annotation::OmittedNothing(stream) if stream == self.code => self.held_back = None,
+            Annotation::Omitted(stream) | Annotation::Missing(Some(stream)) if stream == self.code => self.lose(text),
             Annotation::Missing(None) => self.lose(text),
             _ => {}
         }
     }
 
-    /// The first loss is the one that is reported.
     fn lose(&mut self, what: String) {
         self.lost.get_or_insert(what);
     }

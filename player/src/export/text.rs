@@ -1,53 +1,55 @@
 use avt::{Parser, Terminal, observer::Transcript, parser::Function};
 
-use super::{Out, Source};
+use super::{ExportSource, ExportWriter};
 use crate::{
-    PlayerError, off,
-    projector::{ProjectedEvent, Projector, placed},
-    timeline::{self, Next, next},
+    PlayerError,
+    blocking::blocking,
+    chunk_read::{ChunkRead, read_chunk},
+    projector::{ProjectedEvent, Projector, positioned_events},
+    terminal_size::TerminalSize,
 };
 
-pub(super) async fn write(mut source: Source, out: &mut Out<'_>) -> Result<(), PlayerError> {
+pub(super) async fn write(mut source: ExportSource, out: &mut ExportWriter<'_>) -> Result<(), PlayerError> {
     let mut projector = Projector::new(&source.header);
-    let size = timeline::starting_size(&source.header);
-    let mut page = if source.header.kubetape.tty {
+    let size = TerminalSize::at_start(&source.header);
+    let mut renderer = if source.header.kubetape.tty {
         let terminal = Terminal::new(size.cols.into(), size.rows.into()).map_err(|_| PlayerError::Stopped)?;
-        Page::Terminal(Box::new(terminal), Transcript::new())
+        TextRenderer::Terminal(Box::new(terminal), Transcript::new())
     } else {
-        Page::Plain(Box::default())
+        TextRenderer::Plain(Box::default())
     };
     loop {
-        let frames = match next(&mut source.chunks).await? {
-            Next::End => break,
-            Next::Lines(number, lines) => {
-                placed(number, &lines, 0).filter_map(|(_, event)| projector.project(&event)).collect()
+        let events = match read_chunk(&mut source.chunks).await? {
+            ChunkRead::End => break,
+            ChunkRead::Lines(number, lines) => {
+                positioned_events(number, &lines, 0).filter_map(|(_, event)| projector.project(&event)).collect()
             }
-            Next::Gap(from, to) => vec![projector.gap(from, to)],
-            Next::Unreadable(number) => vec![projector.unreadable(number)],
+            ChunkRead::Gap(from, to) => vec![projector.gap(from, to)],
+            ChunkRead::Unreadable(number) => vec![projector.unreadable(number)],
         };
         let text;
-        (page, text) = off(move || {
+        (renderer, text) = blocking(move || {
             let mut text = String::new();
-            frames.iter().for_each(|shown| page.show(shown, &mut text));
-            (page, text)
+            events.iter().for_each(|event| renderer.push(event, &mut text));
+            (renderer, text)
         })
         .await?;
         out.write(text.as_bytes()).await?;
     }
-    out.write(page.finish().as_bytes()).await
+    out.write(renderer.finish().as_bytes()).await
 }
 
-/// What output is read from.
-enum Page {
+/// Turns events into the text a person could have read.
+enum TextRenderer {
     Terminal(Box<Terminal>, Transcript),
-    Plain(Box<Plain>),
+    Plain(Box<PlainText>),
 }
 
-impl Page {
-    fn show(&mut self, shown: &ProjectedEvent, text: &mut String) {
+impl TextRenderer {
+    fn push(&mut self, event: &ProjectedEvent, text: &mut String) {
         match self {
             Self::Terminal(terminal, transcript) => {
-                let lines = match shown {
+                let lines = match event {
                     ProjectedEvent::Output(output) => terminal.feed_with(output.as_str(), transcript),
                     ProjectedEvent::Resize(size) => {
                         terminal.resize_with(size.cols.into(), size.rows.into(), transcript)
@@ -57,7 +59,7 @@ impl Page {
                 append(text, &lines);
             }
             Self::Plain(plain) => {
-                if let ProjectedEvent::Output(output) = shown {
+                if let ProjectedEvent::Output(output) = event {
                     output.chars().for_each(|c| plain.push(c, text));
                 }
             }
@@ -80,14 +82,14 @@ fn append(text: &mut String, lines: &[String]) {
     }
 }
 
-/// Text without escape sequences. A carriage return alone ends a line: a progress bar becomes lines of its own.
+/// Removes escape sequences. A carriage return alone ends a line: each state of a progress bar becomes a line.
 #[derive(Default)]
-struct Plain {
+struct PlainText {
     parser: Parser,
     returned: bool,
 }
 
-impl Plain {
+impl PlainText {
     fn push(&mut self, c: char, text: &mut String) {
         let printed = match self.parser.feed(c) {
             Some(Function::Cr) => return self.returned = true,

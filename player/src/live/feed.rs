@@ -7,149 +7,153 @@ use tokio::time::timeout;
 
 use crate::{
     PlayerError,
-    here::PATIENCE,
-    projector::{Place, ProjectedEvent, Projector},
-    timeline::{Mark, Next, next},
+    chunk_read::{ChunkRead, read_chunk},
+    projector::{EventPosition, ProjectedEvent, Projector},
+    settings::STORE_TIMEOUT,
+    timeline::SegmentStart,
 };
 
-/// Between two looks at a store in which another gateway records. It stores a chunk every few seconds.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the store is asked for the chunks of a session that another gateway records. A gateway stores one every few
+/// seconds.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// For one read of the spool.
-const MOMENT: Duration = Duration::from_millis(50);
+/// How long one read of the spool may take if its data is there. A read that takes longer waits for the session.
+const SPOOL_READ_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// What is shown from a mark on, as it comes.
-pub(super) struct Feed {
+/// A session's visible events from a segment's start on, as they come.
+pub(super) struct LiveFeed {
     recordings: Recordings,
     id: RecordingId,
-    source: Source,
+    source: FeedSource,
     projector: Projector,
-    /// Events of this chunk up to there were drawn before.
-    from: Place,
-    /// Events of that chunk that have come so far.
+    /// Events before it, in its chunk, are in the snapshot that the view began with.
+    from: EventPosition,
+    /// How many events of that chunk have come so far.
     seen: usize,
     over: bool,
 }
 
-enum Source {
-    /// The gateway of this process records it.
+enum FeedSource {
+    /// This process records the session.
     Spool(Box<Follow>),
-    /// The chunks of the store, after this one.
+    /// Another process does: the chunks of the store after this one.
     Store(u32),
 }
 
-impl Feed {
-    pub(super) fn open(recordings: Recordings, spool: Option<&Spool>, id: RecordingId, mark: &Mark) -> Self {
-        let source = match spool.and_then(|spool| spool.follow(id, mark.place.chunk)) {
-            Some(follow) => Source::Spool(Box::new(follow)),
-            None => Source::Store(mark.place.chunk.saturating_sub(1)),
+impl LiveFeed {
+    pub(super) fn open(recordings: Recordings, spool: Option<&Spool>, id: RecordingId, start: &SegmentStart) -> Self {
+        let source = match spool.and_then(|spool| spool.follow(id, start.position.chunk)) {
+            Some(follow) => FeedSource::Spool(Box::new(follow)),
+            None => FeedSource::Store(start.position.chunk.saturating_sub(1)),
         };
-        Self { recordings, id, source, projector: mark.projector.clone(), from: mark.place, seen: 0, over: false }
+        let (projector, from) = (start.projector.clone(), start.position);
+        Self { recordings, id, source, projector, from, seen: 0, over: false }
     }
 
-    /// What is there without waiting for the session; none when that is all.
+    /// Events that are there already; `None` if what follows has to be waited for.
     pub(super) async fn ready(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         match &mut self.source {
-            // A read takes a moment, so it is given one; what waits longer waits for the session.
-            Source::Spool(follow) => match tokio::time::timeout(MOMENT, follow.next()).await {
-                Ok(news) => self.spooled(news).await,
+            FeedSource::Spool(follow) => match timeout(SPOOL_READ_TIMEOUT, follow.next()).await {
+                Ok(event) => self.spooled(event).await,
                 Err(_) => Ok(None),
             },
-            Source::Store(_) => self.stored().await,
+            FeedSource::Store(_) => self.stored().await,
         }
     }
 
-    /// What comes next; none when the session is over and all was shown.
+    /// Waits for the next events. `None` if the session is over and all of it was returned.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         loop {
-            if let Source::Spool(follow) = &mut self.source {
-                let news = follow.next().await;
-                return self.spooled(news).await;
+            if let FeedSource::Spool(follow) = &mut self.source {
+                let event = follow.next().await;
+                return self.spooled(event).await;
             }
-            if let Some(frames) = self.stored().await? {
-                return Ok(Some(frames));
+            if let Some(out) = self.stored().await? {
+                return Ok(Some(out));
             }
             if self.over {
                 return Ok(None);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     async fn spooled(
         &mut self,
-        news: Result<Option<SpoolEvent>, SpoolError>,
+        event: Result<Option<SpoolEvent>, SpoolError>,
     ) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
-        match news.map_err(|error| PlayerError::Spool(Box::new(error)))? {
+        match event.map_err(|error| PlayerError::Spool(Box::new(error)))? {
             Some(SpoolEvent::Lines { number, lines }) => Ok(Some(self.lines(number, &lines))),
-            Some(SpoolEvent::Stored { from, to }) => Ok(Some(self.left(from, to).await)),
+            Some(SpoolEvent::Stored { from, to }) => Ok(Some(self.moved(from, to).await)),
             None => Ok(None),
         }
     }
 
-    /// Chunks that have left the spool for the store. One that the store does not give is told, with those behind it: what is
-    /// said now is not held up by it.
-    async fn left(&mut self, from: u32, to: u32) -> Vec<(u64, ProjectedEvent)> {
-        let mut frames = Vec::new();
+    /// The events of chunks that have left the spool for the store. If the store does not return one in time, a notice
+    /// stands for it and for those behind it, so that it does not hold up what is printed now.
+    async fn moved(&mut self, from: u32, to: u32) -> Vec<(u64, ProjectedEvent)> {
+        let mut out = Vec::new();
         for number in from..=to {
-            match timeout(PATIENCE, self.recordings.chunk(self.id, number)).await {
-                Ok(Ok(lines)) => frames.append(&mut self.lines(number, &lines)),
-                Ok(Err(RecordingError::Chunk { .. })) => frames.push(self.told(|p| p.unreadable(number))),
-                Ok(Err(RecordingError::Gap { .. })) => frames.push(self.told(|p| p.gap(number, number))),
+            match timeout(STORE_TIMEOUT, self.recordings.chunk(self.id, number)).await {
+                Ok(Ok(lines)) => out.append(&mut self.lines(number, &lines)),
+                Ok(Err(RecordingError::Chunk { .. })) => {
+                    out.push(self.notice(|projector| projector.unreadable(number)))
+                }
+                Ok(Err(RecordingError::Gap { .. })) => out.push(self.notice(|projector| projector.gap(number, number))),
                 Ok(Err(_)) | Err(_) => {
-                    frames.push(self.told(|p| p.away(number, to)));
+                    out.push(self.notice(|projector| projector.unavailable(number, to)));
                     break;
                 }
             }
         }
-        frames
+        out
     }
 
-    /// Chunks that came into the store since the last look; none where there are no new ones.
+    /// The events of chunks that were stored since the last poll; `None` if there are none.
     async fn stored(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
-        let Source::Store(last) = &mut self.source else { return Ok(None) };
+        let FeedSource::Store(last) = &mut self.source else { return Ok(None) };
         let mut chunks = self.recordings.chunks_after(self.id, *last).await?;
         self.over = chunks.manifest().is_some();
         let mut newest = *last;
-        let mut frames = Vec::new();
+        let mut out = Vec::new();
         loop {
-            match next(&mut chunks).await? {
-                Next::End => break,
-                Next::Lines(number, lines) => {
+            match read_chunk(&mut chunks).await? {
+                ChunkRead::End => break,
+                ChunkRead::Lines(number, lines) => {
                     newest = number;
-                    frames.append(&mut self.lines(number, &lines));
+                    out.append(&mut self.lines(number, &lines));
                 }
-                Next::Gap(from, to) => {
+                ChunkRead::Gap(from, to) => {
                     newest = to;
-                    frames.push(self.told(|projector| projector.gap(from, to)));
+                    out.push(self.notice(|projector| projector.gap(from, to)));
                 }
-                Next::Unreadable(number) => {
+                ChunkRead::Unreadable(number) => {
                     newest = number;
-                    frames.push(self.told(|projector| projector.unreadable(number)));
+                    out.push(self.notice(|projector| projector.unreadable(number)));
                 }
             }
         }
-        self.source = Source::Store(newest);
-        Ok((!frames.is_empty()).then_some(frames))
+        self.source = FeedSource::Store(newest);
+        Ok((!out.is_empty()).then_some(out))
     }
 
-    fn told(&mut self, say: impl FnOnce(&mut Projector) -> ProjectedEvent) -> (u64, ProjectedEvent) {
-        let shown = say(&mut self.projector);
-        (self.projector.now(), shown)
+    fn notice(&mut self, make: impl FnOnce(&mut Projector) -> ProjectedEvent) -> (u64, ProjectedEvent) {
+        let notice = make(&mut self.projector);
+        (self.projector.now(), notice)
     }
 
-    /// The frames of lines that are a chunk or a piece of one.
+    /// The events of lines that are a chunk or a part of one.
     fn lines(&mut self, number: u32, lines: &[u8]) -> Vec<(u64, ProjectedEvent)> {
-        let mut frames = Vec::new();
+        let mut out = Vec::new();
         for event in events(lines) {
             if number == self.from.chunk && self.seen < self.from.event {
                 self.seen += 1;
                 continue;
             }
             if let Some(shown) = self.projector.project(&event) {
-                frames.push((self.projector.now(), shown));
+                out.push((self.projector.now(), shown));
             }
         }
-        frames
+        out
     }
 }

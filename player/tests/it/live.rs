@@ -9,13 +9,13 @@ use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter};
 use storage::Recordings;
 
 use crate::{
-    slow::Slow,
-    tape::{Kind, TestRecording},
+    gated_store::GatedStore,
+    test_recording::{SessionKind, TestRecording},
 };
 
 const SECOND: u64 = 1_000_000;
 
-/// Everything that a viewer is shown up to the frame that `last` is true for, as text; keyframes in angle brackets.
+/// The text of a viewer's frames up to the first for which `last` is true; keyframes in angle brackets.
 async fn shown(viewer: &mut Viewer, mut last: impl FnMut(&str) -> bool) -> String {
     let mut text = String::new();
     while !last(&text) {
@@ -36,11 +36,11 @@ async fn to_end(viewer: &mut Viewer) -> String {
     shown(viewer, |text| text.ends_with("[none]")).await
 }
 
-/// A session in a spool, and a player that has both.
+/// A session in a spool, and a player with that spool and a store.
 struct Bench {
     _folder: tempfile::TempDir,
     spool: Spool,
-    tape: TestRecording,
+    recording: TestRecording,
     session: SpoolWriter,
     player: Player,
 }
@@ -49,11 +49,11 @@ impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
-        let tape = TestRecording::start(Kind::Tty, "never").await;
-        let header = Recordings::new(tape.store.clone()).header(tape.id).await.unwrap();
-        let session = spool.begin(tape.id, &header).await.unwrap();
-        let player = tape.player(PlayerSettings::default()).with_spool(spool.clone());
-        Self { _folder: folder, spool, tape, session, player }
+        let recording = TestRecording::start(SessionKind::Tty, "never").await;
+        let header = Recordings::new(recording.store.clone()).header(recording.id).await.unwrap();
+        let session = spool.begin(recording.id, &header).await.unwrap();
+        let player = recording.player(PlayerSettings::default()).with_spool(spool.clone());
+        Self { _folder: folder, spool, recording, session, player }
     }
 
     fn say(&mut self, micros: u64, code: Code, data: &str) {
@@ -68,27 +68,27 @@ async fn everything_so_far_and_then_what_comes() {
     let mut bench = Bench::new().await;
     bench.say(SECOND, Resize, "40x5");
     bench.say(2 * SECOND, Output, "before");
-    let mut first = bench.player.watch(bench.tape.id).await.unwrap();
+    let mut first = bench.player.watch(bench.recording.id).await.unwrap();
     bench.say(3 * SECOND, Output, " then");
     let text = shown(&mut first, |text| text.ends_with("then")).await;
     assert!(text.starts_with("<40x5 ") && text.contains("before"), "{text:?}");
-    let mut second = bench.player.watch(bench.tape.id).await.unwrap();
+    let mut second = bench.player.watch(bench.recording.id).await.unwrap();
     bench.say(4 * SECOND, Marker, "ls");
     bench.say(5 * SECOND, Output, " last");
     bench.session.end();
     assert_eq!(to_end(&mut first).await, "[ls] last[over][none]");
     let text = to_end(&mut second).await;
     assert!(text.contains("before then") && text.ends_with(">[ls] last[over][none]"), "{text:?}");
-    let mut late = bench.player.watch(bench.tape.id).await.unwrap();
+    let mut late = bench.player.watch(bench.recording.id).await.unwrap();
     let text = to_end(&mut late).await;
     assert!(text.contains("before then last") && text.ends_with(">[over][none]"), "{text:?}");
 }
 
 #[tokio::test]
-async fn who_does_not_read_skips_to_the_screen_of_now_and_holds_nobody_up() {
+async fn a_viewer_that_does_not_read_skips_to_the_present_screen_and_delays_nobody() {
     let mut bench = Bench::new().await;
-    let mut stalled = bench.player.watch(bench.tape.id).await.unwrap();
-    let mut quick = bench.player.watch(bench.tape.id).await.unwrap();
+    let mut stalled = bench.player.watch(bench.recording.id).await.unwrap();
+    let mut quick = bench.player.watch(bench.recording.id).await.unwrap();
     for number in 0..5000_u64 {
         bench.say(SECOND + number, Output, &format!("line {number}\r\n"));
         if number % 100 == 0 {
@@ -107,10 +107,10 @@ async fn what_is_in_the_store_already_comes_first() {
     let mut bench = Bench::new().await;
     bench.say(SECOND, Output, "stored");
     bench.session.roll();
-    bench.tape.chunk(&[(SECOND, Output, "stored")]).await;
-    bench.spool.stored(bench.tape.id, 1).unwrap();
+    bench.recording.chunk(&[(SECOND, Output, "stored")]).await;
+    bench.spool.stored(bench.recording.id, 1).unwrap();
     bench.say(2 * SECOND, Output, " spooled");
-    let mut viewer = bench.player.watch(bench.tape.id).await.unwrap();
+    let mut viewer = bench.player.watch(bench.recording.id).await.unwrap();
     bench.session.end();
     let text = to_end(&mut viewer).await;
     assert!(text.contains("stored spooled"), "{text:?}");
@@ -118,28 +118,28 @@ async fn what_is_in_the_store_already_comes_first() {
 
 #[tokio::test]
 async fn another_gateways_session_is_followed_in_the_store() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
-    tape.chunk(&[(SECOND, Output, "one")]).await;
-    let player = tape.player(PlayerSettings::default());
-    let mut viewer = player.watch(tape.id).await.unwrap();
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
+    recording.chunk(&[(SECOND, Output, "one")]).await;
+    let player = recording.player(PlayerSettings::default());
+    let mut viewer = player.watch(recording.id).await.unwrap();
     let text = shown(&mut viewer, |text| text.contains("one")).await;
     assert!(text.starts_with("<80x24 "), "{text:?}");
-    tape.chunk(&[(2 * SECOND, Output, " two")]).await;
+    recording.chunk(&[(2 * SECOND, Output, " two")]).await;
     assert_eq!(shown(&mut viewer, |text| text.ends_with("two")).await, " two");
-    tape.finish(3 * SECOND).await;
+    recording.finish(3 * SECOND).await;
     assert_eq!(to_end(&mut viewer).await, "[over][none]");
 }
 
-/// A session in a spool, and a player whose store can be away. Nothing of the session is stored.
+/// A session in a spool, and a player whose store can be made unavailable. The store has nothing of the session.
 struct Away {
     bench: Bench,
-    store: Arc<Slow>,
+    store: Arc<GatedStore>,
 }
 
 impl Away {
     async fn new() -> Self {
         let mut bench = Bench::new().await;
-        let store = Arc::new(Slow::new(bench.tape.store.clone()));
+        let store = Arc::new(GatedStore::new(bench.recording.store.clone()));
         store.let_go(1000);
         store.go_away(true);
         let recordings = Recordings::new(store.clone());
@@ -148,15 +148,15 @@ impl Away {
     }
 
     async fn labels(&self) -> (Vec<String>, bool) {
-        let so_far = self.bench.player.markers(self.bench.tape.id).await.unwrap();
+        let so_far = self.bench.player.markers(self.bench.recording.id).await.unwrap();
         (so_far.markers.into_iter().map(|(_, label)| label).collect(), so_far.whole)
     }
 }
 
 #[tokio::test]
-async fn a_session_of_this_process_is_told_and_watched_while_the_store_is_away() {
+async fn a_session_of_this_process_is_listed_and_watched_while_the_store_is_unavailable() {
     let mut away = Away::new().await;
-    let id = away.bench.tape.id;
+    let id = away.bench.recording.id;
     away.bench.say(SECOND, Output, "some");
     away.bench.session.roll();
     away.bench.say(2 * SECOND, Marker, "ls");
@@ -170,19 +170,19 @@ async fn a_session_of_this_process_is_told_and_watched_while_the_store_is_away()
     let text = shown(&mut viewer, |text| text.ends_with("more")).await;
     assert!(text.contains("some"), "{text:?}");
     away.bench.session.end();
-    // Whether it has a manifest is the store's to say.
+    // Only the store knows whether the session has a manifest.
     assert!(away.bench.player.summary(id).await.is_err());
 }
 
 #[tokio::test]
-async fn what_only_the_store_has_is_told_as_missing_while_it_is_away() {
+async fn what_only_the_store_has_is_reported_missing_while_it_is_unavailable() {
     let mut away = Away::new().await;
-    let id = away.bench.tape.id;
+    let id = away.bench.recording.id;
     away.bench.say(SECOND, Marker, "ls");
     away.bench.session.roll();
     let mut lines = Vec::new();
     write_event(&mut lines, SECOND, Marker, "ls");
-    away.bench.tape.chunk_of(&lines).await;
+    away.bench.recording.chunk_of(&lines).await;
     away.bench.spool.stored(id, 1).unwrap();
     away.bench.say(2 * SECOND, Marker, "id");
     away.bench.say(3 * SECOND, Output, "now");
@@ -194,7 +194,7 @@ async fn what_only_the_store_has_is_told_as_missing_while_it_is_away() {
 
     away.store.go_away(false);
     assert_eq!(away.labels().await, (words(&["sh -c 'a b'", "ls", "id"]), true));
-    // What was read is known, and the rest is here.
+    // The cache has what was read before, and the spool has the rest.
     away.store.go_away(true);
     assert_eq!(away.labels().await, (words(&["sh -c 'a b'", "ls", "id"]), true));
 }

@@ -1,9 +1,9 @@
-//! Recordings made by hand, and what the player makes of them.
+//! The player, tested with recordings made by hand.
 
 mod export;
+mod gated_store;
 mod live;
 mod playback;
-mod readings;
 mod segments;
-mod slow;
-mod tape;
+mod single_flight;
+mod test_recording;

@@ -3,11 +3,11 @@ use std::time::Duration;
 use player::{Player, PlayerSettings, Segment, SegmentIndex};
 use recording::{RecordingId, cast::Code::*};
 
-use crate::tape::{Kind, TestRecording, bytes_line};
+use crate::test_recording::{SessionKind, TestRecording, bytes_line};
 
 const SECOND: u64 = 1_000_000;
 
-/// Cuts every two seconds.
+/// Segments of two seconds.
 fn short() -> PlayerSettings {
     PlayerSettings { segment_length: Duration::from_secs(2), ..PlayerSettings::default() }
 }
@@ -43,108 +43,105 @@ fn text(segment: &Segment) -> String {
 
 #[tokio::test]
 async fn a_long_recording_is_cut_and_every_cut_carries_its_screen() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
-    tape.chunk(&[(0, Resize, "40x5"), (SECOND, Output, "one\r\n"), (3 * SECOND, Output, "two\r\n")]).await;
-    tape.chunk(&[(4 * SECOND, Marker, "ls"), (6 * SECOND, Output, "three"), (6 * SECOND, Output, "!")]).await;
-    tape.chunk(&[(9 * SECOND, Resize, "20x3"), (9_500_000, Exit, "0")]).await;
-    tape.finish(10 * SECOND).await;
-    let player = tape.player(short());
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
+    recording.chunk(&[(0, Resize, "40x5"), (SECOND, Output, "one\r\n"), (3 * SECOND, Output, "two\r\n")]).await;
+    recording.chunk(&[(4 * SECOND, Marker, "ls"), (6 * SECOND, Output, "three"), (6 * SECOND, Output, "!")]).await;
+    recording.chunk(&[(9 * SECOND, Resize, "20x3"), (9_500_000, Exit, "0")]).await;
+    recording.finish(10 * SECOND).await;
+    let player = recording.player(short());
 
-    let index = player.index(tape.id).await.unwrap();
+    let index = player.index(recording.id).await.unwrap();
     let starts: Vec<f64> = index.segments.iter().map(|segment| segment.start).collect();
     assert_eq!((starts, index.duration), (vec![0.0, 3.0, 6.0, 9.0], 10.0));
     assert_eq!(index.markers, [(0.0, "sh -c 'a b'".to_owned()), (4.0, "ls".to_owned())]);
 
-    let segments = check(&player, tape.id, &index).await;
+    let segments = check(&player, recording.id, &index).await;
     assert_eq!(segments.iter().map(text).collect::<Vec<_>>(), ["one\r\n", "two\r\n", "three!", ""]);
     assert!(segments[2].snapshot.init.contains("two") && !segments[2].snapshot.init.contains("three"));
     assert_eq!((segments[2].snapshot.cols, segments[2].snapshot.rows), (40, 5));
     assert!(segments[3].events.contains(&(9.0, "r", "20x3".to_owned())));
-    assert!(matches!(player.segment(tape.id, 4, None).await, Err(error) if error.is_not_found()));
+    assert!(matches!(player.segment(recording.id, 4, None).await, Err(error) if error.is_not_found()));
 }
 
 #[tokio::test]
 async fn a_recording_without_events_can_be_played() {
-    let tape = TestRecording::start(Kind::Tty, "never").await;
-    let player = tape.player(short());
-    let index = player.index(tape.id).await.unwrap();
+    let recording = TestRecording::start(SessionKind::Tty, "never").await;
+    let player = recording.player(short());
+    let index = player.index(recording.id).await.unwrap();
     assert_eq!((index.duration, index.segments.len()), (0.0, 1));
-    check(&player, tape.id, &index).await;
+    check(&player, recording.id, &index).await;
 }
 
 #[tokio::test]
 async fn a_live_recording_keeps_its_cuts_while_it_grows() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
-    tape.chunk(&[(SECOND, Output, "one "), (3 * SECOND, Output, "two ")]).await;
-    let player = tape.player(short());
-    let early = player.index(tape.id).await.unwrap();
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
+    recording.chunk(&[(SECOND, Output, "one "), (3 * SECOND, Output, "two ")]).await;
+    let player = recording.player(short());
+    let early = player.index(recording.id).await.unwrap();
     assert_eq!(early.segments.iter().map(|s| s.start).collect::<Vec<_>>(), [0.0, 3.0]);
 
-    tape.chunk(&[(4 * SECOND, Output, "three "), (7 * SECOND, Output, "four ")]).await;
-    let late = player.index(tape.id).await.unwrap();
+    recording.chunk(&[(4 * SECOND, Output, "three "), (7 * SECOND, Output, "four ")]).await;
+    let late = player.index(recording.id).await.unwrap();
     assert_eq!(late.segments.iter().map(|s| s.start).collect::<Vec<_>>(), [0.0, 3.0, 7.0]);
 
-    // Somebody still plays by the early index: its last segment ends where that index says.
-    let segments = check(&player, tape.id, &early).await;
+    // A viewer still uses the early index: its last segment ends where that index says.
+    let segments = check(&player, recording.id, &early).await;
     assert_eq!(text(&segments[1]), "two ");
-    let segments = check(&player, tape.id, &late).await;
+    let segments = check(&player, recording.id, &late).await;
     assert_eq!(segments.iter().map(text).collect::<Vec<_>>(), ["one ", "two three ", "four "]);
 
-    // Once more from the beginning, by another process, gives the same.
-    tape.finish(8 * SECOND).await;
-    let other = tape.player(short()).index(tape.id).await.unwrap();
-    assert_eq!(player.index(tape.id).await.unwrap(), other);
+    // Another process, which reads from the beginning, cuts the same segments.
+    recording.finish(8 * SECOND).await;
+    let other = recording.player(short()).index(recording.id).await.unwrap();
+    assert_eq!(player.index(recording.id).await.unwrap(), other);
     assert_eq!(other.duration, 8.0);
 }
 
 #[tokio::test]
 async fn without_a_terminal_both_outputs_are_shown_with_returns() {
-    let mut tape = TestRecording::start(Kind::Piped, "never").await;
-    tape.chunk(&[(1, Output, "out\n"), (2, Stderr, "err\r\n"), (3, Output, "\nend\r"), (4, Output, "\n")]).await;
-    let player = tape.player(short());
-    let segment = player.segment(tape.id, 0, None).await.unwrap();
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
+    recording.chunk(&[(1, Output, "out\n"), (2, Stderr, "err\r\n"), (3, Output, "\nend\r"), (4, Output, "\n")]).await;
+    let player = recording.player(short());
+    let segment = player.segment(recording.id, 0, None).await.unwrap();
     assert_eq!(text(&segment), "out\r\n\u{1b}[91merr\r\n\u{1b}[39m\r\nend\r\n");
     assert_eq!((segment.snapshot.cols, segment.snapshot.rows), (120, 30));
 }
 
 #[tokio::test]
 async fn bytes_are_shown_as_far_as_they_are_text() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let mut lines = bytes_line(1, Output, b"\xe7\x95");
     lines.extend(bytes_line(2, Output, b"\x8c\xff"));
-    tape.chunk_of(&lines).await;
-    let segment = tape.player(short()).segment(tape.id, 0, None).await.unwrap();
+    recording.chunk_of(&lines).await;
+    let segment = recording.player(short()).segment(recording.id, 0, None).await.unwrap();
     assert_eq!(text(&segment), "界\u{fffd}");
 }
 
 #[tokio::test]
 async fn playback_starts_with_the_first_size_and_annotations_stay_off_the_screen() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
-    tape.chunk(&[(900, Resize, "132x43"), (1_000, Output, "hi"), (1_500, Gap, "odd bytes"), (2_000, Resize, "50x5")])
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
+    recording
+        .chunk(&[(900, Resize, "132x43"), (1_000, Output, "hi"), (1_500, Gap, "odd bytes"), (2_000, Resize, "50x5")])
         .await;
-    let player = tape.player(short());
-    let index = player.index(tape.id).await.unwrap();
+    let player = recording.player(short());
+    let index = player.index(recording.id).await.unwrap();
     assert_eq!((index.term.cols, index.term.rows), (132, 43));
     assert_eq!(index.markers[1].1, "kubetape: odd bytes");
-    let segments = check(&player, tape.id, &index).await;
+    let segments = check(&player, recording.id, &index).await;
     assert_eq!((segments[0].snapshot.cols, segments[0].snapshot.rows), (132, 43));
     assert_eq!(text(&segments[0]), "hi");
 }
 
 #[tokio::test]
-async fn forwarded_ports_are_told_line_by_line() {
-    let mut tape = TestRecording::start(Kind::Piped, "never").await;
+async fn forwarded_ports_are_shown_line_by_line() {
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
     let event = |state| {
         format!(r#"{{"state":"{state}","port":80,"connection":2,"sent":3,"received":4,"error":"no\u001b[1m"}}"#)
     };
-    tape.chunk(&[
-        (1, Port, &event("opened")),
-        (2, Port, &event("closed")),
-        (3, Port, &event("failed")),
-        (4, Port, "{"),
-    ])
-    .await;
-    let shown = text(&tape.player(short()).segment(tape.id, 0, None).await.unwrap());
+    recording
+        .chunk(&[(1, Port, &event("opened")), (2, Port, &event("closed")), (3, Port, &event("failed")), (4, Port, "{")])
+        .await;
+    let shown = text(&recording.player(short()).segment(recording.id, 0, None).await.unwrap());
     let lines: Vec<_> = shown.split("\r\n").filter(|line| !line.is_empty()).collect();
     let expected = [
         "port 80: connection 2 opened",
@@ -156,23 +153,23 @@ async fn forwarded_ports_are_told_line_by_line() {
 
 #[tokio::test]
 async fn input_is_not_shown() {
-    let mut tape = TestRecording::start(Kind::Tty, "always").await;
-    tape.chunk(&[(1, Input, "secret"), (2, Output, "***")]).await;
-    assert_eq!(text(&tape.player(short()).segment(tape.id, 0, None).await.unwrap()), "***");
+    let mut recording = TestRecording::start(SessionKind::Tty, "always").await;
+    recording.chunk(&[(1, Input, "secret"), (2, Output, "***")]).await;
+    assert_eq!(text(&recording.player(short()).segment(recording.id, 0, None).await.unwrap()), "***");
 }
 
 #[tokio::test]
-async fn what_is_missing_or_damaged_is_shown_as_that() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
-    tape.chunk(&[(SECOND, Output, "before")]).await;
-    tape.skip_chunk();
-    tape.skip_chunk();
-    tape.chunk_of(b"[4.0, \"o\", \"after\"]\n[4.5, \"z\", \"a later version's\"]\n[5.0, \"o\", \"cut o").await;
-    tape.skip_chunk();
-    tape.finish(6 * SECOND).await;
-    let player = tape.player(short());
-    let index = player.index(tape.id).await.unwrap();
-    let shown: String = check(&player, tape.id, &index).await.iter().map(text).collect();
+async fn missing_and_damaged_parts_are_shown_as_such() {
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
+    recording.chunk(&[(SECOND, Output, "before")]).await;
+    recording.skip_chunk();
+    recording.skip_chunk();
+    recording.chunk_of(b"[4.0, \"o\", \"after\"]\n[4.5, \"z\", \"a later version's\"]\n[5.0, \"o\", \"cut o").await;
+    recording.skip_chunk();
+    recording.finish(6 * SECOND).await;
+    let player = recording.player(short());
+    let index = player.index(recording.id).await.unwrap();
+    let shown: String = check(&player, recording.id, &index).await.iter().map(text).collect();
     let order = [
         "before",
         "chunks 2 to 3 of the recording are missing",
@@ -187,20 +184,22 @@ async fn what_is_missing_or_damaged_is_shown_as_that() {
 
 #[tokio::test]
 async fn hostile_sizes_times_and_texts_do_no_harm() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let osc = format!("\x1b]0;{}\x07\x1b[999999999C\x1b[8;65535;65535t", "t".repeat(1 << 16));
-    tape.chunk(&[(5 * SECOND, Resize, "65535x65535"), (SECOND, Output, &osc), (2, Resize, "0x0"), (3, Resize, "axb")])
+    recording
+        .chunk(&[(5 * SECOND, Resize, "65535x65535"), (SECOND, Output, &osc), (2, Resize, "0x0"), (3, Resize, "axb")])
         .await;
-    tape.chunk(&[
-        (9 * SECOND, Marker, &"\x1b[31m\n".repeat(1000)),
-        (9 * SECOND, Resize, "1x1"),
-        (12 * SECOND, Output, "界"),
-    ])
-    .await;
-    let player = tape.player(short());
-    let index = player.index(tape.id).await.unwrap();
-    let segments = check(&player, tape.id, &index).await;
-    // The check above has seen that time does not go back.
+    recording
+        .chunk(&[
+            (9 * SECOND, Marker, &"\x1b[31m\n".repeat(1000)),
+            (9 * SECOND, Resize, "1x1"),
+            (12 * SECOND, Output, "界"),
+        ])
+        .await;
+    let player = recording.player(short());
+    let index = player.index(recording.id).await.unwrap();
+    let segments = check(&player, recording.id, &index).await;
+    // `check` above has asserted that times do not decrease.
     assert!(segments[1].events.contains(&(5.0, "r", "1000x500".to_owned())));
     assert!(segments.iter().flat_map(|segment| &segment.events).all(|event| event.2 != "0x0"));
     let label = &index.markers[1].1;
@@ -209,62 +208,62 @@ async fn hostile_sizes_times_and_texts_do_no_harm() {
 
 #[tokio::test]
 async fn an_unknown_recording_is_not_found() {
-    let tape = TestRecording::start(Kind::Tty, "never").await;
+    let recording = TestRecording::start(SessionKind::Tty, "never").await;
     let other = RecordingId(uuid::Uuid::now_v7());
-    assert!(tape.player(short()).index(other).await.unwrap_err().is_not_found());
+    assert!(recording.player(short()).index(other).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test]
-async fn a_flood_stays_within_the_bounds() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
+async fn endless_output_stays_within_the_bounds() {
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     let line = format!("{}\r\n", "x".repeat(70));
     for chunk in 0..20 {
         let events: Vec<_> = (0..200).map(|n| ((chunk * 200 + n) * 10, Output, line.as_str())).collect();
-        tape.chunk(&events).await;
+        recording.chunk(&events).await;
     }
     let settings = PlayerSettings { segment_bytes: 16 << 10, ..PlayerSettings::default() };
-    let player = tape.player(settings);
-    let index = player.index(tape.id).await.unwrap();
+    let player = recording.player(settings);
+    let index = player.index(recording.id).await.unwrap();
     assert!((15..=20).contains(&index.segments.len()), "{} segments of 288 kB", index.segments.len());
-    let segments = check(&player, tape.id, &index).await;
+    let segments = check(&player, recording.id, &index).await;
     assert_eq!(segments.iter().map(|s| text(s).len()).sum::<usize>(), 4000 * 72);
 }
 
 #[tokio::test]
-async fn what_was_learned_of_a_long_recording_is_kept_in_a_folder() {
-    let mut tape = TestRecording::start(Kind::Tty, "never").await;
+async fn the_timeline_of_a_long_recording_is_kept_in_a_folder() {
+    let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     for number in 0..8 {
-        tape.chunk(&[(number * 3 * SECOND, Output, "some\r\n"), (number * 3 * SECOND + 1, Marker, "ls")]).await;
+        recording.chunk(&[(number * 3 * SECOND, Output, "some\r\n"), (number * 3 * SECOND + 1, Marker, "ls")]).await;
     }
     let folder = tempfile::tempdir().unwrap();
-    let player = || tape.player(short()).with_folder(folder.path().join("timelines"), 1 << 20);
-    player().index(tape.id).await.unwrap();
+    let player = || recording.player(short()).with_folder(folder.path().join("timelines"), 1 << 20);
+    player().index(recording.id).await.unwrap();
     assert!(!folder.path().join("timelines").exists(), "one that goes on is not kept");
-    tape.finish(30 * SECOND).await;
+    recording.finish(30 * SECOND).await;
     let first = player();
-    let index = first.index(tape.id).await.unwrap();
-    let segments = check(&first, tape.id, &index).await;
+    let index = first.index(recording.id).await.unwrap();
+    let segments = check(&first, recording.id, &index).await;
     let kept: Vec<_> = std::fs::read_dir(folder.path().join("timelines")).unwrap().map(|f| f.unwrap().path()).collect();
     assert_eq!(kept.len(), 1);
 
     let second = player();
-    assert_eq!(second.index(tape.id).await.unwrap(), index);
-    assert_eq!(check(&second, tape.id, &index).await, segments);
+    assert_eq!(second.index(recording.id).await.unwrap(), index);
+    assert_eq!(check(&second, recording.id, &index).await, segments);
     assert_eq!(index.pauses.last(), Some(&(21.0, 30.0)));
 
     std::fs::write(&kept[0], "damaged").unwrap();
-    assert_eq!(player().index(tape.id).await.unwrap(), index, "it is made again");
-    let small = tape.player(short()).with_folder(folder.path().join("small"), 10);
-    small.index(tape.id).await.unwrap();
+    assert_eq!(player().index(recording.id).await.unwrap(), index, "it is made again");
+    let small = recording.player(short()).with_folder(folder.path().join("small"), 10);
+    small.index(recording.id).await.unwrap();
     assert_eq!(std::fs::read_dir(folder.path().join("small")).unwrap().count(), 0, "beyond the bound it is removed");
 }
 
 #[tokio::test]
-async fn errors_are_told_from_output_where_there_was_no_terminal() {
-    let mut tape = TestRecording::start(Kind::Piped, "never").await;
-    tape.chunk(&[(1, Output, "fine\n"), (2, Stderr, "bad\n")]).await;
-    tape.finish(3).await;
-    let player = tape.player(short());
-    let segment = player.segment(tape.id, 0, None).await.unwrap();
+async fn stderr_is_coloured_if_there_was_no_terminal() {
+    let mut recording = TestRecording::start(SessionKind::Piped, "never").await;
+    recording.chunk(&[(1, Output, "fine\n"), (2, Stderr, "bad\n")]).await;
+    recording.finish(3).await;
+    let player = recording.player(short());
+    let segment = player.segment(recording.id, 0, None).await.unwrap();
     assert_eq!(text(&segment), "fine\r\n\u{1b}[91mbad\r\n\u{1b}[39m");
 }

@@ -1,17 +1,17 @@
-/// What keys say about the moment, not about the text.
+/// What the keys say about when a line was entered. Their text is not kept.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct KeyState {
     seen: bool,
-    /// Enters that no line answered yet.
+    /// How often Enter was pressed without a line that was taken for it.
     enters: u32,
-    /// Ctrl-C, or another key that gives a line up, was the last one that was answered.
+    /// The last key that was answered was Ctrl-C, or another one that abandons a line.
     interrupted: bool,
-    /// Keys since the output that answered those before.
+    /// Keys since the last output.
     unanswered: usize,
     answered: bool,
 }
 
-impl Keys {
+impl KeyState {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.seen = true;
         let answered = std::mem::take(&mut self.answered);
@@ -25,25 +25,25 @@ impl Keys {
                     self.enters = self.enters.saturating_add(1);
                     self.interrupted = false;
                 }
-                // Ctrl-C, ctrl-\, and zsh's ctrl-G.
+                // Ctrl-C, Ctrl-\, and zsh's Ctrl-G.
                 0x03 | 0x1c | 0x07 => self.interrupted = true,
-                // What is typed before it is answered does not undo it.
+                // A key that was typed ahead of the answer does not undo it.
                 _ => self.interrupted &= !answered,
             }
         }
     }
 
-    /// Whether this recording has keys at all.
+    /// Whether the recording has keys at all.
     pub(super) fn seen(&self) -> bool {
         self.seen
     }
 
-    /// Whether Enter was pressed and no line was taken for it.
+    /// Whether Enter was pressed and no line was taken for it yet.
     pub(super) fn entered(&self) -> bool {
         self.enters > 0
     }
 
-    /// Whether Enter alone was pressed since the last output: all that was typed before it is on the screen.
+    /// Whether Enter is the only key since the last output: then all that was typed before it is on the screen.
     pub(super) fn entered_alone(&self) -> bool {
         self.entered() && self.unanswered == 1 && !self.interrupted
     }
@@ -57,13 +57,13 @@ impl Keys {
         self.interrupted
     }
 
-    /// A line was taken.
+    /// A line was taken for an Enter.
     pub(super) fn taken(&mut self) {
         self.enters = self.enters.saturating_sub(1);
         self.interrupted = false;
     }
 
-    /// The cursor waits for a key: Enters until now were for something else.
+    /// The cursor waits for a key: earlier Enters were for something else.
     pub(super) fn waits(&mut self) {
         self.enters = 0;
         self.interrupted = false;

@@ -1,9 +1,9 @@
-//! Lines entered in panes of tmux, which has the alternate screen.
+//! Lines entered in panes of tmux, which uses the alternate screen.
 //!
-//! tmux draws what changed in a pane in any order, and what one pane's shell printed is mixed with others' and with
-//! status lines. So it is not read as it comes: whenever output paused, or a key came, the pane with the cursor is looked
-//! at, and compared with what it showed before. The rows above the line that is edited tell how far it was scrolled; the
-//! cursor below that line tells that it was entered, with Enter where there are keys.
+//! tmux draws the changes of a pane in any order, mixed with those of other panes and with status lines. So the output
+//! is not read as it comes: whenever it pauses or a key comes, the pane with the cursor is viewed and compared with its
+//! earlier view. The rows above the edited line tell how far the pane scrolled; the cursor below that line tells that
+//! the line was entered, together with Enter if keys are recorded.
 //!
 //! ```text
 //!                     prompt, nothing below              cursor below it, or all is gone
@@ -12,112 +12,111 @@
 //!      └────────────────────────────────────────┘
 //! ```
 //!
-//! Entries go to the same list as those of the outer shell, with [`Evidence::Prompt`]: signs of line editors are not
-//! looked at here, because tmux merges them, and vim has them as well.
+//! Entries join those of the outer shell, with [`Evidence::Prompt`]: the signals of line editors do not count here,
+//! because tmux merges those of its panes, and vim sends them as well.
 
+mod edited_line;
 mod entered;
-mod fate;
 mod layout;
-mod program;
-mod prompted;
-mod typing;
-mod view;
+mod line_outcome;
+mod pane_keys;
+mod pane_view;
+mod tmux_command;
 
 use avt::{ScreenKind, Terminal};
 
 use super::{
     Commands, PAUSE_MICROS, WAIT_MICROS,
-    entry::{Entry, Prompt},
-    resolve,
-    scan::Stop,
+    entry::{Entry, Prompt, resolve},
+    screen::scanner::OutputSignal,
 };
 use layout::{Layout, Pane};
-use typing::Typing;
-use view::View;
+use pane_keys::PaneKeys;
+use pane_view::PaneView;
 
-/// Cells that may be looked at for a microsecond of the session, and how many at once at most: an ordinary screen is
-/// looked at whenever it is of use; the largest, of 1000x300, 33 times a second. Looks beyond are left out. A cell takes
-/// about 3 ns, where all rows are full and alike 13 ns, so that is 13 % of the time that goes by at most.
+/// Cells that may be viewed per microsecond of the session, and the most that may be saved up. An ordinary screen can
+/// be viewed whenever it is of use; the largest, of 1000x300, 33 times a second. Views beyond are skipped. A cell takes
+/// about 3 ns, and 13 ns if all rows are full and alike, so this costs at most 13 % of the time.
 const CELLS_PER_MICRO: u64 = 10;
 const CELLS: u64 = 4_000_000;
-/// Rows of panes have numbers of their own, which no row of the screen below has.
+/// The rows of panes are counted from here, so that they differ from those of the ordinary screen.
 const FIRST_ROW: u64 = 1 << 40;
 
-/// Panes of tmux.
+/// What is known of the panes of tmux.
 #[derive(Debug)]
 pub(super) struct Panes {
-    /// The alternate screen is tmux'.
+    /// The alternate screen belongs to tmux.
     active: bool,
     /// The entry that started it.
     pub(super) started: Option<usize>,
-    typing: Typing,
+    keys: PaneKeys,
     layout: Layout,
-    /// The cursor is not in a pane's own text: keys are tmux'.
-    away: bool,
+    /// The cursor is outside of a pane's own text: keys go to tmux.
+    outside_pane: bool,
     pane: Option<Pane>,
-    view: Option<View>,
+    view: Option<PaneView>,
     /// The number of the pane's first row.
     first_row: u64,
-    /// The row behind the last entry.
+    /// The row below the last entry.
     floor: u64,
-    line: Option<Line>,
-    /// A command was entered in this pane, and its end was not seen.
+    line: Option<EditedLine>,
+    /// A command was entered in this pane, and its end was not seen yet.
     running: bool,
-    /// What stood there may have been a full-screen program since.
+    /// The pane may show a full-screen program.
     full_screen: bool,
     /// Prompts behind which lines were entered.
     known: Vec<String>,
-    /// Bracketed paste is on, as line editors have it: tmux hands on what the pane with the cursor wants.
+    /// Bracketed paste is on: tmux passes on what the pane with the cursor wants, and line editors want it.
     edits: bool,
-    /// The first output since the last look.
+    /// Time of the first output since the last view.
     printed: Option<u64>,
-    /// Cells that may be looked at, and when that was known.
+    /// Cells that may be viewed, and the time at which that was computed.
     cells: (u64, u64),
     #[cfg(test)]
     pub(super) looks: u64,
 }
 
-/// A line that is edited.
+/// A line that is being edited.
 #[derive(Debug)]
-struct Line {
-    /// Its first row, counted as entries' are.
+struct EditedLine {
+    /// Its first row, counted as those of entries.
     row: u64,
     prompt: Prompt,
     ready: u64,
     sure: bool,
     /// A line editor was at work.
     edited: bool,
-    /// Rows of it in which the cursor was.
+    /// How many of its rows the cursor was in.
     reach: usize,
 }
 
-/// When a look is taken.
+/// The circumstances of a view.
 #[derive(Clone, Copy)]
-struct Moment {
-    /// The first and the last output since the one before.
+struct LookTime {
+    /// Times of the first and the last output since the view before.
     first: u64,
     last: u64,
     /// The cursor waits for a person.
     waits: bool,
-    /// It is in the middle of output: no line begins here.
-    hasty: bool,
+    /// Output is in progress: no line begins here.
+    mid_output: bool,
 }
 
-/// What a look finds.
-enum Found {
+/// What a view shows to have happened.
+enum PaneEvent {
     Entered(Entry),
-    /// It has printed something by then.
+    /// The command that was entered last has printed something.
     Printed {
         first: u64,
         last: u64,
         line: String,
     },
-    /// The command that was entered last has ended.
+    /// The command that was entered last has ended, at this time.
     Ended(u64),
 }
 
 impl Commands {
-    /// Time passed since the last event, until a key or output came: what do panes show?
+    /// Time passed since the last event, until a key (`key`) or output came: views the pane.
     pub(super) fn look_at_panes(&mut self, micros: u64, key: bool) {
         let pause = micros.saturating_sub(self.last_micros);
         if !self.unseen_in_panes || !(key || pause >= PAUSE_MICROS) || !self.is_tmux() {
@@ -125,45 +124,45 @@ impl Commands {
         }
         let Some(panes) = &mut self.panes else { return };
         if pause < PAUSE_MICROS && panes.line.is_some() {
-            // A key that came while the answer to the one before was still on its way.
+            // This key came before the answer to the previous one.
             return;
         }
         self.unseen_in_panes = false;
         if !self.emulator.terminal().cursor().visible {
-            // tmux hides the cursor while it draws, and where there is none: in lists of windows and buffers.
+            // tmux hides the cursor while it draws, and in its lists of windows and buffers.
             return;
         }
         self.look(self.last_micros, Some(key || pause >= WAIT_MICROS));
     }
 
-    /// Looks; `waits`: the cursor waits for a person, none: this is in the middle of output.
+    /// Views the pane. `waits`: whether the cursor waits for a person; `None` while output is in progress.
     fn look(&mut self, micros: u64, waits: Option<bool>) {
-        let mut found = Vec::new();
+        let mut events = Vec::new();
         if self.is_tmux()
             && let Some(panes) = &mut self.panes
         {
             panes.edits = self.pasting;
-            panes.look(self.emulator.terminal(), micros, waits, &mut |one| found.push(one));
+            panes.look(self.emulator.terminal(), micros, waits, &mut |event| events.push(event));
         }
-        self.take_found(found);
+        self.take_events(events);
     }
 
-    /// A line editor is done with a line, or tmux is about to draw something else: both may come in one go with what
-    /// follows, where the machine is slow.
-    pub(super) fn look_before(&mut self, micros: u64, stop: Stop) {
-        let telling = matches!(stop, Stop::PasteOff | Stop::CursorOff);
+    /// A line editor is done with a line, or tmux is about to draw something else. On a slow machine both come together
+    /// with what follows, so the pane is viewed now.
+    pub(super) fn look_before(&mut self, micros: u64, signal: OutputSignal) {
+        let telling = matches!(signal, OutputSignal::PasteOff | OutputSignal::CursorOff);
         if telling && self.panes.as_ref().is_some_and(|panes| panes.awaits_answer()) {
             self.printed_in_panes(micros);
             self.look(micros, None);
         }
-        match stop {
-            Stop::PasteOn => self.pasting = true,
-            Stop::PasteOff => self.pasting = false,
+        match signal {
+            OutputSignal::PasteOn => self.pasting = true,
+            OutputSignal::PasteOff => self.pasting = false,
             _ => {}
         }
     }
 
-    /// Whether the alternate screen is tmux'.
+    /// Whether the alternate screen belongs to tmux.
     fn is_tmux(&mut self) -> bool {
         let terminal = self.emulator.terminal();
         if terminal.active_screen_kind() == ScreenKind::Primary {
@@ -175,11 +174,11 @@ impl Commands {
         }
         let started = *self.full_screen.get_or_insert_with(|| {
             let last = self.entries.len().saturating_sub(1);
-            let from = last.saturating_sub(super::LEARNED);
+            let from = last.saturating_sub(super::PROMPT_CONTEXT);
             let open = self.entries.last().is_some_and(|entry| entry.ended.is_none());
             open && resolve::lines(&self.entries[from..], last - from)
                 .last()
-                .is_some_and(|(_, line)| program::is_tmux(line))
+                .is_some_and(|(_, line)| tmux_command::is_tmux(line))
         });
         if !started && !layout::has_status(terminal) {
             return false;
@@ -189,7 +188,7 @@ impl Commands {
         true
     }
 
-    /// Output came; the screen may have been left with it.
+    /// Output came, and may have left the alternate screen.
     pub(super) fn printed_in_panes(&mut self, micros: u64) {
         if self.emulator.terminal().active_screen_kind() == ScreenKind::Primary {
             self.leave_panes(micros);
@@ -198,26 +197,26 @@ impl Commands {
         self.unseen_in_panes = true;
         if let Some(panes) = &mut self.panes {
             panes.printed.get_or_insert(micros);
-            panes.typing.printed();
+            panes.keys.printed();
         }
     }
 
     /// Keys came.
     pub(super) fn typed_in_panes(&mut self, bytes: &[u8]) {
-        if let Some(panes) = self.panes.as_mut().filter(|panes| panes.active && !panes.away) {
-            panes.typing.feed(bytes);
+        if let Some(panes) = self.panes.as_mut().filter(|panes| panes.active && !panes.outside_pane) {
+            panes.keys.feed(bytes);
         }
     }
 
-    /// tmux has given the screen back.
+    /// tmux has left the alternate screen.
     pub(super) fn leave_panes(&mut self, micros: u64) {
         (self.full_screen, self.unseen_in_panes) = (None, false);
         let Some(panes) = self.panes.as_mut().filter(|panes| panes.active) else { return };
-        let mut found = Vec::new();
-        panes.leave(micros, &mut |one| found.push(one));
-        found.push(Found::Ended(micros));
+        let mut events = Vec::new();
+        panes.leave(micros, &mut |event| events.push(event));
+        events.push(PaneEvent::Ended(micros));
         let started = panes.started;
-        self.take_found(found);
+        self.take_events(events);
         if let Some(entry) = started.and_then(|at| self.entries.get_mut(at)) {
             entry.last_output = Some(micros);
         }
@@ -235,11 +234,11 @@ impl Commands {
         }
     }
 
-    fn take_found(&mut self, found: Vec<Found>) {
-        for one in found {
-            match one {
-                Found::Entered(entry) => self.add(entry),
-                Found::Printed { first, last, line } => {
+    fn take_events(&mut self, events: Vec<PaneEvent>) {
+        for event in events {
+            match event {
+                PaneEvent::Entered(entry) => self.add(entry),
+                PaneEvent::Printed { first, last, line } => {
                     if let Some(entry) = self.last_in_panes() {
                         (entry.first_output, entry.last_output) = (Some(first), Some(last));
                         if resolve::expands(entry) {
@@ -247,7 +246,7 @@ impl Commands {
                         }
                     }
                 }
-                Found::Ended(micros) => {
+                PaneEvent::Ended(micros) => {
                     if let Some(entry) = self.last_in_panes() {
                         entry.ended.get_or_insert(micros);
                     }
@@ -268,9 +267,9 @@ impl Default for Panes {
         Self {
             active: false,
             started: None,
-            typing: Typing::default(),
+            keys: PaneKeys::default(),
             layout: Layout::default(),
-            away: false,
+            outside_pane: false,
             pane: None,
             view: None,
             first_row: FIRST_ROW,
@@ -291,38 +290,38 @@ impl Default for Panes {
 impl Panes {
     fn begin(&mut self, started: Option<usize>, keys: bool) {
         let (first_row, cells, known) = (self.first_row, self.cells, std::mem::take(&mut self.known));
-        *self = Self { active: true, started, first_row, cells, known, typing: Typing::new(keys), ..Self::default() };
-        self.anew();
+        *self = Self { active: true, started, first_row, cells, known, keys: PaneKeys::new(keys), ..Self::default() };
+        self.reset();
     }
 
-    /// The screen is not known any more.
+    /// Output was left out: the screen is unknown.
     pub(super) fn skipped(&mut self) {
-        self.anew();
+        self.reset();
         (self.pane, self.view) = (None, None);
-        self.typing.waits();
+        self.keys.waits();
     }
 
-    /// Looks at the pane with the cursor.
-    fn look(&mut self, terminal: &Terminal, last: u64, waits: Option<bool>, found: &mut dyn FnMut(Found)) {
+    /// Views the pane with the cursor.
+    fn look(&mut self, terminal: &Terminal, last: u64, waits: Option<bool>, emit: &mut dyn FnMut(PaneEvent)) {
         if !self.has_room(terminal, last) {
             return;
         }
         #[cfg(test)]
         (self.looks += 1);
         let pane = self.layout.pane(terminal);
-        self.away = pane.is_none();
+        self.outside_pane = pane.is_none();
         let Some(pane) = pane else { return };
-        let now = Moment {
+        let now = LookTime {
             first: self.printed.take().unwrap_or(last),
             last,
             waits: waits == Some(true),
-            hasty: waits.is_none(),
+            mid_output: waits.is_none(),
         };
-        let mut view = View::take(terminal, &pane);
+        let mut view = PaneView::take(terminal, &pane);
         let same_pane = self.pane.as_ref() == Some(&pane);
         if !same_pane {
             let before = self.view.take();
-            self.gone(before.as_ref(), now, found);
+            self.gone(before.as_ref(), now, emit);
             self.line.iter_mut().for_each(|line| line.ready = last);
         }
         self.pane = Some(pane);
@@ -332,25 +331,26 @@ impl Panes {
             before.beside(right);
         }
         match self.view.take() {
-            Some(before) if before == view => self.unchanged(&view, now, found),
-            Some(before) => self.compare(&before, &view, now, found),
-            None => self.look_elsewhere(&view, now, found),
+            Some(before) if before == view => self.unchanged(&view, now, emit),
+            Some(before) => self.compare(&before, &view, now, emit),
+            None => self.start_over(&view, now, emit),
         }
         self.view = Some(view);
     }
 
-    fn leave(&mut self, micros: u64, found: &mut dyn FnMut(Found)) {
+    fn leave(&mut self, micros: u64, emit: &mut dyn FnMut(PaneEvent)) {
         let before = self.view.take();
-        let now = Moment { first: self.printed.take().unwrap_or(micros), last: micros, waits: false, hasty: false };
-        self.gone(before.as_ref(), now, found);
-        self.anew();
+        let now =
+            LookTime { first: self.printed.take().unwrap_or(micros), last: micros, waits: false, mid_output: false };
+        self.gone(before.as_ref(), now, emit);
+        self.reset();
         (self.active, self.pane) = (false, None);
     }
 
-    /// Enter was pressed in a line of bash, whose end may be on the screen for a moment only. fish may still show its line
-    /// again.
+    /// Whether Enter was pressed in a line of bash. The result may be on the screen for a moment only. (fish may still
+    /// show its line again.)
     fn awaits_answer(&self) -> bool {
-        let line = self.line.as_ref().filter(|_| self.active && self.typing.entered());
+        let line = self.line.as_ref().filter(|_| self.active && self.keys.entered());
         line.is_some_and(|line| self.is_readline(&line.prompt.text))
     }
 

@@ -6,7 +6,7 @@ pub(super) const LONGEST: usize = 400;
 /// Characters that prompts end with.
 const ENDS: &str = "$#%>❯➜»λ›⟩▶✗";
 
-/// zsh's names for what is open (`%_`), as its second prompt shows them.
+/// zsh's names for an unfinished construct (`%_`), as its secondary prompt shows them.
 const OPEN: &[&str] = &[
     "for",
     "while",
@@ -48,7 +48,7 @@ pub(super) fn ends_like_one(prompt: &str) -> bool {
     prompt.trim_end().chars().next_back().is_some_and(|last| ENDS.contains(last))
 }
 
-/// Whether a prompt alone says that it is one: `$ `, `root@web:/# `, `>>> `, `mysql> `.
+/// Whether a prompt is recognizable by itself: `$ `, `root@web:/# `, `>>> `, `mysql> `.
 pub(super) fn is_classic(prompt: &str) -> bool {
     let trimmed = prompt.trim_end();
     let known = [">>>", "...", "sqlite>", "mysql>", "redis>", "psql>", "node>", "(gdb)", "ftp>", "sftp>"];
@@ -62,7 +62,7 @@ pub(super) fn is_classic(prompt: &str) -> bool {
         && !trimmed.contains("  ")
 }
 
-/// A prompt with its numbers taken away: `[41] ` and `[42] ` are one.
+/// The prompt with its numbers replaced, so that `[41] ` and `[42] ` are equal.
 pub(super) fn shape(prompt: &str) -> String {
     let mut shape = String::with_capacity(prompt.len());
     for c in prompt.chars() {
@@ -74,7 +74,7 @@ pub(super) fn shape(prompt: &str) -> String {
     shape
 }
 
-/// Whether `prompt` asks for more of what was begun behind `first`.
+/// Whether `prompt` is a secondary prompt for what was begun behind `first`.
 pub(super) fn goes_on(prompt: &str, first: &str) -> bool {
     let (prompt, first) = (prompt.trim(), first.trim_end());
     let sign = [">", "...", "…", "->", "'>", "\">", "`>", "-'>", "|", "...>", "/*>", "..."].contains(&prompt);
@@ -86,7 +86,8 @@ fn is_zsh(prompt: &str) -> bool {
     !names.is_empty() && names.split(' ').all(|name| OPEN.contains(&name))
 }
 
-/// psql shows what is open in the place of `=`: `shop-# `, `shop'# `, `shop(# `; `*` and `!` stand for a transaction.
+/// psql shows the unfinished construct in the place of `=`: `shop-# `, `shop'# `, `shop(# `; `*` and `!` stand for a
+/// transaction.
 fn is_psql(prompt: &str, first: &str) -> bool {
     let parts = |text: &str| {
         let (rest, last) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -95,7 +96,7 @@ fn is_psql(prompt: &str, first: &str) -> bool {
         Some((rest[..rest.len() - open.len_utf8()].to_owned(), open, last.to_owned()))
     };
     let (Some(prompt), Some(first)) = (parts(prompt), parts(first)) else { return false };
-    // The second prompt may be the one that psql has of itself: without the user.
+    // The secondary prompt may be psql's default, which has no user.
     let same = first.0.ends_with(&prompt.0)
         && !prompt.0.is_empty()
         && prompt.2 == first.2
@@ -103,7 +104,7 @@ fn is_psql(prompt: &str, first: &str) -> bool {
     same && "=-'\"($*;".contains(first.1) && "-'\"($*;".contains(prompt.1)
 }
 
-/// Whether a prompt is psql's: `shop=# `, `shop=*> `. What is whole there is not what is in a shell.
+/// Whether a prompt is psql's: `shop=# `, `shop=*> `. SQL is complete by other rules than a shell's commands.
 pub(super) fn is_sql(prompt: &str) -> bool {
     let open =
         prompt.trim_end().strip_suffix(['#', '>']).map(|rest| rest.strip_suffix(['*', '!', '?']).unwrap_or(rest));
@@ -115,7 +116,7 @@ fn is_numbered(prompt: &str) -> bool {
     prompt.strip_suffix(':').is_some_and(|dots| dots.len() >= 3 && dots.chars().all(|c| c == '.'))
 }
 
-/// Whether something is open at a shell command's end: a quote, a block, a here-document, a line that goes on.
+/// Whether a shell command is unfinished: a quote, a block, a here-document, a line continuation.
 pub(super) fn is_open(text: &str) -> bool {
     let (bare, quoted) = unquoted(text);
     let words: Vec<&str> =
@@ -128,7 +129,7 @@ pub(super) fn is_open(text: &str) -> bool {
     quoted || blocks || heads || brackets || goes_on || has_open_document(text)
 }
 
-/// A text with what is in quotes taken out, and whether a quote is open at its end.
+/// The text without its quoted parts, and whether a quote is open at its end.
 fn unquoted(text: &str) -> (String, bool) {
     let (mut bare, mut quote, mut escaped) = (String::with_capacity(text.len()), None, false);
     for c in text.chars() {
@@ -148,7 +149,7 @@ fn unquoted(text: &str) -> (String, bool) {
     (bare, quote.is_some())
 }
 
-/// Whether the last here-document's end has not come.
+/// Whether the last here-document has no end yet.
 fn has_open_document(text: &str) -> bool {
     let Some(at) = text.rfind("<<").filter(|at| !text[at + 2..].starts_with('<')) else { return false };
     let word = text[at + 2..].trim_start_matches('-').trim_start();

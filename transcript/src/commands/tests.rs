@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Output pieces a second apart, without keys.
+/// The commands of pieces of output a second apart, without keys.
 fn found(pieces: &[&str]) -> Vec<Command> {
     let mut commands = Commands::new();
     for (second, piece) in (0..).zip(pieces) {
@@ -66,7 +66,7 @@ fn what_is_answered_without_echo_is_no_command() {
         &format!("\r\n{OFF}\r"),
     ];
     assert_eq!(texts(&found(&session)), ["su", "id"]);
-    // Keys without an echo make none either.
+    // Nor do recorded keys that were not echoed.
     let mut commands = Commands::new();
     commands.printed(0, b"$ ");
     commands.typed(500_000, b"su\r");
@@ -114,14 +114,14 @@ fn commands_without_end_are_bounded() {
     }
     let kept = commands.entries.iter().flat_map(|entry| &entry.lines).map(|line| line.text.len()).max();
     assert!(kept <= Some(TEXT_BYTES), "{kept:?}");
-    for _ in 0..ENTRIES {
+    for _ in 0..MAX_ENTRIES {
         commands.printed(99_000_000, format!("{ON}$ x\r\n{OFF}\r").as_bytes());
     }
-    assert_eq!(commands.entries.len(), ENTRIES);
+    assert_eq!(commands.entries.len(), MAX_ENTRIES);
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum RandomStep {
     Print(Vec<u8>),
     Type(Vec<u8>),
     Resize(u16, u16),
@@ -129,7 +129,7 @@ enum Step {
     Skip(bool),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn random_step() -> impl Strategy<Value = RandomStep> {
     let known =
         ["\x1b[?2004h", "\x1b[?2004l", "\x1b]133;A\x07", "\x1b]133;B\x07", "\x1b]133;C\x07", "\x1b]133;D;1\x07"];
     let screens =
@@ -142,27 +142,27 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let size = prop_oneof![0..5_u16, any::<u16>()];
     prop_oneof![
-        8 => print.prop_map(Step::Print),
-        2 => prop::collection::vec(any::<u8>(), 0..4).prop_map(Step::Type),
-        1 => (size.clone(), 0..90_u16).prop_map(|(columns, rows)| Step::Resize(columns, rows)),
-        1 => Just(Step::Sleep),
-        1 => any::<bool>().prop_map(Step::Skip),
+        8 => print.prop_map(RandomStep::Print),
+        2 => prop::collection::vec(any::<u8>(), 0..4).prop_map(RandomStep::Type),
+        1 => (size.clone(), 0..90_u16).prop_map(|(columns, rows)| RandomStep::Resize(columns, rows)),
+        1 => Just(RandomStep::Sleep),
+        1 => any::<bool>().prop_map(RandomStep::Skip),
     ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
-    fn nothing_a_peer_sends_breaks_it(steps in prop::collection::vec((0..60_000_u64, step()), 0..80)) {
+    fn nothing_a_peer_sends_breaks_it(steps in prop::collection::vec((0..60_000_u64, random_step()), 0..80)) {
         let (mut commands, mut now) = (Commands::new(), 0);
         for (pause, step) in steps {
             now += pause;
             match step {
-                Step::Print(bytes) => commands.printed(now, &bytes),
-                Step::Type(bytes) => commands.typed(now, &bytes),
-                Step::Resize(columns, rows) => commands.resized(now, columns, rows),
-                Step::Sleep => commands.sleep(),
-                Step::Skip(alternate) => commands.skipped(now, alternate),
+                RandomStep::Print(bytes) => commands.printed(now, &bytes),
+                RandomStep::Type(bytes) => commands.typed(now, &bytes),
+                RandomStep::Resize(columns, rows) => commands.resized(now, columns, rows),
+                RandomStep::Sleep => commands.sleep(),
+                RandomStep::Skip(alternate) => commands.skipped(now, alternate),
             }
             commands.entered(&mut |_, _| {});
         }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Output pieces, each with its time in milliseconds.
+/// The lines of pieces of output, each with its time in milliseconds.
 fn read(tty: bool, pieces: &[(u64, &str)]) -> Vec<(u64, Stream, String)> {
     let (mut lines, mut found) = (Lines::new(tty, Bounds::NONE), Vec::new());
     let mut sink = |line: Line| found.push((line.micros / 1000, line.stream, line.text));
@@ -25,7 +25,7 @@ fn each_line_has_the_time_at_which_it_stood() {
 }
 
 #[test]
-fn lines_that_scroll_away_are_told_once_and_whole() {
+fn lines_that_scroll_off_are_emitted_once_and_whole() {
     let many: String = (0..100).map(|n| format!("line {n}\r\n")).collect();
     let long = "0123456789".repeat(30);
     let expected: Vec<_> = (0..100).map(|n| format!("line {n}")).chain([long.clone()]).collect();
@@ -33,7 +33,7 @@ fn lines_that_scroll_away_are_told_once_and_whole() {
 }
 
 #[test]
-fn a_progress_bar_is_told_once_and_not_a_thousand_times() {
+fn a_progress_bar_is_one_line_and_not_a_thousand() {
     let steps: Vec<_> = (0..=1000)
         .map(|n| (n * 30, format!("\rpulling {:3}% [{:<20}]", n / 10, "#".repeat(n as usize / 50))))
         .collect();
@@ -53,7 +53,7 @@ fn several_bars_that_are_drawn_again_and_again() {
 }
 
 #[test]
-fn what_was_written_over_after_it_could_be_read_is_told() {
+fn text_that_is_overwritten_after_it_could_be_read_is_emitted() {
     let search = [(0, "$ "), (50, "\r(reverse-i-search)`ma': make all"), (900, "\r\x1b[K$ make all"), (950, "\r\n")];
     assert_eq!(texts(true, &search), ["(reverse-i-search)`ma': make all", "$ make all"]);
     let flicker = [(0, "secret words"), (10, "\r\x1b[Kother things\r\n")];
@@ -61,7 +61,7 @@ fn what_was_written_over_after_it_could_be_read_is_told() {
 }
 
 #[test]
-fn a_full_screen_program_is_told_as_it_goes_and_leaves_no_doubles() {
+fn a_full_screen_programs_rows_are_emitted_as_it_goes_without_doubles() {
     let pages = [
         (0, "$ less log\r\n"),
         (100, "\x1b[?1049h\x1b[H\x1b[2Jone\r\ntwo\r\nthree\r\n:"),
@@ -76,7 +76,7 @@ fn a_full_screen_program_is_told_as_it_goes_and_leaves_no_doubles() {
 }
 
 #[test]
-fn a_live_session_is_told_a_second_after_a_line_stands() {
+fn a_live_sessions_line_is_emitted_after_a_second() {
     let (mut lines, mut found) = (Lines::new(true, Bounds::NONE), Vec::new());
     let mut sink = |line: Line| found.push(line.text);
     lines.printed(0, Stream::Stdout, b"total 0\r\n$ ", &mut sink);
@@ -105,7 +105,7 @@ fn without_a_terminal_streams_keep_to_themselves() {
 }
 
 #[test]
-fn a_flood_is_bounded_and_says_so() {
+fn endless_output_is_bounded_and_reported() {
     let bounds = Bounds { line_bytes: 1000, per_second: 10, lines: 15 };
     let (mut lines, mut found) = (Lines::new(false, bounds), Vec::new());
     let mut sink = |line: Line| found.push((line.stream, line.text));

@@ -1,4 +1,5 @@
-//! `fixtures/typed/*.jsonl.zst`: sessions of real programs, with what they themselves wrote down. See `record.py` there.
+//! `fixtures/typed/*.jsonl.zst`: sessions of real programs, with the history that they themselves wrote. See
+//! `record.py` there.
 
 use std::path::PathBuf;
 
@@ -6,14 +7,14 @@ use recording::cast::{Code, Event};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
-pub struct Session {
+pub struct TypedSession {
     pub name: String,
     pub shell: String,
     pub columns: u16,
     pub rows: u16,
-    /// `command`, or `line` where the program's log has the lines of a command apart.
+    /// `command`, or `line` if the program's log splits commands into lines.
     pub by: String,
-    /// The program's log leaves out a line that equals the one before.
+    /// The program's log omits a line that equals the one before.
     pub once: bool,
     pub commands: Vec<String>,
     /// What may be found beside that: it was typed where no log has it.
@@ -22,8 +23,8 @@ pub struct Session {
     events: Vec<(f64, String, String)>,
 }
 
-impl Session {
-    /// The events; `keys`: with what was typed.
+impl TypedSession {
+    /// The events; `keys`: including what was typed.
     pub fn events(&self, keys: bool) -> impl Iterator<Item = Event> {
         let size = format!("{}x{}", self.columns, self.rows);
         let first = Event { micros: 0, code: Code::Resize, data: size };
@@ -35,8 +36,8 @@ impl Session {
     }
 }
 
-/// The sessions of a set, `tuned` or `heldout`; of the folder in `KUBETAPE_TYPED` where that is set.
-pub fn sessions(set: &str) -> Vec<Session> {
+/// The sessions of a set, `tuned` or `heldout`, from the folder in `KUBETAPE_TYPED` if that is set.
+pub fn sessions(set: &str) -> Vec<TypedSession> {
     let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/typed"));
     let folder = std::env::var_os("KUBETAPE_TYPED").map_or(own, PathBuf::from);
     let path = folder.join(format!("{set}.jsonl.zst"));
@@ -45,5 +46,5 @@ pub fn sessions(set: &str) -> Vec<Session> {
     let lines = String::from_utf8(lines).expect("UTF-8");
     let only = std::env::var("TYPED_ONLY").unwrap_or_default();
     let sessions = lines.lines().map(|line| serde_json::from_str(line).expect("a session"));
-    sessions.filter(|session: &Session| session.name.contains(&only)).collect()
+    sessions.filter(|session: &TypedSession| session.name.contains(&only)).collect()
 }

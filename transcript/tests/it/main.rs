@@ -1,4 +1,4 @@
-//! The crate against what real programs wrote down about themselves.
+//! The crate, tested with what real programs wrote about themselves.
 
 mod corpus;
 mod score;

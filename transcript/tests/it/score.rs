@@ -1,4 +1,4 @@
-use crate::corpus::Session;
+use crate::corpus::TypedSession;
 
 /// How a session's commands compare with the program's own log.
 #[derive(Clone, Debug, Default)]
@@ -10,7 +10,7 @@ pub struct Score {
 }
 
 impl Score {
-    pub fn of(session: &Session, found: &[String]) -> Self {
+    pub fn of(session: &TypedSession, found: &[String]) -> Self {
         let expected = listed(session, &session.commands);
         let found = listed(session, found);
         let pairs = longest_common(&expected, &found);
@@ -40,8 +40,8 @@ impl Score {
     }
 }
 
-/// Entries as the log has them. Blanks at a line's end stand on no screen.
-fn listed(session: &Session, texts: &[String]) -> Vec<String> {
+/// Entries in the log's form. Blanks at a line's end stand on no screen.
+fn listed(session: &TypedSession, texts: &[String]) -> Vec<String> {
     let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned();
     let mut entries: Vec<String> = match session.by.as_str() {
         "line" => texts.iter().flat_map(|text| text.lines()).map(|line| line.trim_end().to_owned()).collect(),
@@ -54,7 +54,7 @@ fn listed(session: &Session, texts: &[String]) -> Vec<String> {
     entries
 }
 
-/// Indexes of equal entries, in order, as many as there can be.
+/// Indexes of equal entries: a longest common subsequence.
 fn longest_common(one: &[String], other: &[String]) -> Vec<(usize, usize)> {
     let mut lengths = vec![vec![0_u32; other.len() + 1]; one.len() + 1];
     for a in (0..one.len()).rev() {

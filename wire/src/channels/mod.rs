@@ -1,8 +1,8 @@
-//! One channel byte per message: exec and attach, and port-forward's older form.
+//! One channel byte per message: exec and attach, and the older form of port-forward.
 
-mod forward;
 mod message;
-mod session;
+mod port_forward;
+mod remote_command;
 
-pub(crate) use forward::Forward;
-pub(crate) use session::{Session, other};
+pub(crate) use port_forward::ChannelPortForward;
+pub(crate) use remote_command::{RemoteCommand, other};

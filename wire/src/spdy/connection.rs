@@ -1,67 +1,66 @@
-use super::control::{Control, Kind};
-use super::frame::{Head, Piece, Reader};
-use super::headers::{Described, Headers};
-use super::outbound;
-use super::streams::{Entry, Streams};
-use crate::resize::Resize;
+use super::control::{ControlFrame, ControlKind};
+use super::frame::{SpdyFrameHeader, SpdyFrameItem, SpdyFrameReader, write_go_away, write_last_data};
+use super::headers::{HeaderBlocks, StreamHeaders};
+use super::streams::{StreamEntry, StreamTable};
+use crate::resize::ResizeDecoder;
 use crate::status::ErrorStream;
 use crate::termination;
 use crate::{Anomaly, Event, Side, Stream, Subresource};
 
-/// The server reads one resize stream; it is not known which of several.
-const MOST_RESIZES: usize = 4;
+/// Most resize streams that are read. The server reads one of them, and it is not known which.
+const MAX_RESIZE_STREAMS: usize = 4;
 
 /// Both directions of a SPDY connection.
-pub(crate) struct Connection {
+pub(crate) struct SpdyConnection {
     client: Direction,
     server: Direction,
-    session: Session,
+    shared: SharedState,
 }
 
 /// One direction's frames.
 struct Direction {
     side: Side,
-    reader: Reader,
-    headers: Headers,
-    frame: Frame,
-    /// Not followed any further.
+    reader: SpdyFrameReader,
+    headers: HeaderBlocks,
+    frame: OpenFrame,
+    /// This direction is read no further.
     lost: bool,
 }
 
-/// The frame whose payload arrives.
+/// The frame whose payload is arriving.
 #[derive(Clone, Copy)]
-enum Frame {
-    /// DATA; `stream` is none where the receiving end drops it.
+enum OpenFrame {
+    /// DATA. `stream` is `None` if the receiving end drops it.
     Data {
         id: u32,
         stream: Option<Stream>,
         fin: bool,
     },
-    Control(Control),
+    Control(ControlFrame),
 }
 
-/// What the frames of both directions are about.
-struct Session {
+/// The state that both directions share.
+struct SharedState {
     forwarding: bool,
     json_status: bool,
-    streams: Streams,
+    streams: StreamTable,
     error: ErrorStream,
     /// The server ended an error stream itself.
     error_ended: bool,
-    resizes: Vec<(u32, Resize)>,
-    /// The client said GOAWAY: the server reads no further.
+    resizes: Vec<(u32, ResizeDecoder)>,
+    /// The client sent GOAWAY: the server reads no further.
     client_gone: bool,
 }
 
-impl Connection {
+impl SpdyConnection {
     pub(crate) fn new(subresource: Subresource, json_status: bool) -> Self {
-        Connection {
+        SpdyConnection {
             client: Direction::new(Side::Client),
             server: Direction::new(Side::Server),
-            session: Session {
+            shared: SharedState {
                 forwarding: subresource == Subresource::PortForward,
                 json_status,
-                streams: Streams::default(),
+                streams: StreamTable::default(),
                 error: ErrorStream::new(json_status),
                 error_ended: false,
                 resizes: Vec::new(),
@@ -76,59 +75,57 @@ impl Connection {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         };
-        direction.feed(bytes, &mut self.session, sink);
+        direction.feed(bytes, &mut self.shared, sink);
     }
 
     pub(crate) fn end(&mut self, from: Side, sink: &mut dyn FnMut(Event<'_>)) {
-        let session = &mut self.session;
+        let shared = &mut self.shared;
         if from == Side::Server
-            && !session.forwarding
-            && let Some(status) = session.error.connection_over(session.error_ended)
+            && !shared.forwarding
+            && let Some(status) = shared.error.connection_over(shared.error_ended)
         {
             sink(Event::Status(status));
         }
     }
 
-    pub(crate) fn to_border(&self, from: Side) -> Option<u64> {
+    pub(crate) fn bytes_to_frame_boundary(&self, from: Side) -> Option<u64> {
         let direction = match from {
             Side::Client => &self.client,
             Side::Server => &self.server,
         };
-        if direction.lost { None } else { direction.reader.to_border() }
+        if direction.lost { None } else { direction.reader.bytes_to_frame_boundary() }
     }
 
-    /// FIN on all that the server has not ended, the message on the error streams, GOAWAY.
+    /// FIN on every stream that the server has not ended, the message on the error streams, and GOAWAY.
     pub(crate) fn termination(&self, message: &str, reason: &str, code: u16) -> Vec<u8> {
-        let session = &self.session;
-        let text = termination::error_text(session.json_status, message, reason, code);
+        let shared = &self.shared;
+        let text = termination::error_text(shared.json_status, message, reason, code);
         let mut out = Vec::new();
-        for entry in session.streams.unfinished(Side::Server) {
+        for entry in shared.streams.unfinished(Side::Server) {
             match entry.stream {
-                Some(Stream::Stdout | Stream::Stderr | Stream::PortData) => {
-                    outbound::last_data(&mut out, entry.id, b"")
-                }
-                Some(Stream::Error) if session.error.is_empty() => outbound::last_data(&mut out, entry.id, &text),
-                Some(Stream::Error) => outbound::last_data(&mut out, entry.id, b""),
-                Some(Stream::PortError) => outbound::last_data(&mut out, entry.id, message.as_bytes()),
+                Some(Stream::Stdout | Stream::Stderr | Stream::PortData) => write_last_data(&mut out, entry.id, b""),
+                Some(Stream::Error) if shared.error.is_empty() => write_last_data(&mut out, entry.id, &text),
+                Some(Stream::Error) => write_last_data(&mut out, entry.id, b""),
+                Some(Stream::PortError) => write_last_data(&mut out, entry.id, message.as_bytes()),
                 Some(Stream::Stdin | Stream::Resize) | None => {}
             }
         }
-        outbound::go_away(&mut out, session.streams.last());
+        write_go_away(&mut out, shared.streams.last());
         out
     }
 }
 
 impl Direction {
     fn new(side: Side) -> Self {
-        let frame = Frame::Data { id: 0, stream: None, fin: false };
-        Direction { side, reader: Reader::new(), headers: Headers::new(), frame, lost: false }
+        let frame = OpenFrame::Data { id: 0, stream: None, fin: false };
+        Direction { side, reader: SpdyFrameReader::new(), headers: HeaderBlocks::new(), frame, lost: false }
     }
 
     #[inline]
-    fn feed(&mut self, mut bytes: &[u8], session: &mut Session, sink: &mut dyn FnMut(Event<'_>)) {
+    fn feed(&mut self, mut bytes: &[u8], shared: &mut SharedState, sink: &mut dyn FnMut(Event<'_>)) {
         while !self.lost {
             let Some(piece) = self.reader.next(&mut bytes) else { return };
-            if let Err(what) = self.piece(piece, session, sink) {
+            if let Err(what) = self.piece(piece, shared, sink) {
                 self.lost = true;
                 sink(Event::Anomaly(Anomaly::Lost { offset: self.reader.offset(), what }));
             }
@@ -138,43 +135,43 @@ impl Direction {
     #[inline]
     fn piece(
         &mut self,
-        piece: Piece<'_>,
-        session: &mut Session,
+        piece: SpdyFrameItem<'_>,
+        shared: &mut SharedState,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), &'static str> {
         match piece {
-            Piece::Head(Head::Data { id: 0, .. }) => return Err("a frame with id 0"),
-            Piece::Head(Head::Data { id, fin, empty }) => {
-                let stream = self.data(id, empty, session, sink);
-                self.frame = Frame::Data { id, stream, fin };
+            SpdyFrameItem::Header(SpdyFrameHeader::Data { id: 0, .. }) => return Err("a frame with id 0"),
+            SpdyFrameItem::Header(SpdyFrameHeader::Data { id, fin, empty }) => {
+                let stream = self.data(id, empty, shared, sink);
+                self.frame = OpenFrame::Data { id, stream, fin };
             }
-            Piece::Head(Head::Control { kind, flags, length }) => {
-                self.frame = Frame::Control(Control::begin(kind, flags, length)?);
+            SpdyFrameItem::Header(SpdyFrameHeader::Control { kind, flags, length }) => {
+                self.frame = OpenFrame::Control(ControlFrame::begin(kind, flags, length)?);
             }
-            Piece::Payload(payload) => match &mut self.frame {
-                Frame::Data { id, stream: Some(stream), .. } => session.payload(*id, *stream, payload, sink),
-                Frame::Data { stream: None, .. } => {}
-                Frame::Control(control) => {
+            SpdyFrameItem::Payload(payload) => match &mut self.frame {
+                OpenFrame::Data { id, stream: Some(stream), .. } => shared.payload(*id, *stream, payload, sink),
+                OpenFrame::Data { stream: None, .. } => {}
+                OpenFrame::Control(control) => {
                     let rest = control.take(payload);
                     if control.has_block() {
                         self.headers.push(rest)?;
                     }
                 }
             },
-            Piece::End => match self.frame {
-                Frame::Data { id, fin, .. } if fin => session.half_close(self.side, id, sink),
-                Frame::Data { .. } => {}
-                Frame::Control(control) => self.control(control, session, sink)?,
+            SpdyFrameItem::End => match self.frame {
+                OpenFrame::Data { id, fin, .. } if fin => shared.half_close(self.side, id, sink),
+                OpenFrame::Data { .. } => {}
+                OpenFrame::Control(control) => self.control(control, shared, sink)?,
             },
         }
         Ok(())
     }
 
-    /// What a DATA frame's payload is for; none where the other end drops it.
+    /// The stream that a DATA frame's payload belongs to. `None` if the other end drops it.
     #[inline]
-    fn data(&self, id: u32, empty: bool, session: &mut Session, sink: &mut dyn FnMut(Event<'_>)) -> Option<Stream> {
-        let stream = session.receiver(self.side, id);
-        // Without a payload it only says FIN, which a server may as well say of the streams it reads.
+    fn data(&self, id: u32, empty: bool, shared: &mut SharedState, sink: &mut dyn FnMut(Event<'_>)) -> Option<Stream> {
+        let stream = shared.receiver(self.side, id);
+        // An empty frame only says FIN, which a server may say of the streams it reads, too.
         if stream.is_none() && self.side == Side::Server && !empty {
             let (offset, what) = (self.reader.offset(), "DATA of the server on a stream that it has not to write");
             sink(Event::Anomaly(Anomaly::Wire { offset, what }));
@@ -182,56 +179,56 @@ impl Direction {
         stream
     }
 
-    /// A control frame is whole.
+    /// A control frame is complete.
     fn control(
         &mut self,
-        control: Control,
-        session: &mut Session,
+        control: ControlFrame,
+        shared: &mut SharedState,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), &'static str> {
-        let described = if control.has_block() { self.headers.finish()? } else { Described::default() };
+        let headers = if control.has_block() { self.headers.finish()? } else { StreamHeaders::default() };
         control.check()?;
         let (id, side) = (control.first(), self.side);
         match control.kind {
-            Kind::SynStream if side == Side::Client => session.open(id, control.fin, &described, sink)?,
-            Kind::SynStream => {
+            ControlKind::SynStream if side == Side::Client => shared.open(id, control.fin, &headers, sink)?,
+            ControlKind::SynStream => {
                 let (offset, what) = (self.reader.offset(), "a stream opened by the server");
                 sink(Event::Anomaly(Anomaly::Wire { offset, what }));
             }
-            Kind::SynReply | Kind::Headers if control.fin => session.half_close(side, id, sink),
-            Kind::RstStream => session.reset(side, id, control.second(), sink),
-            // Each side numbers its own: the client with odd ids.
-            Kind::Ping if (id % 2 == 1) == (side == Side::Client) => sink(Event::Ping),
-            Kind::Ping => sink(Event::Pong),
-            Kind::GoAway => {
-                session.client_gone |= side == Side::Client;
+            ControlKind::SynReply | ControlKind::Headers if control.fin => shared.half_close(side, id, sink),
+            ControlKind::RstStream => shared.reset(side, id, control.second(), sink),
+            // Each side numbers its own PINGs: the client uses odd ids.
+            ControlKind::Ping if (id % 2 == 1) == (side == Side::Client) => sink(Event::Ping),
+            ControlKind::Ping => sink(Event::Pong),
+            ControlKind::GoAway => {
+                shared.client_gone |= side == Side::Client;
                 sink(Event::Close { code: Some(control.second()), reason: String::new() });
             }
-            Kind::SynReply | Kind::Headers | Kind::Settings | Kind::WindowUpdate => {}
+            ControlKind::SynReply | ControlKind::Headers | ControlKind::Settings | ControlKind::WindowUpdate => {}
         }
         Ok(())
     }
 }
 
-impl Session {
+impl SharedState {
     fn open(
         &mut self,
         id: u32,
         fin: bool,
-        described: &Described,
+        headers: &StreamHeaders,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), &'static str> {
         if self.client_gone || !self.streams.accepts(id) {
             return Ok(());
         }
-        let stream = self.stream(described);
-        self.streams.add(Entry::new(id, stream))?;
+        let stream = self.stream(headers);
+        self.streams.add(StreamEntry::new(id, stream))?;
         if let Some(stream) = stream {
-            if stream == Stream::Resize && self.resizes.len() < MOST_RESIZES {
-                self.resizes.push((id, Resize::new()));
+            if stream == Stream::Resize && self.resizes.len() < MAX_RESIZE_STREAMS {
+                self.resizes.push((id, ResizeDecoder::new()));
             }
-            let connection = self.connection(id, stream, described);
-            let port = if self.forwarding { described.port } else { None };
+            let connection = self.connection(id, stream, headers);
+            let port = if self.forwarding { headers.port } else { None };
             sink(Event::Opened { id, stream, port, connection });
         }
         if fin {
@@ -240,9 +237,9 @@ impl Session {
         Ok(())
     }
 
-    /// By its header, never by its number. The server ignores other names.
-    fn stream(&self, described: &Described) -> Option<Stream> {
-        match (self.forwarding, described.stream_type.as_deref()?) {
+    /// What a stream carries, by its header and never by its number. `None` for names that the server ignores.
+    fn stream(&self, headers: &StreamHeaders) -> Option<Stream> {
+        match (self.forwarding, headers.stream_type.as_deref()?) {
             (false, b"error") => Some(Stream::Error),
             (false, b"stdin") => Some(Stream::Stdin),
             (false, b"stdout") => Some(Stream::Stdout),
@@ -254,18 +251,19 @@ impl Session {
         }
     }
 
-    /// Very old clients send no `requestid`: the server pairs a data stream with the error stream before it.
-    fn connection(&self, id: u32, stream: Stream, described: &Described) -> Option<u32> {
+    /// The number of a forwarded connection. Very old clients send no `requestid`: the server pairs a data stream with
+    /// the error stream before it.
+    fn connection(&self, id: u32, stream: Stream, headers: &StreamHeaders) -> Option<u32> {
         match stream {
             _ if !self.forwarding => None,
-            Stream::PortData => described.request_id.or(id.checked_sub(2)),
-            _ => described.request_id.or(Some(id)),
+            Stream::PortData => headers.request_id.or(id.checked_sub(2)),
+            _ => headers.request_id.or(Some(id)),
         }
     }
 
-    /// What the other end takes the DATA for. The server drops what follows a FIN, a RST_STREAM or a GOAWAY and
-    /// does not read its output streams. Of the server's direction all is kept: v1 servers write their error
-    /// behind the RST_STREAM.
+    /// What the other end takes DATA for. The server drops what follows a FIN, a RST_STREAM or a GOAWAY, and does not
+    /// read its output streams. Of the server's direction all is kept: v1 servers write their error behind the
+    /// RST_STREAM.
     #[inline]
     fn receiver(&mut self, from: Side, id: u32) -> Option<Stream> {
         let entry = self.streams.find(id)?;

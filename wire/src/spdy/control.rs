@@ -1,11 +1,12 @@
-//! Control frames, with the checks of spdystream's framer: where that gives up, so does the decoder.
+//! ControlFrame frames, with the checks of the framer in `github.com/moby/spdystream/spdy/read.go`: where that fails, so
+//! does the decoder.
 
-/// The part before a header block, or the whole payload: 10 bytes in a SYN_STREAM.
-const LONGEST_FIXED: usize = 10;
+/// Most bytes before a header block, or of a payload without one: 10 in a SYN_STREAM.
+const MAX_FIXED_BYTES: usize = 10;
 const FIN: u8 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ControlKind {
     SynStream,
     SynReply,
     RstStream,
@@ -16,31 +17,31 @@ pub(super) enum Kind {
     WindowUpdate,
 }
 
-/// A control frame while its payload arrives.
+/// A control frame whose payload is arriving.
 #[derive(Clone, Copy)]
-pub(super) struct Control {
-    pub(super) kind: Kind,
+pub(super) struct ControlFrame {
+    pub(super) kind: ControlKind,
     pub(super) fin: bool,
     length: u32,
-    fixed: [u8; LONGEST_FIXED],
+    fixed: [u8; MAX_FIXED_BYTES],
     held: usize,
 }
 
-impl Control {
+impl ControlFrame {
     /// # Errors
     ///
-    /// For frames at which the framer drops the connection, and for lengths that do not fit the type: the framer
-    /// reads such a frame's fields and takes the rest for the next frame.
-    pub(super) fn begin(kind: u16, flags: u8, length: u32) -> Result<Control, &'static str> {
+    /// For frames at which the framer drops the connection, and for lengths that do not fit the type: the framer reads
+    /// such a frame's fields and takes the rest for the next frame.
+    pub(super) fn begin(kind: u16, flags: u8, length: u32) -> Result<ControlFrame, &'static str> {
         let kind = match kind {
-            1 => Kind::SynStream,
-            2 => Kind::SynReply,
-            3 => Kind::RstStream,
-            4 => Kind::Settings,
-            6 => Kind::Ping,
-            7 => Kind::GoAway,
-            8 => Kind::Headers,
-            9 => Kind::WindowUpdate,
+            1 => ControlKind::SynStream,
+            2 => ControlKind::SynReply,
+            3 => ControlKind::RstStream,
+            4 => ControlKind::Settings,
+            6 => ControlKind::Ping,
+            7 => ControlKind::GoAway,
+            8 => ControlKind::Headers,
+            9 => ControlKind::WindowUpdate,
             _ => return Err("a control frame of an unknown type"),
         };
         let fixed = kind.fixed() as u32;
@@ -48,13 +49,13 @@ impl Control {
         if !fits {
             return Err("a control frame whose length does not fit its type");
         }
-        if flags != 0 && matches!(kind, Kind::Ping | Kind::GoAway | Kind::WindowUpdate) {
+        if flags != 0 && matches!(kind, ControlKind::Ping | ControlKind::GoAway | ControlKind::WindowUpdate) {
             return Err("flags on a frame that has none");
         }
-        Ok(Control { kind, fin: flags & FIN != 0, length, fixed: [0; LONGEST_FIXED], held: 0 })
+        Ok(ControlFrame { kind, fin: flags & FIN != 0, length, fixed: [0; MAX_FIXED_BYTES], held: 0 })
     }
 
-    /// Keeps what belongs to the fixed part; gives back what stands behind it.
+    /// Keeps the bytes of the fixed part and returns those behind it.
     pub(super) fn take<'a>(&mut self, payload: &'a [u8]) -> &'a [u8] {
         let (fixed, rest) = payload.split_at(payload.len().min(self.kind.fixed() - self.held));
         self.fixed[self.held..][..fixed.len()].copy_from_slice(fixed);
@@ -62,7 +63,7 @@ impl Control {
         rest
     }
 
-    /// The payload's first field: a stream id, mostly.
+    /// The payload's first field: a stream id in most types.
     pub(super) fn first(&self) -> u32 {
         self.word(0)
     }
@@ -73,17 +74,19 @@ impl Control {
     }
 
     pub(super) fn has_block(&self) -> bool {
-        matches!(self.kind, Kind::SynStream | Kind::SynReply | Kind::Headers)
+        matches!(self.kind, ControlKind::SynStream | ControlKind::SynReply | ControlKind::Headers)
     }
 
     /// The checks that need the fixed part.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let zero_id = self.first() == 0;
         match self.kind {
-            Kind::SynStream | Kind::Headers | Kind::RstStream | Kind::Ping if zero_id => Err("a frame with id 0"),
-            Kind::SynReply if zero_id => Err("a frame with id 0"),
-            Kind::RstStream if self.second() == 0 => Err("a RST_STREAM with status 0"),
-            Kind::Settings if u64::from(self.first()) * 8 + 4 != u64::from(self.length) => {
+            ControlKind::SynStream | ControlKind::Headers | ControlKind::RstStream | ControlKind::Ping if zero_id => {
+                Err("a frame with id 0")
+            }
+            ControlKind::SynReply if zero_id => Err("a frame with id 0"),
+            ControlKind::RstStream if self.second() == 0 => Err("a RST_STREAM with status 0"),
+            ControlKind::Settings if u64::from(self.first()) * 8 + 4 != u64::from(self.length) => {
                 Err("a SETTINGS frame whose count does not fit its length")
             }
             _ => Ok(()),
@@ -96,16 +99,16 @@ impl Control {
     }
 }
 
-impl Kind {
+impl ControlKind {
     fn fixed(self) -> usize {
         match self {
-            Kind::SynStream => LONGEST_FIXED,
-            Kind::SynReply | Kind::Headers | Kind::Settings | Kind::Ping => 4,
-            Kind::RstStream | Kind::GoAway | Kind::WindowUpdate => 8,
+            ControlKind::SynStream => MAX_FIXED_BYTES,
+            ControlKind::SynReply | ControlKind::Headers | ControlKind::Settings | ControlKind::Ping => 4,
+            ControlKind::RstStream | ControlKind::GoAway | ControlKind::WindowUpdate => 8,
         }
     }
 
     fn has_more(self) -> bool {
-        matches!(self, Kind::SynStream | Kind::SynReply | Kind::Headers | Kind::Settings)
+        matches!(self, ControlKind::SynStream | ControlKind::SynReply | ControlKind::Headers | ControlKind::Settings)
     }
 }

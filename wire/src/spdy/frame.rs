@@ -5,18 +5,22 @@
 //! data:    0|stream:31            | flags:8 | length:24 | payload
 //! ```
 
-const HEAD: usize = 8;
-/// FIN; spdystream ignores the other bits of a DATA frame's flags.
+const HEADER_BYTES: usize = 8;
+/// FIN; spdystream ignores the other flags of a DATA frame.
 const FIN: u8 = 1;
+/// The first word of a GOAWAY of version 3.
+const GO_AWAY: u32 = 0x8003_0007;
+/// The length of a frame has 24 bits.
+const MAX_LENGTH: usize = 0xff_ffff;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Head {
+pub(super) enum SpdyFrameHeader {
     Data {
         id: u32,
         fin: bool,
         empty: bool,
     },
-    /// The version is not kept: servers do not look at it.
+    /// The version is not kept: servers ignore it.
     Control {
         kind: u16,
         flags: u8,
@@ -24,54 +28,54 @@ pub(super) enum Head {
     },
 }
 
-impl Head {
+impl SpdyFrameHeader {
     #[inline]
-    fn parse(head: [u8; HEAD]) -> (Head, u32) {
-        let word = u64::from_be_bytes(head);
+    fn parse(header: [u8; HEADER_BYTES]) -> (SpdyFrameHeader, u32) {
+        let word = u64::from_be_bytes(header);
         let (first, flags, length) = ((word >> 32) as u32, (word >> 24) as u8, word as u32 & 0xff_ffff);
-        let head = if first >> 31 == 0 {
-            Head::Data { id: first, fin: flags & FIN != 0, empty: length == 0 }
+        let header = if first >> 31 == 0 {
+            SpdyFrameHeader::Data { id: first, fin: flags & FIN != 0, empty: length == 0 }
         } else {
-            Head::Control { kind: first as u16, flags, length }
+            SpdyFrameHeader::Control { kind: first as u16, flags, length }
         };
-        (head, length)
+        (header, length)
     }
 }
 
-/// The next thing in the stream.
-pub(super) enum Piece<'a> {
-    Head(Head),
+/// The next item in the stream.
+pub(super) enum SpdyFrameItem<'a> {
+    Header(SpdyFrameHeader),
     /// Never empty.
     Payload(&'a [u8]),
-    /// The frame is whole.
+    /// The frame is complete.
     End,
 }
 
-/// Cuts one direction's bytes into pieces of frames. Keeps at most a head.
-pub(super) struct Reader {
-    head: [u8; HEAD],
+/// Cuts one direction's bytes into the items of frames. Keeps at most a header.
+pub(super) struct SpdyFrameReader {
+    header: [u8; HEADER_BYTES],
     held: usize,
-    /// Payload to come; none between frames.
+    /// Payload still to come; `None` between frames.
     left: Option<u32>,
     taken: u64,
     frame: u64,
 }
 
-impl Reader {
+impl SpdyFrameReader {
     pub(super) fn new() -> Self {
-        Reader { head: [0; HEAD], held: 0, left: None, taken: 0, frame: 0 }
+        SpdyFrameReader { header: [0; HEADER_BYTES], held: 0, left: None, taken: 0, frame: 0 }
     }
 
-    /// Takes the next piece off the front of `input`; none where more bytes are needed. A frame's end needs none.
+    /// Takes the next item off the front of `input`. `None` if more bytes are needed; a frame's end needs none.
     #[inline]
-    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Piece<'a>> {
+    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<SpdyFrameItem<'a>> {
         match self.left {
-            None => self.head(input).map(Piece::Head),
+            None => self.header(input).map(SpdyFrameItem::Header),
             Some(0) => {
                 self.left = None;
-                Some(Piece::End)
+                Some(SpdyFrameItem::End)
             }
-            Some(left) => self.payload(left, input).map(Piece::Payload),
+            Some(left) => self.payload(left, input).map(SpdyFrameItem::Payload),
         }
     }
 
@@ -80,8 +84,8 @@ impl Reader {
         self.frame
     }
 
-    /// Bytes to the end of the frame; none inside a head.
-    pub(super) fn to_border(&self) -> Option<u64> {
+    /// Bytes to the end of the frame. `None` inside a header.
+    pub(super) fn bytes_to_frame_boundary(&self) -> Option<u64> {
         match self.left {
             None if self.held > 0 => None,
             left => Some(left.unwrap_or(0).into()),
@@ -101,35 +105,53 @@ impl Reader {
     }
 
     #[inline]
-    fn head(&mut self, input: &mut &[u8]) -> Option<Head> {
+    fn header(&mut self, input: &mut &[u8]) -> Option<SpdyFrameHeader> {
         if self.held == 0 {
             self.frame = self.taken;
-            if let Some((head, rest)) = input.split_first_chunk() {
+            if let Some((header, rest)) = input.split_first_chunk() {
                 *input = rest;
-                return Some(self.begin(*head, HEAD));
+                return Some(self.begin(*header, HEADER_BYTES));
             }
         }
-        self.split_head(input)
+        self.split_header(input)
     }
 
-    fn split_head(&mut self, input: &mut &[u8]) -> Option<Head> {
-        let (part, rest) = input.split_at(input.len().min(HEAD - self.held));
+    fn split_header(&mut self, input: &mut &[u8]) -> Option<SpdyFrameHeader> {
+        let (part, rest) = input.split_at(input.len().min(HEADER_BYTES - self.held));
         *input = rest;
-        self.head[self.held..][..part.len()].copy_from_slice(part);
+        self.header[self.held..][..part.len()].copy_from_slice(part);
         self.held += part.len();
-        if self.held < HEAD {
+        if self.held < HEADER_BYTES {
             self.taken += part.len() as u64;
             return None;
         }
         self.held = 0;
-        Some(self.begin(self.head, part.len()))
+        Some(self.begin(self.header, part.len()))
     }
 
     #[inline]
-    fn begin(&mut self, head: [u8; HEAD], taken: usize) -> Head {
-        let (head, length) = Head::parse(head);
+    fn begin(&mut self, header: [u8; HEADER_BYTES], taken: usize) -> SpdyFrameHeader {
+        let (header, length) = SpdyFrameHeader::parse(header);
         self.taken += taken as u64;
         self.left = Some(length);
-        head
+        header
+    }
+}
+
+/// Appends the last DATA of a stream: `payload`, cut at 16 MiB, with FIN.
+///
+/// This and [`write_go_away`] are the only frames that we write: they end a session. Neither has headers, so that no zlib
+/// state is changed.
+pub(super) fn write_last_data(out: &mut Vec<u8>, id: u32, payload: &[u8]) {
+    let payload = &payload[..payload.len().min(MAX_LENGTH)];
+    out.extend_from_slice(&id.to_be_bytes());
+    out.extend_from_slice(&(u32::from(FIN) << 24 | payload.len() as u32).to_be_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// Appends GOAWAY with status OK. `last`: the id of the last stream that was accepted.
+pub(super) fn write_go_away(out: &mut Vec<u8>, last: u32) {
+    for word in [GO_AWAY, 8, last, 0] {
+        out.extend_from_slice(&word.to_be_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! Header blocks: one zlib stream per direction for the life of the connection, flushed after every block.
+//! Header blocks: one zlib stream per direction for the whole connection, flushed after every block.
 //!
 //! ```text
 //! count:32 | length:32, name, length:32, value | …        (before compression)
@@ -8,47 +8,48 @@ use flate2::{Decompress, FlushDecompress};
 
 /// SPDY/3's dictionary (SPDY protocol draft 3, section 2.6.10.1): 1423 bytes, Adler-32 e3c6a7c2.
 const DICTIONARY: &[u8] = include_bytes!("spdy3.dict");
-/// The largest block that is inflated; real ones have some 60 bytes, and 1 KiB can inflate to 1 MiB. A larger one
-/// ends the decoding of its direction.
-const LARGEST_BLOCK: usize = 64 << 10;
-/// What is kept between blocks.
-const KEPT: usize = 1 << 10;
-const STEP: usize = 1 << 10;
-/// spdystream's `invalidReqHeaders`, at which its framer gives up.
-const REFUSED: [&[u8]; 5] = [b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding"];
+/// Most bytes of an inflated block. Real ones have some 60 bytes, and 1 KiB can inflate to 1 MiB. A larger one ends the
+/// decoding of its direction.
+const MAX_BLOCK_BYTES: usize = 64 << 10;
+/// Most bytes of the buffer that is kept between blocks.
+const KEPT_BYTES: usize = 1 << 10;
+const INFLATE_STEP: usize = 1 << 10;
+/// `invalidReqHeaders` in `github.com/moby/spdystream/spdy/types.go`: the framer fails at them.
+const REFUSED_NAMES: [&[u8]; 5] = [b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding"];
 
 /// One direction's header blocks.
-pub(super) struct Headers {
-    /// From the first block on: most of a connection's memory.
+pub(super) struct HeaderBlocks {
+    /// Made for the first block: it is most of a connection's memory.
     inflate: Option<Decompress>,
     block: Vec<u8>,
 }
 
-/// What Kubernetes says about a stream.
+/// The headers of a stream that Kubernetes uses.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Described {
+pub(super) struct StreamHeaders {
     pub(super) stream_type: Option<Vec<u8>>,
     pub(super) port: Option<u16>,
     pub(super) request_id: Option<u32>,
 }
 
-impl Headers {
+impl HeaderBlocks {
     pub(super) fn new() -> Self {
-        Headers { inflate: None, block: Vec::new() }
+        HeaderBlocks { inflate: None, block: Vec::new() }
     }
 
     /// Inflates a part of a block.
     pub(super) fn push(&mut self, mut compressed: &[u8]) -> Result<(), &'static str> {
         let inflate = self.inflate.get_or_insert_with(|| Decompress::new(true));
-        let mut out = [0; STEP];
+        let mut out = [0; INFLATE_STEP];
         loop {
             let (read, written) = (inflate.total_in(), inflate.total_out());
             let result = inflate.decompress(compressed, &mut out, FlushDecompress::Sync);
             let read = (inflate.total_in() - read) as usize;
             let written = (inflate.total_out() - written) as usize;
             compressed = &compressed[read..];
-            // Before the other complaint: a block may be too large and broken, and where it is cut must not matter.
-            if self.block.len() + written > LARGEST_BLOCK {
+            // Checked first: a block may be both too large and broken, and the error must not depend on where it is
+            // cut.
+            if self.block.len() + written > MAX_BLOCK_BYTES {
                 return Err("a header block of more than 64 KiB");
             }
             match result {
@@ -60,7 +61,7 @@ impl Headers {
                 Err(_) => return Err("a header block that does not inflate"),
             }
             self.block.extend_from_slice(&out[..written]);
-            match (compressed.is_empty(), written < STEP) {
+            match (compressed.is_empty(), written < INFLATE_STEP) {
                 (true, true) => return Ok(()),
                 (false, _) if read == 0 && written == 0 => {
                     return Err("a header block behind the end of the zlib stream");
@@ -70,31 +71,31 @@ impl Headers {
         }
     }
 
-    /// The block is whole.
-    pub(super) fn finish(&mut self) -> Result<Described, &'static str> {
-        let described = describe(&self.block);
+    /// The block is complete: reads its headers.
+    pub(super) fn finish(&mut self) -> Result<StreamHeaders, &'static str> {
+        let headers = describe(&self.block);
         self.block.clear();
-        self.block.shrink_to(KEPT);
-        described
+        self.block.shrink_to(KEPT_BYTES);
+        headers
     }
 }
 
-/// Go's framer takes the first of several values and of several headers of a name.
-fn describe(block: &[u8]) -> Result<Described, &'static str> {
+/// Of several values, and of several headers with one name, Go's framer takes the first.
+fn describe(block: &[u8]) -> Result<StreamHeaders, &'static str> {
     let mut block = block;
-    let mut described = Described::default();
+    let mut headers = StreamHeaders::default();
     for _ in 0..number(&mut block)? {
         let (name, value) = (text(&mut block)?, text(&mut block)?);
-        if name.iter().any(u8::is_ascii_uppercase) || REFUSED.contains(&name) {
+        if name.iter().any(u8::is_ascii_uppercase) || REFUSED_NAMES.contains(&name) {
             return Err("a header that the server refuses");
         }
         let value = value.split(|&byte| byte == 0).next().unwrap_or_default();
-        described.take(name, value);
+        headers.take(name, value);
     }
-    if block.is_empty() { Ok(described) } else { Err("a header block with bytes behind its headers") }
+    if block.is_empty() { Ok(headers) } else { Err("a header block with bytes behind its headers") }
 }
 
-impl Described {
+impl StreamHeaders {
     fn take(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"streamtype" => {

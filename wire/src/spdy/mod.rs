@@ -1,16 +1,15 @@
-//! SPDY/3.1 as moby/spdystream speaks it: SPDY/3 framing, without flow control.
+//! SPDY/3.1 as `github.com/moby/spdystream` speaks it: SPDY/3 framing, without flow control.
 //!
 //! ```text
-//! bytes ─▶ frame::Reader ─▶ control::Control / DATA ─▶ connection::Connection ─▶ events
-//!                               └─▶ headers::Headers (zlib, one state per direction)
-//!                                        └─▶ streams::Streams (ids, and what each carries)
+//! bytes ─▶ SpdyFrameReader ─▶ ControlFrame / DATA ─▶ SpdyConnection ─▶ events
+//!                                 └─▶ HeaderBlocks (zlib, one state per direction)
+//!                                          └─▶ StreamTable (ids, and what each stream carries)
 //! ```
 
 mod connection;
 mod control;
 mod frame;
 mod headers;
-mod outbound;
 mod streams;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::SpdyConnection;

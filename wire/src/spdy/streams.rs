@@ -4,25 +4,25 @@ use std::collections::VecDeque;
 
 use crate::{Side, Stream};
 
-/// The most streams that are remembered, 24 bytes each. At the bound the oldest one that is over is forgotten;
-/// where none is over, the decoder gives the direction up. A port-forward uses two per forwarded connection.
-const REMEMBERED: usize = 4096;
+/// Most streams that are remembered, 24 bytes each. Beyond it the oldest one that is over is forgotten; if none is
+/// over, the direction is read no further. A port-forward uses two per forwarded connection.
+const MAX_STREAMS: usize = 4096;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct StreamEntry {
     pub(super) id: u32,
-    /// None: the server acknowledges the stream and ignores it.
+    /// `None`: the server acknowledges the stream and ignores it.
     pub(super) stream: Option<Stream>,
-    /// FIN or RST_STREAM of the client.
+    /// The client sent FIN or RST_STREAM.
     client_over: bool,
-    /// FIN or RST_STREAM of the server.
+    /// The server sent FIN or RST_STREAM.
     server_over: bool,
     reset: bool,
 }
 
-impl Entry {
+impl StreamEntry {
     pub(super) fn new(id: u32, stream: Option<Stream>) -> Self {
-        Entry { id, stream, client_over: false, server_over: false, reset: false }
+        StreamEntry { id, stream, client_over: false, server_over: false, reset: false }
     }
 
     pub(super) fn is_over(&self, side: Side) -> bool {
@@ -32,7 +32,7 @@ impl Entry {
         }
     }
 
-    /// Whether this was news.
+    /// Marks the side as over. Returns false if it was already.
     pub(super) fn finish(&mut self, side: Side) -> bool {
         let over = match side {
             Side::Client => &mut self.client_over,
@@ -46,22 +46,22 @@ impl Entry {
         self.reset = true;
     }
 
-    /// Nothing more can come: neither side would take it.
+    /// Whether nothing can follow that either side would read.
     fn is_done(&self) -> bool {
         self.reset || self.client_over && self.server_over
     }
 }
 
-/// Sorted by id, since ids grow.
+/// Sorted by id: ids increase.
 #[derive(Default)]
-pub(super) struct Streams {
-    entries: VecDeque<Entry>,
-    /// spdystream's `receivedStreamId`: a lower id is answered with RST_STREAM.
+pub(super) struct StreamTable {
+    entries: VecDeque<StreamEntry>,
+    /// `receivedStreamId` in spdystream's `connection.go`: a lower id is answered with RST_STREAM.
     next: u32,
 }
 
-impl Streams {
-    /// Whether the server accepts the id; it then expects higher ones.
+impl StreamTable {
+    /// Whether the server accepts a new stream with this id. It then expects higher ones.
     pub(super) fn accepts(&mut self, id: u32) -> bool {
         let accepted = id <= 0x7fff_ffff && id >= self.next.max(1);
         if accepted {
@@ -72,10 +72,10 @@ impl Streams {
 
     /// # Errors
     ///
-    /// When there are too many that are not over.
-    pub(super) fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
-        if self.entries.len() >= REMEMBERED {
-            let done = self.entries.iter().position(Entry::is_done).ok_or("too many open streams")?;
+    /// If too many streams are open.
+    pub(super) fn add(&mut self, entry: StreamEntry) -> Result<(), &'static str> {
+        if self.entries.len() >= MAX_STREAMS {
+            let done = self.entries.iter().position(StreamEntry::is_done).ok_or("too many open streams")?;
             self.entries.remove(done);
         }
         self.entries.push_back(entry);
@@ -83,12 +83,12 @@ impl Streams {
     }
 
     #[inline]
-    pub(super) fn find(&mut self, id: u32) -> Option<&mut Entry> {
+    pub(super) fn find(&mut self, id: u32) -> Option<&mut StreamEntry> {
         let at = self.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
         self.entries.get_mut(at)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &StreamEntry> {
         self.entries.iter()
     }
 
@@ -97,8 +97,8 @@ impl Streams {
         self.entries.back().map_or(0, |entry| entry.id)
     }
 
-    /// Streams of which that side can still send more.
-    pub(super) fn unfinished(&self, side: Side) -> impl Iterator<Item = &Entry> {
+    /// StreamTable on which that side can still send.
+    pub(super) fn unfinished(&self, side: Side) -> impl Iterator<Item = &StreamEntry> {
         self.iter().filter(move |entry| !entry.reset && !entry.is_over(side))
     }
 }

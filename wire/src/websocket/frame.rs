@@ -1,9 +1,9 @@
 //! Frames, cut out of a stream of slices (RFC 6455, section 5.2).
 
 /// ```text
-/// FIN RSV1-3 opcode:4 | MASK length:7 | length:16 or 64, where the 7 bits are 126 or 127 | key:32, where MASK
+/// FIN RSV1-3 opcode:4 | MASK length:7 | length:16 or :64 if the 7 bits are 126 or 127 | key:32 if MASK
 /// ```
-const LONGEST_HEAD: usize = 14;
+const MAX_HEADER_BYTES: usize = 14;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opcode {
@@ -36,20 +36,20 @@ impl Opcode {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct WsFrameHeader {
     pub(super) fin: bool,
     /// Any of the three reserved bits.
     pub(super) reserved_bits: bool,
     pub(super) opcode: Opcode,
     pub(super) key: Option<[u8; 4]>,
-    /// As declared, all 64 bits of it; nothing may be allocated from it.
+    /// As declared, in all 64 bits; nothing may be allocated by it.
     pub(super) length: u64,
 }
 
-impl Head {
-    /// The head at the beginning of `bytes` and its length; none where it is not whole yet.
+impl WsFrameHeader {
+    /// The header at the beginning of `bytes`, and the header's own length. `None` if it is not complete yet.
     #[inline]
-    fn parse(bytes: &[u8]) -> Option<(Head, usize)> {
+    fn parse(bytes: &[u8]) -> Option<(WsFrameHeader, usize)> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
         let (length, rest) = match second & 0x7f {
             126 => rest.split_first_chunk().map(|(field, rest)| (u16::from_be_bytes(*field).into(), rest))?,
@@ -61,53 +61,53 @@ impl Head {
         } else {
             (None, rest)
         };
-        let head = Head {
+        let header = WsFrameHeader {
             fin: first & 0x80 != 0,
             reserved_bits: first & 0x70 != 0,
             opcode: Opcode::from_bits(first),
             key,
             length,
         };
-        Some((head, bytes.len() - rest.len()))
+        Some((header, bytes.len() - rest.len()))
     }
 }
 
-/// The next thing in the stream.
-pub(super) enum Piece<'a> {
+/// The next item in the stream.
+pub(super) enum WsFrameItem<'a> {
     /// A frame begins.
-    Head(Head),
+    Header(WsFrameHeader),
     /// Payload as it stands on the wire; never empty.
     Payload(&'a [u8]),
-    /// The frame is whole.
+    /// The frame is complete.
     End,
 }
 
-/// Cuts one direction's bytes into pieces of frames. Keeps at most a head.
-pub(super) struct Reader {
-    head: [u8; LONGEST_HEAD],
+/// Cuts one direction's bytes into the items of frames. Keeps at most a header.
+pub(super) struct WsFrameReader {
+    header: [u8; MAX_HEADER_BYTES],
     held: usize,
-    /// Payload to come; none between frames.
+    /// Payload still to come; `None` between frames.
     left: Option<u64>,
-    /// Bytes taken so far, and how many of them when the current frame began.
+    /// Bytes taken so far, and how many they were when the current frame began.
     taken: u64,
     frame: u64,
 }
 
-impl Reader {
+impl WsFrameReader {
     pub(super) fn new() -> Self {
-        Reader { head: [0; LONGEST_HEAD], held: 0, left: None, taken: 0, frame: 0 }
+        WsFrameReader { header: [0; MAX_HEADER_BYTES], held: 0, left: None, taken: 0, frame: 0 }
     }
 
-    /// Takes the next piece off the front of `input`; none where more bytes are needed. A frame's end needs none.
+    /// Takes the next item off the front of `input`. `None` if more bytes are needed; a frame's end needs none.
     #[inline]
-    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Piece<'a>> {
+    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<WsFrameItem<'a>> {
         match self.left {
-            None => self.head(input).map(Piece::Head),
+            None => self.header(input).map(WsFrameItem::Header),
             Some(0) => {
                 self.left = None;
-                Some(Piece::End)
+                Some(WsFrameItem::End)
             }
-            Some(left) => self.payload(left, input).map(Piece::Payload),
+            Some(left) => self.payload(left, input).map(WsFrameItem::Payload),
         }
     }
 
@@ -116,8 +116,8 @@ impl Reader {
         self.frame
     }
 
-    /// Bytes to the end of the frame; none inside a head.
-    pub(super) fn to_border(&self) -> Option<u64> {
+    /// Bytes to the end of the frame. `None` inside a header.
+    pub(super) fn bytes_to_frame_boundary(&self) -> Option<u64> {
         match self.left {
             None if self.held > 0 => None,
             left => Some(left.unwrap_or(0)),
@@ -137,30 +137,30 @@ impl Reader {
     }
 
     #[inline]
-    fn head(&mut self, input: &mut &[u8]) -> Option<Head> {
+    fn header(&mut self, input: &mut &[u8]) -> Option<WsFrameHeader> {
         if self.held == 0 {
             self.frame = self.taken;
-            if let Some((head, length)) = Head::parse(input) {
+            if let Some((header, length)) = WsFrameHeader::parse(input) {
                 *input = &input[length..];
                 self.taken += length as u64;
-                self.left = Some(head.length);
-                return Some(head);
+                self.left = Some(header.length);
+                return Some(header);
             }
         }
-        self.split_head(input)
+        self.split_header(input)
     }
 
-    /// The head that a slice's end cut: byte by byte, until it is whole.
-    fn split_head(&mut self, input: &mut &[u8]) -> Option<Head> {
+    /// Completes a header that the end of a slice cut, byte by byte.
+    fn split_header(&mut self, input: &mut &[u8]) -> Option<WsFrameHeader> {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
             self.taken += 1;
-            self.head[self.held] = byte;
+            self.header[self.held] = byte;
             self.held += 1;
-            if let Some((head, _)) = Head::parse(&self.head[..self.held]) {
+            if let Some((header, _)) = WsFrameHeader::parse(&self.header[..self.held]) {
                 self.held = 0;
-                self.left = Some(head.length);
-                return Some(head);
+                self.left = Some(header.length);
+                return Some(header);
             }
         }
         None

@@ -1,16 +1,16 @@
-/// The masking of one frame's payload (RFC 6455, section 5.3), across slices.
+/// Unmasks a frame's payload (RFC 6455, section 5.3) piece by piece.
 #[derive(Clone, Copy)]
-pub(super) struct Mask {
-    /// Turned so that its first byte is the next one to use.
+pub(super) struct Unmasker {
+    /// Rotated so that its first byte is the next one to use.
     key: [u8; 4],
 }
 
-impl Mask {
+impl Unmasker {
     pub(super) fn new(key: [u8; 4]) -> Self {
-        Mask { key }
+        Unmasker { key }
     }
 
-    /// Puts the unmasked `payload` into `out`, replacing what was there.
+    /// Replaces `out` by the unmasked `payload`.
     pub(super) fn apply(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         out.clear();
         out.extend_from_slice(payload);
@@ -29,7 +29,7 @@ impl Mask {
 
 #[cfg(test)]
 mod tests {
-    use super::Mask;
+    use super::Unmasker;
 
     #[test]
     fn a_payload_unmasks_alike_at_every_split() {
@@ -37,7 +37,7 @@ mod tests {
         let plain: Vec<u8> = (0..100).collect();
         let masked: Vec<u8> = plain.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
         for split in 0..=masked.len() {
-            let (mut mask, mut out, mut all) = (Mask::new(key), Vec::new(), Vec::new());
+            let (mut mask, mut out, mut all) = (Unmasker::new(key), Vec::new(), Vec::new());
             for part in [&masked[..split], &masked[split..]] {
                 mask.apply(part, &mut out);
                 all.extend_from_slice(&out);

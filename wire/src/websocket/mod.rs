@@ -1,15 +1,15 @@
 //! WebSocket, as the two ends of a Kubernetes connection read it.
 //!
 //! ```text
-//! bytes ─▶ frame::Reader ─▶ rules::Rules ─▶ mask::Mask ─▶ inbound::Item (message begins, bytes, ends; ping; close)
+//! bytes ─▶ WsFrameReader ─▶ ReadingRules ─▶ Unmasker ─▶ MessageItem (message begins, bytes, ends; ping; close)
 //! ```
 
 mod frame;
-mod inbound;
+mod frame_writer;
 mod mask;
-mod outbound;
+mod message_reader;
 mod rules;
 
-pub(crate) use inbound::{Inbound, Item};
-pub(crate) use outbound::{BINARY, TEXT, close, frame};
-pub(crate) use rules::{Rules, Text};
+pub(crate) use frame_writer::{BINARY, TEXT, close, frame};
+pub(crate) use message_reader::{MessageItem, MessageReader};
+pub(crate) use rules::{ReadingRules, TextPolicy};

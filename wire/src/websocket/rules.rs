@@ -1,27 +1,46 @@
 //! What a frame means to the end that reads it.
+//!
+//! Servers read channel protocols with `golang.org/x/net/websocket`, by way of
+//! `k8s.io/apimachinery/pkg/util/httpstream/wsstream/conn.go`. It does not read by RFC 6455: `Message.Receive` makes a
+//! message of every frame, and `hybiFrameHandler.HandleFrame` (`hybi.go`) looks at the mask and at the opcodes CLOSE,
+//! PING and PONG only:
+//!
+//! ```text
+//!  from the client                  RFC 6455          the server
+//!  FIN=0 BINARY, FIN=1 CONTINUATION one message       two messages, each with a channel byte
+//!  CONTINUATION first               protocol error    a message
+//!  opcodes 3 to 7, 11 to 15         protocol error    a message
+//!  a reserved bit                   protocol error    a message
+//!  a PING of 200 bytes              protocol error    a PONG with the first 125
+//!  no mask                          protocol error    CLOSE 1002, end
+//!  more than 32 MiB                 a message         end
+//! ```
+//!
+//! Clients read by RFC 6455, and so do both ends of a tunnel (`github.com/gorilla/websocket`).
 
-use super::frame::{Head, Opcode};
+use super::frame::{Opcode, WsFrameHeader};
 use crate::Side;
 
-/// golang.org/x/net/websocket `DefaultMaxPayloadBytes`: a longer frame ends the session.
-const LONGEST_FRAME: u64 = 32 << 20;
+/// `DefaultMaxPayloadBytes` in `golang.org/x/net/websocket/websocket.go`: a longer frame ends the session.
+const MAX_FRAME_BYTES: u64 = 32 << 20;
 /// RFC 6455, section 5.5.
-const LONGEST_CONTROL: u64 = 125;
+const MAX_CONTROL_BYTES: u64 = 125;
 
 /// How the reading end takes TEXT messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Text {
+pub(crate) enum TextPolicy {
     /// As data.
     Data,
-    /// It refuses them (kubectl: `unexpected message type: 1`); other clients do not.
+    /// kubectl refuses them with `unexpected message type: 1` (`readDemuxLoop` in
+    /// `k8s.io/client-go/tools/remotecommand/websocket.go`); other clients do not.
     Odd,
-    /// It drops the connection (the tunnel's ends).
+    /// The reading end drops the connection: a tunnel's ends do.
     Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A message's bytes: the whole of it, or a fragment.
+pub(super) enum FrameMeaning {
+    /// A message's bytes: all of it, or a fragment.
     Data {
         begins: bool,
         ends: bool,
@@ -34,88 +53,100 @@ pub(super) enum Kind {
 }
 
 /// A frame's meaning, and what is odd about it. `Err`: the reading end drops the connection.
-type Verdict = Result<(Kind, Option<&'static str>), &'static str>;
+type Verdict = Result<(FrameMeaning, Option<&'static str>), &'static str>;
 
 /// How one direction is read.
-pub(crate) struct Rules {
+pub(crate) struct ReadingRules {
     sender: Side,
-    /// x/net: each data frame is a message by itself, whatever FIN, RSV and opcode say.
+    /// Each data frame is a message, whatever FIN, reserved bits and opcode say.
     per_frame: bool,
-    text: Text,
-    /// Whether fragments are worth a word: on exec and attach no server sends them.
+    text: TextPolicy,
+    /// Whether a fragment is reported as odd: on exec and attach no server sends them.
     fragments_are_odd: bool,
     /// A fragmented message has begun and not ended.
     in_message: bool,
 }
 
-impl Rules {
-    /// The API server, kubelet or runtime reading channel protocols, with x/net's leniency.
+impl ReadingRules {
+    /// The server's rules for channel protocols: those of x/net.
     pub(crate) fn per_frame() -> Self {
-        Rules { sender: Side::Client, per_frame: true, text: Text::Data, fragments_are_odd: true, in_message: false }
+        ReadingRules {
+            sender: Side::Client,
+            per_frame: true,
+            text: TextPolicy::Data,
+            fragments_are_odd: true,
+            in_message: false,
+        }
     }
 
-    /// A client reading channel protocols by RFC 6455.
-    pub(crate) fn client(text: Text) -> Self {
-        Rules { sender: Side::Server, per_frame: false, text, fragments_are_odd: true, in_message: false }
+    /// A client's rules for channel protocols: RFC 6455.
+    pub(crate) fn client(text: TextPolicy) -> Self {
+        ReadingRules { sender: Side::Server, per_frame: false, text, fragments_are_odd: true, in_message: false }
     }
 
-    /// Either end of a tunnel, by RFC 6455.
+    /// The rules of either end of a tunnel: RFC 6455.
     pub(crate) fn tunnel(sender: Side) -> Self {
-        Rules { sender, per_frame: false, text: Text::Refused, fragments_are_odd: false, in_message: false }
+        ReadingRules {
+            sender,
+            per_frame: false,
+            text: TextPolicy::Refused,
+            fragments_are_odd: false,
+            in_message: false,
+        }
     }
 
     pub(super) fn in_message(&self) -> bool {
         self.in_message
     }
 
-    /// The fast way for what nearly every frame is: a whole BINARY message.
+    /// The fast path for what nearly every frame is: a complete BINARY message.
     #[inline]
-    pub(super) fn judge(&mut self, head: &Head) -> Verdict {
-        let masked_right = head.key.is_some() == (self.sender == Side::Client);
-        let plain = head.fin && !head.reserved_bits && head.opcode == Opcode::Binary;
-        if plain && masked_right && !self.in_message && head.length <= LONGEST_FRAME {
-            return Ok((Kind::Data { begins: true, ends: true }, None));
+    pub(super) fn classify(&mut self, header: &WsFrameHeader) -> Verdict {
+        let masked_right = header.key.is_some() == (self.sender == Side::Client);
+        let plain = header.fin && !header.reserved_bits && header.opcode == Opcode::Binary;
+        if plain && masked_right && !self.in_message && header.length <= MAX_FRAME_BYTES {
+            return Ok((FrameMeaning::Data { begins: true, ends: true }, None));
         }
-        self.judge_closely(head)
+        self.classify_slowly(header)
     }
 
-    fn judge_closely(&mut self, head: &Head) -> Verdict {
-        match (self.sender, head.key) {
+    fn classify_slowly(&mut self, header: &WsFrameHeader) -> Verdict {
+        match (self.sender, header.key) {
             (Side::Client, None) => return Err("an unmasked frame of the client"),
             (Side::Server, Some(_)) => return Err("a masked frame of the server"),
             _ => {}
         }
-        if head.opcode.is_control() {
-            return Ok(control(head));
+        if header.opcode.is_control() {
+            return Ok(control(header));
         }
-        if self.per_frame { frame(head) } else { self.fragment(head) }
+        if self.per_frame { frame(header) } else { self.fragment(header) }
     }
 
-    fn fragment(&mut self, head: &Head) -> Verdict {
-        if head.length > i64::MAX as u64 {
+    fn fragment(&mut self, header: &WsFrameHeader) -> Verdict {
+        if header.length > i64::MAX as u64 {
             return Err("a frame length of more than 63 bits");
         }
         let was_open = self.in_message;
-        let kind = match head.opcode {
-            Opcode::Continuation if was_open => Kind::Data { begins: false, ends: head.fin },
-            Opcode::Continuation => return Ok((Kind::Skip, Some("a CONTINUATION of no message"))),
-            Opcode::Text if self.text == Text::Refused => return Err("a TEXT message in the tunnel"),
-            Opcode::Text | Opcode::Binary => Kind::Data { begins: true, ends: head.fin },
-            _ => return Ok((Kind::Skip, Some("a reserved opcode"))),
+        let kind = match header.opcode {
+            Opcode::Continuation if was_open => FrameMeaning::Data { begins: false, ends: header.fin },
+            Opcode::Continuation => return Ok((FrameMeaning::Skip, Some("a CONTINUATION of no message"))),
+            Opcode::Text if self.text == TextPolicy::Refused => return Err("a TEXT message in the tunnel"),
+            Opcode::Text | Opcode::Binary => FrameMeaning::Data { begins: true, ends: header.fin },
+            _ => return Ok((FrameMeaning::Skip, Some("a reserved opcode"))),
         };
-        self.in_message = !head.fin;
-        Ok((kind, self.oddity(head, was_open)))
+        self.in_message = !header.fin;
+        Ok((kind, self.oddity(header, was_open)))
     }
 
-    fn oddity(&self, head: &Head, was_open: bool) -> Option<&'static str> {
-        let begins = head.opcode != Opcode::Continuation;
-        if head.reserved_bits {
+    fn oddity(&self, header: &WsFrameHeader, was_open: bool) -> Option<&'static str> {
+        let begins = header.opcode != Opcode::Continuation;
+        if header.reserved_bits {
             Some("a reserved bit without an extension")
         } else if begins && was_open {
             Some("a message inside a fragmented message")
-        } else if begins && !head.fin && self.fragments_are_odd {
+        } else if begins && !header.fin && self.fragments_are_odd {
             Some("a fragmented message")
-        } else if head.opcode == Opcode::Text && self.text == Text::Odd {
+        } else if header.opcode == Opcode::Text && self.text == TextPolicy::Odd {
             Some("a TEXT message of the server")
         } else {
             None
@@ -123,18 +154,19 @@ impl Rules {
     }
 }
 
-/// Sizes are not limited by x/net: PING is answered with the first 125 bytes.
-fn control(head: &Head) -> (Kind, Option<&'static str>) {
-    let kind = match head.opcode {
-        Opcode::Ping => Kind::Ping,
-        Opcode::Pong => Kind::Pong,
-        _ => Kind::Close,
+/// x/net does not limit the size of control frames: it answers a PING with its first 125 bytes
+/// (`maxControlFramePayloadLength` in `hybi.go`).
+fn control(header: &WsFrameHeader) -> (FrameMeaning, Option<&'static str>) {
+    let kind = match header.opcode {
+        Opcode::Ping => FrameMeaning::Ping,
+        Opcode::Pong => FrameMeaning::Pong,
+        _ => FrameMeaning::Close,
     };
-    let odd = if head.length > LONGEST_CONTROL {
+    let odd = if header.length > MAX_CONTROL_BYTES {
         Some("a control frame of more than 125 bytes")
-    } else if !head.fin {
+    } else if !header.fin {
         Some("a fragmented control frame")
-    } else if head.reserved_bits {
+    } else if header.reserved_bits {
         Some("a reserved bit without an extension")
     } else {
         None
@@ -142,18 +174,19 @@ fn control(head: &Head) -> (Kind, Option<&'static str>) {
     (kind, odd)
 }
 
-/// Reference, section 5: x/net executes continuations, reserved opcodes and RSV frames as data of their own.
-fn frame(head: &Head) -> Verdict {
-    // x/net masks off the first of the 64 bits.
-    if head.length & i64::MAX as u64 > LONGEST_FRAME {
+/// x/net reads continuations, reserved opcodes and frames with reserved bits as messages of their own: see the table
+/// above.
+fn frame(header: &WsFrameHeader) -> Verdict {
+    // x/net drops the first of the 64 bits (`NewFrameReader` in `hybi.go`).
+    if header.length & i64::MAX as u64 > MAX_FRAME_BYTES {
         return Err("a frame of more than 32 MiB, which the server refuses");
     }
-    let odd = match head.opcode {
+    let odd = match header.opcode {
         Opcode::Continuation => Some("a CONTINUATION frame of the client"),
         Opcode::Reserved => Some("a reserved opcode"),
-        _ if head.reserved_bits => Some("a reserved bit without an extension"),
-        _ if !head.fin => Some("a fragmented message"),
+        _ if header.reserved_bits => Some("a reserved bit without an extension"),
+        _ if !header.fin => Some("a fragmented message"),
         _ => None,
     };
-    Ok((Kind::Data { begins: true, ends: true }, odd))
+    Ok((FrameMeaning::Data { begins: true, ends: true }, odd))
 }

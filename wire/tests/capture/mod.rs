@@ -1,7 +1,7 @@
-//! A capture folder: the heads and bytes of the upgrades of one run of a client.
+//! A capture folder: heads and bytes of the upgrades of one run of a client.
 //!
-//! `request.txt`, `response.txt`, `client.bin`, `server.bin`, `timeline.jsonl`, and `decoded.txt` where someone
-//! wrote down what a decoder must see; with `-2` before the dot for the run's second upgrade, and so on.
+//! `request.txt`, `response.txt`, `client.bin`, `server.bin`, `timeline.jsonl`, and `decoded.txt` if it was written
+//! down what a decoder must see; with `-2` before the dot for the second upgrade of the run, and so on.
 
 #![allow(dead_code)] // the example and each test use their own part of it
 
@@ -55,16 +55,16 @@ enum What {
 pub enum Slices {
     /// Each direction at once, the client's first.
     Whole,
-    /// As they were read.
+    /// As they were read from the sockets.
     Timeline,
     /// Byte by byte, the client's first.
     One,
 }
 
-/// A file's bytes, where there is one.
-type Found = Result<Option<Vec<u8>>>;
+/// A file's bytes, or `None` if there is no such file.
+type FileResult = Result<Option<Vec<u8>>>;
 
-/// The upgrades of a folder; empty where none of its requests was upgraded.
+/// The upgrades of a folder; empty if none of its requests was upgraded.
 pub fn read_folder(folder: &Path) -> Result<Vec<Upgrade>> {
     if !folder.is_dir() {
         bail!("there is no folder {}", folder.display());
@@ -76,8 +76,8 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Upgrade>> {
     })
 }
 
-/// The same from wherever `file` finds a capture's files by name.
-pub fn read(file: &dyn Fn(&str) -> Found) -> Result<Vec<Upgrade>> {
+/// As [`read_folder`], from a function that finds the files of a capture by name.
+pub fn read(file: &dyn Fn(&str) -> FileResult) -> Result<Vec<Upgrade>> {
     let mut upgrades = Vec::new();
     for number in 1.. {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
@@ -105,8 +105,8 @@ pub fn read(file: &dyn Fn(&str) -> Found) -> Result<Vec<Upgrade>> {
     unreachable!("there are not that many upgrades")
 }
 
-/// There is no next upgrade, unless a part of it is missing.
-fn whole(upgrades: Vec<Upgrade>, number: usize, optional: &dyn Fn(&str, &str) -> Found) -> Result<Vec<Upgrade>> {
+/// Fails if a part of a further upgrade exists.
+fn whole(upgrades: Vec<Upgrade>, number: usize, optional: &dyn Fn(&str, &str) -> FileResult) -> Result<Vec<Upgrade>> {
     for (stem, kind) in [("request", "txt"), ("response", "txt"), ("client", "bin"), ("server", "bin")] {
         if optional(stem, kind)?.is_some() {
             bail!("request or response of upgrade {number} is missing, though there is its {stem}");
@@ -119,7 +119,7 @@ fn timeline(lines: &str) -> Result<Vec<Read>> {
     lines.lines().map(|line| serde_json::from_str(line).context("timeline.jsonl")).collect()
 }
 
-/// The token of a 101; none for other answers, and for a 101 that upgrades to nothing.
+/// The upgrade token of a 101. `None` for other answers, and for a 101 without one.
 fn upgrade_token(response: &str) -> Option<&str> {
     let status = response.lines().next()?.split(' ').nth(1)?;
     header(response, "upgrade").filter(|_| status == "101")
@@ -150,8 +150,8 @@ impl Upgrade {
         }
     }
 
-    /// Feeds both directions and their ends to a new decoder. Streams are opened by the client, whoever's bytes
-    /// are fed first.
+    /// Feeds both directions and their ends to a new decoder. The client's stream headers are fed before the server's
+    /// data.
     pub fn decode(&self, slices: Slices, sink: &mut dyn FnMut(Side, Event<'_>)) {
         let mut sink = |side, event: Event<'_>| {
             let opened = matches!(event, Event::Opened { .. });
@@ -203,7 +203,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Up to there; no more than there is.
+    /// Feeds the bytes up to offset `to`, or all there are.
     fn feed(&mut self, side: Side, to: usize) {
         let bytes = self.upgrade.bytes(side);
         let (from, to) = (self.fed[side as usize], to.min(bytes.len()));

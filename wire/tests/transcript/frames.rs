@@ -1,6 +1,6 @@
-//! WebSocket frames, also such as no library would write.
+//! WebSocket frames, including malformed ones.
 
-/// A frame with this first byte; masked as a client's.
+/// A client's frame with this first byte.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = head(first, 0x80, payload.len() as u64);
@@ -9,7 +9,7 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A frame with this first byte; plain as a server's.
+/// A server's frame with this first byte.
 pub fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = head(first, 0, payload.len() as u64);
     frame.extend_from_slice(payload);

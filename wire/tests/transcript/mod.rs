@@ -1,4 +1,4 @@
-//! What a decoder says to given bytes, as lines of text, checked at every split.
+//! The events of given bytes as lines of text, checked at every split.
 
 #![allow(dead_code)] // each test file uses its own part
 
@@ -7,7 +7,7 @@ pub mod spdy;
 
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Subresource};
 
-/// What is fed, in order.
+/// The bytes to feed, in order.
 pub type Script = Vec<(Side, Vec<u8>)>;
 
 /// A connection before its first byte.
@@ -38,8 +38,8 @@ impl Upgraded {
         Decoder::new(&self.negotiated, &self.request)
     }
 
-    /// What the decoder says, without the channels' `opened`: the same for every cut of every piece, and byte by
-    /// byte. Both directions end at last.
+    /// The decoder's events, without the `opened` of channels. They are equal for every cut of every piece, and byte by
+    /// byte. Both directions end last.
     pub fn says(&self, script: &[(Side, Vec<u8>)]) -> Vec<String> {
         let whole = self.listen(script.iter().map(|(side, bytes)| (*side, &bytes[..])));
         let bytes = script.iter().flat_map(|(side, bytes)| bytes.chunks(1).map(|byte| (*side, byte)));

@@ -1,4 +1,4 @@
-//! One direction's SPDY frames, also such as no library would write.
+//! One direction's SPDY frames, including malformed ones.
 
 use flate2::{Compress, Compression, FlushCompress};
 

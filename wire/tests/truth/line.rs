@@ -8,7 +8,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 
 #[derive(Debug, PartialEq)]
-pub enum Kind {
+pub enum LineKind {
     SynStream,
     SynReply,
     RstStream,
@@ -24,18 +24,18 @@ pub enum Kind {
 }
 
 #[derive(Debug)]
-pub struct Line<'a> {
+pub struct DecodedLine<'a> {
     /// `client` or `server`.
     pub direction: String,
     pub offset: usize,
-    pub kind: Kind,
-    /// Behind the kind.
+    pub kind: LineKind,
+    /// What stands behind the kind.
     pub rest: &'a str,
 }
 
 /// Titles, without number and protocol, and their lines.
-pub fn sections(decoded: &str) -> Result<Vec<(String, Vec<Line<'_>>)>> {
-    let mut sections: Vec<(String, Vec<Line<'_>>)> = Vec::new();
+pub fn sections(decoded: &str) -> Result<Vec<(String, Vec<DecodedLine<'_>>)>> {
+    let mut sections: Vec<(String, Vec<DecodedLine<'_>>)> = Vec::new();
     let mut announced = Vec::new();
     for text in decoded.lines().filter(|line| !line.is_empty()) {
         if let Some(title) = text.strip_prefix("--- ") {
@@ -53,31 +53,31 @@ pub fn sections(decoded: &str) -> Result<Vec<(String, Vec<Line<'_>>)>> {
     Ok(sections)
 }
 
-fn line<'a>(title: &str, text: &'a str) -> Result<Line<'a>> {
+fn line<'a>(title: &str, text: &'a str) -> Result<DecodedLine<'a>> {
     let text = text.strip_prefix('@').context("no offset")?;
     let (offset, text) = text.split_once(' ').context("no kind")?;
     let (kind, rest) = text.trim_start().split_once(' ').context("no fields")?;
     let websocket = title.ends_with("websocket frames");
     let kind = match kind {
-        "SYN_STREAM" => Kind::SynStream,
-        "SYN_REPLY" => Kind::SynReply,
-        "RST_STREAM" => Kind::RstStream,
-        "GOAWAY" => Kind::GoAway,
-        "DATA" => Kind::Data,
-        "PING" if websocket => Kind::WsPing,
-        "PONG" => Kind::WsPong,
-        "PING" => Kind::Ping,
-        "BINARY" => Kind::Binary,
-        "TEXT" => Kind::Text,
-        "CONT" => Kind::Continuation,
-        "CLOSE" => Kind::Close,
+        "SYN_STREAM" => LineKind::SynStream,
+        "SYN_REPLY" => LineKind::SynReply,
+        "RST_STREAM" => LineKind::RstStream,
+        "GOAWAY" => LineKind::GoAway,
+        "DATA" => LineKind::Data,
+        "PING" if websocket => LineKind::WsPing,
+        "PONG" => LineKind::WsPong,
+        "PING" => LineKind::Ping,
+        "BINARY" => LineKind::Binary,
+        "TEXT" => LineKind::Text,
+        "CONT" => LineKind::Continuation,
+        "CLOSE" => LineKind::Close,
         other => bail!("unknown kind {other}"),
     };
     let direction = title.split(' ').next().unwrap_or_default().to_owned();
-    Ok(Line { direction, offset: offset.parse()?, kind, rest })
+    Ok(DecodedLine { direction, offset: offset.parse()?, kind, rest })
 }
 
-impl<'a> Line<'a> {
+impl<'a> DecodedLine<'a> {
     pub fn field(&self, name: &str) -> Result<&'a str> {
         let mut words = self.rest.split(' ');
         words.find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).with_context(|| format!("no {name}"))
@@ -87,7 +87,7 @@ impl<'a> Line<'a> {
         Ok(self.field(name)?.parse()?)
     }
 
-    /// The payload at the beginning of `bytes`: as long as the line says, and beginning as it says.
+    /// The payload at the beginning of `bytes`. Its length and its beginning must be those of the line.
     pub fn payload<'b>(&self, bytes: &'b [u8]) -> Result<&'b [u8]> {
         let (text, more) = self.text()?;
         let payload = bytes.get(..text.len() + more).with_context(|| format!("@{}: too few bytes", self.offset))?;

@@ -1,15 +1,15 @@
-//! `decoded.txt`, and the raw bytes that it points at, as what a decoder must tell.
+//! What a decoder must report, by `decoded.txt` and the raw bytes that it points at.
 
 mod line;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use line::{Kind, Line};
+use line::{DecodedLine, LineKind};
 use serde_json::Value;
 use wire::{Side, Size, Status, Stream, Subresource, Transport};
 
 use crate::capture::Upgrade;
 
-/// What a direction's frames say, in order; adjacent data of a stream is one.
+/// What the frames of a direction say, in order; adjacent data of a stream is joined.
 #[derive(Debug, PartialEq)]
 pub enum Said {
     Data(u32, Vec<u8>),
@@ -28,20 +28,20 @@ pub fn say_data(said: &mut Vec<Said>, id: u32, data: &[u8]) {
     }
 }
 
-/// What one direction has to tell.
+/// What one direction must report.
 #[derive(Default)]
 pub struct Truth {
     pub said: Vec<Said>,
     pub opened: Vec<(u32, Stream, Option<u16>, Option<u32>)>,
     pub sizes: Vec<Size>,
     pub statuses: Vec<Status>,
-    /// Bytes of the resize and of the error stream.
+    /// Bytes of the resize stream and of the error stream.
     resize: Vec<u8>,
     error: Vec<u8>,
-    /// Streams that said FIN, and channels whose port has come.
+    /// Streams that sent FIN, and channels whose port has come.
     ended: Vec<u32>,
     ported: Vec<u32>,
-    /// Of a server's direction that is decoded after the client's.
+    /// Streams that the client's direction opened, for the server's direction.
     streams: Vec<(u32, Stream)>,
 }
 
@@ -74,12 +74,12 @@ pub fn read(decoded: &str, upgrade: &Upgrade) -> Result<[Truth; 2]> {
 }
 
 impl Truth {
-    fn spdy(&mut self, lines: &[Line<'_>], raw: &[u8]) -> Result<()> {
+    fn spdy(&mut self, lines: &[DecodedLine<'_>], raw: &[u8]) -> Result<()> {
         for line in lines {
             match &line.kind {
-                Kind::SynStream => self.syn_stream(line)?,
-                Kind::SynReply => {}
-                Kind::Data => {
+                LineKind::SynStream => self.syn_stream(line)?,
+                LineKind::SynReply => {}
+                LineKind::Data => {
                     let bytes = raw.get(line.offset + 8..).context("an offset behind the end")?;
                     let id = line.number("stream")?;
                     self.data(id, line.payload(bytes)?);
@@ -87,10 +87,10 @@ impl Truth {
                         self.end(id);
                     }
                 }
-                Kind::RstStream => self.said.push(Said::Reset(line.number("stream")?, status(line)?)),
-                Kind::GoAway => self.said.push(Said::Close(Some(line.number("status")?), String::new())),
-                Kind::Ping if line.number("id")? % 2 == 1 => self.ping(&line.direction),
-                Kind::Ping => self.pong(&line.direction),
+                LineKind::RstStream => self.said.push(Said::Reset(line.number("stream")?, status(line)?)),
+                LineKind::GoAway => self.said.push(Said::Close(Some(line.number("status")?), String::new())),
+                LineKind::Ping if line.number("id")? % 2 == 1 => self.ping(&line.direction),
+                LineKind::Ping => self.pong(&line.direction),
                 other => bail!("{other:?} in SPDY"),
             }
         }
@@ -106,7 +106,7 @@ impl Truth {
         self.said.push(if direction == "client" { Said::Pong } else { Said::Ping });
     }
 
-    fn syn_stream(&mut self, line: &Line<'_>) -> Result<()> {
+    fn syn_stream(&mut self, line: &DecodedLine<'_>) -> Result<()> {
         let id = line.number("stream")?;
         let json = &line.rest[line.rest.find('{').context("no headers")?..];
         let headers: Value = serde_json::from_str(json)?;
@@ -152,23 +152,23 @@ impl Truth {
         self.streams = vec![(0, Stream::Stdin), (4, Stream::Resize)];
     }
 
-    fn channels(&mut self, lines: &[Line<'_>], raw: &[u8], side: Side, upgrade: &Upgrade) -> Result<()> {
+    fn channels(&mut self, lines: &[DecodedLine<'_>], raw: &[u8], side: Side, upgrade: &Upgrade) -> Result<()> {
         self.streams.extend([(3, Stream::Error)]);
         let forward = upgrade.request.subresource == Subresource::PortForward;
         let mut channel = None;
         for line in lines {
             let payload = unmask(line, raw)?;
             match (&line.kind, &payload[..]) {
-                (Kind::Binary | Kind::Text, [byte, ..]) => {
+                (LineKind::Binary | LineKind::Text, [byte, ..]) => {
                     ensure!(line.number("chan")? == u32::from(*byte), "@{}: another channel", line.offset);
                     channel = Some(u32::from(*byte));
                     self.message(u32::from(*byte), line.payload(&payload[1..])?, side, forward)?;
                 }
-                (Kind::Continuation, bytes) => self.data(channel.context("no message")?, bytes),
-                (Kind::Binary | Kind::Text, []) => {}
-                (Kind::WsPing, _) => self.said.push(Said::Ping),
-                (Kind::WsPong, _) => self.said.push(Said::Pong),
-                (Kind::Close, _) => self.said.push(close(line)?),
+                (LineKind::Continuation, bytes) => self.data(channel.context("no message")?, bytes),
+                (LineKind::Binary | LineKind::Text, []) => {}
+                (LineKind::WsPing, _) => self.said.push(Said::Ping),
+                (LineKind::WsPong, _) => self.said.push(Said::Pong),
+                (LineKind::Close, _) => self.said.push(close(line)?),
                 other => bail!("{other:?} in WebSocket"),
             }
         }
@@ -188,12 +188,12 @@ impl Truth {
         Ok(())
     }
 
-    fn keep_alive(&mut self, frames: &[Line<'_>]) -> Result<()> {
+    fn keep_alive(&mut self, frames: &[DecodedLine<'_>]) -> Result<()> {
         for frame in frames {
             match frame.kind {
-                Kind::WsPing => self.said.push(Said::Ping),
-                Kind::WsPong => self.said.push(Said::Pong),
-                Kind::Close => self.said.push(close(frame)?),
+                LineKind::WsPing => self.said.push(Said::Ping),
+                LineKind::WsPong => self.said.push(Said::Pong),
+                LineKind::Close => self.said.push(close(frame)?),
                 _ => {}
             }
         }
@@ -216,14 +216,14 @@ impl Truth {
         }
     }
 
-    /// Sizes and Status, read by another JSON parser than the decoder's.
+    /// Reads sizes and the Status by another JSON parser than the decoder's.
     fn conclude(&mut self, json_status: bool) -> Result<()> {
         for value in serde_json::Deserializer::from_slice(&self.resize).into_iter::<Value>() {
             let value = value?;
             let field = |upper: &str, lower: &str| value[upper].as_u64().or(value[lower].as_u64()).unwrap_or(0) as u16;
             self.sizes.push(Size { width: field("Width", "width"), height: field("Height", "height") });
         }
-        // v1 to v3: success is an error stream that the server ends without a word.
+        // v1 to v3: success is an error stream that the server ends without text.
         let error = |id: &u32| self.streams.contains(&(*id, Stream::Error));
         let reset = |said: &Said| matches!(said, Said::Reset(id, _) if error(id));
         let silent_end = !json_status && (self.ended.iter().any(error) || self.said.iter().any(reset));
@@ -254,7 +254,7 @@ fn expected_status(json: &[u8], json_status: bool) -> Result<Status> {
     Ok(Status::Failure { message, code: json["code"].as_u64().map(|code| code as u16) })
 }
 
-fn status(line: &Line<'_>) -> Result<u32> {
+fn status(line: &DecodedLine<'_>) -> Result<u32> {
     match line.field("status")? {
         "PROTOCOL_ERROR" => Ok(1),
         "REFUSED_STREAM" => Ok(3),
@@ -263,7 +263,7 @@ fn status(line: &Line<'_>) -> Result<u32> {
     }
 }
 
-fn close(line: &Line<'_>) -> Result<Said> {
+fn close(line: &DecodedLine<'_>) -> Result<Said> {
     let code = match line.field("code")? {
         "None" => None,
         code => Some(code.parse()?),
@@ -271,8 +271,8 @@ fn close(line: &Line<'_>) -> Result<Said> {
     Ok(Said::Close(code, String::from_utf8(line.text()?.0)?))
 }
 
-/// The payload of the frame that a line points at, by a naive reading of its head.
-fn unmask(line: &Line<'_>, raw: &[u8]) -> Result<Vec<u8>> {
+/// The payload of the frame that a line points at, by a simple reading of its header.
+fn unmask(line: &DecodedLine<'_>, raw: &[u8]) -> Result<Vec<u8>> {
     let length: usize = line.field("len")?.parse()?;
     let extended = match length {
         0..=125 => 0,
@@ -288,10 +288,10 @@ fn unmask(line: &Line<'_>, raw: &[u8]) -> Result<Vec<u8>> {
     Ok(payload.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]).collect())
 }
 
-fn tunnelled(frames: &[Line<'_>], raw: &[u8]) -> Result<Vec<u8>> {
+fn tunnelled(frames: &[DecodedLine<'_>], raw: &[u8]) -> Result<Vec<u8>> {
     let mut spdy = Vec::new();
     for frame in frames {
-        if matches!(frame.kind, Kind::Binary | Kind::Continuation) {
+        if matches!(frame.kind, LineKind::Binary | LineKind::Continuation) {
             let payload = unmask(frame, raw)?;
             spdy.extend_from_slice(frame.payload(&payload)?);
         }

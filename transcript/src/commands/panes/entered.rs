@@ -1,37 +1,37 @@
-//! What was entered: the text of a line that was left, and what tells its shell.
+//! The text of a line that was entered, and signs of which shell it was entered in.
 
 use recording::Evidence;
 
 use super::{
     super::{
-        PROMPTS,
+        MAX_PROMPTS,
         entry::{self, Entry, Prompt},
         prompt,
     },
-    Found, Line, Moment, Panes,
-    view::{Lines, View},
+    EditedLine, LookTime, PaneEvent, Panes,
+    pane_view::{PaneLines, PaneView},
 };
 
 impl Panes {
-    /// The lines of a command that was entered, and its last row now: what stands there, where that is the line, since
-    /// keys may have come after the look before; else what stood there.
+    /// The lines of a command that was entered, and the row it ends in now. They are read from the present view if the
+    /// line stands there, since keys may have come after the earlier one; else from the earlier view.
     pub(super) fn entered_lines(
         &self,
-        line: &Line,
-        (top, before): (usize, &View),
-        (new_top, view): (usize, &View),
+        line: &EditedLine,
+        (top, before): (usize, &PaneView),
+        (new_top, view): (usize, &PaneView),
         extent: usize,
-    ) -> (Lines, usize) {
+    ) -> (PaneLines, usize) {
         let then = before.buffer(top, line.reach, self.first_row);
         let above = view.cursor.saturating_sub(1).max(new_top);
         let end = (new_top + extent - 1).min(above);
         let now = view.lines(new_top, end, self.first_row);
-        let same = |one: &Lines, other: &Lines| {
+        let same = |one: &PaneLines, other: &PaneLines| {
             one.lines.len() == other.lines.len()
                 && one.lines.iter().zip(&other.lines).all(|(one, other)| one.text.trim_end() == other.text.trim_end())
         };
         if same(&then, &now) {
-            return (self.entered_of(Lines { cursor: then.cursor, ..now }, &line.prompt), end);
+            return (self.entered_of(PaneLines { cursor: then.cursor, ..now }, &line.prompt), end);
         }
         let end = if then.lines.len() > 1 { end } else { view.line_end(new_top).min(above) };
         let now = view.lines(new_top, end, self.first_row);
@@ -39,9 +39,9 @@ impl Panes {
         if prompted { (now, end) } else { (self.entered_of(then, &line.prompt), end) }
     }
 
-    /// A line without what stands in its prompt's place: a search in the history, or rows that got mixed up since readline
-    /// takes it that its prompt begins at the left edge, also behind output without a line end.
-    pub(super) fn entered_of(&self, mut lines: Lines, prompt: &Prompt) -> Lines {
+    /// Puts the prompt back in its place if something else stands there: a history search, or rows that are mixed up
+    /// because readline assumes that its prompt begins at the left edge.
+    pub(super) fn entered_of(&self, mut lines: PaneLines, prompt: &Prompt) -> PaneLines {
         let Some(first) = lines.lines.first_mut().filter(|first| !first.text.starts_with(prompt.text.trim_end()))
         else {
             return lines;
@@ -59,29 +59,36 @@ impl Panes {
         lines
     }
 
-    /// The width of a known prompt that another one ends with: it stands behind output.
+    /// The width of the longest known prompt that `prompt` ends with: it stands behind output.
     fn prompt_beside(&self, prompt: &Prompt) -> Option<usize> {
         let shape = prompt::shape(&prompt.text);
         let known = self.known.iter().filter(|known| known.len() < prompt.text.len());
         known.filter(|known| shape.ends_with(&prompt::shape(known))).map(|known| known.chars().count()).max()
     }
 
-    /// Lists a line.
-    pub(super) fn take(&mut self, line: Line, lines: Lines, given_up: bool, now: Moment, found: &mut dyn FnMut(Found)) {
+    /// Emits an entered line.
+    pub(super) fn take(
+        &mut self,
+        line: EditedLine,
+        lines: PaneLines,
+        given_up: bool,
+        now: LookTime,
+        emit: &mut dyn FnMut(PaneEvent),
+    ) {
         if self.running {
-            found(Found::Ended(line.ready));
+            emit(PaneEvent::Ended(line.ready));
         }
         let prompt = line.prompt.text.clone();
-        let interrupted = given_up || (self.typing.interrupted() && !self.typing.entered());
+        let interrupted = given_up || (self.keys.interrupted() && !self.keys.entered());
         if !given_up {
-            self.typing.taken();
+            self.keys.taken();
         }
-        if line.sure && !self.known.contains(&prompt) && self.known.len() < PROMPTS {
+        if line.sure && !self.known.contains(&prompt) && self.known.len() < MAX_PROMPTS {
             self.known.push(prompt.clone());
         }
-        let Lines { mut lines, mut cursor } = lines;
+        let PaneLines { mut lines, mut cursor } = lines;
         entry::bound(&mut lines, &mut cursor);
-        found(Found::Entered(Entry {
+        emit(PaneEvent::Entered(Entry {
             evidence: Evidence::Prompt,
             ready: line.ready,
             micros: now.first,
@@ -98,7 +105,7 @@ impl Panes {
         self.running = true;
     }
 
-    /// Whether bash's line editor shows this prompt, as far as that can be told.
+    /// Whether the prompt is bash's, as far as that can be reported.
     pub(super) fn is_readline(&self, prompt: &str) -> bool {
         match self.layout.program.as_deref() {
             Some("bash") => true,
@@ -107,15 +114,21 @@ impl Panes {
         }
     }
 
-    /// The command that was just entered has printed something already.
-    pub(super) fn output_follows(&mut self, view: &View, from: usize, now: Moment, found: &mut dyn FnMut(Found)) {
+    /// Emits the output that the entered command has printed already.
+    pub(super) fn output_follows(
+        &mut self,
+        view: &PaneView,
+        from: usize,
+        now: LookTime,
+        emit: &mut dyn FnMut(PaneEvent),
+    ) {
         if from < view.cursor {
-            found(Found::Printed { first: now.first, last: now.last, line: view.line(from) });
+            emit(PaneEvent::Printed { first: now.first, last: now.last, line: view.line(from) });
         }
     }
 }
 
-/// Whether readline shows a search in the history.
+/// Whether readline shows a history search.
 pub(super) fn is_search(text: &str) -> bool {
     ["(reverse-i-search)", "(i-search)", "(failed reverse-i-search)", "(failed i-search)"]
         .iter()

@@ -1,9 +1,9 @@
-//! Where on the screen the pane is that has the cursor.
+//! The pane that has the cursor, emit on the screen.
 //!
 //! ```text
-//!   $ ls          │$ vi notes       the column of │ and the row of ─ go through what is left of
-//!   a  b          │~                the screen from edge to edge: by such a border it is halved,
-//!  ───────────────┤~                and the half with the cursor looked at again
+//!   $ ls          │$ vi notes       A column of │ or a row of ─ that crosses what is left of the
+//!   a  b          │~                screen is a border: the half without the cursor is dropped,
+//!  ───────────────┤~                and the rest is searched again.
 //!   $ █           │~
 //!  [main] 0:bash- 1:vi*             status: coloured from edge to edge, or a list of windows
 //! ```
@@ -12,17 +12,17 @@ use std::ops::Range;
 
 use avt::{Cell, Color, Line, Terminal};
 
-/// Most rows of a status line, as tmux has them.
+/// Most rows of a status line that tmux allows.
 const STATUS: usize = 5;
-/// Most borders around a pane that are looked for.
+/// Most borders that are looked for around a pane.
 const BORDERS: usize = 16;
 
-/// A pane, and how it is known again.
+/// A pane, and by what it is recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pane {
     pub(super) rows: Range<usize>,
     pub(super) columns: Range<usize>,
-    /// The number of its window, where the status line says it.
+    /// The number of its window, if the status line names it.
     window: Option<String>,
 }
 
@@ -33,26 +33,27 @@ struct Status {
     below: usize,
 }
 
-/// What is known of a screen of tmux.
+/// What is known of the screen of tmux.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     size: (usize, usize),
     status: Status,
-    /// The status line has neither colour nor list: it stood alone at the bottom when tmux began.
+    /// The status line has neither colour nor a list: it stood alone at the bottom when tmux began.
     guessed: bool,
-    /// A prompt was seen: a coloured row that comes now is not a status line.
+    /// A prompt was seen: a row that becomes coloured now is not a status line.
     settled: bool,
-    /// The program that runs in the window, where the status line says it.
+    /// The program that runs in the window, if the status line names it.
     pub(super) program: Option<String>,
 }
 
 impl Layout {
-    /// A prompt waited where the pane was taken to be.
+    /// A prompt waited where the pane was assumed.
     pub(super) fn settle(&mut self) {
         self.settled = true;
     }
 
-    /// The pane with the cursor; none where it is on a status line (tmux' own prompt) or moves over what was (copy mode).
+    /// The pane with the cursor. `None` if the cursor is on a status line (tmux's own prompt) or in the history (copy
+    /// mode).
     pub(super) fn pane(&mut self, terminal: &Terminal) -> Option<Pane> {
         let lines: Vec<&Line> = terminal.screen().visible_lines().collect();
         let cursor = terminal.cursor();
@@ -61,7 +62,7 @@ impl Layout {
         }
         let in_status = |status: Status| cursor.row < status.above || cursor.row + status.below >= lines.len();
         if in_status(self.status) {
-            // tmux' own prompt is coloured.
+            // tmux's own prompt is coloured.
             if !self.guessed || is_coloured(lines[cursor.row], None) {
                 return None;
             }
@@ -92,7 +93,7 @@ impl Layout {
 }
 
 impl Status {
-    /// Status lines of a screen whose cursor is in none.
+    /// The status lines of a screen whose cursor is in none of them.
     fn of(lines: &[&Line], cursor: usize) -> Self {
         let plain = lines.get(cursor).and_then(|line| line.cells().last()).and_then(ground);
         let coloured = |line: &&&Line| is_coloured(line, plain);
@@ -111,12 +112,12 @@ impl Status {
     }
 }
 
-/// Whether a line is coloured from edge to edge, and not as everything is.
+/// Whether a line is coloured from edge to edge, with another colour than `plain`.
 fn is_coloured(line: &Line, plain: Option<Option<Color>>) -> bool {
     line.cells().iter().map(ground).all(|ground| ground.is_some() && ground != plain)
 }
 
-/// Whether something stands in the last row and nothing above it, but for the cursor's line.
+/// Whether the last row has text and the rows between it and the cursor's have none.
 fn stands_alone(lines: &[&Line], cursor: usize) -> bool {
     let above = lines.len().checked_sub(2).filter(|above| *above >= cursor);
     above.is_some_and(|above| !is_blank(lines[above + 1]) && (above == cursor || is_blank(lines[above])))
@@ -126,7 +127,7 @@ fn is_blank(line: &Line) -> bool {
     line.cells().iter().all(|cell| cell.char() == ' ')
 }
 
-/// Whether a screen has a status line as tmux has it by itself: coloured, with a list of windows.
+/// Whether a screen has tmux's default status line: coloured, with a list of windows.
 pub(super) fn has_status(terminal: &Terminal) -> bool {
     let is_status = |line: &Line| is_coloured(line, None) && current_window(&line.text()).is_some();
     let mut lines = terminal.screen().visible_lines();
@@ -135,7 +136,7 @@ pub(super) fn has_status(terminal: &Terminal) -> bool {
 }
 
 impl Pane {
-    /// Leaves out what is beyond a border, if there is one.
+    /// Drops what is beyond a border. Returns false if there is none.
     fn halve(&mut self, lines: &[&Line], row: usize, column: usize) -> bool {
         let rows = self.rows.clone();
         let is_upright =
@@ -157,14 +158,14 @@ fn is_vertical(cell: &Cell) -> bool {
     matches!(cell.char(), '│' | '├' | '┤' | '┼' | '┃' | '║' | '┬' | '┴')
 }
 
-/// A border may have the title of its pane in it.
+/// A border may contain the title of its pane.
 fn is_horizontal(cells: &[Cell]) -> bool {
     let is_line = |cell: &&Cell| matches!(cell.char(), '─' | '┬' | '┴' | '┼' | '├' | '┤' | '━' | '═');
     let ends = cells.first().is_some_and(|cell| is_line(&cell)) && cells.last().is_some_and(|cell| is_line(&cell));
     ends && 2 * cells.iter().filter(is_line).count() > cells.len()
 }
 
-/// Copy mode says where it is at the top right: `[12/340]`.
+/// Copy mode shows its position at the top right: `[12/340]`.
 fn is_copying(top: &Line, columns: &Range<usize>) -> bool {
     let cells = cells(top, columns);
     let text: String = cells.iter().filter(|cell| cell.width() > 0).map(Cell::char).collect();
@@ -180,13 +181,13 @@ fn cells<'a>(line: &'a Line, columns: &Range<usize>) -> &'a [Cell] {
     line.cells().get(columns.clone()).unwrap_or_default()
 }
 
-/// A cell's background, where it is not the terminal's own.
+/// A cell's background; `None` if it is the terminal's default.
 fn ground(cell: &Cell) -> Option<Option<Color>> {
     let pen = cell.pen();
     if pen.is_inverse() { Some(pen.foreground()) } else { pen.background().map(Some) }
 }
 
-/// The current window in a list of them, and its program: `0:zsh- 1:bash*Z`.
+/// The current window in a list of windows, and its program: `0:zsh- 1:bash*Z`.
 fn current_window(text: &str) -> Option<(String, String)> {
     text.split_whitespace().find_map(|word| {
         let (number, rest) = word.trim_start_matches(['[', '(']).split_once(':')?;
@@ -196,7 +197,7 @@ fn current_window(text: &str) -> Option<(String, String)> {
     })
 }
 
-/// The shell that a status line names, if it names one.
+/// The shell that the status lines name, if they name exactly one.
 fn only_shell(texts: &[String]) -> Option<String> {
     let words = texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
     let mut shells = words.filter(|word| matches!(*word, "bash" | "zsh" | "fish" | "dash" | "sh" | "ash" | "ksh"));

@@ -1,8 +1,8 @@
-//! Keys that come before what they answer, or before it is answered.
+//! Keys that come before their prompt, or before the answer to earlier ones.
 
 use super::{
     steps::{
-        Step::{Key, Out},
+        SessionStep::{Key, Out},
         entered, without_keys,
     },
     *,
@@ -19,7 +19,7 @@ fn zsh_gives_a_line_up_with_another_key_too() {
     assert!(entered(&steps).is_empty());
 }
 
-/// The terminal shows keys that come before BusyBox waits, and BusyBox shows them again.
+/// The terminal echoes keys that come before BusyBox waits, and BusyBox prints them again.
 #[test]
 fn keys_before_their_prompt() {
     let steps = [

@@ -1,14 +1,14 @@
-//! Lines that line editors draw anew, and what they show beside them.
+//! Lines that line editors draw again, and what they show beside them.
 
 use super::{
     steps::{
-        Step::{Key, Out},
+        SessionStep::{Key, Out},
         entered, without_keys,
     },
     *,
 };
 
-/// zsh goes down to a row that it used before without a line feed.
+/// zsh moves down to a row that it used before without a line feed.
 #[test]
 fn a_prompt_is_known_in_however_many_pieces_it_comes() {
     let steps = [
@@ -22,7 +22,7 @@ fn a_prompt_is_known_in_however_many_pieces_it_comes() {
     assert_eq!(entered(&steps), ["echo three"]);
 }
 
-/// readline moves down with LF CR in the line that it draws.
+/// readline moves down within its line with LF CR.
 #[test]
 fn a_command_of_several_lines_is_recalled() {
     let steps = [
@@ -56,7 +56,7 @@ fn what_is_shown_below_a_line_is_not_in_it() {
     assert_eq!(entered(&steps), ["id", "id", "ls a1"]);
 }
 
-/// node shows below a line what it would result in, and goes back up.
+/// node shows a preview of the result below a line, and moves back up.
 #[test]
 fn a_result_that_is_shown_while_a_line_is_typed() {
     let shown = "\x1b[90m5\x1b[39m\x1b[4G\x1b[1A";
@@ -76,7 +76,7 @@ fn a_result_that_is_shown_between_fast_keys() {
     let left = "\x1b[1B\x1b[2K\x1b[1A\r\r\n5\r\n\x1b[1G\x1b[0J> \x1b[3G".to_owned();
     commands.printed(0, b"> ");
     for (at, piece) in (0..).zip([&typed[..], &[left]].concat()) {
-        // The last key and Enter come after a rest.
+        // The last key and Enter come after a pause.
         let now = 1_000_000 + at * 1_000 + at / 3 * 100_000;
         commands.printed(now, piece.as_bytes());
     }
@@ -100,7 +100,7 @@ fn a_line_that_is_left_some_time_after_it_was_entered_is_one() {
     assert_eq!(texts(&commands.finish()), ["echo one"; 3]);
 }
 
-/// BusyBox' `clear` leaves the next prompt where the one before stood.
+/// BusyBox's `clear` leaves the next prompt where the one before stood.
 #[test]
 fn a_prompt_in_the_row_of_the_line_before() {
     let steps = [Out("# "), Key("clear\r"), Out("clear\r\n"), Out("\x1b[H\x1b[J# "), Key("id\r"), Out("id\r\n0\r\n# ")];

@@ -2,13 +2,13 @@
 
 use super::{
     steps::{
-        Step::{Key, Out},
+        SessionStep::{Key, Out},
         entered, without_keys,
     },
     *,
 };
 
-/// fish stays in the row that it went to when the one above was full.
+/// fish stays in the row that it moved to when the one above was full.
 #[test]
 fn a_line_shortened_to_the_edge() {
     let prompt = format!("{ON}\x1b[92m> \x1b[m\x1b[K\r\x1b[2C");
@@ -28,7 +28,7 @@ fn a_line_shortened_to_the_edge() {
     assert_eq!(without_keys(&steps), ["echo 9012345678901"]);
 }
 
-/// BusyBox prints CR LF itself where a row is full, and nothing for Enter in an empty row.
+/// BusyBox prints CR LF itself when a row is full, and nothing for Enter in an empty row.
 #[test]
 fn busybox_at_the_edge() {
     let steps = [
@@ -58,7 +58,7 @@ fn node_at_the_edge() {
     assert_eq!(without_keys(&steps), [line; 2]);
 }
 
-/// redis-cli's goes to the next row with LF CR where one is full, and draws the line again.
+/// redis-cli's editor moves to the next row with LF CR when one is full, and draws the line again.
 #[test]
 fn redis_at_the_edge() {
     let drawn = "\r\x1b[0K> get 67890123456789\n\r\r\x1b[0K\x1b[1A\r\x1b[0K> get 678901234567890\r\x1b[1C";
@@ -85,7 +85,7 @@ fn busybox_draws_several_rows_at_once() {
     assert_eq!(without_keys(&steps), [line.as_str()]);
 }
 
-/// BusyBox does not know of it either, unless the terminal says where the cursor is.
+/// BusyBox is not aware of the output before its prompt either, unless the terminal reports the cursor's position.
 #[test]
 fn busybox_beside_output() {
     let steps = [
@@ -120,7 +120,7 @@ fn a_line_of_several_rows_is_edited_from_its_beginning() {
     assert_eq!(without_keys(&steps), ["xecho 9012345678901234"]);
 }
 
-/// readline does not know of it, and takes its row to be full six columns later.
+/// readline is not aware of it, and takes its row to be full six columns later.
 #[test]
 fn a_prompt_beside_output() {
     let steps = [
@@ -134,7 +134,7 @@ fn a_prompt_beside_output() {
     assert_eq!(entered(&steps), ["printf quartz", "echo 9012345678901234"]);
 }
 
-/// Without a line editor, a line's end at the edge is its end, whatever a program shows then.
+/// Without a line editor, a line that ends at the edge is complete, whatever a program prints then.
 #[test]
 fn a_line_that_ends_at_the_edge() {
     let steps =
@@ -159,7 +159,7 @@ fn a_line_of_two_rows_is_erased_by_the_terminal() {
     assert_eq!(without_keys(&steps), ["id"]);
 }
 
-/// mariadb's editor inserts in a row that gets full so, and prints the next by itself.
+/// mariadb's editor inserts into a row that gets full by that, and prints the next row by itself.
 #[test]
 fn a_line_that_grows_from_its_beginning() {
     let steps = [

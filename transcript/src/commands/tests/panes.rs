@@ -1,13 +1,13 @@
-//! What is typed in panes of tmux: screens of 40x8, as tmux leaves them when it pauses, with the status line below.
+//! What is typed in panes of tmux. Screens are 40x8, as tmux leaves them when it pauses, with the status line below.
 
 use super::{
-    steps::Step::{self, Key, Out},
+    steps::SessionStep::{self, Key, Out},
     *,
 };
 
 const STATUS: &str = "[0] 0:bash*";
 
-/// The screen after tmux has drawn it: rows, and where the cursor is, from 0.
+/// Draws a screen as tmux does: rows, and the cursor's position from 0.
 fn screen(rows: &[&str], cursor: (usize, usize)) -> String {
     with_status(STATUS, rows, cursor)
 }
@@ -21,14 +21,14 @@ fn with_status(status: &str, rows: &[&str], (row, column): (usize, usize)) -> St
     drawn
 }
 
-/// The same behind the last row: a pane whose cursor stands at the end of its last row.
+/// A pane whose cursor stands at the end of its last row.
 fn at_end(rows: &[&str]) -> String {
     let last = rows.last().map_or(0, |last| last.chars().count());
     screen(rows, (rows.len() - 1, last))
 }
 
-/// A shell from which tmux is started, then steps, a second apart; `keys`: those are recorded.
-fn session(keys: bool, steps: &[Step<'_>]) -> Vec<Command> {
+/// A shell that starts tmux, then steps a second apart. `keys`: keys are recorded.
+fn session(keys: bool, steps: &[SessionStep<'_>]) -> Vec<Command> {
     let mut commands = Commands::new();
     commands.resized(0, 40, 8);
     let started = format!("tmux\r\n{OFF}\r");
@@ -45,7 +45,7 @@ fn session(keys: bool, steps: &[Step<'_>]) -> Vec<Command> {
 }
 
 /// What was entered inside, with keys and without.
-fn inside(steps: &[Step<'_>]) -> [Vec<String>; 2] {
+fn inside(steps: &[SessionStep<'_>]) -> [Vec<String>; 2] {
     [true, false].map(|keys| {
         let commands = session(keys, steps);
         assert_eq!(commands[0].text, "tmux");
@@ -380,7 +380,7 @@ fn the_line_that_ends_a_pane_or_tmux_was_entered_and_a_detached_one_was_not() {
     assert_eq!(inside(&steps), both(&["exit"]));
 }
 
-/// On a slow machine the echo comes in one go with what follows, and is overwritten by it.
+/// On a slow machine the echo comes together with what follows, which overwrites it.
 #[test]
 fn a_line_that_stands_there_only_until_tmux_draws_something_else() {
     let other = "[0] 0:bash- 1:bash*";
@@ -403,7 +403,7 @@ fn a_line_whose_end_is_below_the_cursor_is_whole() {
         Out(&at_end(&["$ "])),
         Out(ON),
         Key(&text),
-        // The row lacks a blank, which is the text's.
+        // The row is full but for a blank, which belongs to the text.
         Out(&at_end(&[&first, "tail"])),
         Key("\x01"),
         Out(&screen(&[&first, "tail"], (0, 2))),

@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// A key is typed, a piece of output is printed.
-pub(super) enum Step<'a> {
+/// A key that is typed, or a piece of output that is printed.
+pub(super) enum SessionStep<'a> {
     Key(&'a str),
     Out(&'a str),
 }
 
-use Step::{Key, Out};
+use SessionStep::{Key, Out};
 
-/// Steps a second apart, on a terminal of 20 columns.
-pub(super) fn entered(steps: &[Step<'_>]) -> Vec<String> {
+/// The commands of steps a second apart, on a terminal of 20 columns.
+pub(super) fn entered(steps: &[SessionStep<'_>]) -> Vec<String> {
     let mut commands = Commands::new();
     commands.resized(0, 20, 10);
     for (second, step) in (1..).zip(steps) {
@@ -23,9 +23,9 @@ pub(super) fn entered(steps: &[Step<'_>]) -> Vec<String> {
     commands.finish().into_iter().map(|command| command.text).collect()
 }
 
-/// The same without the keys.
-pub(super) fn without_keys(steps: &[Step<'_>]) -> Vec<String> {
-    let out: Vec<Step<'_>> =
+/// As [`entered`], without the keys.
+pub(super) fn without_keys(steps: &[SessionStep<'_>]) -> Vec<String> {
+    let out: Vec<SessionStep<'_>> =
         steps.iter().filter_map(|step| if let Out(text) = step { Some(Out(text)) } else { None }).collect();
     entered(&out)
 }
