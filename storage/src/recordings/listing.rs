@@ -1,5 +1,8 @@
-use super::{PAGE, RecordingError, Recordings};
+use super::{RecordingError, Recordings};
 use recording::{Key, RecordingId};
+
+/// Most entries asked of the store at once.
+const PAGE: usize = 1000;
 
 /// A recording's objects, as they are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
