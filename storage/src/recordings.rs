@@ -3,7 +3,9 @@
 mod chunks;
 mod listing;
 mod reader;
+mod writer;
 
 pub use chunks::{Chunks, Piece};
 pub use listing::Objects;
-pub use reader::{RecordingError, Recordings, Summary};
+pub use reader::{ChunkObject, RecordingError, RecordingReader, Summary};
+pub use writer::{PutOutcome, RecordingWriter, StoredChunk};

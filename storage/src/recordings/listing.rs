@@ -1,4 +1,4 @@
-use super::{RecordingError, Recordings};
+use super::{RecordingError, RecordingReader};
 use recording::{Key, RecordingId};
 
 /// Most entries asked of the store at once.
@@ -13,7 +13,7 @@ pub struct Objects {
     pub manifest: Option<u64>,
 }
 
-impl Recordings {
+impl RecordingReader {
     /// The days that have recordings, newest first: `YYYY/MM/DD`.
     ///
     /// # Errors

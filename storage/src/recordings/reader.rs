@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::{
@@ -11,7 +12,7 @@ use recording::{
     cast::{CastError, Event, Header, events},
 };
 
-use super::Piece;
+use super::{Piece, StoredChunk};
 
 /// Why a recording cannot be read.
 #[derive(Debug, Error)]
@@ -76,13 +77,47 @@ pub struct Summary {
     pub manifest: Option<Manifest>,
 }
 
-/// The recordings of a store. Cheap to clone.
+/// A chunk's object as the store has it, not unpacked: for who checks digests, or must go on where an object is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkObject {
+    number: u32,
+    object: Bytes,
+}
+
+impl ChunkObject {
+    /// The object's bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.object
+    }
+
+    /// The digest that the manifest must have of it, if `previous` is that of the chunk before it (zeros for the first):
+    /// SHA-256 of both.
+    pub fn digest(&self, previous: [u8; 32]) -> [u8; 32] {
+        chunk::chain(previous, &self.object)
+    }
+
+    /// Its lines, at most [`MAX_UNCOMPRESSED`] bytes.
+    ///
+    /// # Errors
+    /// [`ChunkError`], if it is damaged or unpacks to more.
+    pub fn lines(&self) -> Result<Vec<u8>, ChunkError> {
+        chunk::decompress(&self.object, MAX_UNCOMPRESSED)
+    }
+
+    /// What a manifest says of it. `uncompressed` is the length of its lines in bytes, `previous` the digest of the chunk
+    /// before it.
+    pub fn stored(&self, uncompressed: u64, previous: [u8; 32]) -> StoredChunk {
+        StoredChunk::new(self.number, &self.object, uncompressed, previous)
+    }
+}
+
+/// Reads recordings: the only way to chunks and manifests. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Recordings {
+pub struct RecordingReader {
     pub(super) store: Arc<dyn Store>,
 }
 
-impl Recordings {
+impl RecordingReader {
     /// Those of `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
@@ -106,7 +141,7 @@ impl Recordings {
     /// # Errors
     /// [`RecordingError::Manifest`], or the store's.
     pub async fn manifest(&self, id: RecordingId) -> Result<Option<Manifest>, RecordingError> {
-        match self.store.read(&Key::manifest(id)).await {
+        match self.manifest_document(id).await {
             Ok(bytes) => {
                 let manifest = serde_json::from_slice(&bytes);
                 Ok(Some(manifest.map_err(|source| RecordingError::Manifest { id, source })?))
@@ -129,11 +164,28 @@ impl Recordings {
     /// # Errors
     /// [`RecordingError::Gap`] when there is no such chunk.
     pub async fn chunk(&self, id: RecordingId, number: u32) -> Result<Vec<u8>, RecordingError> {
-        let object = match self.store.read(&Key::chunk(id, number)).await {
+        let object = match self.chunk_object(id, number).await {
             Err(StoreError::NotFound(_)) => return Err(RecordingError::Gap { id, number }),
             other => other?,
         };
-        chunk::decompress(&object, MAX_UNCOMPRESSED).map_err(|source| RecordingError::Chunk { id, number, source })
+        object.lines().map_err(|source| RecordingError::Chunk { id, number, source })
+    }
+
+    /// A chunk's object, not unpacked.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such chunk; others of the store's.
+    pub async fn chunk_object(&self, id: RecordingId, number: u32) -> Result<ChunkObject, StoreError> {
+        let object = self.store.read(&Key::chunk(id, number)).await?;
+        Ok(ChunkObject { number, object })
+    }
+
+    /// The manifest's document with its signature, as the store has it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is none; others of the store's.
+    pub async fn manifest_document(&self, id: RecordingId) -> Result<Bytes, StoreError> {
+        self.store.read(&Key::manifest(id)).await
     }
 
     /// Header and all events. For recordings that fit in memory; see [`Self::chunks`] for others.
