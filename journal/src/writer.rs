@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     head_file,
-    object::ChainPosition,
+    object::{ChainPosition, tail_after},
     queue::{Batch, Next, Queue},
 };
 
@@ -139,15 +139,16 @@ impl Writer {
         loop {
             let Sealed { key, object, tail } = self.sealed(batch)?;
             let (key, object, tail) = (key.clone(), object.clone(), *tail);
-            match self.store.put_new(&key, object.clone()).await {
+            match self.store.put_new(&key, object).await {
                 Ok(()) => {
                     self.advance(tail);
                     return Ok(());
                 }
                 Err(StoreError::Exists(_)) => {
-                    let there = self.store.read(&key).await?;
-                    self.advance(Tail::after(&there));
-                    if there == object {
+                    let there = tail_after(&*self.store, &key).await?;
+                    self.advance(there);
+                    // Its digest is in the tail: an object with the same one is this one.
+                    if there == tail {
                         return Ok(());
                     }
                 }

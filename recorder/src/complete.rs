@@ -158,7 +158,7 @@ impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
     async fn listed(&self, id: RecordingId, objects: &Objects) -> Result<Vec<Chunk>, RecordingError> {
         let (mut chunks, mut digest) = (Vec::new(), [0; 32]);
         for (number, _) in objects.chunks.iter().copied() {
-            let object = self.store.read(&Key::chunk(id, number)).await?;
+            let object = self.store.read(&Key::chunk(id, number), LARGEST_OBJECT).await?;
             let lines = chunk::decompress(&object, MAX_UNCOMPRESSED).unwrap_or_default();
             digest = chunk::chain(digest, &object);
             let segment = Segment { lines, ..Segment::default() };

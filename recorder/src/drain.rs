@@ -273,7 +273,7 @@ impl UploadTask {
             if size > LARGEST_OBJECT {
                 return Err(UploadError::Conflict(Conflict(key)));
             }
-            let object = match self.depot.observed(self.depot.store.read(&key)).await {
+            let object = match self.depot.observed(self.depot.store.read(&key, LARGEST_OBJECT)).await {
                 Err(StoreError::NotFound(_)) => continue,
                 other => other?,
             };

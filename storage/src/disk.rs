@@ -1,7 +1,7 @@
 mod folder;
 mod walk;
 
-use std::{path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,15 +50,18 @@ impl Store for Disk {
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
         let (folder, name) = (Arc::clone(&self.folder), key.clone());
         match blocking(move || folder.create(&name, &bytes)).await {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(StoreError::Exists(key.clone())),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(StoreError::Exists(key.clone())),
             other => other.map_err(|error| StoreError::failed("write", key, error)),
         }
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
         let (folder, name) = (Arc::clone(&self.folder), key.clone());
-        match blocking(move || folder.read(&name)).await {
+        match blocking(move || folder.read(&name, max)).await {
             Ok(bytes) => Ok(bytes.into()),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                Err(StoreError::TooLarge { key: key.clone(), max })
+            }
             Err(error) if absent(&error) => Err(StoreError::NotFound(key.clone())),
             Err(error) => Err(StoreError::failed("read", key, error)),
         }
@@ -82,6 +85,5 @@ impl Store for Disk {
 }
 
 fn absent(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }

@@ -14,6 +14,7 @@ mod s3;
 pub mod signing;
 mod store;
 
+pub use chunk::ChunkError;
 pub use disk::Disk;
 pub use memory::Memory;
 pub use recordings::{

@@ -9,7 +9,7 @@ use aws_sdk_s3::{
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
     primitives::ByteStream,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 pub use credentials::S3Credentials;
 use retry::{Attempt, Verdict, verdict};
 use serde::Deserialize;
@@ -97,9 +97,23 @@ impl S3 {
         put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(verdict)
     }
 
-    async fn try_read(&self, key: &Key) -> Attempt<Bytes> {
+    /// The object; `None` if it has more than `max` bytes. The announced length is looked at first, and not believed:
+    /// a body that is longer is not read further.
+    async fn try_read(&self, key: &Key, max: u64) -> Attempt<Option<Bytes>> {
         let object = self.client.get_object().bucket(&self.bucket).key(self.name(key)).send().await.map_err(verdict)?;
-        object.body.collect().await.map(|body| body.into_bytes()).map_err(|error| Verdict::Again(error.into()))
+        let announced = object.content_length().and_then(|length| u64::try_from(length).ok());
+        if announced.is_some_and(|length| length > max) {
+            return Ok(None);
+        }
+        let mut body = object.body;
+        let mut bytes = BytesMut::with_capacity(announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0));
+        while let Some(part) = body.try_next().await.map_err(|error| Verdict::Again(error.into()))? {
+            if (bytes.len() + part.len()) as u64 > max {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(Some(bytes.freeze()))
     }
 
     /// A page: its objects, and the name to go on after where there are more.
@@ -135,7 +149,11 @@ impl S3 {
 
     /// Whether the object that is there is the one that an earlier attempt of ours may have written.
     async fn is_ours(&self, key: &Key, bytes: &Bytes) -> Result<bool, StoreError> {
-        Ok(self.read(key).await? == *bytes)
+        match self.read(key, bytes.len() as u64).await {
+            Ok(there) => Ok(there == *bytes),
+            Err(StoreError::TooLarge { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -153,11 +171,12 @@ impl Store for S3 {
         }
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
         let mut retries = retry::Retries::new();
         loop {
-            match self.try_read(key).await {
-                Ok(bytes) => return Ok(bytes),
+            match self.try_read(key, max).await {
+                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(None) => return Err(StoreError::TooLarge { key: key.clone(), max }),
                 Err(verdict) => retries.after(verdict, "read", &self.shown(key.as_str()), key).await?,
             }
         }

@@ -264,8 +264,8 @@ impl Store for Moody {
         Ok(())
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-        let object = self.inner.read(key).await?;
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+        let object = self.inner.read(key, max).await?;
         assert!(object.len() < 80 << 20, "{key} was read without a look at its size");
         Ok(object)
     }

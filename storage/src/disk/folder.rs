@@ -72,17 +72,21 @@ impl Folder {
         removed
     }
 
-    pub(super) fn read(&self, key: &Key) -> io::Result<Vec<u8>> {
+    /// Reads the object. `FileTooLarge` if it has more than `max` bytes, also if it grows while it is read.
+    pub(super) fn read(&self, key: &Key, max: u64) -> io::Result<Vec<u8>> {
         let (parent, path) = self.place(key);
         self.refuse_links(&parent)?;
-        let mut file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path)?;
+        let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(ErrorKind::NotFound.into());
         }
+        if metadata.size() > max {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.size()).unwrap_or(0));
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > max { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
     }
 
     fn place(&self, key: &Key) -> (PathBuf, PathBuf) {

@@ -5,10 +5,10 @@ use thiserror::Error;
 
 use crate::{
     Store, StoreError,
-    chunk::{self, ChunkError, MAX_UNCOMPRESSED},
+    chunk::{self, ChunkError, LARGEST_OBJECT, MAX_UNCOMPRESSED},
 };
 use recording::{
-    Key, Manifest, RecordingId,
+    Key, LARGEST_MANIFEST, Manifest, RecordingId,
     cast::{CastError, Event, Header, events},
 };
 
@@ -51,6 +51,9 @@ pub enum RecordingError {
         /// Why.
         source: CastError,
     },
+    /// The manifest is larger than any; it was not read.
+    #[error("the manifest of recording {0} is larger than {LARGEST_MANIFEST} bytes")]
+    ManifestTooLarge(RecordingId),
     /// The manifest is not one.
     #[error("the manifest of recording {id} cannot be read")]
     Manifest {
@@ -88,6 +91,11 @@ impl ChunkObject {
     /// The object's bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.object
+    }
+
+    /// Bytes of the object.
+    pub fn size(&self) -> u64 {
+        self.object.len() as u64
     }
 
     /// The digest that the manifest must have of it, if `previous` is that of the chunk before it (zeros for the first):
@@ -147,6 +155,7 @@ impl RecordingReader {
                 Ok(Some(manifest.map_err(|source| RecordingError::Manifest { id, source })?))
             }
             Err(StoreError::NotFound(_)) => Ok(None),
+            Err(StoreError::TooLarge { .. }) => Err(RecordingError::ManifestTooLarge(id)),
             Err(error) => Err(error.into()),
         }
     }
@@ -166,6 +175,9 @@ impl RecordingReader {
     pub async fn chunk(&self, id: RecordingId, number: u32) -> Result<Vec<u8>, RecordingError> {
         let object = match self.chunk_object(id, number).await {
             Err(StoreError::NotFound(_)) => return Err(RecordingError::Gap { id, number }),
+            Err(StoreError::TooLarge { max, .. }) => {
+                return Err(RecordingError::Chunk { id, number, source: ChunkError::ObjectTooLarge(max) });
+            }
             other => other?,
         };
         object.lines().map_err(|source| RecordingError::Chunk { id, number, source })
@@ -174,18 +186,19 @@ impl RecordingReader {
     /// A chunk's object, not unpacked.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no such chunk; others of the store's.
+    /// [`StoreError::NotFound`] if there is no such chunk, [`StoreError::TooLarge`] above [`LARGEST_OBJECT`]; others of the
+    /// store's.
     pub async fn chunk_object(&self, id: RecordingId, number: u32) -> Result<ChunkObject, StoreError> {
-        let object = self.store.read(&Key::chunk(id, number)).await?;
+        let object = self.store.read(&Key::chunk(id, number), LARGEST_OBJECT).await?;
         Ok(ChunkObject { number, object })
     }
 
     /// The manifest's document with its signature, as the store has it.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none; others of the store's.
+    /// [`StoreError::NotFound`] if there is none, [`StoreError::TooLarge`] above [`LARGEST_MANIFEST`]; others of the store's.
     pub async fn manifest_document(&self, id: RecordingId) -> Result<Bytes, StoreError> {
-        self.store.read(&Key::manifest(id)).await
+        self.store.read(&Key::manifest(id), LARGEST_MANIFEST).await
     }
 
     /// Header and all events. For recordings that fit in memory; see [`Self::chunks`] for others.

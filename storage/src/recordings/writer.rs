@@ -8,7 +8,6 @@ use crate::{
     blocking::blocking,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
     signing::Signer,
-    store,
 };
 
 /// Lines of at most so many bytes are compressed on the calling thread: at 400 MB/s that takes 40 µs, about as long as
@@ -172,9 +171,10 @@ impl RecordingWriter {
 
     /// The object of a name that is taken; `None` if it is larger than `max` bytes.
     async fn existing(&self, key: &Key, max: u64) -> Result<Option<Bytes>, StoreError> {
-        if store::size(&*self.store, key).await?.is_some_and(|size| size > max) {
-            return Ok(None);
+        match self.store.read(key, max).await {
+            Ok(object) => Ok(Some(object)),
+            Err(StoreError::TooLarge { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        self.store.read(key).await.map(Some)
     }
 }

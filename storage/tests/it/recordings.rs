@@ -113,7 +113,7 @@ async fn the_concatenation_of_the_chunks_is_a_cast() {
     put_chunk(&*store, id, 1, &output(5, "a")).await;
     let mut objects = Vec::new();
     for number in recordings.chunk_numbers(id).await.unwrap() {
-        objects.extend(store.read(&Key::chunk(id, number)).await.unwrap());
+        objects.extend(store.read(&Key::chunk(id, number), u64::MAX).await.unwrap());
     }
     let cast = chunk::decompress(&objects, 10_000).unwrap();
     assert_eq!(cast, [header(id).to_line(), output(5, "a")].concat());
