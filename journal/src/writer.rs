@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use recording::Key;
 use storage::{
-    Store, StoreError,
+    Backoff, Store, StoreError,
     journal::{self, Tail},
     signing::Signer,
 };
@@ -22,10 +22,8 @@ use crate::{
     queue::{Batch, Next, Queue},
 };
 
-/// Wait after the first failure; doubled up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Before the second attempt at a store that fails, and between attempts at most.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
@@ -99,7 +97,7 @@ impl Writer {
 
     /// Whether it is stored.
     async fn put_until_stored(&mut self, batch: &Batch) -> bool {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = PAUSES;
         let mut give_up = None;
         loop {
             let Err(error) = self.put(batch).await else {
@@ -112,8 +110,7 @@ impl Writer {
             if self.queue.is_closed() && *give_up.get_or_insert(now + self.patience) <= now {
                 return false;
             }
-            self.pause(now + pause, give_up).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.pause(now + backoff.pause(), give_up).await;
         }
     }
 

@@ -6,6 +6,7 @@
 mod annotation;
 pub mod cast;
 mod contents;
+mod error_chain;
 mod hex;
 pub mod journal;
 mod key;
@@ -14,6 +15,7 @@ mod manifest;
 
 pub use annotation::{Annotation, seconds};
 pub use contents::{Contents, Copied, CopiedFile, Direction, FileKind, ForwardedPort, Omission, StreamDigests};
+pub use error_chain::ErrorChain;
 pub use hex::{hex, unhex};
 pub use journal::JournalHead;
 pub use key::{Key, RecordingId};

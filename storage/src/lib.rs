@@ -2,6 +2,7 @@
 //!
 //! `docs/format.md` describes what is at rest. This crate is the only door to the S3 SDK.
 
+mod backoff;
 mod blocking;
 pub mod chunk;
 pub mod conformance;
@@ -14,6 +15,7 @@ mod s3;
 pub mod signing;
 mod store;
 
+pub use backoff::Backoff;
 pub use chunk::ChunkError;
 pub use disk::Disk;
 pub use memory::Memory;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chunk;
+mod credentials;
 mod disk;
 mod journal;
 mod recordings;
