@@ -134,7 +134,7 @@ def test_all_of_a_person(kubectl, tmp_path):
             assert process.stdout.readline() == b"on\n"
         user = demo.sessions(tag)[0]["user"]
         nobody = demo.run("end", "--user", "nobody", "--reason", REASON, check=False)
-        assert nobody.returncode == 1 and b'"nobody" has no session under way' in nobody.stderr
+        assert nobody.returncode == 1 and b'"nobody" has no live session' in nobody.stderr
         done = demo.run("end", "--user", user, "--reason", REASON)
         assert len(done.stdout.splitlines()) == 3
         for process in running:
@@ -190,5 +190,5 @@ def test_the_socket_is_its_owners_and_survives_a_kill(tmp_path):
         demo.process.end(signal.SIGKILL)
     assert list(folder.glob("**/control.sock")) == [socket]
     with Demo(folder) as demo:
-        assert "no session" in demo.run("end", "--user", "x", "--reason", "x", check=False).stderr.decode()
+        assert "no live session" in demo.run("end", "--user", "x", "--reason", "x", check=False).stderr.decode()
     assert list(folder.glob("**/control.sock")) == []

@@ -1,4 +1,4 @@
-"""What a monitoring system sees: numbers of what people do, of the bounds, and of a store that is away."""
+"""What a monitoring system sees: numbers of what people do, of the limits, and of a store that is unavailable."""
 
 import subprocess
 import urllib.request
@@ -42,7 +42,7 @@ def test_numbers_of_what_people_do(tmp_path, cluster):
     with Watched(tmp_path, cluster, disk(tmp_path)) as watched:
         before = watched.numbers()
         assert (before["sessions_live"], before["sessions_opened_total"], before["refusals_total"]) == (0, 0, 0)
-        assert (before["store_away"], before['spool_full{bound="total"}'], before['spool_full{bound="disk"}']) == (0, 0, 0)
+        assert (before["store_unavailable"], before['spool_full{bound="total"}'], before['spool_full{bound="disk"}']) == (0, 0, 0)
         assert before["spool_limit_bytes"] == 8 << 30 and before["spool_disk_free_bytes"] > before["spool_disk_floor_bytes"]
         assert watched.kubectl.run("exec", *POD, "--", "sh", "-c", "exit 7").returncode == 7
         waiting = watched.kubectl.start("exec", "-i", *POD, "--", "cat", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -63,21 +63,21 @@ def test_no_name_and_no_command_is_in_them(tmp_path, cluster):
         assert not [word for word in ("ada", "unheard-of", "shell", "default") if word in text]
 
 
-def test_a_store_that_is_away_and_a_spool_that_fills_are_seen(tmp_path, cluster, bucket):
+def test_a_store_that_is_unavailable_and_a_spool_that_fills_are_seen(tmp_path, cluster, bucket):
     faults = Faults(bucket.port)
     spool = f'[spool]\ndir = "{tmp_path}/spool"\nsession_bytes = "8MiB"\ntotal_bytes = "8MiB"'
     with Watched(tmp_path, cluster, s3(faults, "metrics", spool)) as watched:
         faults.mode = "away"
         done = lambda: watched.kubectl.run("exec", *POD, "--", "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x")  # noqa: E731
         assert done().returncode == 0
-        until(lambda: watched.numbers()["store_away"] == 1, what="a store that is away")
+        until(lambda: watched.numbers()["store_unavailable"] == 1, what="a store that is unavailable")
         assert watched.numbers()["spool_used_bytes"] > 3_000_000 and watched.numbers()["spool_sessions"] == 1
         refused = until(lambda: (answer := done()).returncode != 0 and answer, 120, "a full spool")
         assert b"spool.total_bytes" in refused.stderr
         until(lambda: watched.numbers()['spool_full{bound="total"}'] == 1, what="a full spool in the metrics")
         faults.mode = "fair"
         until(lambda: watched.numbers()["spool_sessions"] == 0, 120, "all is stored")
-        until(lambda: watched.numbers()["store_away"] == 0, what="a store that is back")
+        until(lambda: watched.numbers()["store_unavailable"] == 0, what="a store that is back")
         numbers = watched.numbers()
         assert (numbers['spool_full{bound="total"}'], numbers["spool_used_bytes"]) == (0, 0)
         assert done().returncode == 0

@@ -41,7 +41,6 @@ use crate::{
     status::Status,
     upgrade::{self, Refused},
 };
-use identity::authority;
 
 /// Longest URL that hyper takes.
 const MAX_URI: usize = 65_534;
@@ -92,8 +91,8 @@ fn by_hand(head: &RequestHead) -> bool {
 fn peer(shared: &Shared, tls: &TlsStream<TcpStream>, address: SocketAddr) -> Peer {
     let chain = tls.get_ref().1.peer_certificates();
     let identify = |chain: &[_]| {
-        let principal = Arc::new(shared.authority.identify(chain, std::time::SystemTime::now())?);
-        Ok(Certified { principal, until: authority::expiry(chain) })
+        let holder = shared.authority.identify(chain, std::time::SystemTime::now())?;
+        Ok(Certified { principal: holder.principal, until: holder.until })
     };
     Peer { address, certificate: chain.map(identify) }
 }

@@ -48,13 +48,15 @@ impl Peer {
 pub(crate) fn authenticate(peer: &Peer, tokens: &Tokens, bearer: Option<&str>) -> Result<Arc<Principal>, Status> {
     match (peer.certified(SystemTime::now()), bearer) {
         (Some(Ok(principal)), _) => Ok(principal),
-        (_, Some(token)) => tokens.verify(token).map(Arc::new).map_err(|refusal| match &refusal {
-            identity::TokenRefusal::Unreadable(cause) => {
-                tracing::error!(error = cause as &dyn std::error::Error, "tokens cannot be read");
-                Status::unavailable(refusal.to_string())
-            }
-            _ => Status::unauthorized(refusal.to_string()),
-        }),
+        (_, Some(token)) => {
+            tokens.verify(token, jiff::Timestamp::now()).map(Arc::new).map_err(|refusal| match &refusal {
+                identity::TokenRefusal::Unreadable(cause) => {
+                    tracing::error!(error = cause as &dyn std::error::Error, "tokens cannot be read");
+                    Status::unavailable(refusal.to_string())
+                }
+                _ => Status::unauthorized(refusal.to_string()),
+            })
+        }
         (Some(Err(refusal)), None) => Err(Status::unauthorized(refusal.to_string())),
         (None, None) => Err(Status::unauthorized(
             "no credential: this gateway takes client certificates of its own CA and its own bearer tokens",
@@ -136,8 +138,8 @@ mod tests {
         let (certificate, _) = authority.issue_client("jane", &[], std::time::Duration::from_secs(3600)).unwrap();
         let chain = [CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
         let now = SystemTime::now();
-        let principal = Arc::new(authority.identify(&chain, now).unwrap());
-        let mut certified = Certified { principal, until: identity::authority::expiry(&chain) };
+        let holder = authority.identify(&chain, now).unwrap();
+        let mut certified = Certified { principal: holder.principal, until: holder.until };
         let left = certified.until.duration_since(now).unwrap().as_secs();
         assert!((3590..=3600).contains(&left), "{left}");
         let peer = |certified| Peer { address: ([127, 0, 0, 1], 1).into(), certificate: Some(Ok(certified)) };

@@ -1,17 +1,23 @@
-//! Who someone is: Kubetape's own certificate authority, bearer tokens, local users, login links and web logins.
+//! Who someone is.
+//!
+//! [`Authenticator`] judges every credential: client certificates and bearer tokens of requests to the gateway, and
+//! passwords, one-time links and cookies of the pages. Behind it stand the files of `state.dir`: the certificate
+//! [`Authority`], [`Tokens`], [`Users`] and [`Links`]. Web sessions are in memory.
 
+mod authenticator;
 pub mod authority;
-mod json_file;
 mod links;
 mod name;
-mod private_file;
+mod state_file;
 pub mod tokens;
 pub mod users;
 pub mod web_sessions;
 
-pub use authority::{Authority, AuthorityError, CertificateRefusal};
-pub use json_file::FileError;
-pub use links::Links;
+pub use authenticator::{Authenticator, LoginRefusal, RequestRefusal};
+pub use authority::{Authority, AuthorityError, CertificateHolder, CertificateRefusal};
+pub use links::{Links, UsedLink};
 pub use name::NameError;
+pub use state_file::FileError;
 pub use tokens::{Token, TokenRefusal, Tokens, TokensError};
 pub use users::{UserError, Users};
+pub use web_sessions::{LoginMethod, WebSession};

@@ -1,4 +1,7 @@
+//! One-time links that log somebody in to the pages.
+
 use std::{
+    collections::BTreeMap,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -8,14 +11,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::json_file::{FileError, PrivateFile};
+use crate::state_file::{FileError, StateFile};
 
-/// Links that may wait to be used; making one more forgets the oldest.
+/// Unused links that are kept. One more removes the oldest.
 const MAX_LINKS: usize = 1000;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Listed {
+struct LinkList {
     links: Vec<Link>,
+    /// How often each user's links were revoked. Users whose links never were are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    revocations: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,28 +33,37 @@ struct Link {
     expires: u64,
 }
 
-/// One-time links for logging in: a JSON file of their SHA-256, mode 0600.
+/// A link that was used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedLink {
+    /// The person whom the link logs in.
+    pub user: String,
+    /// [`Links::revocations`] of the user at that moment. The login is valid while the number stays the same.
+    pub revocations: u64,
+}
+
+/// Unused links, by the SHA-256 of their secret.
 ///
-/// Looking at a link does not use it up (chat programs fetch what people paste); pressing its button does.
+/// A `GET` of a link does not use it up, because chat programs fetch what people paste; its button does.
 #[derive(Debug)]
 pub struct Links {
-    file: PrivateFile<Listed>,
+    file: StateFile<LinkList>,
 }
 
 impl Links {
-    /// Takes the file; one that does not exist has no links.
+    /// Opens the file. A file that does not exist has no links.
     ///
     /// # Errors
-    /// [`FileError`] when it cannot be read or is not what it should be.
+    /// The file cannot be read, or is damaged.
     pub fn open(file: &Path) -> Result<Self, FileError> {
-        Ok(Self { file: PrivateFile::open(file)? })
+        Ok(Self { file: StateFile::open(file)? })
     }
 
-    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`:
-    /// the only place where the secret is.
+    /// Makes a link that logs `user` in once, within `validity`. Returns its path, `/login/link/<secret>`. The secret is
+    /// stored nowhere.
     ///
     /// # Errors
-    /// [`FileError`] when the file cannot be written.
+    /// The file cannot be written.
     pub fn create(&self, user: &str, validity: Duration) -> Result<String, FileError> {
         let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let now = unix_now();
@@ -64,19 +79,51 @@ impl Links {
         Ok(format!("/login/link/{secret}"))
     }
 
-    /// Whom the link would log in, if it is still good.
+    /// The user whom the link would log in, or `None` if it was used, has expired or never was.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
     }
 
-    /// Uses the link up. Of two processes that try, one gets the user.
-    pub fn take(&self, secret: &str) -> Result<Option<String>, FileError> {
+    /// Uses the link up and returns whom it logs in. Of two processes that try at once, one gets the user and the other
+    /// `None`.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn take(&self, secret: &str) -> Result<Option<UsedLink>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
             let at = listed.links.iter().position(|link| link.is(&digest, now))?;
-            Some(listed.links.remove(at).user)
+            let user = listed.links.remove(at).user;
+            let revocations = listed.revocations.get(&user).copied().unwrap_or(0);
+            Some(UsedLink { user, revocations })
         })
+    }
+
+    /// Removes all links of a user, and ends the web sessions, in any process, that came of links that were used. Returns
+    /// how many links there were.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn revoke(&self, user: &str) -> Result<usize, FileError> {
+        let removed = self.file.change(|listed| {
+            let before = listed.links.len();
+            listed.links.retain(|link| link.user != user);
+            *listed.revocations.entry(user.to_owned()).or_default() += 1;
+            Some(before - listed.links.len())
+        })?;
+        Ok(removed.unwrap_or(0))
+    }
+
+    /// How often the links of a user were revoked.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn revocations(&self, user: &str) -> Result<u64, FileError> {
+        Ok(self.file.read()?.revocations.get(user).copied().unwrap_or(0))
     }
 }
 
@@ -113,9 +160,20 @@ mod tests {
         let web = Links::open(&file).unwrap();
         assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
         assert_eq!(web.user(secret(&path)).unwrap().as_deref(), Some("ada"));
-        assert_eq!(web.take(secret(&path)).unwrap().as_deref(), Some("ada"));
+        let used = UsedLink { user: "ada".to_owned(), revocations: 0 };
+        assert_eq!(web.take(secret(&path)).unwrap(), Some(used));
         assert_eq!(web.take(secret(&path)).unwrap(), None);
         assert_eq!(links.user(secret(&path)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_users_links_can_be_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::open(&folder.path().join("links.json")).unwrap();
+        let (ada, bob) = (links.create("ada", Duration::from_secs(600)), links.create("bob", Duration::from_secs(600)));
+        assert_eq!((links.revoke("ada").unwrap(), links.revoke("ada").unwrap()), (1, 0));
+        assert_eq!(links.take(secret(&ada.unwrap())).unwrap(), None);
+        assert_eq!(links.take(secret(&bob.unwrap())).unwrap().unwrap().user, "bob");
     }
 
     #[test]

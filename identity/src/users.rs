@@ -1,4 +1,4 @@
-//! People with a password: names and Argon2 hashes in a private file.
+//! Local people: names and Argon2 hashes of passwords in a private file.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::json_file::{FileError, PrivateFile};
+use crate::state_file::{FileError, StateFile};
 
 /// Bytes of a password at most: a longer one is refused before it is hashed.
 pub const MAX_PASSWORD: usize = 1024;
@@ -21,22 +21,22 @@ pub const MAX_NAME: usize = 256;
 /// Why a password was not set.
 #[derive(Debug, Error)]
 pub enum UserError {
-    /// An empty name, a long one, or one with control characters.
+    /// The name is empty, too long, or has control characters.
     #[error("a user's name has 1 to {MAX_NAME} bytes and no control characters")]
     Name,
-    /// Too short or too long.
+    /// The password is too short or too long.
     #[error("a password has 8 to {MAX_PASSWORD} bytes")]
     Password,
     /// Hashing failed.
     #[error("cannot hash the password: {0}")]
     Hash(argon2::password_hash::Error),
-    /// The file.
+    /// The file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Listed {
+struct UserList {
     users: Vec<User>,
 }
 
@@ -47,29 +47,27 @@ struct User {
     password: String,
 }
 
-/// Who may log in with a password: a JSON file of argon2id hashes (PHC strings), mode 0600.
-///
-/// The file is replaced as a whole and read again when it has changed, so another process may add users.
+/// People who may log in to the pages with a password. What another process changes is seen by the next call.
 #[derive(Debug)]
 pub struct Users {
-    file: PrivateFile<Listed>,
-    /// Verified for names that do not exist, so that they take as long as those that do.
+    file: StateFile<UserList>,
+    /// A hash that is verified for a name that does not exist, so that such a name takes as long as one that does.
     dummy: String,
 }
 
 impl Users {
-    /// Takes the file; one that does not exist has no users.
+    /// Opens the file. A file that does not exist has no users.
     ///
     /// # Errors
-    /// [`UserError::File`] when it cannot be read or is not what it should be.
+    /// [`UserError::File`] if the file cannot be read, or is damaged.
     pub fn open(file: &Path) -> Result<Self, UserError> {
-        Ok(Self { file: PrivateFile::open(file)?, dummy: hash("the password of nobody")? })
+        Ok(Self { file: StateFile::open(file)?, dummy: hash("the password of nobody")? })
     }
 
     /// Adds a user, or replaces the password of one.
     ///
     /// # Errors
-    /// [`UserError`]: name or password out of bounds, or the file cannot be written.
+    /// The name or the password is out of bounds, or the file cannot be written.
     pub fn set_password(&self, name: &str, password: &str) -> Result<(), UserError> {
         if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(UserError::Name);
@@ -86,10 +84,10 @@ impl Users {
         Ok(())
     }
 
-    /// Removes a user; `false` when there is none of that name. Their logins end with their next request.
+    /// Removes a user. Returns `false` if there is no user of that name. Their web sessions end with their next request.
     ///
     /// # Errors
-    /// [`UserError::File`] when the file cannot be read or written.
+    /// [`UserError::File`] if the file cannot be read or written.
     pub fn remove(&self, name: &str) -> Result<bool, UserError> {
         let removed = self.file.change(|listed| {
             let before = listed.users.len();
@@ -102,13 +100,18 @@ impl Users {
     /// The names, in the file's order.
     ///
     /// # Errors
-    /// [`UserError::File`] when the file cannot be read.
+    /// [`UserError::File`] if the file cannot be read.
     pub fn names(&self) -> Result<Vec<String>, UserError> {
         Ok(self.file.read()?.users.iter().map(|user| user.name.clone()).collect())
     }
 
-    /// Verifies a password; takes tens of milliseconds of CPU and 19 MiB, whether the user exists or not.
-    /// Returns the fingerprint of the credential that was shown; see [`Users::fingerprint`].
+    /// Verifies a password. Returns the fingerprint of the stored hash (see [`Users::fingerprint`]), or `None` if the user or
+    /// the password is wrong.
+    ///
+    /// Blocks for tens of milliseconds of CPU and takes 19 MiB, whether the user exists or not.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has a hash that is not a PHC string.
     pub fn verify(&self, name: &str, password: &str) -> Result<Option<Fingerprint>, UserError> {
         let listed = self.file.read()?;
         let known = listed.users.iter().find(|user| user.name == name);
@@ -119,13 +122,17 @@ impl Users {
         Ok(known.filter(|_| right).map(User::fingerprint))
     }
 
-    /// What identifies the user's password now: a login is over when it has changed or the user is gone.
+    /// Identifies the user's present password, or `None` if there is no such user. A web session that began with a password
+    /// ends when this changes.
+    ///
+    /// # Errors
+    /// [`UserError::File`] if the file cannot be read.
     pub fn fingerprint(&self, name: &str) -> Result<Option<Fingerprint>, UserError> {
         Ok(self.file.read()?.users.iter().find(|user| user.name == name).map(User::fingerprint))
     }
 }
 
-/// SHA-256 of the stored hash.
+/// SHA-256 of a stored password hash.
 pub type Fingerprint = [u8; 32];
 
 impl User {

@@ -1,8 +1,8 @@
-//! Web logins: who is logged in with which cookie, until when. In memory.
+//! Who is logged in to the pages, in memory. Restarting the process ends all sessions.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::users::Fingerprint;
 
-/// A login that nobody used for so long is over.
-pub const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+/// A session that nobody used for this long is over.
+const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// However much it is used, a login is over after a working day.
-pub const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+/// However much it is used, a session is over after a working day.
+pub const LONGEST_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Logins at a time; one more ends the one that was idle longest.
-const MAX_LOGINS: usize = 10_000;
+/// Sessions at a time. One more ends the session that was idle longest.
+const MAX_SESSIONS: usize = 10_000;
 
 /// How somebody logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,12 @@ pub enum LoginMethod {
     /// With the password whose stored hash has this fingerprint.
     Password(Fingerprint),
     /// With a one-time link.
-    Link,
+    Link {
+        /// Whether the link's user was a local user then: the session ends when that user is removed.
+        local: bool,
+        /// [`crate::Links::revocations`] of the user then: the session ends when the user's links are revoked.
+        revocations: u64,
+    },
 }
 
 impl LoginMethod {
@@ -34,81 +39,93 @@ impl LoginMethod {
     pub fn word(self) -> &'static str {
         match self {
             LoginMethod::Password(_) => "password",
-            LoginMethod::Link => "link",
+            LoginMethod::Link { .. } => "link",
         }
     }
 }
 
-/// Who is logged in.
+/// Somebody who is logged in to the pages. ("Session" alone is a recorded session.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSession {
-    /// Who.
+    /// The person's name.
     pub user: String,
-    /// How they logged in.
+    /// How the person logged in.
     pub method: LoginMethod,
 }
 
 struct Entry {
-    login: WebSession,
+    session: WebSession,
     since: Instant,
     used: Instant,
 }
 
 impl Entry {
-    fn over(&self, now: Instant) -> bool {
-        now.duration_since(self.used) >= IDLE || now.duration_since(self.since) >= ABSOLUTE
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.used) >= IDLE || now.duration_since(self.since) >= LONGEST_SESSION
     }
 }
 
-/// The logins of this process, by SHA-256 of their token. A restart ends them all.
+/// Sessions by the SHA-256 of their token.
 #[derive(Default)]
 pub struct WebSessions {
     entries: Mutex<HashMap<[u8; 32], Entry>>,
 }
 
 impl WebSessions {
-    /// Starts one. Returns the token: 256 random bits, URL-safe base64.
-    pub fn start(&self, login: WebSession, now: Instant) -> String {
+    /// Starts a session. Returns its token: 256 random bits in URL-safe base64.
+    pub fn start(&self, session: WebSession, now: Instant) -> String {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_LOGINS {
+        let mut entries = self.entries();
+        if entries.len() >= MAX_SESSIONS {
             make_room(&mut entries, now);
         }
-        entries.insert(digest(&token), Entry { login, since: now, used: now });
+        entries.insert(digest(&token), Entry { session, since: now, used: now });
         token
     }
 
-    /// Whose token it is; the login is used by that.
+    /// The session of a token. Finding it counts as use.
     pub fn find(&self, token: &str, now: Instant) -> Option<WebSession> {
-        self.look(token, now, |entry| entry.used = now)
+        self.look_up(token, now, |entry| entry.used = now)
     }
 
-    /// Whose token it is, for a request that a page makes by itself: such a login still goes idle.
+    /// The session of a token, for a request that a page makes by itself: the session still goes idle.
     pub fn peek(&self, token: &str, now: Instant) -> Option<WebSession> {
-        self.look(token, now, |_| ())
+        self.look_up(token, now, |_| ())
     }
 
-    fn look(&self, token: &str, now: Instant, touch: impl FnOnce(&mut Entry)) -> Option<WebSession> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+    fn look_up(&self, token: &str, now: Instant, touch: impl FnOnce(&mut Entry)) -> Option<WebSession> {
+        let mut entries = self.entries();
         let key = digest(token);
-        if entries.get(&key)?.over(now) {
+        if entries.get(&key)?.is_over(now) {
             entries.remove(&key);
             return None;
         }
         let entry = entries.get_mut(&key)?;
         touch(entry);
-        Some(entry.login.clone())
+        Some(entry.session.clone())
     }
 
-    /// Ends one.
+    /// Ends the session of a token.
     pub fn end(&self, token: &str) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(token));
+        self.entries().remove(&digest(token));
+    }
+
+    /// Ends all sessions of a user. Returns how many there were.
+    pub fn end_of_user(&self, user: &str) -> usize {
+        let mut entries = self.entries();
+        let before = entries.len();
+        entries.retain(|_, entry| entry.session.user != user);
+        before - entries.len()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<[u8; 32], Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn make_room(entries: &mut HashMap<[u8; 32], Entry>, now: Instant) {
-    entries.retain(|_, entry| !entry.over(now));
-    if entries.len() >= MAX_LOGINS
+    entries.retain(|_, entry| !entry.is_over(now));
+    if entries.len() >= MAX_SESSIONS
         && let Some(idle) = entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
     {
         entries.remove(&idle);
@@ -124,47 +141,57 @@ mod tests {
     use super::*;
 
     fn ada() -> WebSession {
-        WebSession { user: "ada".to_owned(), method: LoginMethod::Link }
+        WebSession { user: "ada".to_owned(), method: LoginMethod::Link { local: false, revocations: 0 } }
     }
 
     #[test]
     fn a_token_is_good_until_it_is_ended() {
-        let (logins, now) = (WebSessions::default(), Instant::now());
-        let token = logins.start(ada(), now);
-        assert_eq!(logins.find(&token, now), Some(ada()));
-        assert_eq!(logins.find("guess", now), None);
-        logins.end(&token);
-        assert_eq!(logins.find(&token, now), None);
+        let (sessions, now) = (WebSessions::default(), Instant::now());
+        let token = sessions.start(ada(), now);
+        assert_eq!(sessions.find(&token, now), Some(ada()));
+        assert_eq!(sessions.find("guess", now), None);
+        sessions.end(&token);
+        assert_eq!(sessions.find(&token, now), None);
     }
 
     #[test]
-    fn idle_and_old_logins_are_over() {
-        let (logins, start) = (WebSessions::default(), Instant::now());
-        let idle = logins.start(ada(), start);
-        assert_eq!(logins.find(&idle, start + IDLE), None);
+    fn idle_and_old_sessions_are_over() {
+        let (sessions, start) = (WebSessions::default(), Instant::now());
+        let idle = sessions.start(ada(), start);
+        assert_eq!(sessions.find(&idle, start + IDLE), None);
 
-        let left_open = logins.start(ada(), start);
-        assert!(logins.peek(&left_open, start + IDLE / 2).is_some());
-        assert_eq!(logins.peek(&left_open, start + IDLE), None);
+        let left_open = sessions.start(ada(), start);
+        assert!(sessions.peek(&left_open, start + IDLE / 2).is_some());
+        assert_eq!(sessions.peek(&left_open, start + IDLE), None);
 
-        let busy = logins.start(ada(), start);
+        let busy = sessions.start(ada(), start);
         let (mut now, step) = (start, Duration::from_secs(60 * 60));
-        while now + step < start + ABSOLUTE {
+        while now + step < start + LONGEST_SESSION {
             now += step;
-            assert!(logins.find(&busy, now).is_some());
+            assert!(sessions.find(&busy, now).is_some());
         }
-        assert_eq!(logins.find(&busy, start + ABSOLUTE), None);
+        assert_eq!(sessions.find(&busy, start + LONGEST_SESSION), None);
     }
 
     #[test]
-    fn one_login_too_many_ends_the_one_idle_longest() {
-        let (logins, start) = (WebSessions::default(), Instant::now());
-        let first = logins.start(ada(), start);
-        let second = logins.start(ada(), start + Duration::from_secs(1));
-        for _ in 2..=MAX_LOGINS {
-            logins.start(ada(), start + Duration::from_secs(2));
+    fn one_session_too_many_ends_the_one_idle_longest() {
+        let (sessions, start) = (WebSessions::default(), Instant::now());
+        let first = sessions.start(ada(), start);
+        let second = sessions.start(ada(), start + Duration::from_secs(1));
+        for _ in 2..=MAX_SESSIONS {
+            sessions.start(ada(), start + Duration::from_secs(2));
         }
-        assert_eq!(logins.find(&first, start + Duration::from_secs(3)), None);
-        assert!(logins.find(&second, start + Duration::from_secs(3)).is_some());
+        assert_eq!(sessions.find(&first, start + Duration::from_secs(3)), None);
+        assert!(sessions.find(&second, start + Duration::from_secs(3)).is_some());
+    }
+
+    #[test]
+    fn all_sessions_of_one_user_can_be_ended() {
+        let (sessions, now) = (WebSessions::default(), Instant::now());
+        let bob = WebSession { user: "bob".to_owned(), ..ada() };
+        let tokens = [sessions.start(ada(), now), sessions.start(ada(), now), sessions.start(bob, now)];
+        assert_eq!(sessions.end_of_user("ada"), 2);
+        let left = tokens.map(|token| sessions.find(&token, now).is_some());
+        assert_eq!(left, [false, false, true]);
     }
 }

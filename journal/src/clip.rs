@@ -13,7 +13,19 @@ pub(crate) fn clip(what: &mut JournalEvent) {
         | JournalEvent::Request(request)
         | JournalEvent::SessionOpened { request, .. } => clip_request(request),
         JournalEvent::Copied { of, .. } | JournalEvent::Forwarded { of, .. } => clip_joined(of),
-        _ => {}
+        JournalEvent::Searched(search) => {
+            clip_text(&mut search.query);
+            search.filters.values_mut().for_each(clip_text);
+        }
+        JournalEvent::Login { .. }
+        | JournalEvent::Started { .. }
+        | JournalEvent::Configured { .. }
+        | JournalEvent::Stopped
+        | JournalEvent::SessionEnded { .. }
+        | JournalEvent::Terminated { .. }
+        | JournalEvent::Spool { .. }
+        | JournalEvent::Viewed { .. }
+        | JournalEvent::Imported { .. } => {}
     }
 }
 
@@ -58,6 +70,8 @@ fn clip_text(text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use recording::journal::SearchRequest;
+
     use super::*;
 
     #[test]
@@ -67,5 +81,16 @@ mod tests {
         clip(&mut what);
         let JournalEvent::Request(request) = what else { unreachable!() };
         assert_eq!(request.user_agent, "é".repeat(512) + "…");
+    }
+
+    #[test]
+    fn a_search_is_cut_like_a_header() {
+        let filters = [("user".to_owned(), "x".repeat(2000))].into();
+        let mut what =
+            JournalEvent::Searched(SearchRequest { query: "y".repeat(4096), filters, ..SearchRequest::default() });
+        clip(&mut what);
+        let JournalEvent::Searched(search) = what else { unreachable!() };
+        assert_eq!(search.query, "y".repeat(1024) + "…");
+        assert_eq!(search.filters["user"], "x".repeat(1024) + "…");
     }
 }

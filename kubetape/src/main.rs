@@ -2,25 +2,20 @@
 //!
 //! The program: configuration, and one file per subcommand that wires the crates together.
 
-mod changes;
+#[cfg(not(target_os = "linux"))]
+compile_error!("Kubetape syncs its spool with syncfs and finds its files through /proc: build it for Linux");
+
+mod adapters;
 mod cli;
 mod commands;
 mod config;
-mod control;
 mod demo;
-mod descriptors;
-mod leases;
-mod log;
-mod lookup;
 mod metrics;
 mod output;
 mod recorded;
 mod running;
 mod service;
-mod signing;
-mod spool_watch;
 mod time;
-mod timelines;
 mod wiring;
 
 use std::process::ExitCode;
@@ -36,7 +31,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        // `kubetape ls | head`: whoever read has seen enough.
+        // `kubetape ls | head`: the reader has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref() {
             // Said already.

@@ -1,8 +1,8 @@
-//! What goes to stdout: tables for people, and quiet ends of pipes.
+//! Output to stdout: tables for people, JSON for scripts, and pipes that are closed.
 
 use std::io::{self, IsTerminal, Write};
 
-/// Whether the error is that nobody reads stdout any more.
+/// Whether the error is a closed pipe: nobody reads stdout any more.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
@@ -26,16 +26,16 @@ pub fn colours() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// What stands out in a terminal.
+/// How a cell stands out in a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Not at all.
+    /// Like the rest.
     Plain,
     /// Less than the rest.
     Faint,
-    /// Well.
+    /// As good.
     Good,
-    /// Badly.
+    /// As bad.
     Bad,
 }
 
@@ -50,7 +50,7 @@ impl Tone {
     }
 }
 
-/// Rows of cells in aligned columns. The last column is as wide as it is, or as the terminal lets it be.
+/// Rows of cells in aligned columns. The last column is cut at the terminal's width.
 pub struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<(String, Tone)>>,
@@ -62,12 +62,12 @@ impl Table {
         Self { head: head.into(), rows: Vec::new() }
     }
 
-    /// Adds a row. What people typed is in some of it: control characters are shown as what they are.
+    /// Adds a row. Cells may hold what people typed: control characters are written as escapes.
     pub fn row(&mut self, cells: impl IntoIterator<Item = (String, Tone)>) {
         self.rows.push(cells.into_iter().map(|(text, tone)| (plain(&text), tone)).collect());
     }
 
-    /// Writes it to stdout, with colours where that is a terminal.
+    /// Writes the table to stdout, with colours if that is a terminal.
     pub fn print(&self) -> io::Result<()> {
         let terminal = io::stdout().is_terminal();
         let width = terminal.then(crossterm::terminal::size).and_then(Result::ok).map(|(columns, _)| columns.into());
@@ -80,8 +80,8 @@ impl Table {
         let mut out = String::new();
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut left = width;
-            for (place, ((text, tone), wide)) in row.iter().zip(&widths).enumerate() {
-                let last = place + 1 == row.len();
+            for (column, ((text, tone), wide)) in row.iter().zip(&widths).enumerate() {
+                let last = column + 1 == row.len();
                 let cell = match left {
                     Some(left) if last => cut(text, left),
                     _ => text.clone(),
@@ -98,11 +98,11 @@ impl Table {
     }
 
     fn widths(&self) -> Vec<usize> {
-        let of_column = |place: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(place)).map(|(text, _)| text.chars().count());
-            cells.chain([self.head[place].chars().count()]).max().unwrap_or(0)
+        let width_of = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count());
+            cells.chain([self.head[column].chars().count()]).max().unwrap_or(0)
         };
-        (0..self.head.len()).map(of_column).collect()
+        (0..self.head.len()).map(width_of).collect()
     }
 }
 
@@ -114,14 +114,14 @@ fn cut(text: &str, width: usize) -> String {
     text.chars().take(width - 1).chain(['…']).collect()
 }
 
-/// The text with control characters as `\n`, `\u{1b}` …: what was recorded must not move this terminal.
+/// The text with control characters as escapes (`\n`, `\u{1b}`): what was recorded must not steer this terminal.
 pub fn plain(text: &str) -> String {
-    let shown = |c: char| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() };
+    let shown = |c: char| if is_invisible(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
 }
 
-/// Controls, and marks that turn the direction of the text around them.
-fn is_unseen(c: char) -> bool {
+/// Whether it is a control character, or a mark that changes the direction of text.
+fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,64 +1,70 @@
 //! Gateway, web and follower in one process.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod listeners;
+mod settings;
+mod shutdown;
 
-use anyhow::{Context, Result, ensure};
-use gateway::{Gateway, TlsSettings};
-use journal::{Journal, JournalSettings};
-use player::Player;
-use recorder::Recorder;
-use recording::journal::JournalEvent;
-use search::{Follower, Index};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use control::{
+    Clock, ConfigurationChanges, ControlSocket, OrphanWatch, Presence, SpoolCondition, journal_end,
+    journal_spool_limits,
+};
+use gateway::{Gateway, clusters::ClusterSettings};
+use journal::Journal;
+use player::{FinishedSessions, prepare_long_recordings};
+use recorder::{Recorder, StoreHealth};
+use recording::{RecordingId, journal::JournalEvent};
+use search::{Backend, Follower, Index};
+use spool::{LimitKind, Spool, SpoolError};
 use storage::{RecordingReader, Store, signing::Signer};
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 
+pub use self::listeners::Listeners;
+use self::shutdown::{Deadline, NamedTasks};
 use crate::{
-    changes::Changes,
+    adapters::{GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
-    control::{self, Control},
-    leases::Leases,
-    metrics, signing, spool_watch, timelines, wiring,
+    metrics::{self, StoreTimes, measured},
+    running::Readers,
+    wiring,
 };
 
-/// At the end of the process, how long the store has to take the last sessions.
-const LAST_UPLOADS: Duration = Duration::from_secs(10);
+/// Time for everything at the end of the process beside `limits.shutdown`, which is for sessions. With its default of 10 s
+/// the process ends within 25 s: Kubernetes kills it after 30.
+const AFTER_SESSIONS: Duration = Duration::from_secs(15);
+/// Of that, what is left for the stages after the sessions, however long those take; and so on.
+const RESERVED_FOR_UPLOADS: Duration = Duration::from_secs(12);
+const RESERVED_FOR_JOURNAL: Duration = Duration::from_secs(6);
+const RESERVED_FOR_READERS: Duration = Duration::from_secs(2);
 
-/// The listeners, bound before anything else is done: that a port is taken is known at once.
-pub struct Listeners {
-    gateway: TcpListener,
-    web: Option<TcpListener>,
-    metrics: Option<TcpListener>,
+/// A store, as the two runtimes reach it: connections of one are not driven by the threads of the other.
+#[derive(Clone)]
+pub struct Stores {
+    /// For recordings and journal.
+    write: Arc<dyn Store>,
+    /// For readers.
+    read: Arc<dyn Store>,
+    times: StoreTimes,
 }
 
-impl Listeners {
-    /// Binds what the configuration says.
-    pub async fn bind(config: &Config) -> Result<Self> {
-        let gateway = wiring::listen(config.gateway.listen, "gateway.listen").await?;
-        let web = match &config.web {
-            Some(web) => Some(wiring::listen(web.listen, "web.listen").await?),
-            None => None,
-        };
-        let metrics = match config.metrics {
-            Some(address) => Some(wiring::listen(address, "metrics.listen").await?),
-            None => None,
-        };
-        Ok(Self { gateway, web, metrics })
+impl Stores {
+    /// Opens the configured store twice, and tries what it can do.
+    async fn open(config: &Config, readers: &Readers) -> Result<Self> {
+        let write = wiring::store(config).await?;
+        wiring::probe(&*write).await?;
+        let storage = config.storage.clone();
+        let read = readers.run(async move { wiring::open_store(&storage).await }).await?;
+        Ok(Self::measured(write, read))
     }
+}
 
-    /// Takes bound ones.
-    pub fn new(gateway: TcpListener, web: TcpListener) -> Self {
-        Self { gateway, web: Some(web), metrics: None }
-    }
-
-    /// Where kubectl comes in: the port is the one that was taken.
-    pub fn gateway(&self) -> Result<SocketAddr> {
-        Ok(self.gateway.local_addr()?)
-    }
-
-    /// Where browsers come in.
-    pub fn web(&self) -> Result<Option<SocketAddr>> {
-        Ok(self.web.as_ref().map(TcpListener::local_addr).transpose()?)
+impl Stores {
+    fn measured(write: Arc<dyn Store>, read: Arc<dyn Store>) -> Self {
+        let times = StoreTimes::new();
+        Self { write: measured(write, &times), read: measured(read, &times), times }
     }
 }
 
@@ -67,93 +73,75 @@ pub struct Service {
     journal: Journal,
     recorder: Arc<Recorder>,
     /// Ends with the service.
-    _watching: JoinSet<()>,
+    _background: NamedTasks,
     /// Ends first: it makes the last recordings.
-    gateway: JoinSet<()>,
-    others: JoinSet<()>,
-    shutdown: CancellationToken,
+    gateway: NamedTasks,
     /// Ends after the gateway has ended, so that the web shows, and the index has, the last sessions.
-    late: CancellationToken,
+    others: NamedTasks,
+    shutdown: CancellationToken,
+    late_shutdown: CancellationToken,
+    /// How long the end may take.
+    shutdown_time: Duration,
 }
 
 impl Service {
-    /// Starts it. What cannot work is an error here, before the first client is answered.
+    /// Starts everything. What cannot work is an error here, before the first client is answered.
+    ///
+    /// # Errors
+    /// What cannot work, with the key of the configuration that it belongs to.
     pub async fn start(
         config: &Config,
         listeners: Listeners,
         kubectl_hint: String,
         shutdown: CancellationToken,
+        readers: &Readers,
     ) -> Result<Self> {
-        wiring::state_folder(config)?;
-        let control = Control::bind(config).await?;
-        let clusters = wiring::clusters(config)?;
-        let policy = Arc::new(wiring::policy(config)?);
-        let store = wiring::store(config).await?;
-        wiring::probe(&*store).await?;
-        let signer = signing::signer(config, &store).await?;
-        let journal = Journal::open(store.clone(), &config.gateway.name, journal_settings(config, &signer)).await?;
-        let leases = Leases::take(store.clone(), &config.gateway.name).await?;
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let changes = Changes::since_last_start(config, &policy)?;
-        let started = JournalEvent::Started { version, config: changes.digest.clone() };
-        journal.note_durably("", started).await.context("cannot write the journal")?;
-        if let Some(changed) = changes.changed.clone().filter(|changed| !changed.is_empty()) {
-            let configured = JournalEvent::Configured { changed };
-            journal.note_durably("", configured).await.context("cannot write the journal")?;
-        }
-        changes.keep()?;
-
-        let spool = wiring::spool(config)?;
-        // Before the recorder stores what an earlier process left.
-        let ended = timelines::Ended::of(&spool);
-        let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings(config, &signer)));
-        let gateway = Gateway::new(gateway::Settings {
-            name: config.gateway.name.clone(),
-            clusters,
-            policy,
-            authority: Arc::new(wiring::authority(config)?),
-            tokens: Arc::new(wiring::tokens(config)?),
-            recorder: recorder.clone(),
-            journal: journal.clone(),
-            tls: tls(config),
-            limits: config.limits,
-        })
-        .context("cannot start the gateway")?;
-        let mut watching = JoinSet::new();
-        watching.spawn(spool_watch::watch((*recorder).clone(), journal.clone()));
-        let index = config.indexed.then(|| Index::open(&config.index, config.masks.clone())).transpose();
-        let index = index.context("cannot open the search index (search.dir)")?;
-
-        let late = CancellationToken::new();
-        let mut others = JoinSet::new();
-        if let (Some(settings), Some(listener), Some(index)) = (&config.web, listeners.web, &index) {
-            let player =
-                wiring::player(config, RecordingReader::new(store.clone())).with_spool(recorder.spool().clone());
-            let recordings = RecordingReader::new(store.clone());
-            others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
-            let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
-            let web = web::Web::new(of_web);
-            let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
-            others.spawn(web.serve(listener, tls.map(Arc::new), late.clone()));
-        }
-        if let Some(listener) = listeners.metrics {
-            let sources =
-                metrics::Sources { gateway: gateway.clone(), recorder: recorder.clone(), journal: journal.clone() };
-            others.spawn(web::serve_metrics(listener, metrics::exposition(sources), late.clone()));
-        }
-        others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
-        others.spawn(leases.keep(signer, journal.clone(), late.clone()));
-        if let Some(index) = index {
-            let follower = Follower::new(store, index, config.interval).with_spool(recorder.spool().clone());
-            others.spawn(follower.run(late.clone()));
-        }
-        let mut first = JoinSet::new();
-        let ended = shutdown.clone();
-        first.spawn(async move { gateway.serve(listeners.gateway, ended).await });
-        Ok(Self { journal, recorder, _watching: watching, gateway: first, others, shutdown, late })
+        let opened = Opened::from(config, readers).await?;
+        Self::start_on(opened, config, listeners, kubectl_hint, shutdown, readers).await
     }
 
-    /// Waits for the shutdown, and ends in good order: sessions, then the journal, then the rest.
+    async fn start_on(
+        Opened { control, clusters, policy, stores }: Opened,
+        config: &Config,
+        listeners: Listeners,
+        kubectl_hint: String,
+        shutdown: CancellationToken,
+        readers: &Readers,
+    ) -> Result<Self> {
+        let proof = Proof::open(config, &stores.write).await?;
+        journal_start(config, &policy, &proof.journal).await?;
+        let recording = Recording::start(config, clusters, policy, &stores.write, &proof)?;
+        let index = config.indexed.then(|| Index::open(&config.index, config.masks.clone())).transpose();
+        let index = index.context("cannot open the search index (search.dir)")?;
+        let index = index.map(|index| Arc::new(index) as Arc<dyn Backend>);
+
+        let late_shutdown = CancellationToken::new();
+        let background = recording.watch(&proof);
+        let reading = Reading { config, stores: &stores, recording: &recording, proof: &proof, readers };
+        let mut others = reading.start(index, listeners.web, kubectl_hint, &late_shutdown)?;
+        let Recording { recorder, gateway, .. } = recording;
+        let Proof { journal, presence, .. } = proof;
+        let here = Handle::current();
+        others.spawn("lease", unless(&late_shutdown, presence.keep()), &here);
+        let sessions = GatewaySessions(gateway.clone());
+        others.spawn("control socket", control.serve(sessions, journal.clone(), late_shutdown.clone()), &here);
+        if let Some(listener) = listeners.metrics {
+            let sources = metrics::Sources {
+                gateway: gateway.clone(),
+                recorder: recorder.clone(),
+                journal: journal.clone(),
+                store: stores.times.clone(),
+            };
+            let serve = web::serve_metrics(listener, metrics::exposition(sources), late_shutdown.clone());
+            others.spawn("metrics", serve, readers.handle());
+        }
+        let gateway = serve_gateway(gateway, listeners.gateway, shutdown.clone());
+        let shutdown_time = config.limits.shutdown + AFTER_SESSIONS;
+        Ok(Self { journal, recorder, _background: background, gateway, others, shutdown, late_shutdown, shutdown_time })
+    }
+
+    /// Waits for the shutdown, and ends in good order: sessions, uploads, the journal, then the rest. All of it together
+    /// takes no longer than `limits.shutdown` and 15 s; what did not end by then is logged.
     ///
     /// # Errors
     /// A part ended by itself, or the journal's end could not be stored.
@@ -162,92 +150,378 @@ impl Service {
         let early = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => None,
-            ended = self.gateway.join_next() => Some(("the gateway", ended)),
-            ended = self.others.join_next() => Some(("the web or the index's follower", ended)),
+            name = self.gateway.ended() => name,
+            name = self.others.ended() => name,
         };
         self.shutdown.cancel();
-        while self.gateway.join_next().await.is_some() {}
-        self.store_the_rest().await;
-        self.journal.note("", JournalEvent::Stopped).await;
-        let stored = self.journal.close().await.context("cannot write the journal's end");
-        self.late.cancel();
-        while self.others.join_next().await.is_some() {}
-        let what = early.as_ref().map_or("", |(what, _)| what);
-        ensure!(early.is_none(), "{what} ended by itself; the log says why");
+        let stored = self.end(Deadline::within(self.shutdown_time)).await;
+        if let Some(name) = early {
+            bail!("the {name} ended by itself; the log says why");
+        }
+        stored
+    }
+
+    async fn end(&mut self, deadline: Deadline) -> Result<()> {
+        deadline.stage("sessions", RESERVED_FOR_UPLOADS, self.gateway.all_ended()).await;
+        if deadline.stage("uploads", RESERVED_FOR_JOURNAL, self.recorder.drained()).await.is_none() {
+            let sessions = self.recorder.spool().usage().sessions;
+            tracing::warn!(sessions, "not everything is in the store: the next start goes on from the spool");
+        }
+        let close = async {
+            self.journal.note("", JournalEvent::Stopped).await;
+            self.journal.close().await
+        };
+        let stored = match deadline.stage("journal", RESERVED_FOR_READERS, close).await {
+            Some(stored) => stored.context("cannot write the journal's end"),
+            None => {
+                Err(anyhow::anyhow!("the journal's end is not in the store yet: the next start goes on from the spool"))
+            }
+        };
+        self.late_shutdown.cancel();
+        if deadline.stage("readers", Duration::ZERO, self.others.all_ended()).await.is_none() {
+            tracing::warn!(tasks = self.others.abort().join(", "), "aborted");
+        }
         stored
     }
 }
 
-impl Service {
-    /// Gives the last sessions a while to reach the store. What does not stays in the spool for the next start.
-    async fn store_the_rest(&self) {
-        if timeout(LAST_UPLOADS, self.recorder.drained()).await.is_err() {
-            let sessions = self.recorder.spool().usage().sessions;
-            tracing::warn!(sessions, "not everything is in the store: the next start goes on from the spool");
+/// What the configuration names, opened. Nothing is written to the store yet.
+struct Opened {
+    control: ControlSocket,
+    clusters: Vec<ClusterSettings>,
+    policy: Arc<access::Policy>,
+    stores: Stores,
+}
+
+impl Opened {
+    async fn from(config: &Config, readers: &Readers) -> Result<Self> {
+        wiring::state_folder(config)?;
+        Ok(Self {
+            // First of all: with it, two processes cannot have one state folder.
+            control: ControlSocket::bind(&config.state).await?,
+            clusters: wiring::clusters(config)?,
+            policy: Arc::new(wiring::policy(config)?),
+            stores: Stores::open(config, readers).await?,
+        })
+    }
+}
+
+/// What vouches for this process in the store: its key, its journal and its lease.
+struct Proof {
+    signer: Arc<Signer>,
+    journal: Journal,
+    presence: Presence,
+}
+
+impl Proof {
+    async fn open(config: &Config, store: &Arc<dyn Store>) -> Result<Self> {
+        let signer = wiring::signer(config, store).await?;
+        let journal = Journal::open(store.clone(), &config.gateway.name, settings::journal(config, &signer)).await?;
+        let presence = Presence::announce(store.clone(), &config.gateway.name, Clock::system()).await;
+        let presence = presence.context("cannot write this gateway's lease (leases/ in the storage)")?;
+        Ok(Self { signer, journal, presence })
+    }
+}
+
+/// Journals the start, and what changed in the configuration since the last one.
+async fn journal_start(config: &Config, policy: &access::Policy, journal: &Journal) -> Result<()> {
+    // The rules count as written in the configuration, wherever they are.
+    let mut written = config.written.0.clone();
+    written["policy"]["rules"] = serde_json::to_value(&policy.rules)?;
+    let changes = ConfigurationChanges::since_last_start(&config.state, &written)?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let started = JournalEvent::Started { version, config: changes.digest.clone() };
+    journal.note_durably("", started).await.context("cannot write the journal")?;
+    if let Some(changed) = changes.changed.clone().filter(|changed| !changed.is_empty()) {
+        journal.note_durably("", JournalEvent::Configured { changed }).await.context("cannot write the journal")?;
+    }
+    Ok(changes.remember()?)
+}
+
+/// What records sessions. It runs on the runtime that this is started on, and on no other.
+struct Recording {
+    recorder: Arc<Recorder>,
+    gateway: Gateway,
+    /// From before the recorder stores what an earlier process left.
+    finished: FinishedSessions,
+}
+
+impl Recording {
+    fn start(
+        config: &Config,
+        clusters: Vec<ClusterSettings>,
+        policy: Arc<access::Policy>,
+        store: &Arc<dyn Store>,
+        proof: &Proof,
+    ) -> Result<Self> {
+        let spool = wiring::spool(config)?;
+        let finished = FinishedSessions::watch(&spool);
+        let settings = settings::recorder(config, &proof.signer);
+        let recorder = Arc::new(Recorder::start(spool, store.clone(), settings));
+        let settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal)?;
+        let gateway = Gateway::new(settings).context("cannot start the gateway")?;
+        Ok(Self { recorder, gateway, finished })
+    }
+
+    /// Journals what the recorder and its spool have to say, as long as the process runs.
+    fn watch(&self, proof: &Proof) -> NamedTasks {
+        let (recorder, here) = (self.recorder.clone(), Handle::current());
+        let mut tasks = NamedTasks::default();
+        let condition = move || spool_condition(&recorder);
+        tasks.spawn("spool's limits", journal_spool_limits(condition, proof.journal.clone()), &here);
+        tasks.spawn("spool's ends", journal_ends(self.recorder.clone(), proof.journal.clone()), &here);
+        tasks
+    }
+}
+
+fn spool_condition(recorder: &Recorder) -> SpoolCondition {
+    let (full, usage) = (recorder.spool().check().err(), recorder.spool().usage());
+    let is_full = |limit: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == limit);
+    SpoolCondition {
+        store_unavailable: *recorder.weather().borrow() != StoreHealth::Healthy,
+        total_full: is_full(LimitKind::Total),
+        sessions_full: is_full(LimitKind::Sessions),
+        disk_full: is_full(LimitKind::Disk),
+        bytes: usage.bytes,
+        sessions: usage.sessions,
+        free: usage.free,
+    }
+}
+
+/// Journals ends that the process which recorded the session could not journal any more. One that the journal does not take
+/// is told again.
+async fn journal_ends(recorder: Arc<Recorder>, journal: Journal) {
+    let Some(mut ends) = recorder.untold() else { return };
+    while let Some(end) = ends.recv().await {
+        if journal_end(&journal, end.session, &end.user, &end.outcome).await {
+            end.noted();
         }
     }
 }
 
-fn recorder_settings(config: &Config, signer: &Arc<Signer>) -> recorder::Settings {
-    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
-    recorder::Settings {
-        gateway: config.gateway.name.clone(),
-        chunk_bytes: bytes(config.recorder.chunk_bytes),
-        chunk_age: config.recorder.chunk_age,
-        patience: config.recorder.patience,
-        strict: config.recorder.strict,
-        journalled: true,
-        signer: Arc::clone(signer),
-        keep: config.recorder.keep,
-        ..recorder::Settings::default()
+fn serve_gateway(gateway: Gateway, listener: TcpListener, shutdown: CancellationToken) -> NamedTasks {
+    let mut tasks = NamedTasks::default();
+    tasks.spawn("gateway", async move { gateway.serve(listener, shutdown).await }, &Handle::current());
+    tasks
+}
+
+/// What only reads recordings and journal. It runs on the readers' runtime.
+struct Reading<'a> {
+    config: &'a Config,
+    stores: &'a Stores,
+    recording: &'a Recording,
+    proof: &'a Proof,
+    readers: &'a Readers,
+}
+
+impl Reading<'_> {
+    fn start(
+        &self,
+        index: Option<Arc<dyn Backend>>,
+        web: Option<TcpListener>,
+        kubectl_hint: String,
+        shutdown: &CancellationToken,
+    ) -> Result<NamedTasks> {
+        let mut tasks = NamedTasks::default();
+        let finalizer = self.orphan_watch().run();
+        tasks.spawn("finalizer", unless(shutdown, finalizer), self.readers.handle());
+        let Some(index) = index else { return Ok(tasks) };
+        if let (Some(settings), Some(listener)) = (&self.config.web, web) {
+            self.start_web(&mut tasks, settings, listener, &index, kubectl_hint, shutdown)?;
+        }
+        let follower = Follower::new(self.stores.read.clone(), index, self.config.interval);
+        let follower = follower.with_spool(self.recording.recorder.spool().clone());
+        tasks.spawn("index's follower", follower.run(shutdown.clone()), self.readers.handle());
+        Ok(tasks)
+    }
+
+    fn orphan_watch(&self) -> OrphanWatch<RecorderFinalizer> {
+        let (store, name) = (self.stores.read.clone(), &self.config.gateway.name);
+        let finalizer = RecorderFinalizer::new(store.clone(), self.proof.signer.clone(), name);
+        OrphanWatch::new(store, self.proof.journal.clone(), finalizer, Clock::system())
+    }
+
+    fn start_web(
+        &self,
+        tasks: &mut NamedTasks,
+        settings: &Web,
+        listener: TcpListener,
+        index: &Arc<dyn Backend>,
+        kubectl_hint: String,
+        shutdown: &CancellationToken,
+    ) -> Result<()> {
+        let recordings = RecordingReader::new(self.stores.read.clone());
+        let player =
+            wiring::player(self.config, recordings.clone()).with_spool(self.recording.recorder.spool().clone());
+        let prepare = prepare_long_recordings(self.recording.finished.clone(), recordings, player.clone());
+        tasks.spawn("preparation of recordings", unless(shutdown, prepare), self.readers.handle());
+        let web = web::Web::new(web::Settings {
+            store: self.stores.read.clone(),
+            index: index.clone(),
+            player,
+            journal: self.proof.journal.clone(),
+            authenticator: Arc::new(wiring::authenticator(self.config)?),
+            gateway_name: self.config.gateway.name.clone(),
+            behind_tls: settings.public_url.starts_with("https://"),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            kubectl_hint,
+            end_session: Some(end_session(
+                GatewaySessions(self.recording.gateway.clone()),
+                self.recording.recorder.spool().clone(),
+            )),
+        });
+        let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
+        tasks.spawn("web", web.serve(listener, tls, shutdown.clone()), self.readers.handle());
+        Ok(())
     }
 }
 
-fn journal_settings(config: &Config, signer: &Arc<Signer>) -> JournalSettings {
-    JournalSettings {
-        object_bytes: usize::try_from(config.journal.object_bytes).unwrap_or(usize::MAX),
-        object_age: config.journal.object_age,
-        signer: Arc::clone(signer),
-        head_file: Some(config.state_file(signing::HEAD)),
-        spool: Some(config.spool.dir.join("journal")),
-        ..JournalSettings::default()
-    }
-}
-
-fn tls(config: &Config) -> TlsSettings {
-    match &config.gateway.certificate {
-        None => TlsSettings::OwnAuthority { names: config.gateway.names.clone() },
-        Some(given) => TlsSettings::Given { certificate: given.chain.clone(), key: given.key.clone() },
-    }
-}
-
-fn web_settings(
-    config: &Config,
-    settings: &Web,
-    (store, player): (&Arc<dyn Store>, Player),
-    index: &Index,
-    journal: &Journal,
-    gateway: &Gateway,
-    kubectl_hint: String,
-) -> Result<web::Settings> {
-    Ok(web::Settings {
-        store: store.clone(),
-        index: index.clone(),
-        player,
-        journal: journal.clone(),
-        users: wiring::users(config)?,
-        links: wiring::links(config)?,
-        gateway_name: config.gateway.name.clone(),
-        behind_tls: settings.public_url.starts_with("https://"),
-        kubectl_hint,
-        end_session: Some(end_session(gateway.clone())),
-    })
-}
-
-/// How the web ends a session of this process's gateway.
-fn end_session(gateway: Gateway) -> web::EndSession {
+/// How the web ends a session of this process's gateway, on the gateway's runtime, and learns that the store has its end: the
+/// recorder takes the session out of the spool then.
+fn end_session(sessions: GatewaySessions, spool: Spool) -> web::EndSession {
+    let here = Handle::current();
     Arc::new(move |by, session, reason| {
-        let gateway = gateway.clone();
-        Box::pin(async move { control::end_session(&gateway, &by, session, &reason).await })
+        let (sessions, spool) = (sessions.clone(), spool.clone());
+        let ending = here.spawn(async move {
+            let ended = control::end_sessions(&sessions, &by, vec![session], &reason).await?;
+            let under_way = !ended.over.is_empty() || !ended.ending.is_empty();
+            Ok(under_way.then(|| -> web::EndStored { Box::pin(stored(spool, session)) }))
+        });
+        Box::pin(async move { ending.await.unwrap_or_else(|_| Err("the gateway is ending".to_owned())) })
     })
+}
+
+async fn stored(spool: Spool, session: RecordingId) {
+    // Before the first look, so that no change after it is missed.
+    let mut changes = spool.changes();
+    while spool.has(session) && changes.changed().await.is_ok() {}
+}
+
+/// Runs `work`, which by itself never ends, until `shutdown`.
+fn unless(
+    shutdown: &CancellationToken,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let shutdown = shutdown.clone();
+    async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = work => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicBool, Ordering},
+        time::Instant,
+    };
+
+    use async_trait::async_trait;
+    use recording::Key;
+    use storage::{Capabilities, Memory, ObjectMeta, StoreError};
+    use tokio_util::bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        config::{load, raw::Environment},
+        running::block_on_with_readers,
+    };
+
+    const CONFIG: &str = r#"
+[gateway]
+listen = "127.0.0.1:0"
+public_url = "https://127.0.0.1:8443"
+[web]
+listen = "127.0.0.1:0"
+[[clusters]]
+name = "one"
+server = "https://127.0.0.1:1"
+token_file = "token"
+[[policy.rules]]
+name = "everyone"
+users = ["*"]
+clusters = ["*"]
+[storage]
+path = "storage"
+[state]
+dir = "state"
+"#;
+
+    /// A store that from some moment on answers nothing.
+    #[derive(Debug, Default)]
+    struct StallingStore {
+        memory: Memory,
+        stalled: AtomicBool,
+    }
+
+    impl StallingStore {
+        async fn pass(&self) {
+            if self.stalled.load(Ordering::Relaxed) {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    #[async_trait]
+    impl Store for StallingStore {
+        async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
+            self.pass().await;
+            self.memory.put_new(key, bytes).await
+        }
+
+        async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+            self.pass().await;
+            self.memory.read(key, max).await
+        }
+
+        async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
+            self.pass().await;
+            self.memory.list(prefix, after, limit).await
+        }
+
+        async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+            self.pass().await;
+            self.memory.children(prefix).await
+        }
+
+        async fn probe(&self) -> Result<Capabilities, StoreError> {
+            self.memory.probe().await
+        }
+    }
+
+    #[test]
+    fn a_store_that_answers_nothing_does_not_hold_up_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kubetape.toml");
+        std::fs::write(&file, CONFIG).unwrap();
+        std::fs::write(folder.path().join("token"), "upstream-secret").unwrap();
+        let config = load(Some(&file), &Environment::default()).unwrap();
+        let began = block_on_with_readers(|readers| async move {
+            wiring::state_folder(&config)?;
+            let store = Arc::new(StallingStore::default());
+            let opened = Opened {
+                control: ControlSocket::bind(&config.state).await?,
+                clusters: wiring::clusters(&config)?,
+                policy: Arc::new(wiring::policy(&config)?),
+                stores: Stores::measured(store.clone(), store.clone()),
+            };
+            let shutdown = CancellationToken::new();
+            let listeners = Listeners::bind(&config, &readers).await?;
+            let hint = String::new();
+            let mut service = Service::start_on(opened, &config, listeners, hint, shutdown.clone(), &readers).await?;
+            service.shutdown_time = Duration::from_secs(3);
+            store.stalled.store(true, Ordering::Relaxed);
+            // As SIGTERM does.
+            shutdown.cancel();
+            let began = Instant::now();
+            let error = service.run().await.unwrap_err().to_string();
+            assert!(error.contains("the next start goes on from the spool"), "{error}");
+            Ok(began)
+        })
+        .unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
 }

@@ -1,12 +1,12 @@
-//! Times as people write and read them. Shown in the local time zone.
+//! Times as people write and read them, in the local time zone.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-use crate::config::quantity::Span;
+use crate::config::quantity::HumanDuration;
 
-/// Reads a moment: RFC 3339, a date or a date and time (local), or how long ago (`2h`, `7d`).
+/// Reads a point in time: RFC 3339, a date or a date and time (local), or how long ago (`2h`, `7d`).
 pub fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(ago) = text.parse::<Span>() {
+    if let Ok(ago) = text.parse::<HumanDuration>() {
         return Timestamp::now().checked_sub(ago.0).map_err(|error| error.to_string());
     }
     let local = |at: civil::DateTime| at.to_zoned(TimeZone::system()).map(|zoned| zoned.timestamp());
@@ -15,7 +15,7 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
         .map_err(|_| "write a date (2026-11-22), a time (2026-11-22T15:04:05Z), or how long ago (2h, 7d)".to_owned())
 }
 
-/// The moment so many microseconds after 1970; what no calendar has is 1970.
+/// The point in time `micros` microseconds after 1970, or 1970 if no calendar has it.
 pub fn of_micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -1,22 +1,36 @@
-//! The parts that the configuration stands for, made of it. Here files are read and buckets reached.
+//! The parts that the configuration names, opened. Here files are read and buckets reached.
 
-use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+use std::{
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use gateway::clusters;
-use identity::{Authority, Tokens};
+use identity::{Authenticator, Authority, Tokens};
+use jiff::Timestamp;
 use player::{Player, PlayerSettings};
+use recording::JournalHead;
 use spool::Spool;
-use storage::{Disk, RecordingReader, S3, S3Credentials, S3Settings, Store};
+use storage::{Disk, RecordingReader, S3, S3Credentials, S3Settings, Store, signing::Signer};
 
-use crate::config::{Certificate, ClusterSource, Config, Credential, Policy, Storage, raw};
+use crate::config::{Certificate, ClusterCredential, ClusterSource, Config, PolicySource, Storage, raw};
 
-/// Bytes of what is kept of long recordings; the ones used longest ago are removed beyond it.
+/// Bytes of what the player keeps of long recordings; beyond it, those used longest ago are removed.
 const TIMELINES: u64 = 4 << 30;
+/// How far the gateway's journal has come, in `state.dir`: outside of the store.
+const JOURNAL_HEAD: &str = "signing/journal.json";
 
 /// Opens the storage to write recordings into it.
 pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
-    match &config.storage {
+    open_store(&config.storage).await
+}
+
+/// Opens a storage as [`store`] does.
+pub async fn open_store(storage: &Storage) -> Result<Arc<dyn Store>> {
+    match storage {
         Storage::Disk(folder) => {
             let disk = Disk::open(folder).await;
             Ok(Arc::new(disk.with_context(|| format!("cannot use the storage folder {}", folder.display()))?))
@@ -25,12 +39,12 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// Opens the storage to read recordings; a folder that is not there is an error.
+/// Opens the recordings to read them. A storage folder that is not there is an error.
 pub async fn recordings(config: &Config) -> Result<RecordingReader> {
     Ok(RecordingReader::new(store_to_read(config).await?))
 }
 
-/// See [`recordings`].
+/// Opens the storage to read it. A folder that is not there is an error.
 pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
     match &config.storage {
         Storage::Disk(folder) => {
@@ -48,12 +62,15 @@ pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// Plays recordings; what it learned of long ones is kept in `state.dir`.
+/// Makes the player. What it learns of long recordings is kept in `state.dir`.
 pub fn player(config: &Config, recordings: RecordingReader) -> Player {
     Player::new(recordings, PlayerSettings::default()).with_folder(config.state_file("timelines"), TIMELINES)
 }
 
-/// Tries what the storage can do; one that alters what is stored is refused.
+/// Tries what the storage can do.
+///
+/// # Errors
+/// It overwrites what is stored, so that recordings could be altered.
 pub async fn probe(store: &dyn Store) -> Result<()> {
     let can = store.probe().await.context("the storage does not do what is needed")?;
     ensure!(
@@ -77,12 +94,12 @@ fn s3_settings(s3: &raw::S3) -> Result<S3Settings> {
         secret_key: key(s3.secret_key.as_ref(), s3.secret_key_file.as_deref(), "storage.s3.secret_key_file")?,
         ..Default::default()
     };
-    let of_environment = || std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION")).ok();
+    let from_environment = || std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION")).ok();
     Ok(S3Settings {
         bucket: s3.bucket.clone().unwrap_or_default(),
         prefix: s3.prefix.clone().unwrap_or_default(),
         endpoint: s3.endpoint.clone(),
-        region: s3.region.clone().or_else(of_environment).unwrap_or_else(|| "us-east-1".to_owned()),
+        region: s3.region.clone().or_else(from_environment).unwrap_or_else(|| "us-east-1".to_owned()),
         path_style: s3.path_style.unwrap_or(false),
         credentials,
     })
@@ -95,11 +112,11 @@ fn key(given: Option<&String>, file: Option<&Path>, name: &str) -> Result<Option
     Ok(Some(text.trim().to_owned()))
 }
 
-/// The rules. A configuration without any lets nobody in, which is said.
+/// Reads the rules. A configuration without any lets nobody in, and is an error.
 pub fn policy(config: &Config) -> Result<access::Policy> {
     let policy = match &config.policy {
-        Policy::Inline(policy) => policy.clone(),
-        Policy::File(file) => policy_file(file)?,
+        PolicySource::Inline(policy) => policy.clone(),
+        PolicySource::File(file) => policy_file(file)?,
     };
     ensure!(
         !policy.rules.is_empty(),
@@ -118,15 +135,15 @@ fn policy_file(file: &Path) -> Result<access::Policy> {
     Ok(policy)
 }
 
-/// The clusters; kubeconfigs and certificates are read.
+/// Reads the clusters, with their kubeconfigs and certificates.
 pub fn clusters(config: &Config) -> Result<Vec<clusters::ClusterSettings>> {
     let mut all: Vec<clusters::ClusterSettings> = Vec::new();
-    for (place, source) in config.clusters.iter().enumerate() {
-        let found = cluster(source).with_context(|| format!("{}: clusters.{place}", config.file.display()))?;
+    for (index, source) in config.clusters.iter().enumerate() {
+        let found = cluster(source).with_context(|| format!("{}: clusters.{index}", config.file.display()))?;
         for cluster in found {
             if all.iter().any(|other| other.name == cluster.name) {
                 bail!(
-                    "{}: clusters.{place}: there are two clusters of the name {:?}; give one another with `name`",
+                    "{}: clusters.{index}: there are two clusters of the name {:?}; give one another with `name`",
                     config.file.display(),
                     cluster.name
                 );
@@ -160,8 +177,8 @@ fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
         ClusterSource::InCluster { name } => Ok(vec![clusters::in_cluster(name)?]),
         ClusterSource::Explicit { name, server, ca, credential, tls_server_name } => {
             let (token_file, certificate) = match credential {
-                Credential::TokenFile(file) => (Some(file.clone()), None),
-                Credential::Certificate(certificate) => (None, Some(certificate.clone())),
+                ClusterCredential::TokenFile(file) => (Some(file.clone()), None),
+                ClusterCredential::Certificate(certificate) => (None, Some(certificate.clone())),
             };
             let (client_certificate, client_key) = certificate.map(|c| (c.chain, c.key)).unzip();
             Ok(vec![clusters::explicit(&clusters::StaticCluster {
@@ -177,19 +194,60 @@ fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
     }
 }
 
-/// The gateway's own CA; made when there is none.
+/// Opens the key to sign with, at a gateway's start. Its statement is beside the data when this returns; a key that waited
+/// for this start is taken into use.
+pub async fn signer(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
+    let now = Timestamp::now().as_microsecond();
+    let (signer, statement) = config.signing.start(store, &config.gateway.name, now).await?;
+    tracing::info!(key = %statement.key, "signing");
+    Ok(Arc::new(signer))
+}
+
+/// Opens the key to sign with beside a gateway that may be running: one that waits for the gateway's next start goes on
+/// waiting.
+pub async fn signer_beside_gateway(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
+    let now = Timestamp::now().as_microsecond();
+    Ok(Arc::new(config.signing.beside_gateway(store, &config.gateway.name, now).await?))
+}
+
+/// The file in `state.dir` that says how far the gateway's journal has come.
+pub fn journal_head_file(config: &Config) -> PathBuf {
+    config.state_file(JOURNAL_HEAD)
+}
+
+/// Reads how far the gateway's journal had come. Returns `None` if this machine has no such journal.
+pub fn journal_head(config: &Config) -> Result<Option<JournalHead>> {
+    let path = journal_head_file(config);
+    if !path.try_exists().unwrap_or(false) {
+        return Ok(None);
+    }
+    let read = || -> Result<_> { Ok(serde_json::from_slice(&std::fs::read(&path)?)?) };
+    read().map(Some).with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// Opens the gateway's own CA, or makes one.
 pub fn authority(config: &Config) -> Result<Authority> {
     let folder = config.state_file("ca");
     Authority::load_or_create(&folder)
         .with_context(|| format!("cannot use the certificate authority in {} (state.dir)", folder.display()))
 }
 
-/// Digests of the tokens for kubectl.
+/// Opens the digests of the tokens for kubectl.
 pub fn tokens(config: &Config) -> Result<Tokens> {
     Tokens::open(&config.state_file("tokens.json")).context("cannot use the tokens (state.dir)")
 }
 
-/// The spool, held by this process.
+/// Judges every credential that is shown to this process.
+pub fn authenticator(config: &Config) -> Result<Authenticator> {
+    Ok(Authenticator::new(
+        Arc::new(authority(config)?),
+        Arc::new(tokens(config)?),
+        Arc::new(users(config)?),
+        Arc::new(links(config)?),
+    ))
+}
+
+/// Opens the spool. No other process can until this one ends.
 pub fn spool(config: &Config) -> Result<Spool> {
     state_folder(config)?;
     let folder = &config.spool.dir;
@@ -197,13 +255,13 @@ pub fn spool(config: &Config) -> Result<Spool> {
         .with_context(|| format!("cannot use the spool {} (spool.dir)", folder.display()))
 }
 
-/// People with passwords.
+/// Opens the people with passwords.
 pub fn users(config: &Config) -> Result<identity::Users> {
     state_folder(config)?;
     identity::Users::open(&config.state_file("users.json")).context("cannot use the users (state.dir)")
 }
 
-/// One-time links.
+/// Opens the one-time links.
 pub fn links(config: &Config) -> Result<identity::Links> {
     state_folder(config)?;
     identity::Links::open(&config.state_file("links.json")).context("cannot use the login links (state.dir)")
@@ -215,16 +273,8 @@ pub fn state_folder(config: &Config) -> Result<()> {
     made.with_context(|| format!("cannot make {} (state.dir)", config.state.display()))
 }
 
-/// Both PEM files of a certificate, as text.
-pub fn pem(certificate: &Certificate) -> Result<(String, String)> {
-    let read = |file: &Path| -> Result<String> {
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-    };
-    Ok((read(&certificate.chain)?, read(&certificate.key)?))
-}
-
-/// Binds a listener. Says who else may have the port.
-pub async fn listen(address: std::net::SocketAddr, key: &str) -> Result<tokio::net::TcpListener> {
+/// Binds a listener. The error names `key` and says what to do.
+pub async fn listen(address: std::net::SocketAddr, key: &'static str) -> Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind(address).await.map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "another process listens there: end it, or choose another port",
@@ -236,24 +286,7 @@ pub async fn listen(address: std::net::SocketAddr, key: &str) -> Result<tokio::n
     })
 }
 
-/// A server's TLS from PEM files.
-pub fn tls(certificate: &Certificate) -> Result<rustls::ServerConfig> {
-    use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-    let (chain, key) = pem(certificate)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("{} is not a PEM certificate chain", certificate.chain.display()))?;
-    ensure!(
-        !chain.is_empty(),
-        "{} has no certificate: it must have BEGIN CERTIFICATE in it",
-        certificate.chain.display()
-    );
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-        .with_context(|| format!("{} is not a PEM private key", certificate.key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key);
-    config.with_context(|| format!("{} is not the key of {}", certificate.key.display(), certificate.chain.display()))
+/// A server's TLS from PEM files, which it reads again when they change.
+pub fn tls(certificate: &Certificate) -> Result<web::Tls> {
+    Ok(web::Tls::open(&certificate.chain, &certificate.key)?)
 }

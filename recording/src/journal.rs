@@ -61,6 +61,9 @@ pub enum JournalEvent {
         ok: bool,
         /// How: `password` or `link`.
         method: String,
+        /// The person's address; empty if a proxy stands in front and nothing it says is trusted.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        client: String,
     },
     /// A request was refused by the gateway.
     Refused(ApiRequest),
@@ -128,6 +131,8 @@ pub enum JournalEvent {
         /// `play`, `live` or `export`.
         how: String,
     },
+    /// Somebody searched, in the web or by the program, and was shown passages of recordings.
+    Searched(SearchRequest),
     /// A recording was made of a file.
     Imported {
         /// The recording.
@@ -156,6 +161,7 @@ impl JournalEvent {
             Self::Spool { .. } => "spool",
             Self::Request(_) => "request",
             Self::Viewed { .. } => "viewed",
+            Self::Searched(_) => "searched",
             Self::Imported { .. } => "imported",
         }
     }
@@ -173,6 +179,22 @@ pub struct RequestContext {
     /// `Kubectl-SessionMetadata`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_session: String,
+}
+
+/// A search whose hits quoted recordings. Pages of one search by one person, within ten minutes, are one entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SearchRequest {
+    /// What was searched for, as it was written.
+    pub query: String,
+    /// The kinds of hits that were asked for; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// What else narrowed the search: `user`, `cluster`, `namespace`, `pod`, `container`, `image`, `source`, `outcome`,
+    /// `from`, `until`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub filters: BTreeMap<String, String>,
+    /// Hits on all pages; 10,000 if there are more.
+    pub hits: u64,
 }
 
 /// An API request.

@@ -4,6 +4,7 @@
 //! Bytes, times and ids come in as arguments; `storage` puts the results into stores and compresses them.
 
 mod annotation;
+mod argv;
 pub mod cast;
 mod contents;
 mod error_chain;
@@ -14,6 +15,7 @@ mod key_id;
 mod manifest;
 
 pub use annotation::{Annotation, seconds};
+pub use argv::shell_quoted;
 pub use contents::{Contents, Copied, CopiedFile, Direction, FileKind, ForwardedPort, Omission, StreamDigests};
 pub use error_chain::ErrorChain;
 pub use hex::{hex, unhex};

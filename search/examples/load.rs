@@ -17,7 +17,10 @@ use recording::{
     RecordingId,
     cast::{Code, events},
 };
-use search::{Cursor, Index, Masks, Order, OutcomeFilter, Query, SearchError, SessionFilter, load::Said, load::Sample};
+use search::{
+    Backend, Index, Masks, Order, OutcomeFilter, Query, SearchError, SessionCursor, SessionFilter, load::Said,
+    load::Sample,
+};
 use transcript::{Bounds, Lines};
 
 /// 2026-08-26, microseconds since 1970: documents are of the ninety days from then on.
@@ -242,6 +245,8 @@ fn fill(folder: &Path, documents: u64) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recorder/tests/data");
     let vocabulary = Vocabulary::read(&root);
     let index = Index::open_to_fill(folder, Masks::default()).unwrap();
+    let masks = index.masks();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let sessions = documents / SESSION;
     let (next, done, bytes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let began = Instant::now();
@@ -259,7 +264,9 @@ fn fill(folder: &Path, documents: u64) {
                         Said::Output(lines) => lines.iter().map(String::len).sum(),
                     };
                     bytes.fetch_add(sample.said.iter().map(size).sum::<usize>() as u64, Ordering::Relaxed);
-                    let added = done.fetch_add(index.load(sample).unwrap() as u64, Ordering::Relaxed);
+                    let batch = sample.into_batch(&masks);
+                    let added = done.fetch_add(batch.added() as u64, Ordering::Relaxed);
+                    runtime.block_on(index.apply(batch)).unwrap();
                     if number.is_multiple_of(20_000) {
                         eprintln!("{added} documents after {:.0} s", began.elapsed().as_secs_f64());
                     }
@@ -267,7 +274,7 @@ fn fill(folder: &Path, documents: u64) {
             });
         }
     });
-    index.loaded().unwrap();
+    runtime.block_on(index.commit("{}")).unwrap();
     let (documents, seconds) = (done.into_inner(), began.elapsed().as_secs_f64());
     let text = bytes.into_inner() as f64;
     println!(
@@ -276,7 +283,7 @@ fn fill(folder: &Path, documents: u64) {
         documents as f64 / seconds,
         text / 1e6 / seconds
     );
-    index.settle().unwrap();
+    runtime.block_on(index.close()).unwrap();
     println!("merged after {:.0} s; {:.2} GB on disk", began.elapsed().as_secs_f64(), size(folder) as f64 / 1e9);
 }
 
@@ -344,7 +351,7 @@ fn list(index: &Index) {
     let all = SessionFilter { limit: 50, ..SessionFilter::default() };
     let pages = [
         ("the newest", all.clone()),
-        ("from the middle on", SessionFilter { after: Some(Cursor::after(middle)), ..all.clone() }),
+        ("from the middle on", SessionFilter { after: Some(SessionCursor::after(middle)), ..all.clone() }),
         ("of one person", SessionFilter { user: Some("user-17@example.com".to_owned()), ..all.clone() }),
         (
             "of one namespace, exited",

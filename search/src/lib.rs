@@ -1,57 +1,54 @@
-//! Sessions, commands and requests, found by word, token and field.
+//! Sessions, commands, output and requests, found by word, token and field.
 //!
-//! The index is derived: everything in it comes from the store's recordings and journal, and [`rebuild`] makes it
-//! again. This crate is the only door to Tantivy.
+//! The index is derived: everything in it comes from the recordings and the journal of a store, and [`rebuild`] makes it
+//! again.
 //!
 //! ```text
-//! recordings ─┐                             ┌─▶ Index::sessions   lists
-//! journal ────┴─▶ Follower ─▶ documents ────┼─▶ Index::session    one
-//!                 (remembers how far)       └─▶ Index::search     words, tokens, filters
+//!             store, spool                                     a person's query
+//!                  │                                                  │
+//! ingest           ▼   what is new since the checkpoint     query     ▼   text ─▶ syntax tree
+//!                  │                                                  │
+//! documents        ▼   documents, masked ────────────┐                │
+//!                                                    ▼                ▼
+//! backend                            apply, commit(checkpoint)     search, sessions, session, values
+//! tantivy                            the embedded index: its schema, its plans, its folder
+//!                                                                     │
+//! documents                                     documents as hits     ▼   snippets, marks, facets
 //! ```
+//!
+//! `analyzer` cuts the text of documents and queries into the same tokens. Imports go one way: analyzer ◀ query ◀
+//! documents ◀ backend ◀ tantivy, ingest.
 
-mod cursor;
-mod document;
+mod analyzer;
+mod backend;
+pub mod conformance;
+mod documents;
 mod error;
-mod filter;
-mod flow;
-mod follower;
-mod hit;
-mod index;
-mod journal;
-mod kind;
-mod line;
+mod ingest;
 #[doc(hidden)]
 pub mod load;
-mod mask;
-mod matches;
-mod origin;
-mod output;
-mod progress;
 mod query;
-mod quote;
-mod reading;
-mod rebuild;
-mod rebuilt;
-mod row;
-mod run;
-mod schema;
-mod showing;
-mod snippet;
-mod state;
-mod token;
+mod tantivy;
 
-pub use cursor::Cursor;
-pub use error::{QueryError, SearchError};
-pub use filter::{OutcomeFilter, SessionFilter};
-pub use follower::Follower;
-pub use hit::{Facet, Facets, Hit, HitCursor, Hits, Snippet};
-pub use index::Index;
-pub use kind::HitKind;
-pub use mask::{MaskError, Masks};
-pub use progress::Progress;
-pub use query::{Order, Query};
-pub use rebuild::rebuild;
-pub use row::{SessionPage, SessionRow, Values};
+pub use crate::tantivy::Index;
+pub use backend::{Backend, Batch, Operation};
+pub use documents::{
+    CommandDocument, Document, DocumentGroup, RequestDocument,
+    hit::{Facet, Facets, Hit, Hits, Snippet},
+    journalled::journalled,
+    kubectl_run::KubectlRun,
+    mask::{MaskError, Masks},
+    passage::{OutputPassage, OutputStage},
+    session::{SessionJson, SessionPage, SessionRow, Values},
+};
+pub use error::SearchError;
+pub use ingest::{Follower, Progress, clock::Clock, rebuild::rebuild};
+pub use query::{
+    Order, Query,
+    cursor::{HitCursor, SessionCursor},
+    error::QueryError,
+    filter::{HitKind, OutcomeFilter, SessionFilter},
+};
 
 /// Result of this crate.
 pub type Result<T, E = SearchError> = std::result::Result<T, E>;

@@ -1,15 +1,18 @@
-//! Documents that come from no store: for measuring. Masked, cut and indexed like any other.
+//! Documents that come from no store: for measurements. They are masked, cut and indexed like any other.
+
+use std::sync::Arc;
 
 use recording::{CommandSource, Outcome, RecordingId, cast::SessionKind};
 use transcript::{Line, Stream};
 
 use crate::{
-    Index, Result, SessionRow,
-    document::{Command, Stored},
-    origin::Origin,
-    output::passages,
-    row::time,
-    state::State,
+    backend::Batch,
+    documents::{
+        CommandDocument, Document,
+        mask::Masks,
+        output::passages,
+        session::{SessionContext, SessionRow, time},
+    },
 };
 
 /// A session with what was typed and shown in it.
@@ -40,71 +43,46 @@ pub enum Said {
     Output(Vec<String>),
 }
 
-impl Index {
-    /// Adds the documents of a session. Several threads may.
-    ///
-    /// # Errors
-    /// The index's.
-    #[doc(hidden)]
-    pub fn load(&self, sample: Sample) -> Result<usize> {
-        let masks = self.masks();
+impl Sample {
+    /// The session's documents.
+    pub fn into_batch(self, masks: &Arc<Masks>) -> Batch {
         let row = SessionRow {
-            id: sample.id,
+            id: self.id,
             kind: SessionKind::Exec,
-            user: sample.user,
-            cluster: sample.cluster,
-            namespace: sample.namespace,
-            pod: sample.pod,
+            user: self.user,
+            cluster: self.cluster,
+            namespace: self.namespace,
+            pod: self.pod,
             container: "app".to_owned(),
             image: "registry.example.com/team/web:1.27".to_owned(),
             argv: vec!["sh".to_owned()],
             command: "sh".to_owned(),
             tty: true,
-            started: time(sample.started),
-            ended: Some(time(sample.started + 60_000_000)),
+            started: time(self.started),
+            ended: Some(time(self.started + 60_000_000)),
             duration_micros: Some(60_000_000),
             outcome: Some(Outcome::Exited { exit_code: 0 }),
             gateway: "gateway".to_owned(),
             client: String::new(),
         };
-        let of = Origin::of(&row);
-        let mut documents = Vec::with_capacity(sample.said.len() + 1);
-        documents.push(Stored::session(&row));
+        let session = SessionContext::of(&row);
+        let mut batch = Batch::default();
+        batch.add([Document::session(&row)]);
         let mut number = 0;
-        for (second, said) in (0u64..).zip(sample.said) {
+        for (second, said) in (0u64..).zip(self.said) {
             let offset = second * 3_000_000;
             match said {
-                Said::Command(text) => documents.push(Stored::Command(Command {
-                    of: of.clone(),
-                    offset,
-                    source: CommandSource::Typed,
-                    text: masks.masked(&text),
-                })),
+                Said::Command(text) => {
+                    let (session, text) = (session.clone(), masks.masked(&text));
+                    let command = CommandDocument { session, offset, source: CommandSource::Typed, text };
+                    batch.add([Document::Command(command)]);
+                }
                 Said::Output(lines) => {
                     let lines = lines.into_iter().map(|text| Line { micros: offset, stream: Stream::Stdout, text });
-                    documents.extend(passages(&of, &mut number, lines, &masks));
+                    batch.add(passages(&session, &mut number, lines, masks));
                 }
             }
         }
-        self.add(&documents)?;
-        Ok(documents.len())
-    }
-
-    /// Makes what was loaded durable and visible.
-    ///
-    /// # Errors
-    /// The index's.
-    #[doc(hidden)]
-    pub fn loaded(&self) -> Result<()> {
-        self.commit(&State::default())
-    }
-
-    /// Waits until nothing is merged any more, and closes the index.
-    ///
-    /// # Errors
-    /// The index's.
-    #[doc(hidden)]
-    pub fn settle(self) -> Result<()> {
-        self.close()
+        batch
     }
 }

@@ -10,6 +10,7 @@ mod disk;
 pub mod journal;
 pub mod lease;
 mod memory;
+pub mod private_file;
 pub mod recordings;
 mod s3;
 pub mod signing;

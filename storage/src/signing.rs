@@ -12,8 +12,10 @@
 
 mod document;
 mod key;
+mod key_file;
 mod statement;
 
 pub use document::{DocumentKind, SealError, Signature, SignedDocument};
 pub use key::{KeyError, PublicKey, Signer};
+pub use key_file::{KeyFileError, KeySource};
 pub use statement::{Introduction, KeyStatement, StatementError, publish, statements};

@@ -5,6 +5,8 @@ mod sample;
 #[path = "../tests/it/sample/site.rs"]
 mod site;
 
+use std::time::Duration;
+
 use jiff::{Timestamp, ToSpan};
 use recording::{
     Outcome,
@@ -20,8 +22,10 @@ async fn main() {
         recording.store(&store).await;
     }
     let site = site::Site::open(store, &at).await;
-    println!("http://{}{}", site.address, site.link);
-    println!("or log in as ada, correct horse");
+    let of_ada = site.links.create("ada", Duration::from_secs(3600)).unwrap();
+    println!("auditor@example.com: http://{}{}", site.address, site.link);
+    println!("ada: http://{}{of_ada}", site.address);
+    println!("or log in as {}, correct horse", site.users.names().unwrap().join(", "));
     tokio::signal::ctrl_c().await.ok();
     site.close().await;
 }
@@ -126,7 +130,7 @@ fn odd() -> Recording {
 
 fn cut() -> Recording {
     Recording {
-        outcome: Some(Outcome::EndedByGateway { reason: "the store is away".to_owned(), by: String::new() }),
+        outcome: Some(Outcome::EndedByGateway { reason: "the store is unavailable".to_owned(), by: String::new() }),
         ..Recording::terminal(
             &ago(160),
             &["python3", "-m", "IPython", "--no-banner", "--TerminalInteractiveShell.editing_mode=vi"],

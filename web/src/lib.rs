@@ -1,37 +1,33 @@
 //! Pages and API: logging in, sessions, search, the player.
 //!
 //! Everything that a container printed or a person typed is text here: templates escape it, and
-//! characters that would be invisible or reorder a line are shown. Nothing is inline, so the content
+//! characters that would be invisible or reorder a line are made visible. Nothing is inline, so the content
 //! security policy forbids what would be.
+//!
+//! ```text
+//! browser ─▶ http ─▶ auth ─▶ pages ─┐            ┌─▶ evidence   store, player
+//!            serve   guard   api   ─┼─▶ context ─┼─▶ searcher   index
+//!            tls     login   live  ─┘            ├─▶ journal    who sees what, before they see it
+//!                                                └─▶ site       this process
+//! ```
+//!
+//! [`Web`] makes the routes; a handler takes the handles that it needs from the state. Imports run one way:
+//! `http` ← `context` ← `pages` ← `auth` ← `live` ← `api` ← `state` ← `web`.
 
 mod api;
-mod assets;
-mod badge;
-mod bytes;
-mod commands;
-mod connections;
-mod cookie;
-mod download;
-mod end;
-mod facets;
-mod failure;
-mod filters;
-mod guard;
-mod known;
+mod auth;
+mod context;
+mod http;
 mod live;
-mod login;
-mod metrics;
-mod moment;
-mod page;
 mod pages;
-mod serve;
-mod shown;
 mod state;
-mod target;
-mod throttle;
-mod views;
 mod web;
 
-pub use metrics::{Exposition, serve_metrics};
-pub use state::{EndSession, Settings};
+pub use auth::client::{ProxyError, TrustedProxies};
+pub use http::{
+    serve::{Exposition, serve_metrics},
+    tls::{Tls, TlsError},
+};
+pub use live::end::{EndSession, EndStored};
+pub use state::Settings;
 pub use web::Web;

@@ -5,21 +5,26 @@ mod certificate;
 mod verify;
 
 use std::{
+    fs::Permissions,
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use access::Principal;
 use rcgen::{Issuer, KeyPair};
 use rustls::{RootCertStore, server::danger::ClientCertVerifier};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use thiserror::Error;
 
-use crate::{name::NameError, private_file};
+use storage::private_file;
 
-pub use verify::CertificateRefusal;
-pub use verify::{AnyCertificate, expiry};
+use crate::name::{self, NameError};
+
+use verify::expiry;
+pub use verify::{AnyCertificate, CertificateRefusal};
 
 /// Ten years: replacing the CA means that everybody logs in again.
 const CA_VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -74,6 +79,15 @@ const CA_KEY: &str = "ca.key";
 const SERVER_CERTIFICATE: &str = "server.pem";
 const SERVER_KEY: &str = "server.key";
 
+/// The person whom a client certificate names. A connection may outlive the certificate, so its end is kept.
+#[derive(Clone, Debug)]
+pub struct CertificateHolder {
+    /// The person.
+    pub principal: Arc<Principal>,
+    /// When the certificate expires.
+    pub until: SystemTime,
+}
+
 /// The certificate authority, loaded.
 pub struct Authority {
     folder: PathBuf,
@@ -83,8 +97,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Loads the authority in `folder`, or makes one there: the folder appears whole (mode 0700, files 0600),
-    /// and of two processes that start at once one makes it and both use it.
+    /// Loads the authority in `folder`, or creates one there (mode 0700, files 0600). If two processes start at once, one
+    /// creates it and both use it.
     ///
     /// # Errors
     /// [`AuthorityError`] names the file.
@@ -125,8 +139,8 @@ impl Authority {
         groups: &[String],
         validity: Duration,
     ) -> Result<(String, String), AuthorityError> {
-        crate::name::check(name)?;
-        groups.iter().try_for_each(|group| crate::name::check(group))?;
+        name::check(name)?;
+        groups.iter().try_for_each(|group| name::check(group))?;
         certificate::issue(certificate::client(name, groups), &self.issuer, SystemTime::now(), validity)
     }
 
@@ -161,7 +175,8 @@ impl Authority {
         Ok((cert, key))
     }
 
-    /// Who a client certificate says its holder is.
+    /// Checks a client's chain, its time and its purpose, and reads whom it names. `chain` starts with the client's own
+    /// certificate.
     ///
     /// # Errors
     /// [`CertificateRefusal`], in words for the person.
@@ -169,11 +184,12 @@ impl Authority {
         &self,
         chain: &[CertificateDer<'_>],
         now: SystemTime,
-    ) -> Result<access::Principal, CertificateRefusal> {
-        verify::identify(self.verifier.as_ref(), chain, now)
+    ) -> Result<CertificateHolder, CertificateRefusal> {
+        let principal = verify::identify(self.verifier.as_ref(), chain, now)?;
+        Ok(CertificateHolder { principal: Arc::new(principal), until: expiry(chain) })
     }
 
-    /// Checks a chain against this authority.
+    /// The verifier of signatures and chains, for a TLS server's configuration.
     pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         Arc::clone(&self.verifier)
     }
@@ -185,26 +201,27 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-/// Makes the folder beside its place and renames it there: nobody ever sees half an authority.
+/// Creates the folder beside its place and renames it, so that no process ever sees half an authority.
 fn create(folder: &Path) -> Result<(), AuthorityError> {
     let failed = |source| AuthorityError::File { action: "create", path: folder.to_owned(), source };
     let (cert, key) = certificate::self_signed(SystemTime::now(), CA_VALIDITY)?;
-    if let Some(parent) = folder.parent() {
-        private_file::create_folder(parent).map_err(failed)?;
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    private_file::create_folder(parent).map_err(failed)?;
+    let private = Permissions::from_mode(0o700);
+    // Removed when it is dropped, unless it was renamed.
+    let beside = tempfile::Builder::new().prefix(".ca.").permissions(private).tempdir_in(parent).map_err(failed)?;
+    for (name, pem) in [(CA_KEY, &key), (CA_CERTIFICATE, &cert)] {
+        private_file::create(&beside.path().join(name), pem.as_bytes()).map_err(failed)?;
     }
-    let beside = private_file::sibling(folder);
-    let made = private_file::create_folder(&beside)
-        .and_then(|()| private_file::create(&beside.join(CA_KEY), key.as_bytes()))
-        .and_then(|()| private_file::create(&beside.join(CA_CERTIFICATE), cert.as_bytes()))
-        .and_then(|()| std::fs::rename(&beside, folder));
-    if made.is_err() {
-        let _ = std::fs::remove_dir_all(&beside);
-    }
-    match made {
+    match std::fs::rename(beside.path(), folder) {
+        Ok(()) => {
+            let _ = beside.keep();
+            Ok(())
+        }
         // Another process was quicker: its authority is the one.
         Err(_) if folder.join(CA_CERTIFICATE).exists() => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Err(AuthorityError::Foreign(folder.to_owned())),
-        made => made.map_err(failed),
+        Err(e) => Err(failed(e)),
     }
 }
 

@@ -17,16 +17,16 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Why a client certificate does not say who its holder is. For the person.
+/// Why a client certificate was refused, in words for the person.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateRefusal {
-    /// Its time is over.
+    /// It has expired.
     #[error("the client certificate has expired: get a new one")]
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("the client certificate is not valid yet: compare this machine's clock with the gateway's")]
     NotYet,
-    /// Another CA signed it.
+    /// Another authority signed it.
     #[error("the client certificate was not issued by this gateway's CA")]
     Foreign,
     /// Anything else.
@@ -86,8 +86,8 @@ fn read(leaf: &CertificateDer<'_>) -> Result<Principal, CertificateRefusal> {
     })
 }
 
-/// When the first of a chain expires; long ago where it cannot be read.
-pub fn expiry(chain: &[CertificateDer<'_>]) -> SystemTime {
+/// When the first certificate of a chain expires. Returns 1970 if the certificate cannot be read.
+pub(super) fn expiry(chain: &[CertificateDer<'_>]) -> SystemTime {
     let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
     let seconds = leaf.map_or(0, |(_, cert)| cert.validity().not_after.timestamp());
     let after = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));

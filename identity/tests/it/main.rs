@@ -1,3 +1,4 @@
-//! The files of identity.
+//! Who someone is, by the files of a state folder.
 
+mod authenticator;
 mod authority;

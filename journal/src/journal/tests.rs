@@ -60,7 +60,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn numbered(number: usize) -> JournalEvent {
-    JournalEvent::Login { ok: true, method: number.to_string() }
+    JournalEvent::Login { ok: true, method: number.to_string(), client: String::new() }
 }
 
 /// The numbers in each object, in order.

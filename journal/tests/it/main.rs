@@ -27,7 +27,7 @@ async fn open(store: &Arc<Gate>, settings: JournalSettings) -> Journal {
 }
 
 fn numbered(n: usize) -> JournalEvent {
-    JournalEvent::Login { ok: true, method: n.to_string() }
+    JournalEvent::Login { ok: true, method: n.to_string(), client: String::new() }
 }
 
 fn number(entry: &JournalEntry) -> usize {

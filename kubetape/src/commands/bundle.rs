@@ -1,4 +1,4 @@
-//! `kubetape export --format bundle`: a recording with all that is needed to check it, as a folder.
+//! `kubetape export --format bundle`: a folder with a recording and all that is needed to verify it.
 
 use std::{
     fs::{DirBuilder, OpenOptions},
@@ -15,25 +15,25 @@ use storage::{Store, journal::JournalReader};
 
 use super::verify::BUNDLE;
 
-/// The second verifier, which an auditor can read.
+/// The second verifier, short enough for an auditor to read.
 const VERIFIER: &str = include_str!("../../../docs/verify.py");
-/// What all of it means.
+/// What the objects mean.
 const FORMAT: &str = include_str!("../../../docs/format.md");
-/// Objects asked of the store at once.
+/// Names asked of the store at once.
 const PAGE: usize = 1000;
 
-/// What will be in the folder.
+/// What the folder will have in it.
 pub struct Bundle<'a> {
     store: &'a Arc<dyn Store>,
     id: RecordingId,
     folder: &'a Path,
     objects: Vec<Key>,
-    /// How many of them are of the journal.
-    told: usize,
+    /// How many of them are journal objects.
+    journal_objects: usize,
 }
 
 impl<'a> Bundle<'a> {
-    /// Lists the objects, and makes the folder; it must not be there, or be empty. Nothing of the recording is in it yet.
+    /// Lists the objects, and makes the folder, which must be new or empty. Nothing of the recording is in it yet.
     ///
     /// # Errors
     /// There is no such recording, the folder is in use, or the store or the folder fails.
@@ -45,10 +45,10 @@ impl<'a> Bundle<'a> {
         let mut objects = listed(store, &Key::recording_prefix(id)).await?;
         ensure!(!objects.is_empty(), "there is no recording {id}: see `kubetape ls`");
         objects.extend(listed(store, "keys/").await?);
-        let spoken_of = journal(store, id).await?;
-        let told = spoken_of.len();
-        objects.extend(spoken_of);
-        Ok(Self { store, id, folder, objects, told })
+        let journal = journal(store, id).await?;
+        let journal_objects = journal.len();
+        objects.extend(journal);
+        Ok(Self { store, id, folder, objects, journal_objects })
     }
 
     /// Writes the folder.
@@ -56,7 +56,7 @@ impl<'a> Bundle<'a> {
     /// # Errors
     /// An object cannot be read, or a file not be written.
     pub async fn write(&self) -> Result<()> {
-        let Self { store, id, folder, objects, told } = self;
+        let Self { store, id, folder, objects, journal_objects } = self;
         for key in objects {
             // Manifests are the largest that there are.
             let object = store.read(key, LARGEST_MANIFEST).await.with_context(|| format!("cannot read {key}"))?;
@@ -72,7 +72,7 @@ impl<'a> Bundle<'a> {
         put(&folder.join("README.txt"), readme(*id).as_bytes())?;
         put(&folder.join("format.md"), FORMAT.as_bytes())?;
         put(&folder.join("verify.py"), VERIFIER.as_bytes())?;
-        eprintln!("{}: {} objects, of them {told} of the journal", folder.display(), objects.len());
+        eprintln!("{}: {} objects, {journal_objects} of them of the journal", folder.display(), objects.len());
         Ok(())
     }
 }
@@ -89,7 +89,7 @@ async fn listed(store: &Arc<dyn Store>, prefix: &str) -> Result<Vec<Key>> {
     }
 }
 
-/// The journal objects that speak of the recording, from its day on to the one that tells of its end.
+/// The journal objects that speak of the recording, from its day to the one that has its end.
 async fn journal(store: &Arc<dyn Store>, id: RecordingId) -> Result<Vec<Key>> {
     let reader = JournalReader::new(Arc::clone(store));
     let mut found = Vec::new();
@@ -101,7 +101,7 @@ async fn journal(store: &Arc<dyn Store>, id: RecordingId) -> Result<Vec<Key>> {
             let full = objects.len() == PAGE;
             after = objects.last().map(|object| object.key.clone());
             for object in objects {
-                // One that cannot be read says nothing of this recording; `verify` of the store tells of it.
+                // An object that cannot be read says nothing about this recording; `verify` of the store names it.
                 let entries = reader.read(&object).await.unwrap_or_default();
                 if entries.iter().any(|entry| speaks_of(&entry.what, id)) {
                     found.push(object.key);
@@ -135,7 +135,7 @@ fn ends(what: &JournalEvent, id: RecordingId) -> bool {
     matches!(what, JournalEvent::SessionEnded { session, .. } | JournalEvent::Imported { session, .. } if *session == id)
 }
 
-/// For its owner's eyes, as recordings are.
+/// Writes a new file that only its owner may read.
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
         make(path.parent().unwrap_or(Path::new(".")))?;

@@ -7,24 +7,23 @@ use serde::Serialize;
 use storage::{RecordingReader, Summary};
 use transcript::Commands;
 
-use super::viewing::{self, How};
+use super::viewing::{self, Viewing};
 use crate::{
     cli,
     config::Config,
-    lookup,
     output::{self, Table, Tone, shell_words},
     recorded, time, wiring,
 };
 
-pub async fn run(config: &Config, wanted: &cli::Commands) -> Result<()> {
+pub async fn run(config: &Config, options: &cli::Commands) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
-    let id = lookup::recording(&recordings, &wanted.id).await?;
+    let id = recorded::find(&recordings, &options.id).await?;
     let summary = recorded::summary(&recordings, id).await?;
-    viewing::note(config, id, How::Play).await?;
+    viewing::note(config, id, Viewing::Play).await?;
     let started = summary.header.kubetape.started_micros;
     let commands = commands(&recordings, id, summary).await?;
-    let rows: Vec<Row> = commands.into_iter().map(|command| Row::new(started, command)).collect();
-    if wanted.json {
+    let rows: Vec<CommandRow> = commands.into_iter().map(|command| CommandRow::new(started, command)).collect();
+    if options.json {
         return output::json(&rows);
     }
     if rows.is_empty() {
@@ -34,7 +33,7 @@ pub async fn run(config: &Config, wanted: &cli::Commands) -> Result<()> {
     Ok(table(&rows).print()?)
 }
 
-/// Those of the manifest, where the gateway read them from the screen; else those that the lines show.
+/// The manifest's commands if the gateway read them from the screen, else those that the recording's lines show.
 async fn commands(recordings: &RecordingReader, id: RecordingId, summary: Summary) -> Result<Vec<Command>> {
     let session = summary.header.kubetape;
     if let Some(manifest) = summary.manifest
@@ -57,9 +56,9 @@ async fn commands(recordings: &RecordingReader, id: RecordingId, summary: Summar
     Ok(commands)
 }
 
-/// A command, as scripts see it. Offsets are seconds since the recording's start.
+/// A command in the output of `--json`. Offsets are seconds since the recording's start.
 #[derive(Debug, Serialize)]
-struct Row {
+struct CommandRow {
     offset: f64,
     time: Timestamp,
     text: String,
@@ -72,7 +71,7 @@ struct Row {
     status: Option<u8>,
 }
 
-impl Row {
+impl CommandRow {
     fn new(started: i64, command: Command) -> Self {
         let typed = command.typed;
         let typed = typed.as_ref();
@@ -96,7 +95,7 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-fn table(rows: &[Row]) -> Table {
+fn table(rows: &[CommandRow]) -> Table {
     let mut table = Table::new(["TIME", "AT", "TOOK", "SOURCE", "COMMAND"]);
     for row in rows {
         let took = row.ended.map_or_else(String::new, |ended| length(ended - row.offset));

@@ -22,7 +22,7 @@ pub fn run(command: &ConfigCommand, config: impl FnOnce() -> Result<Config>) -> 
     }
 }
 
-/// Reads all that the configuration names, and writes what `serve` would have to write.
+/// Reads all that the configuration names, and tries to write where `serve` has to.
 async fn check(config: &Config) -> Result<()> {
     let clusters = wiring::clusters(config)?;
     let policy = wiring::policy(config)?;
@@ -85,7 +85,7 @@ fn certificates(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Makes the folder if need be, and a file in it.
+/// Makes the folder if it is missing, and a file in it.
 fn writable(folder: &std::path::Path) -> Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     tempfile::tempfile_in(folder)?;

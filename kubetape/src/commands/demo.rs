@@ -10,46 +10,48 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli,
     commands::login_link,
-    config::{Config, quantity::Span},
-    demo::{Folder, script},
+    config::{Config, quantity::HumanDuration},
+    demo::{DemoFolder, script},
     output::line,
-    running::shutdown_on_signal,
+    running::{Readers, shutdown_on_signal},
     service::{Listeners, Service},
     wiring,
 };
 
 const GATEWAY: &str = "127.0.0.1:8443";
 const WEB: &str = "127.0.0.1:8080";
-/// A demo is not left running for longer.
-const LOGIN: Span = Span(Duration::from_secs(86_400));
+/// How long the login link may be used: a demo is not left running for longer.
+const LOGIN: HumanDuration = HumanDuration(Duration::from_secs(86_400));
 
-pub async fn run(wanted: &cli::Demo) -> Result<()> {
+pub async fn run(options: &cli::Demo, readers: Readers) -> Result<()> {
     let shutdown = shutdown_on_signal()?;
-    let folder = Folder::open(wanted.folder.as_deref())?;
-    let gateway = listen(wanted.gateway, GATEWAY, "--gateway").await?;
-    let web = listen(wanted.web, WEB, "--web").await?;
+    let folder = DemoFolder::open(options.folder.as_deref())?;
+    let gateway = listen(options.gateway, GATEWAY, "--gateway").await?;
+    let web_address = options.web;
+    let web = readers.run(async move { listen(web_address, WEB, "--web").await }).await?;
     let cluster = DemoCluster::start(SocketAddr::from(([127, 0, 0, 1], 0)), &folder.path("cluster"))
         .await
         .context("cannot start the demo's cluster")?;
     let config = folder.configure(gateway.local_addr()?, web.local_addr()?, &cluster.kubeconfig())?;
     let token = folder.kubeconfig(&config)?;
     let hint = format!("kubectl --kubeconfig {} exec -it shell -- bash", folder.path("kubeconfig").display());
-    let service = Service::start(&config, Listeners::new(gateway, web), hint.clone(), shutdown.clone()).await?;
+    let service =
+        Service::start(&config, Listeners::new(gateway, web), hint.clone(), shutdown.clone(), &readers).await?;
     // The service answers while the script talks to it.
     let running = tokio::spawn(service.run());
     first_session(&config, &token, &shutdown).await;
     announce(&config, &folder, &hint)?;
-    let ended = running.await.context("the demo broke")?;
+    let result = running.await.context("the demo broke")?;
     cluster.stop();
     // Until the pods' processes are gone.
     cluster.stopped().await;
-    ended
+    result
 }
 
-/// The address that was asked for, or a free port where the usual one is taken.
-async fn listen(asked: Option<SocketAddr>, usual: &str, flag: &str) -> Result<TcpListener> {
-    if let Some(asked) = asked {
-        return wiring::listen(asked, flag).await;
+/// Binds the given address, or the usual one, or a free port if the usual one is taken.
+async fn listen(given: Option<SocketAddr>, usual: &str, flag: &'static str) -> Result<TcpListener> {
+    if let Some(given) = given {
+        return wiring::listen(given, flag).await;
     }
     match TcpListener::bind(usual).await {
         Ok(listener) => Ok(listener),
@@ -60,7 +62,7 @@ async fn listen(asked: Option<SocketAddr>, usual: &str, flag: &str) -> Result<Tc
     }
 }
 
-/// A session to look at. The demo works without it.
+/// Records a session to look at. The demo works without it.
 async fn first_session(config: &Config, token: &str, shutdown: &CancellationToken) {
     let ca = match wiring::authority(config) {
         Ok(authority) => authority.ca_pem().to_owned(),
@@ -76,7 +78,7 @@ async fn first_session(config: &Config, token: &str, shutdown: &CancellationToke
     }
 }
 
-fn announce(config: &Config, folder: &Folder, hint: &str) -> Result<()> {
+fn announce(config: &Config, folder: &DemoFolder, hint: &str) -> Result<()> {
     let web = config.web.as_ref().context("the demo's web is off")?;
     let link = login_link::create(&wiring::links(config)?, web, "auditor", LOGIN)?;
     line("Kubetape's demo runs, on this machine only. A first session is recorded.")?;
@@ -102,7 +104,7 @@ fn announce(config: &Config, folder: &Folder, hint: &str) -> Result<()> {
     Ok(())
 }
 
-/// What to type for this program: whoever runs it out of a build has it in no path.
+/// What to type for this program: a path, if it is not in $PATH.
 fn program() -> String {
     let here = std::env::current_exe().ok().filter(|_| !in_path("kubetape"));
     here.map_or_else(|| "kubetape".to_owned(), |path| path.display().to_string())

@@ -4,18 +4,12 @@ use anyhow::{Context, Result, bail, ensure};
 use recording::{Outcome, RecordingId};
 use storage::RecordingReader;
 
-use crate::{
-    cli,
-    config::Config,
-    control::{self, Answer, Request},
-    lookup,
-    output::line,
-    time, wiring,
-};
+use crate::{cli, config::Config, output::line, recorded, time, wiring};
+use control::{Answer, Request};
 
-pub async fn run(config: &Config, wanted: &cli::End) -> Result<()> {
-    let reason = wanted.reason.clone();
-    match (&wanted.id, &wanted.user) {
+pub async fn run(config: &Config, options: &cli::End) -> Result<()> {
+    let reason = options.reason.clone();
+    match (&options.id, &options.user) {
         (Some(id), _) => one(config, id, reason).await,
         (None, user) => all_of(config, user.clone().unwrap_or_default(), reason).await,
     }
@@ -23,23 +17,23 @@ pub async fn run(config: &Config, wanted: &cli::End) -> Result<()> {
 
 async fn one(config: &Config, id: &str, reason: String) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
-    let session = lookup::recording(&recordings, id).await?;
-    let answer = control::ask(config, &Request::EndSession { session, reason }).await?;
+    let session = recorded::find(&recordings, id).await?;
+    let answer = control::ask(&config.state, &Request::EndSession { session, reason }).await?;
     let Answer::Ended { over, ending } = answer else { bail!("the gateway gave another answer") };
     if over.is_empty() && ending.is_empty() {
-        bail!(elsewhere(&recordings, session, config).await?);
+        bail!(why_not_live(&recordings, session, config).await?);
     }
-    told(&over, &ending)
+    print_ended(&over, &ending)
 }
 
 async fn all_of(config: &Config, user: String, reason: String) -> Result<()> {
-    let answer = control::ask(config, &Request::EndSessionsOf { user: user.clone(), reason }).await?;
+    let answer = control::ask(&config.state, &Request::EndSessionsOf { user: user.clone(), reason }).await?;
     let Answer::Ended { over, ending } = answer else { bail!("the gateway gave another answer") };
-    ensure!(!over.is_empty() || !ending.is_empty(), "{user:?} has no session under way at this gateway");
-    told(&over, &ending)
+    ensure!(!over.is_empty() || !ending.is_empty(), "{user:?} has no live session at this gateway");
+    print_ended(&over, &ending)
 }
 
-fn told(over: &[RecordingId], ending: &[RecordingId]) -> Result<()> {
+fn print_ended(over: &[RecordingId], ending: &[RecordingId]) -> Result<()> {
     for id in over {
         line(format_args!("ended {id}"))?;
     }
@@ -51,8 +45,8 @@ fn told(over: &[RecordingId], ending: &[RecordingId]) -> Result<()> {
     Ok(())
 }
 
-/// Why a session cannot be ended that this gateway does not have.
-async fn elsewhere(recordings: &RecordingReader, id: RecordingId, config: &Config) -> Result<String> {
+/// Why a session is not live at this gateway.
+async fn why_not_live(recordings: &RecordingReader, id: RecordingId, config: &Config) -> Result<String> {
     let summary = match recordings.summary(id).await {
         Ok(summary) => summary,
         Err(error) if error.is_not_found() => return Ok(format!("there is no recording {id}: see `kubetape ls`")),
@@ -62,16 +56,16 @@ async fn elsewhere(recordings: &RecordingReader, id: RecordingId, config: &Confi
     Ok(match summary.manifest {
         Some(manifest) => {
             let ended = time::clock(time::of_micros(manifest.ended_micros));
-            format!("{id} is over already: it ended {ended} ({})", word(&manifest.outcome))
+            format!("{id} is over already: it ended {ended} ({})", outcome_name(&manifest.outcome))
         }
         None if gateway == config.gateway.name => {
-            format!("{id} is not under way, and has no recorded end: its gateway died, or is still opening it")
+            format!("{id} is not live, and has no recorded end: its gateway died, or is still opening it")
         }
         None => format!("{id} is recorded by the gateway {gateway:?}: run this where that one runs"),
     })
 }
 
-fn word(outcome: &Outcome) -> String {
+fn outcome_name(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited { exit_code } => format!("exit {exit_code}"),
         Outcome::Ended => "ended".to_owned(),

@@ -8,52 +8,52 @@ use recording::RecordingId;
 use storage::RecordingReader;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
-use super::viewing::{self, How};
+use super::viewing::{self, Viewing};
 use crate::{
     cli::{self, Format, StreamName},
     commands::bundle::Bundle,
     config::Config,
-    lookup, wiring,
+    recorded, wiring,
 };
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 256 << 10;
 
-pub async fn run(config: &Config, wanted: &cli::Export) -> Result<()> {
-    let Some(format) = format(wanted)? else { return to_folder(config, wanted).await };
+pub async fn run(config: &Config, options: &cli::Export) -> Result<()> {
+    let Some(format) = format(options)? else { return to_folder(config, options).await };
     let recordings = wiring::recordings(config).await?;
-    let id = lookup::recording(&recordings, &wanted.id).await?;
+    let id = recorded::find(&recordings, &options.id).await?;
     if let Err(error) = recordings.header(id).await
         && error.is_not_found()
     {
         bail!("there is no recording {id}: see `kubetape ls`");
     }
-    viewing::note(config, id, How::Export).await?;
+    viewing::note(config, id, Viewing::Export).await?;
     let player = Player::new(recordings, PlayerSettings::default());
-    match &wanted.output {
+    match &options.output {
         None => write(&player, id, format, tokio::io::stdout()).await,
         Some(file) => to_file(&player, id, format, file).await,
     }
 }
 
-async fn to_folder(config: &Config, wanted: &cli::Export) -> Result<()> {
-    let folder = wanted.output.as_deref().context("--format bundle is a folder: name it with --output")?;
+async fn to_folder(config: &Config, options: &cli::Export) -> Result<()> {
+    let folder = options.output.as_deref().context("--format bundle is a folder: name it with --output")?;
     let store = wiring::store_to_read(config).await?;
-    let id = lookup::recording(&RecordingReader::new(store.clone()), &wanted.id).await?;
+    let id = recorded::find(&RecordingReader::new(store.clone()), &options.id).await?;
     let bundle = Bundle::gather(&store, id, folder).await?;
-    viewing::note(config, id, How::Export).await?;
+    viewing::note(config, id, Viewing::Export).await?;
     bundle.write().await
 }
 
-/// None for what is not one file.
-fn format(wanted: &cli::Export) -> Result<Option<player::Format>> {
-    ensure!(wanted.format == Format::Raw || wanted.stream.is_none(), "--stream is for --format raw: leave it out");
-    Ok(Some(match wanted.format {
+/// Returns `None` for a bundle, which is not one file.
+fn format(options: &cli::Export) -> Result<Option<player::Format>> {
+    ensure!(options.format == Format::Raw || options.stream.is_none(), "--stream is for --format raw: leave it out");
+    Ok(Some(match options.format {
         Format::Bundle => return Ok(None),
         Format::Cast2 => player::Format::Cast2,
         Format::Cast3 => player::Format::Cast3,
         Format::Text => player::Format::Text,
-        Format::Raw => player::Format::Raw(match wanted.stream.unwrap_or(StreamName::Stdout) {
+        Format::Raw => player::Format::Raw(match options.stream.unwrap_or(StreamName::Stdout) {
             StreamName::Stdout => player::StreamName::Stdout,
             StreamName::Stderr => player::StreamName::Stderr,
             StreamName::Stdin => player::StreamName::Stdin,
@@ -61,7 +61,7 @@ fn format(wanted: &cli::Export) -> Result<Option<player::Format>> {
     }))
 }
 
-/// The file is there when it is whole. A device or a pipe, such as `/dev/null`, is written to and not replaced.
+/// Writes a file that has its name once it is whole. A device or a pipe, such as `/dev/null`, is written to and not replaced.
 async fn to_file(player: &Player, id: RecordingId, format: player::Format, file: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", file.display());
     if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
@@ -83,7 +83,7 @@ async fn write(
 ) -> Result<()> {
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let exported = player.export(id, format, &mut out).await;
-    // What came before a failure is given all the same, whole.
+    // What came before a failure is written all the same.
     out.flush().await?;
     match exported {
         Ok(()) => {}

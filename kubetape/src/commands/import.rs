@@ -13,27 +13,27 @@ use recording::journal::JournalEvent;
 use serde::Serialize;
 use storage::RecordingReader;
 
-use crate::{cli, config::Config, output, signing, time, wiring};
+use crate::{cli, config::Config, output, time, wiring};
 
-/// A file is read so often: for its digest, to see that it is whole, to store it.
+/// How often a file is read: for its digest, to see that it is whole, and to store it.
 const READINGS: u64 = 3;
 
-/// Names of files that a folder is searched for; compressed or not.
+/// Endings of the files that are imported of a folder.
 const ENDINGS: [&str; 6] = [".cast", ".cast.gz", ".cast.zst", ".json", ".json.gz", ".json.zst"];
 
-pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
-    let files = files(&wanted.files)?;
+pub async fn run(config: &Config, options: &cli::Import) -> Result<()> {
+    let files = files(&options.files)?;
     let store = wiring::store(config).await?;
     wiring::probe(&*store).await?;
-    let signer = signing::signer_beside_gateway(config, &store).await?;
+    let signer = wiring::signer_beside_gateway(config, &store).await?;
     let settings =
         JournalSettings { object_age: Duration::from_secs(1), signer: signer.clone(), ..JournalSettings::default() };
     let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
-    let limits = Limits { file_bytes: wanted.max_bytes.0, ..Limits::default() };
+    let limits = Limits { file_bytes: options.max_bytes.0, ..Limits::default() };
     let player = wiring::player(config, RecordingReader::new(store.clone()));
     let importer = Importer::new(store, signer, limits);
     let bar = bar(&files)?;
-    let claims = claims(wanted);
+    let claims = claims(options);
     let mut rows = Vec::new();
     for file in &files {
         bar.set_message(file.display().to_string());
@@ -47,21 +47,21 @@ pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
         }
         if let Ok(done) = &imported {
             note(&journal, &claims, file, done).await?;
-            // So that a long one opens at once. It is derived: what fails here is made when it is opened.
+            // So that a long recording opens at once. The index is derived: if this fails, it is made when somebody opens it.
             let _ = player.index(done.id).await;
         }
-        let row = Row::new(file, imported);
-        if !wanted.json {
+        let row = FileRow::new(file, imported);
+        if !options.json {
             bar.suspend(|| row.print());
         }
         rows.push(row);
     }
     bar.finish_and_clear();
     journal.close().await.context("cannot write the journal's end")?;
-    finish(&rows, wanted.json)
+    finish(&rows, options.json)
 }
 
-/// The journal of imports is one beside the gateway's, which a running gateway writes.
+/// Imports have a journal of their own: only a running gateway writes the gateway's.
 fn journal_name(config: &Config) -> String {
     let name: String = config.gateway.name.chars().take(50).collect();
     format!("{name}-import")
@@ -76,23 +76,23 @@ async fn note(journal: &Journal, claims: &DeclaredIdentity, file: &Path, done: &
     journal.note_durably(&claims.by, what).await.context("cannot write the journal")
 }
 
-fn claims(wanted: &cli::Import) -> DeclaredIdentity {
+fn claims(options: &cli::Import) -> DeclaredIdentity {
     let by = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     DeclaredIdentity {
-        user: wanted.user.clone(),
-        groups: wanted.groups.clone(),
-        cluster: wanted.cluster.clone(),
-        namespace: wanted.namespace.clone(),
-        pod: wanted.pod.clone(),
-        container: wanted.container.clone(),
-        started: wanted.started,
+        user: options.user.clone(),
+        groups: options.groups.clone(),
+        cluster: options.cluster.clone(),
+        namespace: options.namespace.clone(),
+        pod: options.pod.clone(),
+        container: options.container.clone(),
+        started: options.started,
         kind: None,
-        keep_input: wanted.keep_input,
+        keep_input: options.keep_input,
         by,
     }
 }
 
-/// The files that are meant, folders gone through, in order.
+/// The given files, and those in the given folders, in order.
 fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in given {
@@ -127,7 +127,7 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// On stderr, and only where that is a terminal.
+/// A progress bar on stderr, if that is a terminal.
 fn bar(files: &[PathBuf]) -> Result<ProgressBar> {
     let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |about| about.len());
     let bar = ProgressBar::new(files.iter().map(size).sum::<u64>() * READINGS);
@@ -135,19 +135,20 @@ fn bar(files: &[PathBuf]) -> Result<ProgressBar> {
     Ok(bar)
 }
 
-/// A file, as scripts see it.
+/// A file in the output of `--json`.
 #[derive(Debug, Serialize)]
-struct Row {
+struct FileRow {
     file: String,
     status: &'static str,
     #[serde(flatten)]
-    done: Option<Shown>,
+    done: Option<ImportedRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
+/// What was made of the file.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct ImportedRow {
     id: recording::RecordingId,
     sha256: String,
     events: u64,
@@ -156,14 +157,14 @@ struct Shown {
     annotations: Vec<String>,
 }
 
-impl Row {
+impl FileRow {
     fn new(file: &Path, imported: Result<Done, ImportError>) -> Self {
         let file = file.display().to_string();
         match imported {
             Ok(done) => Self {
                 file,
                 status: if done.already { "already" } else { "imported" },
-                done: Some(Shown {
+                done: Some(ImportedRow {
                     id: done.id,
                     sha256: done.sha256,
                     events: done.events,
@@ -200,7 +201,7 @@ impl Row {
     }
 }
 
-fn finish(rows: &[Row], json: bool) -> Result<()> {
+fn finish(rows: &[FileRow], json: bool) -> Result<()> {
     if json {
         output::json(&rows)?;
     }

@@ -1,15 +1,15 @@
 //! `kubetape key`
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
-use storage::signing::{KeyStatement, statements};
+use storage::signing::{KeyFileError, KeyStatement, PublicKey};
 
 use crate::{
     cli,
     config::Config,
     output::{self, Table, Tone, line},
-    signing, time, wiring,
+    time, wiring,
 };
 
 pub async fn run(config: &Config, command: &cli::Key) -> Result<()> {
@@ -17,7 +17,7 @@ pub async fn run(config: &Config, command: &cli::Key) -> Result<()> {
         cli::Key::Ls { json } => list(config, *json).await,
         cli::Key::Show => show(config),
         cli::Key::Rotate => {
-            let next = signing::rotate(config)?;
+            let next = rotate(config)?;
             line(next.id())?;
             eprintln!("the key {} is used from the next start of `kubetape serve` on", next.id());
             Ok(())
@@ -25,15 +25,25 @@ pub async fn run(config: &Config, command: &cli::Key) -> Result<()> {
     }
 }
 
+fn rotate(config: &Config) -> Result<PublicKey> {
+    match config.signing.rotate() {
+        Err(KeyFileError::NotOwn) => bail!(
+            "the key is given (signing.key): name the new one there, and the old one as signing.previous_key, which \
+             vouches for it"
+        ),
+        other => Ok(other?),
+    }
+}
+
 fn show(config: &Config) -> Result<()> {
-    let key = signing::own_public_key(config)?.context("there is no key yet: the first `kubetape serve` makes one")?;
+    let key = config.signing.public_key()?.context("there is no key yet: the first `kubetape serve` makes one")?;
     eprintln!("key {}", key.id());
     Ok(line(key.to_pem().trim_end())?)
 }
 
-/// A key as scripts see it.
+/// A key in the output of `--json`.
 #[derive(Serialize)]
-struct Shown {
+struct KeyRow {
     key: String,
     public: String,
     gateway: String,
@@ -45,20 +55,21 @@ struct Shown {
 
 async fn list(config: &Config, json: bool) -> Result<()> {
     let store = wiring::store_to_read(config).await?;
-    let own = signing::own_public_key(config)?.map(|key| key.id());
-    let mut found = Vec::new();
-    for (key, statement) in statements(&store).await.context("cannot read the keys")? {
+    let own = config.signing.public_key()?.map(|key| key.id());
+    let mut statements = Vec::new();
+    for (key, statement) in storage::signing::statements(&store).await.context("cannot read the keys")? {
         match statement {
-            Ok(statement) => found.push(statement),
-            Err(error) => eprintln!("{key} is passed over: {error}"),
+            Ok(statement) => statements.push(statement),
+            Err(error) => eprintln!("{key} is left out: {error}"),
         }
     }
-    let shown: Vec<Shown> = found.iter().map(|key| shown(key, &found, own.as_ref() == Some(&key.key))).collect();
+    let rows: Vec<KeyRow> =
+        statements.iter().map(|key| row(key, &statements, own.as_ref() == Some(&key.key))).collect();
     if json {
-        return output::json(&shown);
+        return output::json(&rows);
     }
     let mut table = Table::new(["KEY", "GATEWAY", "FROM", "UNTIL", "INTRODUCED BY"]);
-    for key in shown {
+    for key in rows {
         let until = key.valid_until.map_or_else(|| if key.in_use { "in use" } else { "" }.to_owned(), time::clock);
         let plain = |text| (text, Tone::Plain);
         table.row([
@@ -72,10 +83,10 @@ async fn list(config: &Config, json: bool) -> Result<()> {
     Ok(table.print()?)
 }
 
-fn shown(key: &KeyStatement, all: &[KeyStatement], in_use: bool) -> Shown {
+fn row(key: &KeyStatement, all: &[KeyStatement], in_use: bool) -> KeyRow {
     let at = |micros| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
     let next = all.iter().filter(|other| other.is_introduced_by(&key.public)).map(|other| other.from_micros).min();
-    Shown {
+    KeyRow {
         key: key.key.to_string(),
         public: key.public.to_hex(),
         gateway: key.gateway.clone(),

@@ -8,31 +8,31 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::token;
 use crate::{
     cli,
-    config::{Config, quantity::Span},
+    config::{Config, quantity::HumanDuration},
     wiring,
 };
 
-/// How long a token is valid, where nothing else is said.
-const TOKEN: Span = Span(std::time::Duration::from_secs(30 * 86_400));
-/// And a certificate, which cannot be revoked.
-const CERTIFICATE: Span = Span(std::time::Duration::from_secs(86_400));
+/// How long a token is valid without --expires.
+const TOKEN_VALIDITY: HumanDuration = HumanDuration(std::time::Duration::from_secs(30 * 86_400));
+/// How long a certificate is valid, which cannot be revoked.
+const CERTIFICATE_VALIDITY: HumanDuration = HumanDuration(std::time::Duration::from_secs(86_400));
 
-pub fn run(config: &Config, wanted: &cli::Kubeconfig) -> Result<()> {
+pub fn run(config: &Config, options: &cli::Kubeconfig) -> Result<()> {
     ensure!(
         !config.gateway.public_url.ends_with(":0"),
         "gateway.listen takes any free port, so kubeconfigs cannot name it: set gateway.public_url in {}",
         config.file.display()
     );
-    let clusters = chosen(config, &wanted.clusters)?;
-    let user = wanted.user.clone().or_else(|| std::env::var("USER").ok()).context("name the person with --user")?;
+    let clusters = chosen(config, &options.clusters)?;
+    let user = options.user.clone().or_else(|| std::env::var("USER").ok()).context("name the person with --user")?;
     let kubeconfig = Kubeconfig {
         gateway: config.gateway.public_url.clone(),
         ca: ca(config)?,
-        credential: credential(config, wanted, &user)?,
+        credential: credential(config, options, &user)?,
         user,
         clusters,
     };
-    match &wanted.output {
+    match &options.output {
         Some(file) => {
             write_private(file, kubeconfig.to_yaml().as_bytes())
                 .with_context(|| format!("cannot write {}", file.display()))?;
@@ -52,17 +52,17 @@ pub fn run(config: &Config, wanted: &cli::Kubeconfig) -> Result<()> {
 pub struct Kubeconfig {
     /// `https://host:port`
     pub gateway: String,
-    /// PEM; none where the system trusts the gateway's certificate.
+    /// PEM, or `None` if the system trusts the gateway's certificate.
     pub ca: Option<String>,
     /// The person.
     pub user: String,
-    /// What the person shows.
+    /// What the person authenticates with.
     pub credential: Credential,
     /// Names of clusters; the first is the current context.
     pub clusters: Vec<String>,
 }
 
-/// What a person shows the gateway.
+/// What a person authenticates to the gateway with.
 pub enum Credential {
     /// A token's secret.
     Token(String),
@@ -76,7 +76,7 @@ pub enum Credential {
 }
 
 impl Kubeconfig {
-    /// As kubectl reads it. Strings are written as JSON strings, which YAML has too.
+    /// The file as kubectl reads it. Strings are written as JSON strings, which are YAML too.
     pub fn to_yaml(&self) -> String {
         let user = quoted(&self.user);
         let mut yaml = format!("apiVersion: v1\nkind: Config\ncurrent-context: {}\n", quoted(&self.clusters[0]));
@@ -109,9 +109,9 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn chosen(config: &Config, wanted: &[String]) -> Result<Vec<String>> {
+fn chosen(config: &Config, names: &[String]) -> Result<Vec<String>> {
     let names: Vec<String> = wiring::clusters(config)?.into_iter().map(|cluster| cluster.name).collect();
-    for name in wanted {
+    for name in options {
         ensure!(
             names.contains(name),
             "there is no cluster {name:?} in {}: it has {}",
@@ -119,10 +119,10 @@ fn chosen(config: &Config, wanted: &[String]) -> Result<Vec<String>> {
             names.join(", ")
         );
     }
-    Ok(if wanted.is_empty() { names } else { wanted.to_vec() })
+    Ok(if options.is_empty() { names } else { options.to_vec() })
 }
 
-/// The CA that a kubeconfig names.
+/// The CA certificates that a kubeconfig names.
 pub fn ca(config: &Config) -> Result<Option<String>> {
     match (&config.gateway.certificate, &config.gateway.ca) {
         (None, _) => Ok(Some(wiring::authority(config)?.ca_pem().to_owned())),
@@ -135,25 +135,27 @@ pub fn ca(config: &Config) -> Result<Option<String>> {
     }
 }
 
-fn credential(config: &Config, wanted: &cli::Kubeconfig, user: &str) -> Result<Credential> {
-    if let Some(file) = &wanted.token_file {
+fn credential(config: &Config, options: &cli::Kubeconfig, user: &str) -> Result<Credential> {
+    if let Some(file) = &options.token_file {
         let secret =
             std::fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
         let secret = secret.trim();
-        let whose = wiring::tokens(config)?.verify(secret).with_context(|| format!("in {}", file.display()))?;
-        ensure!(whose.name == user || wanted.user.is_none(), "the token in {} is {}'s", file.display(), whose.name);
+        let whose = wiring::tokens(config)?
+            .verify(secret, jiff::Timestamp::now())
+            .with_context(|| format!("in {}", file.display()))?;
+        ensure!(whose.name == user || options.user.is_none(), "the token in {} is {}'s", file.display(), whose.name);
         return Ok(Credential::Token(secret.to_owned()));
     }
-    if wanted.certificate {
-        let validity = wanted.expires.unwrap_or(CERTIFICATE).0;
-        let (chain, key) = wiring::authority(config)?.issue_client(user, &wanted.groups, validity)?;
+    if options.certificate {
+        let validity = options.expires.unwrap_or(CERTIFICATE_VALIDITY).0;
+        let (chain, key) = wiring::authority(config)?.issue_client(user, &options.groups, validity)?;
         return Ok(Credential::Certificate { chain, key });
     }
-    let validity = wanted.expires.unwrap_or(TOKEN);
-    Ok(Credential::Token(token::create(&wiring::tokens(config)?, user, &wanted.groups, Some(validity))?))
+    let validity = options.expires.unwrap_or(TOKEN_VALIDITY);
+    Ok(Credential::Token(token::create(&wiring::tokens(config)?, user, &options.groups, Some(validity))?))
 }
 
-/// Writes a file that only its owner may read, replacing it whole.
+/// Writes a file that only its owner may read. An existing file is replaced at once.
 pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     // A device or a pipe, such as /dev/stdout, is written to and not replaced.
     if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli,
-    config::{Config, Web, quantity::Span},
+    config::{Config, Web, quantity::HumanDuration},
     output::line,
     wiring,
 };
@@ -13,13 +13,19 @@ pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
     let web =
         config.web.as_ref().with_context(|| format!("the web is off: web.enabled in {}", config.file.display()))?;
     let links = wiring::links(config)?;
+    if wanted.revoke {
+        let user = &wanted.user;
+        let unused = links.revoke(user).with_context(|| format!("cannot take back the login links of {user:?}"))?;
+        eprintln!("{unused} unused links of {user} are taken back; who logged in with one is logged out.");
+        return Ok(());
+    }
     line(create(&links, web, &wanted.user, wanted.expires)?)?;
     eprintln!("It logs {} in once, within {}.", wanted.user, wanted.expires);
     Ok(())
 }
 
-/// A whole URL that logs in once.
-pub fn create(links: &identity::Links, web: &Web, user: &str, validity: Span) -> Result<String> {
+/// Makes a URL that logs in once.
+pub fn create(links: &identity::Links, web: &Web, user: &str, validity: HumanDuration) -> Result<String> {
     let path = links.create(user, validity.0).context("cannot make a login link")?;
     Ok(format!("{}{path}", web.public_url))
 }

@@ -14,21 +14,21 @@ use crate::{
     time, wiring,
 };
 
-/// Recordings listed for people, where nothing else is said.
+/// Recordings listed for people, unless --limit or --all is given.
 const FOR_PEOPLE: usize = 50;
 
 /// Recordings asked of the storage at once.
 const PAGE: usize = 200;
 
-pub async fn run(config: &Config, wanted: &cli::Ls) -> Result<()> {
-    let limit = match wanted.limit {
+pub async fn run(config: &Config, options: &cli::Ls) -> Result<()> {
+    let limit = match options.limit {
         Some(limit) => limit,
-        None if wanted.all || wanted.json => usize::MAX,
+        None if options.all || options.json => usize::MAX,
         None => FOR_PEOPLE,
     };
     let recordings = wiring::recordings(config).await?;
-    let (rows, more) = rows(&recordings, wanted, limit).await?;
-    if wanted.json {
+    let (rows, more) = rows(&recordings, options, limit).await?;
+    if options.json {
         return output::json(&rows);
     }
     if rows.is_empty() {
@@ -42,9 +42,9 @@ pub async fn run(config: &Config, wanted: &cli::Ls) -> Result<()> {
     Ok(())
 }
 
-/// A recording in a list, as scripts see it.
+/// A recording in the output of `--json`.
 #[derive(Debug, Serialize)]
-pub struct Row {
+struct RecordingRow {
     id: RecordingId,
     kind: SessionKind,
     user: String,
@@ -66,9 +66,8 @@ pub struct Row {
     gateway: String,
 }
 
-impl Row {
-    /// Of what storage says.
-    pub fn new(id: RecordingId, summary: Summary) -> Self {
+impl RecordingRow {
+    fn new(id: RecordingId, summary: Summary) -> Self {
         let session = summary.header.kubetape;
         let manifest = summary.manifest;
         let (outcome, exit_code, reason) = match manifest.as_ref().map(|manifest| &manifest.outcome) {
@@ -106,15 +105,15 @@ impl Row {
         }
     }
 
-    fn ended_so(&self, wanted: OutcomeFilter) -> bool {
-        match wanted {
+    fn ended_with(&self, outcome: OutcomeFilter) -> bool {
+        match outcome {
             OutcomeFilter::Failed => self.exit_code.is_some_and(|code| code != 0),
-            wanted => wanted.name() == self.outcome,
+            outcome => outcome.name() == self.outcome,
         }
     }
 
-    fn matches(&self, wanted: &cli::Ls) -> bool {
-        let Filter { user, cluster, namespace, pod, container, since, until } = &wanted.filter;
+    fn matches(&self, options: &cli::Ls) -> bool {
+        let Filter { user, cluster, namespace, pod, container, since, until } = &options.filter;
         let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
         is(user, &self.user)
             && is(cluster, &self.cluster)
@@ -123,13 +122,13 @@ impl Row {
             && is(container, &self.container)
             && since.is_none_or(|since| self.started >= since)
             && until.is_none_or(|until| self.started < until)
-            && wanted.outcome.is_none_or(|wanted| self.ended_so(wanted))
-            && (!wanted.live || self.outcome == "live")
+            && options.outcome.is_none_or(|outcome| self.ended_with(outcome))
+            && (!options.live || self.outcome == "live")
     }
 }
 
-/// The newest `limit` that match, and whether there are more.
-async fn rows(recordings: &RecordingReader, wanted: &cli::Ls, limit: usize) -> Result<(Vec<Row>, bool)> {
+/// Reads the newest `limit` recordings that match, and whether there are more.
+async fn rows(recordings: &RecordingReader, options: &cli::Ls, limit: usize) -> Result<(Vec<RecordingRow>, bool)> {
     let mut rows = Vec::new();
     let mut before = None;
     loop {
@@ -138,17 +137,17 @@ async fn rows(recordings: &RecordingReader, wanted: &cli::Ls, limit: usize) -> R
         before = Some(last);
         for id in page {
             let row = match recordings.summary(id).await {
-                Ok(summary) => Row::new(id, summary),
+                Ok(summary) => RecordingRow::new(id, summary),
                 Err(error) => {
                     eprintln!("kubetape: {:#}", anyhow::Error::new(error).context(format!("{id} is left out")));
                     continue;
                 }
             };
             // Ids sort by start: what comes now is older still.
-            if wanted.filter.since.is_some_and(|since| row.started.as_second() + 60 < since.as_second()) {
+            if options.filter.since.is_some_and(|since| row.started.as_second() + 60 < since.as_second()) {
                 return Ok((rows, false));
             }
-            if row.matches(wanted) {
+            if row.matches(options) {
                 if rows.len() == limit {
                     return Ok((rows, true));
                 }
@@ -158,7 +157,7 @@ async fn rows(recordings: &RecordingReader, wanted: &cli::Ls, limit: usize) -> R
     }
 }
 
-fn table(rows: &[Row]) -> Table {
+fn table(rows: &[RecordingRow]) -> Table {
     let mut table = Table::new(["ID", "STARTED", "LENGTH", "USER", "CLUSTER", "POD", "OUTCOME", "COMMAND"]);
     for row in rows {
         let plain = |text: &str| (text.to_owned(), Tone::Plain);
@@ -184,11 +183,11 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-fn outcome(row: &Row) -> (String, Tone) {
+fn outcome(row: &RecordingRow) -> (String, Tone) {
     match (row.outcome, row.exit_code) {
         ("exited", Some(0)) => ("exit 0".to_owned(), Tone::Plain),
         ("exited", Some(code)) => (format!("exit {code}"), Tone::Bad),
-        // It goes on, or its gateway died: storage does not tell them apart.
+        // It is live, or its gateway died: storage does not tell the two apart.
         ("live", _) => ("no end yet".to_owned(), Tone::Good),
         ("ended", _) => ("ended".to_owned(), Tone::Plain),
         (other, _) => (other.replace('_', " "), Tone::Bad),

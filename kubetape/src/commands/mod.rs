@@ -27,17 +27,16 @@ use anyhow::Result;
 use crate::{
     cli::{Cli, Command},
     config::{Config, environment_of_process, load, raw},
-    log,
-    running::block_on,
+    running::{block_on, block_on_with_readers, start_log},
 };
 
-/// Does what was typed.
+/// Runs the subcommand.
 pub fn run(cli: Cli) -> Result<()> {
     let configured = |level| configured(&cli, level);
     match &cli.command {
         Command::Serve => {
             let mut config = configured("info")?;
-            block_on(serve::run(&mut config))
+            block_on_with_readers(|readers| serve::run(&mut config, readers))
         }
         Command::Search(search) => block_on(search::run(&configured("warn")?, search)),
         Command::Reindex => block_on(reindex::run(&configured("warn")?)),
@@ -56,17 +55,17 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::LoginLink(link) => login_link::run(&configured("warn")?, link),
         Command::Config(command) => config::run(command, || configured("warn")),
         Command::Demo(demo) => {
-            log::start(&raw::Log::default(), "warn")?;
-            block_on(demo::run(demo))
+            start_log(&raw::Log::default(), "warn")?;
+            block_on_with_readers(|readers| demo::run(demo, readers))
         }
     }
 }
 
-/// The configuration; the log is started as it says.
+/// Reads the configuration, and starts the log as it says. `level` is the log's if the configuration names none.
 fn configured(cli: &Cli, level: &str) -> Result<Config> {
     // What is said about the environment is said before the log's own settings are known.
     let early = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).finish();
     let config = tracing::subscriber::with_default(early, || load(cli.config.as_deref(), &environment_of_process()))?;
-    log::start(&config.log, level)?;
+    start_log(&config.log, level)?;
     Ok(config)
 }

@@ -2,23 +2,25 @@
 
 use anyhow::{Context, Result};
 use recording::CommandSource;
-use search::{Hit, HitKind, Hits, Index, Query, SearchError, Snippet};
+use search::{Backend, Hit, HitKind, Hits, Index, Query, SearchError, Snippet};
 
+use super::viewing;
 use crate::{cli, config::Config, output, time, wiring};
 
-/// Hits listed for people, where nothing else is said.
+/// Hits listed for people without --limit.
 const FOR_PEOPLE: usize = 50;
-/// Most that the index lists.
+/// Most hits that the index lists.
 const FOR_SCRIPTS: usize = 10_000;
 
-pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
-    let index = Index::open_read_only(&config.index).context("cannot search")?;
-    let query = query(wanted);
-    let found = index.search(&query).map_err(|error| explained(error, &query.text))?;
-    tell_if_behind(config, &index).await;
-    if wanted.json {
+pub async fn run(config: &Config, options: &cli::Search) -> Result<()> {
+    let index: &dyn Backend = &Index::open_read_only(&config.index).context("cannot search")?;
+    let query = query(options);
+    let found = index.search(&query).await.map_err(|error| explained(error, &query.text))?;
+    warn_if_behind(config, index).await;
+    viewing::note_search(config, &query, &found).await?;
+    if options.json {
         output::json(&found.hits)?;
-        tell_if_more(&found);
+        print_if_more(&found);
         return Ok(());
     }
     if found.hits.is_empty() {
@@ -26,11 +28,11 @@ pub async fn run(config: &Config, wanted: &cli::Search) -> Result<()> {
         return Ok(());
     }
     output::line(list(&found.hits, output::colours()).trim_end())?;
-    tell_if_more(&found);
+    print_if_more(&found);
     Ok(())
 }
 
-fn tell_if_more(found: &Hits) {
+fn print_if_more(found: &Hits) {
     let (listed, total) = (found.hits.len(), found.total);
     let more = if listed < FOR_SCRIPTS { "narrow the search, or see more with --limit" } else { "narrow the search" };
     if found.more || total > listed {
@@ -39,18 +41,18 @@ fn tell_if_more(found: &Hits) {
     }
 }
 
-fn query(wanted: &cli::Search) -> Query {
-    let filter = wanted.filter.clone();
+fn query(options: &cli::Search) -> Query {
+    let filter = options.filter.clone();
     let kind = |kind: &cli::HitKind| match kind {
         cli::HitKind::Session => HitKind::Session,
         cli::HitKind::Command => HitKind::Command,
         cli::HitKind::Output => HitKind::Output,
         cli::HitKind::Request => HitKind::Request,
     };
-    let default = if wanted.json { FOR_SCRIPTS } else { FOR_PEOPLE };
+    let default = if options.json { FOR_SCRIPTS } else { FOR_PEOPLE };
     Query {
-        text: wanted.words.join(" "),
-        kinds: wanted.kind.iter().map(kind).collect(),
+        text: options.words.join(" "),
+        kinds: options.kind.iter().map(kind).collect(),
         user: filter.user,
         cluster: filter.cluster,
         namespace: filter.namespace,
@@ -58,28 +60,28 @@ fn query(wanted: &cli::Search) -> Query {
         container: filter.container,
         from: filter.since,
         until: filter.until,
-        order: wanted.order,
+        order: options.order,
         now: Some(jiff::Zoned::now()),
-        limit: wanted.limit.unwrap_or(default).clamp(1, FOR_SCRIPTS),
+        limit: options.limit.unwrap_or(default).clamp(1, FOR_SCRIPTS),
         ..Query::default()
     }
 }
 
-/// A search that finds nothing because nobody indexes must not look like one that finds nothing.
-async fn tell_if_behind(config: &Config, index: &Index) {
+/// Warns if the index is behind: a search that finds nothing because nobody indexes must not look like one without hits.
+async fn warn_if_behind(config: &Config, index: &dyn Backend) {
     let Ok(recordings) = wiring::recordings(config).await else { return };
     let Ok(newest) = recordings.page(None, 1).await else { return };
     if let Some(id) = newest.first()
-        && matches!(index.session(*id), Ok(None))
+        && matches!(index.session(*id).await, Ok(None))
     {
         eprintln!(
-            "kubetape: the index does not have the newest recording yet: `kubetape serve` keeps it up while it runs; \
+            "kubetape: the index does not have the newest recording yet: `kubetape serve` keeps it up to date while it runs; \
              without it, run `kubetape reindex`"
         );
     }
 }
 
-/// What is wrong with a search, with a mark below the place.
+/// The error of a query, with a mark below the wrong part.
 fn explained(error: SearchError, text: &str) -> anyhow::Error {
     let SearchError::Query(wrong) = &error else { return error.into() };
     let Some(place) = wrong.place() else { return error.into() };
@@ -94,7 +96,7 @@ fn explained(error: SearchError, text: &str) -> anyhow::Error {
     )
 }
 
-/// Hits as paragraphs: who, where and when, then the text around the match.
+/// Hits as paragraphs: when, who and where, then the text around the match.
 fn list(hits: &[Hit], colours: bool) -> String {
     let mut text = String::new();
     for hit in hits {
@@ -126,7 +128,7 @@ fn head(hit: &Hit) -> String {
     parts.join("  ")
 }
 
-/// The snippet with what was found in colour; hostile characters are shown as what they are, line ends kept.
+/// The snippet with the matches in colour. Control characters are written as escapes; line ends stay.
 fn marked(snippet: &Snippet, colours: bool) -> String {
     let plain = |text: &str| text.split('\n').map(output::plain).collect::<Vec<_>>().join("\n");
     let (on, off) = if colours { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };

@@ -4,24 +4,23 @@ use anyhow::Result;
 
 use super::login_link;
 use crate::{
-    config::{Config, Web, quantity::Span},
-    descriptors,
+    config::{Config, Web, quantity::HumanDuration},
     output::line,
-    running::shutdown_on_signal,
+    running::{Readers, allow_open_files, shutdown_on_signal},
     service::{Listeners, Service},
     wiring,
 };
 
-/// A first login link may be used for so long.
-const FIRST_LOGIN: Span = Span(std::time::Duration::from_secs(3600));
+/// How long the first login link may be used.
+const FIRST_LOGIN: HumanDuration = HumanDuration(std::time::Duration::from_secs(3600));
 
-pub async fn run(config: &mut Config) -> Result<()> {
-    descriptors::allow(&config.limits)?;
+pub async fn run(config: &mut Config, readers: Readers) -> Result<()> {
+    allow_open_files(&config.limits)?;
     let shutdown = shutdown_on_signal()?;
-    let listeners = Listeners::bind(config).await?;
-    config.bound(listeners.gateway()?, listeners.web()?);
+    let listeners = Listeners::bind(config, &readers).await?;
+    config.set_bound(listeners.gateway()?, listeners.web()?);
     let hint = "kubectl --kubeconfig FILE exec -it POD -- sh".to_owned();
-    let service = Service::start(config, listeners, hint, shutdown).await?;
+    let service = Service::start(config, listeners, hint, shutdown, &readers).await?;
     announce(config)?;
     service.run().await
 }
@@ -36,7 +35,7 @@ fn announce(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Where nobody has a password yet, nobody could log in.
+/// Prints a login link if nobody has a password yet: otherwise nobody could log in.
 fn first_login(config: &Config, web: &Web) -> Result<()> {
     if !wiring::users(config)?.names()?.is_empty() {
         return Ok(());

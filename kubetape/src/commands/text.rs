@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use transcript::{Bounds, Line, Lines, Stream};
 
-use super::viewing::{self, How};
-use crate::{cli, config::Config, lookup, output::plain, recorded, time, wiring};
+use super::viewing::{self, Viewing};
+use crate::{cli, config::Config, output::plain, recorded, time, wiring};
 
-pub async fn run(config: &Config, wanted: &cli::Text) -> Result<()> {
+pub async fn run(config: &Config, options: &cli::Text) -> Result<()> {
     let recordings = wiring::recordings(config).await?;
-    let id = lookup::recording(&recordings, &wanted.id).await?;
+    let id = recorded::find(&recordings, &options.id).await?;
     let session = recorded::summary(&recordings, id).await?.header.kubetape;
-    viewing::note(config, id, How::Play).await?;
-    let mut out = Out { out: BufWriter::new(io::stdout()), started: session.started_micros, json: wanted.json };
+    viewing::note(config, id, Viewing::Play).await?;
+    let mut out = LineWriter { out: BufWriter::new(io::stdout()), started: session.started_micros, json: options.json };
     let mut lines = Lines::new(session.tty, Bounds::NONE);
     recorded::each_event(&recordings, id, &mut |event| {
         let mut written = Ok(());
@@ -29,22 +29,23 @@ pub async fn run(config: &Config, wanted: &cli::Text) -> Result<()> {
     Ok(out.out.flush()?)
 }
 
-struct Out {
+/// Writes lines to stdout.
+struct LineWriter {
     out: BufWriter<io::Stdout>,
     started: i64,
     json: bool,
 }
 
-/// A line, as scripts see it.
+/// A line in the output of `--json`.
 #[derive(Serialize)]
-struct Row<'a> {
+struct LineRow<'a> {
     offset: f64,
     time: Timestamp,
     stream: &'static str,
     text: &'a str,
 }
 
-impl Out {
+impl LineWriter {
     fn line(&mut self, line: Line) -> io::Result<()> {
         let Line { micros, stream, text } = line;
         if !self.json {
@@ -64,8 +65,12 @@ impl Out {
         };
         #[expect(clippy::cast_precision_loss, reason = "seconds for people and scripts")]
         let offset = micros as f64 / 1e6;
-        let row =
-            Row { offset, time: time::of_micros(self.started.saturating_add_unsigned(micros)), stream, text: &text };
+        let row = LineRow {
+            offset,
+            time: time::of_micros(self.started.saturating_add_unsigned(micros)),
+            stream,
+            text: &text,
+        };
         serde_json::to_writer(&mut self.out, &row)?;
         writeln!(self.out)
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     cli,
-    config::{Config, quantity::Span},
+    config::{Config, quantity::HumanDuration},
     output::{self, Table, Tone, line},
     time, wiring,
 };
@@ -19,25 +19,25 @@ pub fn run(config: &Config, command: &cli::Token) -> Result<()> {
         cli::Token::Ls { json } => list(&tokens, *json),
         cli::Token::Revoke { id } => {
             tokens.revoke(id).context("see `kubetape token ls` for the ids")?;
-            eprintln!("token {id} is worthless from now on");
+            eprintln!("token {id} is revoked");
             Ok(())
         }
     }
 }
 
 /// Makes a token and returns its secret.
-pub fn create(tokens: &Tokens, user: &str, groups: &[String], validity: Option<Span>) -> Result<String> {
+pub fn create(tokens: &Tokens, user: &str, groups: &[String], validity: Option<HumanDuration>) -> Result<String> {
     let expires = validity.map(from_now).transpose()?;
     tokens.create(user, groups, expires).with_context(|| format!("cannot make a token for {user:?}"))
 }
 
-fn from_now(validity: Span) -> Result<Timestamp> {
+fn from_now(validity: HumanDuration) -> Result<Timestamp> {
     Timestamp::now().checked_add(validity.0).context("--expires is too long")
 }
 
-/// A token as scripts see it.
+/// A token in the output of `--json`.
 #[derive(Serialize)]
-struct Shown {
+struct TokenRow {
     id: String,
     user: String,
     groups: Vec<String>,
@@ -48,10 +48,10 @@ struct Shown {
 
 fn list(tokens: &Tokens, json: bool) -> Result<()> {
     let now = Timestamp::now();
-    let shown: Vec<Shown> = tokens
+    let rows: Vec<TokenRow> = tokens
         .list()?
         .into_iter()
-        .map(|token| Shown {
+        .map(|token| TokenRow {
             expired: token.expires.is_some_and(|expires| expires <= now),
             id: token.id,
             user: token.name,
@@ -61,10 +61,10 @@ fn list(tokens: &Tokens, json: bool) -> Result<()> {
         })
         .collect();
     if json {
-        return output::json(&shown);
+        return output::json(&rows);
     }
     let mut table = Table::new(["ID", "USER", "GROUPS", "CREATED", "EXPIRES"]);
-    for token in shown {
+    for token in rows {
         let (expires, tone) = match token.expires {
             None => ("never".to_owned(), Tone::Plain),
             Some(at) => (time::clock(at), if token.expired { Tone::Bad } else { Tone::Plain }),

@@ -11,11 +11,26 @@ use crossterm::{
 use crate::{cli, config::Config, wiring};
 
 pub fn run(config: &Config, command: &cli::User) -> Result<()> {
-    let cli::User::Add { name, password_stdin } = command;
+    match command {
+        cli::User::Add { name, password_stdin } => add(config, name, *password_stdin),
+        cli::User::Remove { name } => remove(config, name),
+    }
+}
+
+fn add(config: &Config, name: &str, password_stdin: bool) -> Result<()> {
     let users = wiring::users(config)?;
-    let password = if *password_stdin { first_line()? } else { ask_twice(name)? };
+    let password = if password_stdin { first_line()? } else { ask_twice(name)? };
     users.set_password(name, &password).with_context(|| format!("cannot set the password of {name:?}"))?;
     eprintln!("{name} can log in to the web with it");
+    Ok(())
+}
+
+/// The links of a person who has no password are taken back too, so the order does not matter to a second try.
+fn remove(config: &Config, name: &str) -> Result<()> {
+    let removed = wiring::users(config)?.remove(name).with_context(|| format!("cannot remove {name:?}"))?;
+    wiring::links(config)?.revoke(name).with_context(|| format!("cannot take back the login links of {name:?}"))?;
+    ensure!(removed, "there is no user {name:?}; their login links, if there were any, are taken back");
+    eprintln!("{name} is removed, and logged out of the web");
     Ok(())
 }
 
@@ -32,7 +47,7 @@ fn ask_twice(name: &str) -> Result<String> {
     Ok(password)
 }
 
-/// Reads a line without echo.
+/// Asks for a line, and reads it without echo.
 fn ask(prompt: &str) -> Result<String> {
     let mut out = io::stderr();
     write!(out, "{prompt}")?;

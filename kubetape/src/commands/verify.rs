@@ -17,17 +17,17 @@ use verify::{Progress, Question, Report, Trust, Verdict, verify};
 use crate::{
     cli,
     config::Config,
-    lookup,
     output::{self, Table, Tone, line},
+    recorded,
     running::Exit,
-    signing, wiring,
+    wiring,
 };
 
-/// What lies at the top of an export.
+/// The file at the top of an export.
 pub const BUNDLE: &str = "bundle.json";
 
-/// A store, and what of it.
-struct Place {
+/// A store to verify, or a part of one.
+struct VerifyTarget {
     name: String,
     store: Arc<dyn Store>,
     within: String,
@@ -35,12 +35,12 @@ struct Place {
     trusted: Vec<Trust>,
     /// How far this gateway's journal had come, from its own state.
     head: Option<JournalHead>,
-    /// Whose keys these are.
+    /// Whose keys `trusted` are, for the output.
     whose: &'static str,
 }
 
-pub async fn run(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<()> {
-    let status = match check(wanted, config).await {
+pub async fn run(options: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<()> {
+    let status = match check(options, config).await {
         Ok(status) => status,
         Err(error) if output::is_broken_pipe(&error) => return Err(error),
         Err(error) => {
@@ -51,50 +51,50 @@ pub async fn run(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> R
     if status == 0 { Ok(()) } else { Err(Exit(status).into()) }
 }
 
-async fn check(wanted: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<u8> {
-    agree(wanted)?;
-    let trusted = wanted.keys.iter().map(|key| trust(key)).collect::<Result<Vec<_>>>()?;
-    let heads = wanted.heads.as_deref().map(heads).transpose()?.unwrap_or_default();
-    let grace = i64::try_from(wanted.grace.0.as_micros()).unwrap_or(i64::MAX);
+async fn check(options: &cli::Verify, config: impl Fn() -> Result<Config>) -> Result<u8> {
+    check_options(options)?;
+    let trusted = options.keys.iter().map(|key| trust(key)).collect::<Result<Vec<_>>>()?;
+    let heads = options.heads.as_deref().map(heads).transpose()?.unwrap_or_default();
+    let grace = i64::try_from(options.grace.0.as_micros()).unwrap_or(i64::MAX);
     let settled_micros = Timestamp::now().as_microsecond().saturating_sub(grace);
     let (mut reports, mut ends, mut status) = (Vec::new(), Vec::new(), 0);
-    for place in places(wanted, &trusted, config).await? {
+    for target in targets(options, &trusted, config).await? {
         let question = Question {
-            trusted: place.trusted.clone(),
-            within: place.within.clone(),
-            excerpt: place.excerpt,
-            heads: heads.iter().cloned().chain(place.head.clone()).collect(),
+            trusted: target.trusted.clone(),
+            within: target.within.clone(),
+            excerpt: target.excerpt,
+            heads: heads.iter().cloned().chain(target.head.clone()).collect(),
             settled_micros,
         };
-        let report = watched(&place, &question).await?;
+        let report = verify_with_progress(&target, &question).await?;
         status = status.max(rank(report.verdict()));
         ends.extend(report.heads.clone());
-        if wanted.json {
-            reports.push(Shown { place: place.name, verdict: report.verdict(), report });
+        if options.json {
+            reports.push(ReportRow { place: target.name, verdict: report.verdict(), report });
         } else {
-            tell(&place, &report)?;
+            print_report(&target, &report)?;
         }
     }
-    if let Some(file) = &wanted.save_heads {
+    if let Some(file) = &options.save_heads {
         let json = serde_json::to_vec_pretty(&ends)?;
         std::fs::write(file, json).with_context(|| format!("cannot write {} (--save-heads)", file.display()))?;
     }
-    if wanted.json {
+    if options.json {
         output::json(&reports)?;
     }
     Ok([0, 3, 1][usize::from(status)])
 }
 
-/// What is asked of a bundle can be answered from one.
-fn agree(wanted: &cli::Verify) -> Result<()> {
+/// Refuses options that make no sense for a bundle.
+fn check_options(options: &cli::Verify) -> Result<()> {
     let whole = "is of whole journals, and a bundle has parts of them only (--bundle): check the store with it";
-    ensure!(!wanted.bundle || wanted.heads.is_none(), "--heads {whole}");
-    ensure!(!wanted.bundle || wanted.save_heads.is_none(), "--save-heads {whole}");
-    ensure!(!wanted.bundle || !wanted.places.is_empty(), "--bundle is of exported folders: name one");
+    ensure!(!options.bundle || options.heads.is_none(), "--heads {whole}");
+    ensure!(!options.bundle || options.save_heads.is_none(), "--save-heads {whole}");
+    ensure!(!options.bundle || !options.places.is_empty(), "--bundle is of exported folders: name one");
     Ok(())
 }
 
-/// Of two verdicts the graver counts.
+/// The graver of two verdicts has the higher rank.
 fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Proven => 0,
@@ -103,16 +103,16 @@ fn rank(verdict: Verdict) -> u8 {
     }
 }
 
-/// A report as scripts see it.
+/// A report in the output of `--json`.
 #[derive(Serialize)]
-struct Shown {
+struct ReportRow {
     place: String,
     verdict: Verdict,
     #[serde(flatten)]
     report: Report,
 }
 
-/// A key as it was named: a file, or an id.
+/// Reads a key from --key: a file, or an id.
 fn trust(key: &str) -> Result<Trust> {
     let path = Path::new(key);
     if !path.exists()
@@ -133,32 +133,36 @@ fn heads(file: &Path) -> Result<Vec<JournalHead>> {
     read().with_context(|| format!("cannot use {} (--heads)", file.display()))
 }
 
-async fn places(wanted: &cli::Verify, trusted: &[Trust], config: impl Fn() -> Result<Config>) -> Result<Vec<Place>> {
-    let mut places = Vec::new();
-    for name in &wanted.places {
-        places.push(if Path::new(name).is_dir() {
-            folder(name, trusted, wanted.bundle).await?
-        } else if wanted.bundle {
+async fn targets(
+    options: &cli::Verify,
+    trusted: &[Trust],
+    config: impl Fn() -> Result<Config>,
+) -> Result<Vec<VerifyTarget>> {
+    let mut targets = Vec::new();
+    for name in &options.places {
+        targets.push(if Path::new(name).is_dir() {
+            folder(name, trusted, options.bundle).await?
+        } else if options.bundle {
             bail!("{name} is no folder: --bundle is of folders that `kubetape export --format bundle` wrote");
         } else {
             configured(&config()?, Some(name), trusted).await?
         });
     }
-    if places.is_empty() {
-        places.push(configured(&config()?, None, trusted).await?);
+    if targets.is_empty() {
+        targets.push(configured(&config()?, None, trusted).await?);
     }
-    Ok(places)
+    Ok(targets)
 }
 
-/// A folder, which is an excerpt where the asker says so: a file in it that said so could be put there by whoever removed
-/// the rest.
-async fn folder(name: &str, trusted: &[Trust], excerpt: bool) -> Result<Place> {
+/// Opens a folder. Only the caller says whether it is an excerpt: a file in the folder that said so could have been put
+/// there by somebody who removed the rest.
+async fn folder(name: &str, trusted: &[Trust], excerpt: bool) -> Result<VerifyTarget> {
     let path = Path::new(name);
     if !["recordings", "journal", "keys"].iter().any(|part| path.join(part).is_dir()) {
         bail!("{name} is no store and no export: it has none of the folders recordings, journal and keys");
     }
     let store = Disk::open_existing(path).await.with_context(|| format!("cannot read {name}"))?;
-    Ok(Place {
+    Ok(VerifyTarget {
         name: name.to_owned(),
         store: Arc::new(store),
         within: String::new(),
@@ -169,7 +173,7 @@ async fn folder(name: &str, trusted: &[Trust], excerpt: bool) -> Result<Place> {
     })
 }
 
-async fn configured(config: &Config, name: Option<&str>, trusted: &[Trust]) -> Result<Place> {
+async fn configured(config: &Config, name: Option<&str>, trusted: &[Trust]) -> Result<VerifyTarget> {
     let store = wiring::store_to_read(config).await?;
     let within = match name {
         None => String::new(),
@@ -177,24 +181,22 @@ async fn configured(config: &Config, name: Option<&str>, trusted: &[Trust]) -> R
         Some(name) => Key::recording_prefix(recording(&store, name).await?),
     };
     let (trusted, whose) = match trusted {
-        [] => {
-            (signing::own_public_key(config)?.map(Trust::Key).into_iter().collect(), "this gateway's own, of state.dir")
-        }
+        [] => (config.signing.public_key()?.map(Trust::Key).into_iter().collect(), "this gateway's own, of state.dir"),
         given => (given.to_vec(), "given"),
     };
     // Read before the store is: the journal may grow meanwhile.
-    let head = signing::own_head(config)?;
+    let head = wiring::journal_head(config)?;
     let name = name.unwrap_or("the configured store").to_owned();
-    Ok(Place { name, store, within, excerpt: false, trusted, head, whose })
+    Ok(VerifyTarget { name, store, within, excerpt: false, trusted, head, whose })
 }
 
 async fn recording(store: &Arc<dyn Store>, name: &str) -> Result<RecordingId> {
-    let found = lookup::recording(&RecordingReader::new(Arc::clone(store)), name).await;
+    let found = recorded::find(&RecordingReader::new(Arc::clone(store)), name).await;
     found.with_context(|| format!("{name} is no folder, and no recording of the configured store"))
 }
 
-async fn watched(place: &Place, question: &Question) -> Result<Report> {
-    // On stderr, and only where that is a terminal.
+async fn verify_with_progress(target: &VerifyTarget, question: &Question) -> Result<Report> {
+    // On stderr, and only if that is a terminal.
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?);
     bar.enable_steady_tick(Duration::from_millis(100));
@@ -202,16 +204,16 @@ async fn watched(place: &Place, question: &Question) -> Result<Report> {
         let bytes = HumanBytes(bytes);
         bar.set_message(format!("{journal_objects} journal objects, {recordings} recordings, {bytes} checked"));
     };
-    let report = verify(&place.store, question, told).await;
+    let report = verify(&target.store, question, told).await;
     bar.finish_and_clear();
-    report.with_context(|| format!("cannot check {}", place.name))
+    report.with_context(|| format!("cannot check {}", target.name))
 }
 
-fn tell(place: &Place, report: &Report) -> Result<()> {
-    line(output::plain(&place.name))?;
-    let trusted = match place.trusted.len() {
+fn print_report(target: &VerifyTarget, report: &Report) -> Result<()> {
+    line(output::plain(&target.name))?;
+    let trusted = match target.trusted.len() {
         0 => "none given".to_owned(),
-        count => format!("{count} trusted, {}", place.whose),
+        count => format!("{count} trusted, {}", target.whose),
     };
     line(format_args!("  keys        {} in the store; {trusted}", report.keys))?;
     line(format_args!("  journal     {} objects, {} entries", report.journal_objects, report.journal_entries))?;

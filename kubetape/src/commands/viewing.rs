@@ -1,30 +1,28 @@
-//! That somebody looks at a recording with the program, or takes it away, is journalled like in the web: before they get it.
+//! Journals that somebody looks at a recording with the program, exports it or searches, as the pages do: before they get it.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use journal::{Journal, JournalSettings};
 use recording::{RecordingId, journal::JournalEvent};
+use search::{Hits, Query};
 
-use crate::{
-    config::Config,
-    control::{self, Answer, Request},
-    signing, wiring,
-};
+use crate::{config::Config, wiring};
+use control::{Answer, Request};
 
-/// What is done with a recording.
+/// What somebody does with a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// It is played, or what it says is read.
+pub enum Viewing {
+    /// Plays it, or reads what it says.
     Play,
-    /// It is watched while it goes on.
+    /// Watches it live.
     Live,
-    /// It is taken away.
+    /// Exports it.
     Export,
 }
 
-impl How {
-    fn word(self) -> &'static str {
+impl Viewing {
+    fn name(self) -> &'static str {
         match self {
             Self::Play => "play",
             Self::Live => "live",
@@ -33,20 +31,35 @@ impl How {
     }
 }
 
-/// Returns when the journal has it: through the gateway that runs here, or else in a journal of the program's own. Where
-/// that cannot be written either, as where storage is a copy that is only read, a warning says so: whoever reads storage
-/// directly could do without this program.
+/// Journals that a recording is about to be shown or exported. See [`journal_event`].
 ///
 /// # Errors
-/// A gateway runs here and does not take it. Then the recording is not to be shown.
-pub async fn note(config: &Config, session: RecordingId, how: How) -> Result<()> {
-    let request = Request::Viewed { session, how: how.word().to_owned() };
-    let answer = control::ask_if_there(config, &request).await;
+/// A gateway runs here and does not journal it. Then the recording must not be shown.
+pub async fn note(config: &Config, session: RecordingId, how: Viewing) -> Result<()> {
+    let how = how.name().to_owned();
+    let request = Request::Viewed { session, how: how.clone() };
+    journal_event(config, request, JournalEvent::Viewed { session, how }).await
+}
+
+/// Journals a search whose hits are about to be shown, if they quote recordings. See [`journal_event`].
+///
+/// # Errors
+/// A gateway runs here and does not journal it. Then the hits must not be shown.
+pub async fn note_search(config: &Config, query: &Query, found: &Hits) -> Result<()> {
+    let Some(search) = search::journalled(query, found) else { return Ok(()) };
+    journal_event(config, Request::Searched(search.clone()), JournalEvent::Searched(search)).await
+}
+
+/// Journals an event, and returns when that is durable: through the gateway that runs here, or else in a journal of the
+/// program's own. If that cannot be written either, such as where storage is a read-only copy, a warning says so: a person
+/// who can read storage directly does not need this program to read recordings.
+async fn journal_event(config: &Config, request: Request, event: JournalEvent) -> Result<()> {
+    let answer = control::ask_if_there(&config.state, &request).await;
     match answer.context("what cannot be journalled is not shown")? {
         Some(Answer::Noted) => {}
         Some(_) => bail!("the gateway gave another answer"),
         None => {
-            if let Err(error) = alone(config, session, how).await {
+            if let Err(error) = journal_alone(config, event).await {
                 tracing::warn!("this is not in the journal: {error:#}");
             }
         }
@@ -54,20 +67,20 @@ pub async fn note(config: &Config, session: RecordingId, how: How) -> Result<()>
     Ok(())
 }
 
-/// No gateway runs here, but one may elsewhere, with the same name: its journal is its own.
-async fn alone(config: &Config, session: RecordingId, how: How) -> Result<()> {
+/// Writes a journal of the program's own. No gateway runs here, but one of the same name may elsewhere: only that one may
+/// write its journal.
+async fn journal_alone(config: &Config, event: JournalEvent) -> Result<()> {
     let mut name = config.gateway.name.clone();
     name.truncate(59);
     name.push_str("-cli");
     let store = wiring::store(config).await?;
-    let signer = signing::signer_beside_gateway(config, &store).await?;
-    let settings = JournalSettings { signer, patience: PATIENCE, ..JournalSettings::default() };
+    let signer = wiring::signer_beside_gateway(config, &store).await?;
+    let settings = JournalSettings { signer, patience: STORE_TIMEOUT, ..JournalSettings::default() };
     let journal = Journal::open(store, &name, settings).await?;
-    let what = JournalEvent::Viewed { session, how: how.word().to_owned() };
-    journal.note_durably(&control::this_account(), what).await?;
+    journal.note_durably(&control::this_account(), event).await?;
     journal.close().await?;
     Ok(())
 }
 
 /// How long a store may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,20 +1,20 @@
-//! `KUBETAPE_<SECTION>__<KEY>`: every key of the file, from the environment. It wins over the file.
+//! `KUBETAPE_<SECTION>__<KEY>`: environment variables that override keys of the file.
 
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 use super::{
     raw::Environment,
-    sample::{self, Kind},
+    sample::{self, KeyKind},
 };
 
-/// Names of the environment's own, not of a key.
+/// Variables that do not stand for a key.
 const OTHERS: [&str; 1] = ["KUBETAPE_CONFIG"];
 
-/// Kubernetes puts such variables into every pod beside a service named `kubetape`.
-const OF_SERVICES: [&str; 3] = ["SERVICE_HOST", "SERVICE_PORT", "PORT"];
+/// Kubernetes sets such variables in every pod beside a service named `kubetape`.
+const SERVICE_SUFFIXES: [&str; 3] = ["SERVICE_HOST", "SERVICE_PORT", "PORT"];
 
-/// The process's variables that begin with `KUBETAPE_`.
+/// This process's variables that begin with `KUBETAPE_`.
 pub fn of_process() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -22,22 +22,25 @@ pub fn of_process() -> Environment {
         .collect()
 }
 
-/// What the variables say, and the names of those that say nothing to us.
+/// Reads the variables. Returns the keys that they set, and the names of those that set none.
+///
+/// # Errors
+/// A variable names no key, or its value is not of the key's kind; the error names the variable.
 pub fn overrides(environment: &Environment) -> Result<(Vec<Override>, Vec<String>)> {
-    let mut found = Vec::new();
-    let mut strange = Vec::new();
+    let mut overrides = Vec::new();
+    let mut unknown = Vec::new();
     for (variable, text) in environment {
         let name = variable.trim_start_matches("KUBETAPE_");
-        if OTHERS.contains(&variable.as_str()) || OF_SERVICES.iter().any(|of| name.starts_with(of)) {
+        if OTHERS.contains(&variable.as_str()) || SERVICE_SUFFIXES.iter().any(|suffix| name.starts_with(suffix)) {
             continue;
         }
         if !name.contains("__") {
-            strange.push(variable.clone());
+            unknown.push(variable.clone());
             continue;
         }
-        found.push(Override::new(variable, text)?);
+        overrides.push(Override::new(variable, text)?);
     }
-    Ok((found, strange))
+    Ok((overrides, unknown))
 }
 
 /// One variable that sets a key.
@@ -77,9 +80,9 @@ impl Override {
                 at.insert(name.to_owned(), self.value.clone());
                 return Ok(());
             }
-            let place = path.next_if(|next| next.bytes().all(|b| b.is_ascii_digit()));
-            at = match place {
-                Some(place) => nth(at, name, place.parse()?)?,
+            let index = path.next_if(|next| next.bytes().all(|b| b.is_ascii_digit()));
+            at = match index {
+                Some(index) => nth(at, name, index.parse()?)?,
                 None => table(at.entry(name).or_insert_with(|| Value::Table(Table::new())), name)?,
             };
         }
@@ -87,24 +90,26 @@ impl Override {
     }
 }
 
-fn value(kind: Kind, text: &str) -> Result<Value> {
+fn value(kind: KeyKind, text: &str) -> Result<Value> {
     Ok(match kind {
-        Kind::Text => Value::String(text.to_owned()),
-        Kind::Switch => Value::Boolean(text.parse().context("write `true` or `false`")?),
-        Kind::Number => Value::Integer(text.parse().context("write a number")?),
-        Kind::List => Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect()),
+        KeyKind::Text => Value::String(text.to_owned()),
+        KeyKind::Switch => Value::Boolean(text.parse().context("write `true` or `false`")?),
+        KeyKind::Number => Value::Integer(text.parse().context("write a number")?),
+        KeyKind::List => {
+            Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect())
+        }
     })
 }
 
-fn nth<'a>(at: &'a mut Table, name: &str, place: usize) -> Result<&'a mut Table> {
+fn nth<'a>(at: &'a mut Table, name: &str, index: usize) -> Result<&'a mut Table> {
     let Value::Array(tables) = at.entry(name).or_insert_with(|| Value::Array(Vec::new())) else {
         bail!("`{name}` in the file is not a list of tables");
     };
-    if place == tables.len() {
+    if index == tables.len() {
         tables.push(Value::Table(Table::new()));
     }
     let count = tables.len();
-    match tables.get_mut(place) {
+    match tables.get_mut(index) {
         Some(entry) => table(entry, name),
         None => bail!("there are {count} [[{name}]]; the next one has number {count}"),
     }

@@ -4,13 +4,13 @@ use anyhow::{Context, Result, bail};
 
 use super::{Config, environment, raw};
 
-/// Where a file is looked for when none is named.
+/// Where the file is looked for if none is named.
 const DEFAULTS: [&str; 2] = ["kubetape.toml", "/etc/kubetape/kubetape.toml"];
 
-/// Reads the file that `--config` or the environment names, or one of the default ones, and the environment.
+/// Reads the file that `--config` or the environment names, or one of the default ones, and the environment's overrides.
 ///
 /// # Errors
-/// Name file, line and key (or the variable), and what to change.
+/// The error names file, line and key (or the variable), and says what to change.
 pub fn load(named: Option<&Path>, environment: &raw::Environment) -> Result<Config> {
     let path = match named {
         Some(path) => path.to_owned(),
@@ -38,8 +38,8 @@ fn default_file() -> Result<PathBuf> {
 
 fn parse(path: &Path, text: &str, environment: &raw::Environment) -> Result<raw::File> {
     let mut file: raw::File = toml::from_str(text).map_err(|error| in_file(path, text, &error))?;
-    let (overrides, strangers) = environment::overrides(environment)?;
-    for name in strangers {
+    let (overrides, unknown) = environment::overrides(environment)?;
+    for name in unknown {
         tracing::warn!(
             variable = name,
             "this environment variable sets nothing: keys are KUBETAPE_<SECTION>__<KEY>, with two underscores"
@@ -48,8 +48,8 @@ fn parse(path: &Path, text: &str, environment: &raw::Environment) -> Result<raw:
     let mut table: toml::Table = toml::from_str(text)?;
     for each in &overrides {
         each.apply(&mut table)?;
-        // One after the other, so that an error has its variable's name. toml shows the value that is wrong: the
-        // message is enough, and the only values that are secrets are never wrong.
+        // One after the other, so that an error names its variable. The message alone is shown: toml's whole error has the
+        // value in it.
         file = table
             .clone()
             .try_into()
@@ -59,13 +59,16 @@ fn parse(path: &Path, text: &str, environment: &raw::Environment) -> Result<raw:
     Ok(file)
 }
 
-/// The rules of a policy file, with the same errors.
+/// Reads the rules of a policy file.
+///
+/// # Errors
+/// The error names file and line, and shows the line.
 pub fn policy_rules(path: &Path, text: &str) -> Result<Vec<access::Rule>> {
     let file: raw::PolicyFile = toml::from_str(text).map_err(|error| in_file(path, text, &error))?;
     Ok(file.rules)
 }
 
-/// `FILE, line N: message`, and the line itself unless it is one that may hold a secret.
+/// `FILE, line N: message`, and the line itself unless it may hold a secret.
 fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let Some(span) = error.span() else {
         return anyhow::anyhow!("{}: {}", path.display(), error.message());

@@ -1,15 +1,15 @@
-//! `[limits]`: what the gateway takes on, and how long it waits.
+//! `[limits]`: how much the gateway accepts, and how long it waits.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use anyhow::{Result, ensure};
 use gateway::Limits;
 
-use super::{quantity::Span, raw, running::Reader};
+use super::{quantity::HumanDuration, raw, reader::Reader};
 
-/// Each connection, session and their recordings take descriptors and memory: more than this is no machine's.
+/// Most connections or sessions: each takes descriptors and memory, and no machine has them for more.
 const MOST: usize = 1_000_000;
-/// Shorter, and clients over slow links never get in.
+/// Shortest time: with less, clients over slow links never get in.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -49,9 +49,15 @@ impl Reader<'_> {
         Ok(count)
     }
 
-    fn time(&self, key: &str, given: Option<Span>, usual: Duration, of: RangeInclusive<Duration>) -> Result<Duration> {
+    fn time(
+        &self,
+        key: &str,
+        given: Option<HumanDuration>,
+        usual: Duration,
+        of: RangeInclusive<Duration>,
+    ) -> Result<Duration> {
         let time = given.map_or(usual, |span| span.0);
-        let (shortest, longest) = (Span(*of.start()), Span(*of.end()));
+        let (shortest, longest) = (HumanDuration(*of.start()), HumanDuration(*of.end()));
         ensure!(of.contains(&time), "{}: is from {shortest} to {longest}", self.at(&format!("limits.{key}")));
         Ok(time)
     }

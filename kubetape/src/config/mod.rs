@@ -1,16 +1,22 @@
 //! The configuration: file and environment (`raw`) become what the program runs with (`Config`).
 
+mod clusters;
 mod environment;
 mod file;
 mod limits;
-mod place;
+mod location;
 pub mod quantity;
 pub mod raw;
+mod reader;
 mod running;
 mod sample;
 mod spool;
+mod storage;
 
+pub use clusters::{ClusterCredential, ClusterSource};
 pub use environment::of_process as environment_of_process;
 pub use file::{load, policy_rules};
-pub use running::{Certificate, ClusterSource, Config, Credential, Policy, Signing, Storage, Web};
+pub use reader::Certificate;
+pub use running::{Config, PolicySource, Web};
 pub use sample::SAMPLE;
+pub use storage::Storage;

@@ -1,20 +1,26 @@
+//! Lengths of time and sizes as the configuration and the command line have them.
+//!
+//! What is written must read back exactly: the digests of a configuration are made of it. `bytesize` rounds what it
+//! writes (`1500000` becomes `1.4 MiB`), and jiff's friendly format has signs, fractions and months, which mean nothing
+//! here. So both are read and written by hand.
+
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A length of time as people write it: `5s`, `1h30m`, `250ms`, `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
+pub struct HumanDuration(pub Duration);
 
 /// A number of bytes as people write it: `1MiB`, `64KiB`, `1GB`, `512`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(pub u64);
+pub struct HumanSize(pub u64);
 
 /// Unit and its length in milliseconds, longest first.
 const TIMES: [(&str, u64); 6] =
     [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Unit and its length in bytes. The last that divides a size is the one it is shown in.
+/// Unit and its length in bytes. A size is shown in the last of these that divides it.
 const SIZES: [(&str, u64); 10] = [
     ("", 1),
     ("B", 1),
@@ -28,7 +34,7 @@ const SIZES: [(&str, u64); 10] = [
     ("TiB", 1 << 40),
 ];
 
-impl FromStr for Span {
+impl FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -54,7 +60,7 @@ impl FromStr for Span {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
         if rest == 0 {
@@ -70,7 +76,7 @@ impl fmt::Display for Span {
     }
 }
 
-impl FromStr for Size {
+impl FromStr for HumanSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -87,7 +93,7 @@ impl FromStr for Size {
     }
 }
 
-impl fmt::Display for Size {
+impl fmt::Display for HumanSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, each): &&(&str, u64)| self.0 >= *each && self.0.is_multiple_of(*each);
         let (unit, each) = SIZES.iter().rev().find(fits).unwrap_or(&("", 1));
@@ -95,30 +101,30 @@ impl fmt::Display for Size {
     }
 }
 
-/// The longest beginning of `text` that is made of such characters, and the rest.
+/// Splits off the longest prefix of `text` whose characters all match.
 fn split(text: &str, of: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !of(c)).unwrap_or(text.len()))
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
-impl<'de> Deserialize<'de> for Size {
+impl<'de> Deserialize<'de> for HumanSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
-impl Serialize for Span {
+impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl Serialize for Size {
+impl Serialize for HumanSize {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -131,26 +137,26 @@ mod tests {
     #[test]
     fn times_are_read_and_shown_as_people_write_them() {
         for (text, millis) in [("250ms", 250), ("5s", 5_000), ("1h30m", 5_400_000), ("30d", 2_592_000_000), ("0s", 0)] {
-            let span: Span = text.parse().unwrap();
+            let span: HumanDuration = text.parse().unwrap();
             assert_eq!(span.0, Duration::from_millis(millis), "{text}");
-            assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
+            assert_eq!(span.to_string().parse::<HumanDuration>().unwrap(), span);
         }
-        assert_eq!(Span(Duration::from_secs(5_400)).to_string(), "1h30m");
+        assert_eq!(HumanDuration(Duration::from_secs(5_400)).to_string(), "1h30m");
         for text in ["", "5", "s", "5 parsecs", "99999999999999999999s", "-5s", "5.5s"] {
-            assert!(text.parse::<Span>().unwrap_err().contains("such as \"5s\""), "{text}");
+            assert!(text.parse::<HumanDuration>().unwrap_err().contains("such as \"5s\""), "{text}");
         }
     }
 
     #[test]
     fn sizes_are_read_and_shown_as_people_write_them() {
         for (text, bytes) in [("512", 512), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("1gb", 1_000_000_000), ("0", 0)] {
-            let size: Size = text.parse().unwrap();
+            let size: HumanSize = text.parse().unwrap();
             assert_eq!(size.0, bytes, "{text}");
-            assert_eq!(size.to_string().parse::<Size>().unwrap(), size);
+            assert_eq!(size.to_string().parse::<HumanSize>().unwrap(), size);
         }
-        assert_eq!(Size(1 << 20).to_string(), "1MiB");
+        assert_eq!(HumanSize(1 << 20).to_string(), "1MiB");
         for text in ["", "MiB", "1 MiBit", "1.5MiB", "99999999TiB"] {
-            assert!(text.parse::<Size>().unwrap_err().contains("such as \"1MiB\""), "{text}");
+            assert!(text.parse::<HumanSize>().unwrap_err().contains("such as \"1MiB\""), "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::quantity::{Size, Span};
+use super::quantity::{HumanDuration, HumanSize};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -25,7 +25,7 @@ pub struct File {
     pub spool: Spool,
     /// How requests are written down.
     pub journal: Journal,
-    /// What the gateway takes on, and how long it waits.
+    /// How much the gateway accepts, and how long it waits.
     pub limits: Limits,
     /// What recordings and journal are signed with.
     pub signing: Signing,
@@ -36,8 +36,8 @@ pub struct File {
     /// Numbers for a monitoring system.
     pub metrics: Metrics,
     /// What a gateway needs to keep besides recordings.
-    pub state: State,
-    /// What the program says about itself on stderr.
+    pub state: StateFolder,
+    /// The program's own log, on stderr.
     pub log: Log,
 }
 
@@ -143,7 +143,7 @@ pub struct S3 {
     pub secret_key_file: Option<PathBuf>,
 }
 
-/// Keys are left out: nothing that is printed for debugging may hold them.
+/// Leaves the keys out: nothing that is printed for debugging may hold them.
 impl std::fmt::Debug for S3 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("S3").field("endpoint", &self.endpoint).field("bucket", &self.bucket).finish_non_exhaustive()
@@ -155,21 +155,21 @@ impl std::fmt::Debug for S3 {
 #[serde(deny_unknown_fields, default)]
 pub struct Recorder {
     /// A chunk is stored when its lines have this many bytes,
-    pub chunk_bytes: Option<Size>,
+    pub chunk_bytes: Option<HumanSize>,
     /// or when it is this old.
-    pub chunk_age: Option<Span>,
+    pub chunk_age: Option<HumanDuration>,
     /// End sessions whose bytes no known client sends.
     pub strict: Option<bool>,
     /// How long a session waits for room in the spool before it is ended.
-    pub patience: Option<Span>,
+    pub patience: Option<HumanDuration>,
     /// Longest time between writing to the spool and syncing it to the disk.
-    pub sync: Option<Span>,
-    /// Bytes kept of a flood's beginning.
-    pub keep_first: Option<Size>,
-    /// The same of a tar archive.
-    pub keep_first_of_archives: Option<Size>,
-    /// Bytes kept of a flood's end.
-    pub keep_last: Option<Size>,
+    pub sync: Option<HumanDuration>,
+    /// Bytes kept of the beginning of an output that reaches the output limit.
+    pub keep_first: Option<HumanSize>,
+    /// Bytes kept of the beginning of a tar archive.
+    pub keep_first_of_archives: Option<HumanSize>,
+    /// Bytes kept of the end of such an output.
+    pub keep_last: Option<HumanSize>,
     /// Keep all of what a terminal showed.
     pub keep_terminals: Option<bool>,
 }
@@ -181,13 +181,13 @@ pub struct Spool {
     /// The folder.
     pub dir: Option<PathBuf>,
     /// Bytes of one session that may wait for storage.
-    pub session_bytes: Option<Size>,
+    pub session_bytes: Option<HumanSize>,
     /// Bytes of all sessions that may wait.
-    pub total_bytes: Option<Size>,
+    pub total_bytes: Option<HumanSize>,
     /// Number of sessions that may wait.
     pub sessions: Option<usize>,
     /// Free bytes to leave on the disk.
-    pub disk_floor: Option<Size>,
+    pub disk_floor: Option<HumanSize>,
 }
 
 /// `[journal]`
@@ -195,9 +195,9 @@ pub struct Spool {
 #[serde(deny_unknown_fields, default)]
 pub struct Journal {
     /// An object is stored when its lines have this many bytes,
-    pub object_bytes: Option<Size>,
+    pub object_bytes: Option<HumanSize>,
     /// or when it is this old.
-    pub object_age: Option<Span>,
+    pub object_age: Option<HumanDuration>,
 }
 
 /// `[limits]`
@@ -211,19 +211,19 @@ pub struct Limits {
     /// Of these, of one person.
     pub sessions_per_person: Option<usize>,
     /// For the TLS handshake, for a request's head, and until a request is let in.
-    pub handshake: Option<Span>,
+    pub handshake: Option<HumanDuration>,
     /// To connect to an API server.
-    pub connect: Option<Span>,
+    pub connect: Option<HumanDuration>,
     /// For an API server's answer to an upgrade.
-    pub answer: Option<Span>,
+    pub answer: Option<HumanDuration>,
     /// To ask for the image of a session's container.
-    pub image: Option<Span>,
+    pub image: Option<HumanDuration>,
     /// Between an upgrade that failed and its second attempt by another protocol.
-    pub fallback: Option<Span>,
+    pub fallback: Option<HumanDuration>,
     /// How long one side may be silent after the other has ended.
-    pub linger: Option<Span>,
+    pub linger: Option<HumanDuration>,
     /// For sessions, at the end of the process.
-    pub shutdown: Option<Span>,
+    pub shutdown: Option<HumanDuration>,
 }
 
 /// `[signing]`
@@ -245,7 +245,7 @@ pub struct Search {
     /// Folder of the index.
     pub dir: Option<PathBuf>,
     /// How often storage is looked at for what is new.
-    pub interval: Option<Span>,
+    pub interval: Option<HumanDuration>,
     /// Regular expressions of what is masked beside the well-known secrets.
     pub mask: Option<Vec<String>>,
 }
@@ -264,20 +264,22 @@ pub struct Web {
     pub certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub key: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks.
+    pub trusted_proxies: Option<Vec<String>>,
 }
 
 /// `[metrics]`
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
-    /// Address to listen on; none is served where it is left out.
+    /// Address to listen on. Without it there are no metrics.
     pub listen: Option<SocketAddr>,
 }
 
 /// `[state]`
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct State {
+pub struct StateFolder {
     /// The folder.
     pub dir: Option<PathBuf>,
 }

@@ -6,7 +6,14 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{place, raw};
+use storage::signing::KeySource;
+
+use super::{
+    clusters::ClusterSource,
+    raw,
+    reader::{Certificate, Reader, default_url, is_name},
+    storage::Storage,
+};
 
 /// What the program runs with: complete, checked, and every path absolute. Files are not read yet.
 #[derive(Debug)]
@@ -18,7 +25,7 @@ pub struct Config {
     /// How clusters are reached, in the file's order.
     pub clusters: Vec<ClusterSource>,
     /// Rules, or the file that has them.
-    pub policy: Policy,
+    pub policy: PolicySource,
     /// Where recordings are kept.
     pub storage: Storage,
     /// As written, with defaults.
@@ -27,27 +34,27 @@ pub struct Config {
     pub spool: Spool,
     /// As written, with defaults.
     pub journal: Journal,
-    /// What the gateway takes on, and how long it waits.
+    /// How much the gateway accepts, and how long it waits.
     pub limits: gateway::Limits,
-    /// The key that signs.
-    pub signing: Signing,
-    /// Whether an index is kept; the pages need one.
+    /// Where the key is that signs.
+    pub signing: KeySource,
+    /// Whether an index is kept. The pages need one.
     pub indexed: bool,
     /// The index's folder.
     pub index: PathBuf,
-    /// How often storage is looked at.
+    /// How often the follower looks for what is new in storage.
     pub interval: Duration,
-    /// What the index does not hold.
+    /// What is masked in the index.
     pub masks: search::Masks,
-    /// The pages; none where they are switched off.
+    /// The pages, or `None` if they are switched off.
     pub web: Option<Web>,
     /// Where numbers for a monitoring system are served.
     pub metrics: Option<SocketAddr>,
     /// The CA, tokens, users.
     pub state: PathBuf,
-    /// What the program says about itself.
+    /// The program's own log.
     pub log: raw::Log,
-    /// File and environment as they were read, for [`crate::changes`]. It may hold secrets.
+    /// File and environment as they were read, for [`control::ConfigurationChanges`]. It may hold secrets.
     pub written: Written,
 }
 
@@ -74,76 +81,17 @@ pub struct Gateway {
     pub names: Vec<String>,
     /// A certificate that was given.
     pub certificate: Option<Certificate>,
-    /// CA certificates for kubeconfigs, where a certificate was given.
+    /// CA certificates for kubeconfigs, if a certificate was given.
     pub ca: Option<PathBuf>,
-}
-
-/// PEM files.
-#[derive(Clone, Debug)]
-pub struct Certificate {
-    /// The chain.
-    pub chain: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
-}
-
-/// How one or more clusters are reached.
-#[derive(Debug)]
-pub enum ClusterSource {
-    /// Contexts of a kubeconfig.
-    Kubeconfig {
-        /// The file.
-        file: PathBuf,
-        /// Which; none for all.
-        contexts: Option<Vec<String>>,
-        /// Another name for the only one.
-        name: Option<String>,
-    },
-    /// The pod's own service account.
-    InCluster {
-        /// The cluster's name.
-        name: String,
-    },
-    /// As given.
-    Explicit {
-        /// The cluster's name.
-        name: String,
-        /// `https://host:port`.
-        server: String,
-        /// PEM file.
-        ca: Option<PathBuf>,
-        /// How the gateway proves itself.
-        credential: Credential,
-        /// See [`raw::Cluster::tls_server_name`].
-        tls_server_name: Option<String>,
-    },
-}
-
-/// The gateway's own credential.
-#[derive(Debug)]
-pub enum Credential {
-    /// A file with a bearer token.
-    TokenFile(PathBuf),
-    /// A client certificate.
-    Certificate(Certificate),
 }
 
 /// Where the rules are.
 #[derive(Debug)]
-pub enum Policy {
+pub enum PolicySource {
     /// In the configuration; checked.
     Inline(access::Policy),
     /// In a file.
     File(PathBuf),
-}
-
-/// Where recordings are kept.
-#[derive(Debug)]
-pub enum Storage {
-    /// A folder.
-    Disk(PathBuf),
-    /// A bucket; `bucket` is set, paths are absolute.
-    S3(raw::S3),
 }
 
 /// How sessions are recorded.
@@ -157,7 +105,7 @@ pub struct Recorder {
     pub strict: bool,
     /// How long a session waits for room in the spool.
     pub patience: Duration,
-    /// How much of a flood is kept.
+    /// How much is kept of an output that reaches the output limit.
     pub keep: recorder::KeepLimits,
 }
 
@@ -179,20 +127,6 @@ pub struct Journal {
     pub object_age: Duration,
 }
 
-/// What recordings and journal are signed with.
-#[derive(Debug)]
-pub enum Signing {
-    /// A key of the gateway's own, in the state folder.
-    Own,
-    /// A key that was given.
-    Given {
-        /// PEM file.
-        key: PathBuf,
-        /// The one before it.
-        previous: Option<PathBuf>,
-    },
-}
-
 /// The pages for auditors.
 #[derive(Debug)]
 pub struct Web {
@@ -200,26 +134,27 @@ pub struct Web {
     pub listen: SocketAddr,
     /// Without a `/` at its end.
     pub public_url: String,
-    /// A certificate; none for plain HTTP.
+    /// A certificate, or `None` for plain HTTP.
     pub certificate: Option<Certificate>,
+    /// The proxies that say from which address a person comes.
+    pub trusted_proxies: web::TrustedProxies,
 }
 
 /// Defaults are those of `kubetape.sample.toml`.
 const GATEWAY_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-const STORAGE: &str = "/var/lib/kubetape/storage";
 /// Half of what readers unpack.
 const LARGEST_CHUNK: u64 = storage::chunk::MAX_UNCOMPRESSED as u64 / 2;
 const STATE: &str = "/var/lib/kubetape/state";
 
 impl Config {
-    /// Makes it of what was written. `file` is absolute, `text` what stands in it (for places in errors).
+    /// Checks the file's keys and completes them. `file` is absolute; `text` is its content, for lines in errors.
     pub fn new(file: &Path, text: &str, raw: raw::File) -> Result<Self> {
         let reader = Reader { file, text, folder: file.parent().unwrap_or(Path::new("/")) };
         let written = Written(serde_json::to_value(&raw)?);
         let state = reader.path(raw.state.dir.unwrap_or(STATE.into()));
         let clusters =
-            raw.clusters.into_iter().enumerate().map(|(place, c)| reader.cluster(place, c)).collect::<Result<_>>()?;
+            raw.clusters.into_iter().enumerate().map(|(index, c)| reader.cluster(index, c)).collect::<Result<_>>()?;
         let indexed = raw.search.enabled.unwrap_or(true);
         let web = reader.web(raw.web)?;
         ensure!(
@@ -240,7 +175,7 @@ impl Config {
                 object_age: raw.journal.object_age.map_or(Duration::from_secs(2), |span| span.0),
             },
             limits,
-            signing: reader.signing(raw.signing)?,
+            signing: reader.signing(raw.signing, &state)?,
             indexed,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
             interval: raw.search.interval.map_or(Duration::from_secs(1), |span| span.0),
@@ -255,8 +190,8 @@ impl Config {
         })
     }
 
-    /// Takes over the addresses that were bound: port 0 has become one.
-    pub fn bound(&mut self, gateway: SocketAddr, web: Option<SocketAddr>) {
+    /// Sets the addresses that were bound: port 0 has become a real one.
+    pub fn set_bound(&mut self, gateway: SocketAddr, web: Option<SocketAddr>) {
         if self.gateway.public_url == default_url("https", self.gateway.listen) {
             self.gateway.public_url = default_url("https", gateway);
         }
@@ -276,22 +211,7 @@ impl Config {
     }
 }
 
-/// Turns parts of the file into parts of [`Config`].
-pub(super) struct Reader<'a> {
-    file: &'a Path,
-    text: &'a str,
-    folder: &'a Path,
-}
-
 impl Reader<'_> {
-    pub(super) fn at(&self, key: &str) -> String {
-        place::of(self.file, self.text, key)
-    }
-
-    pub(super) fn path(&self, path: PathBuf) -> PathBuf {
-        self.folder.join(path)
-    }
-
     fn gateway(&self, raw: raw::Gateway) -> Result<Gateway> {
         let name = raw.name.unwrap_or_else(|| "kubetape".to_owned());
         ensure!(
@@ -328,120 +248,30 @@ impl Reader<'_> {
         Ok(Gateway { name, listen, public_url, names, certificate, ca: raw.ca.map(|ca| self.path(ca)) })
     }
 
-    fn certificate(&self, section: &str, chain: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Certificate>> {
-        match (chain, key) {
-            (None, None) => Ok(None),
-            (Some(chain), Some(key)) => Ok(Some(Certificate { chain: self.path(chain), key: self.path(key) })),
-            (Some(_), None) => bail!("{}: a certificate needs its `key`", self.at(&format!("{section}.key"))),
-            (None, Some(_)) => {
-                // The place of the key that is there.
-                let at = self.at(&format!("{section}.key")).replace(&format!("{section}.key"), section);
-                bail!("{at}.certificate: a key needs its `certificate`")
-            }
-        }
-    }
-
-    fn signing(&self, raw: raw::Signing) -> Result<Signing> {
+    fn signing(&self, raw: raw::Signing, state: &Path) -> Result<KeySource> {
         let Some(key) = raw.key else {
             ensure!(
                 raw.previous_key.is_none(),
                 "{}: is for a `key` of your own; `kubetape key rotate` replaces the gateway's",
                 self.at("signing.previous_key")
             );
-            return Ok(Signing::Own);
+            return Ok(KeySource::Own(state.join("signing")));
         };
-        Ok(Signing::Given { key: self.path(key), previous: raw.previous_key.map(|key| self.path(key)) })
+        Ok(KeySource::Given { key: self.path(key), previous: raw.previous_key.map(|key| self.path(key)) })
     }
 
-    fn url(&self, key: &str, url: Option<String>, scheme: &str, listen: SocketAddr) -> Result<String> {
-        let Some(url) = url else { return Ok(default_url(scheme, listen)) };
-        let rest = url.strip_prefix("https://").or(url.strip_prefix("http://"));
-        let plain = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#', ' ']));
-        ensure!(plain, "{}: {url:?} is not such as \"{scheme}://kubetape.example.com:8443\"", self.at(key));
-        Ok(url.trim_end_matches('/').to_owned())
-    }
-
-    fn cluster(&self, place: usize, raw: raw::Cluster) -> Result<ClusterSource> {
-        let at = |key: &str| self.at(&format!("clusters.{place}{key}"));
-        if let Some(name) = &raw.name {
-            ensure!(is_name(name), "{}: {name:?} is part of URLs: use letters, digits, `-`, `_` and `.`", at(".name"));
-        }
-        let in_cluster = raw.in_cluster.unwrap_or(false);
-        match (raw.kubeconfig, in_cluster, raw.server) {
-            (Some(file), false, None) => {
-                let several = raw.contexts.as_ref().is_some_and(|contexts| contexts.len() != 1);
-                ensure!(
-                    raw.name.is_none() || !several,
-                    "{}: one name cannot be given to several contexts: leave it out, they have names",
-                    at(".name")
-                );
-                Ok(ClusterSource::Kubeconfig { file: self.path(file), contexts: raw.contexts, name: raw.name })
-            }
-            (None, true, None) => {
-                let Some(name) = raw.name else { bail!("{}: give this cluster a name", at(".name")) };
-                Ok(ClusterSource::InCluster { name })
-            }
-            (None, false, Some(server)) => {
-                let Some(name) = raw.name else { bail!("{}: give this cluster a name", at(".name")) };
-                ensure!(server.starts_with("https://"), "{}: {server:?} does not begin with https://", at(".server"));
-                let client = (raw.client_certificate, raw.client_key);
-                let credential = match (raw.token_file, client) {
-                    (Some(file), (None, None)) => Credential::TokenFile(self.path(file)),
-                    (None, (Some(chain), Some(key))) => {
-                        Credential::Certificate(Certificate { chain: self.path(chain), key: self.path(key) })
-                    }
-                    _ => bail!(
-                        "{}: name either a `token_file` or both `client_certificate` and `client_key`",
-                        at(".token_file")
-                    ),
-                };
-                let ca = raw.ca.map(|ca| self.path(ca));
-                Ok(ClusterSource::Explicit { name, server, ca, credential, tls_server_name: raw.tls_server_name })
-            }
-            _ => bail!("{}: set exactly one of `kubeconfig`, `in_cluster = true` and `server`", at("")),
-        }
-    }
-
-    fn policy(&self, raw: raw::Policy) -> Result<Policy> {
+    fn policy(&self, raw: raw::Policy) -> Result<PolicySource> {
         match (raw.file, raw.rules) {
             (Some(_), Some(_)) => bail!("{}: either a file or rules here, not both", self.at("policy.file")),
-            (Some(file), None) => Ok(Policy::File(self.path(file))),
+            (Some(file), None) => Ok(PolicySource::File(self.path(file))),
             (None, rules) => {
                 let policy = access::Policy { rules: rules.unwrap_or_default() };
                 policy.check().map_err(|error| {
                     let rule = rule_of(&error);
-                    let place = policy.rules.iter().rposition(|r| r.name == rule).unwrap_or(0);
-                    anyhow::anyhow!("{}: {error}", self.at(&format!("policy.rules.{place}")))
+                    let index = policy.rules.iter().rposition(|r| r.name == rule).unwrap_or(0);
+                    anyhow::anyhow!("{}: {error}", self.at(&format!("policy.rules.{index}")))
                 })?;
-                Ok(Policy::Inline(policy))
-            }
-        }
-    }
-
-    fn storage(&self, raw: raw::Storage) -> Result<Storage> {
-        let path = |file: Option<PathBuf>| file.map(|file| self.path(file));
-        match raw.kind.unwrap_or(raw::StorageKind::Disk) {
-            raw::StorageKind::Disk => Ok(Storage::Disk(self.path(raw.path.unwrap_or(STORAGE.into())))),
-            raw::StorageKind::S3 => {
-                let s3 = raw.s3;
-                ensure!(
-                    s3.bucket.as_ref().is_some_and(|bucket| !bucket.is_empty()),
-                    "{}: storage of kind \"s3\" needs the bucket's name",
-                    self.at("storage.s3.bucket")
-                );
-                let twice = |a: bool, b: bool| a && b;
-                ensure!(
-                    !twice(s3.secret_key.is_some(), s3.secret_key_file.is_some()),
-                    "{}: set `secret_key` or `secret_key_file`, not both",
-                    self.at("storage.s3.secret_key_file")
-                );
-                ensure!(
-                    !twice(s3.access_key.is_some(), s3.access_key_file.is_some()),
-                    "{}: set `access_key` or `access_key_file`, not both",
-                    self.at("storage.s3.access_key_file")
-                );
-                let (access_key_file, secret_key_file) = (path(s3.access_key_file), path(s3.secret_key_file));
-                Ok(Storage::S3(raw::S3 { access_key_file, secret_key_file, ..s3 }))
+                Ok(PolicySource::Inline(policy))
             }
         }
     }
@@ -465,7 +295,7 @@ impl Reader<'_> {
     fn keep(&self, raw: &raw::Recorder) -> Result<recorder::KeepLimits> {
         let usual = recorder::KeepLimits::default();
         let last = raw.keep_last.map_or(usual.last as u64, |size| size.0);
-        // It waits in memory, for each stream of each session that floods.
+        // It waits in memory, for each stream that reaches the output limit.
         ensure!(last <= 16 << 20, "{}: at most 16MiB, as it waits in memory", self.at("recorder.keep_last"));
         Ok(recorder::KeepLimits {
             first: raw.keep_first.map_or(usual.first, |size| size.0),
@@ -480,17 +310,9 @@ impl Reader<'_> {
         let certificate = self.certificate("web", raw.certificate, raw.key)?;
         let scheme = if certificate.is_some() { "https" } else { "http" };
         let public_url = self.url("web.public_url", raw.public_url, scheme, listen)?;
-        Ok(raw.enabled.unwrap_or(true).then_some(Web { listen, public_url, certificate }))
-    }
-}
-
-/// The address, or localhost where it stands for every address.
-fn default_url(scheme: &str, listen: SocketAddr) -> String {
-    match listen.ip() {
-        ip if ip.is_unspecified() => format!("{scheme}://localhost:{}", listen.port()),
-        IpAddr::V4(ip) => format!("{scheme}://{ip}:{}", listen.port()),
-        IpAddr::V6(Ipv6Addr::LOCALHOST) => format!("{scheme}://[::1]:{}", listen.port()),
-        IpAddr::V6(ip) => format!("{scheme}://[{ip}]:{}", listen.port()),
+        let trusted_proxies = web::TrustedProxies::parse(&raw.trusted_proxies.unwrap_or_default())
+            .with_context(|| self.at("web.trusted_proxies"))?;
+        Ok(raw.enabled.unwrap_or(true).then_some(Web { listen, public_url, certificate, trusted_proxies }))
     }
 }
 
@@ -502,11 +324,6 @@ fn host_of(url: &str) -> Option<String> {
         None => authority.split(':').next()?,
     };
     Some(host.to_owned())
-}
-
-fn is_name(name: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    !matches!(name, "" | "." | "..") && name.len() <= 253 && name.bytes().all(legal)
 }
 
 fn rule_of(error: &access::PolicyError) -> &str {
@@ -536,6 +353,18 @@ mod tests {
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_an_address_or_a_network() {
+        let read = |entries: &str| {
+            let text = format!("[web]\ntrusted_proxies = {entries}\n");
+            Config::new(Path::new("/d/k.toml"), &text, toml::from_str(&text).unwrap())
+        };
+        let web = read(r#"["10.0.0.0/8", "2001:db8::1"]"#).unwrap().web.unwrap();
+        assert!(!web.trusted_proxies.is_empty());
+        let error = format!("{:#}", read(r#"["the balancer"]"#).unwrap_err());
+        assert!(error.contains("web.trusted_proxies") && error.contains("\"the balancer\""), "{error}");
     }
 
     #[test]

@@ -3,13 +3,13 @@ use std::sync::LazyLock;
 /// The documented sample: every key, set or commented out.
 pub const SAMPLE: &str = include_str!("../../kubetape.sample.toml");
 
-/// Every key with a value of its kind: the sample with its commented keys switched on.
+/// Every key with a value of its kind: the sample with its commented keys uncommented.
 static EVERY_KEY: LazyLock<toml::Table> =
     LazyLock::new(|| uncommented().parse().expect("the sample is tested to parse"));
 
 /// The kind of value that a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// A string, as are times, sizes, paths and addresses.
     Text,
     /// `true` or `false`.
@@ -20,14 +20,14 @@ pub enum Kind {
     List,
 }
 
-/// The kind of the key at `path` (lower case; numbers stand for places in a list of tables), if there is such a key.
-pub fn kind(path: &[&str]) -> Option<Kind> {
+/// The kind of the key at `path` (lower case; numbers are indexes into a list of tables), or `None` if there is no such key.
+pub fn kind(path: &[&str]) -> Option<KeyKind> {
     let mut at: Option<&toml::Value> = None;
     let mut table = Some(&*EVERY_KEY);
     for name in path {
-        let is_place = name.bytes().all(|b| b.is_ascii_digit());
+        let is_index = name.bytes().all(|b| b.is_ascii_digit());
         let next = match (at, table) {
-            (Some(toml::Value::Array(tables)), _) if is_place => tables.first()?,
+            (Some(toml::Value::Array(tables)), _) if is_index => tables.first()?,
             (_, Some(table)) => table.get(*name)?,
             _ => return None,
         };
@@ -35,15 +35,15 @@ pub fn kind(path: &[&str]) -> Option<Kind> {
         table = next.as_table();
     }
     match at? {
-        toml::Value::String(_) => Some(Kind::Text),
-        toml::Value::Boolean(_) => Some(Kind::Switch),
-        toml::Value::Integer(_) => Some(Kind::Number),
-        toml::Value::Array(values) if !values.iter().any(toml::Value::is_table) => Some(Kind::List),
+        toml::Value::String(_) => Some(KeyKind::Text),
+        toml::Value::Boolean(_) => Some(KeyKind::Switch),
+        toml::Value::Integer(_) => Some(KeyKind::Number),
+        toml::Value::Array(values) if !values.iter().any(toml::Value::is_table) => Some(KeyKind::List),
         _ => None,
     }
 }
 
-/// Prose is commented `# like this`; a key that is not set, `#like = "this"`.
+/// The sample with its keys uncommented. Prose is `# like this`; a key that is not set is `#like = "this"`.
 fn uncommented() -> String {
     let switch_on = |line: &'static str| match line.strip_prefix('#') {
         Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn a_keys_kind_is_known_by_its_path() {
-        assert_eq!(kind(&["storage", "s3", "secret_key"]), Some(Kind::Text));
-        assert_eq!(kind(&["recorder", "strict"]), Some(Kind::Switch));
-        assert_eq!(kind(&["limits", "sessions"]), Some(Kind::Number));
-        assert_eq!(kind(&["clusters", "0", "contexts"]), Some(Kind::List));
-        assert_eq!(kind(&["policy", "rules", "1", "users"]), Some(Kind::List));
+        assert_eq!(kind(&["storage", "s3", "secret_key"]), Some(KeyKind::Text));
+        assert_eq!(kind(&["recorder", "strict"]), Some(KeyKind::Switch));
+        assert_eq!(kind(&["limits", "sessions"]), Some(KeyKind::Number));
+        assert_eq!(kind(&["clusters", "0", "contexts"]), Some(KeyKind::List));
+        assert_eq!(kind(&["policy", "rules", "1", "users"]), Some(KeyKind::List));
         for unknown in [&["storage"][..], &["clusters"], &["clusters", "name"], &["storage", "s4"], &["0"], &[]] {
             assert_eq!(kind(unknown), None, "{unknown:?}");
         }

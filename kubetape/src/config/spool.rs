@@ -5,17 +5,24 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use super::{
-    quantity::{Size, Span},
+    quantity::{HumanDuration, HumanSize},
     raw,
-    running::{Reader, Spool},
+    reader::Reader,
+    running::Spool,
 };
 
 /// Room for a header with the longest URL, and what is read at once.
 const SMALLEST_SPOOL: u64 = 4 << 20;
 
 impl Reader<'_> {
-    /// `at_once`: how many sessions are let in.
-    pub(super) fn spool(&self, raw: raw::Spool, sync: Option<Span>, state: &Path, at_once: usize) -> Result<Spool> {
+    /// `at_once`: how many sessions the gateway accepts.
+    pub(super) fn spool(
+        &self,
+        raw: raw::Spool,
+        sync: Option<HumanDuration>,
+        state: &Path,
+        at_once: usize,
+    ) -> Result<Spool> {
         let usual = spool::SpoolLimits::default();
         let bounds = spool::SpoolLimits {
             session_bytes: raw.session_bytes.map_or(usual.session_bytes, |size| size.0),
@@ -28,13 +35,13 @@ impl Reader<'_> {
             bounds.session_bytes >= SMALLEST_SPOOL,
             "{}: a session needs room for {} at least",
             self.at("spool.session_bytes"),
-            Size(SMALLEST_SPOOL)
+            HumanSize(SMALLEST_SPOOL)
         );
         ensure!(
             bounds.total_bytes >= bounds.session_bytes,
             "{}: must hold at least one session ({})",
             self.at("spool.total_bytes"),
-            Size(bounds.session_bytes)
+            HumanSize(bounds.session_bytes)
         );
         ensure!(
             bounds.sessions >= at_once,

@@ -14,7 +14,7 @@ use crate::{
         kubeconfig::{self, Credential, Kubeconfig, write_private},
         token,
     },
-    config::{self, Config, quantity::Span, raw},
+    config::{self, Config, quantity::HumanDuration, raw},
     wiring,
 };
 
@@ -22,21 +22,21 @@ use crate::{
 const PERSON: &str = "demo";
 /// The cluster's name in the gateway.
 const CLUSTER: &str = "demo";
-/// First line of the configuration that the demo writes; a file without it is somebody else's.
+/// First line of the configuration that the demo writes. A file without it is somebody else's.
 const OURS: &str = "# Written anew at each start of `kubetape demo`. `kubetape config sample` explains every key.";
-const VALIDITY: Span = Span(Duration::from_secs(30 * 86_400));
+const VALIDITY: HumanDuration = HumanDuration(Duration::from_secs(30 * 86_400));
 
-/// Everything that a demo has: configuration, keys, recordings, its cluster's files.
-pub struct Folder {
+/// The demo's files: configuration, keys, recordings, its cluster's files.
+pub struct DemoFolder {
     path: PathBuf,
-    /// Removed when it is dropped.
+    /// Removed when this is dropped.
     temporary: Option<TempDir>,
-    /// Held while a demo runs in the folder; it goes with the process.
+    /// Held while a demo runs in the folder.
     _lock: fs::File,
 }
 
-impl Folder {
-    /// Makes the folder, or goes on with one; a temporary one where none is named.
+impl DemoFolder {
+    /// Makes the folder or continues with it. Without a name it makes a temporary one.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let (path, temporary) = match named {
             Some(named) => (make(named)?, None),
@@ -58,12 +58,12 @@ impl Folder {
         Ok(Self { path, temporary, _lock: lock })
     }
 
-    /// Whether it is removed at the end.
+    /// Whether the folder is removed at the end.
     pub fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }
 
-    /// A file in it.
+    /// A file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -78,12 +78,12 @@ impl Folder {
         config::load(Some(&file), &raw::Environment::default())
     }
 
-    /// Writes the person's kubeconfig; the token of an earlier start is kept while it is valid. Returns it.
+    /// Writes the person's kubeconfig, and returns its token. That of an earlier start is used as long as it is valid.
     pub fn kubeconfig(&self, config: &Config) -> Result<String> {
         let file = self.path("kubeconfig");
         let tokens = wiring::tokens(config)?;
-        let kept = fs::read_to_string(&file).ok().and_then(|text| earlier_token(&text));
-        let secret = match kept.filter(|secret| tokens.verify(secret).is_ok()) {
+        let earlier = fs::read_to_string(&file).ok().and_then(|text| earlier_token(&text));
+        let secret = match earlier.filter(|secret| tokens.verify(secret, jiff::Timestamp::now()).is_ok()) {
             Some(secret) => secret,
             None => token::create(&tokens, PERSON, &[], Some(VALIDITY))?,
         };
@@ -100,7 +100,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for DemoFolder {
     fn drop(&mut self) {
         // A pod may have made folders that only their owner may not enter.
         if let Some(temporary) = &self.temporary {
@@ -121,7 +121,7 @@ fn earlier_token(yaml: &str) -> Option<String> {
     serde_json::from_str(line).ok()
 }
 
-/// Paths are relative to the file's folder.
+/// The demo's configuration. Paths are relative to the file's folder.
 fn toml(gateway: SocketAddr, web: SocketAddr) -> String {
     format!(
         r#"{OURS}
@@ -171,14 +171,14 @@ mod tests {
     use super::*;
 
     fn refusal(path: &Path) -> String {
-        Folder::open(Some(path)).err().expect("it is refused").to_string()
+        DemoFolder::open(Some(path)).err().expect("it is refused").to_string()
     }
 
     #[test]
     fn a_folder_in_use_or_of_somebody_else_is_left_alone() {
         let outer = tempfile::tempdir().unwrap();
         let path = outer.path().join("a/b");
-        let first = Folder::open(Some(&path)).unwrap();
+        let first = DemoFolder::open(Some(&path)).unwrap();
         assert!(refusal(&path).contains("another demo runs in"));
         drop(first);
         fs::write(path.join("kubetape.toml"), "[gateway]\n").unwrap();

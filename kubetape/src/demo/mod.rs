@@ -1,6 +1,6 @@
-//! What only the demo needs: its folder, and the session that it records first.
+//! The demo's folder, and the session that it records first.
 
 mod folder;
 pub mod script;
 
-pub use folder::Folder;
+pub use folder::DemoFolder;

@@ -1,4 +1,4 @@
-//! The session that the demo records first: somebody types a few commands, through the gateway as anybody would.
+//! The session that the demo records first: a few commands are typed through the gateway, as a person would.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,12 +21,12 @@ const LINES: [&str; 5] = [
     "for step in one two three; do echo \"step $step\"; sleep 0.2; done",
     "cat /etc/os-release | head -3",
 ];
-/// Between two keys: a replay should look typed.
-const KEY: Duration = Duration::from_millis(18);
-/// Before a line is typed: time to read what came.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Pause between two keys: a replay should look typed.
+const KEY_INTERVAL: Duration = Duration::from_millis(18);
+/// Pause before a line is typed: time to read the output.
+const LINE_INTERVAL: Duration = Duration::from_millis(250);
 /// How long one command may take.
-const PROMPT: Duration = Duration::from_secs(5);
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Channels of `v5.channel.k8s.io`.
 const STDIN: u8 = 0;
@@ -39,7 +39,7 @@ pub async fn play(gateway: SocketAddr, ca_pem: &str, token: &str) -> Result<()> 
     shell.send(RESIZE, br#"{"Width":100,"Height":28}"#).await?;
     shell.until_prompt().await?;
     for line in LINES {
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(LINE_INTERVAL).await;
         shell.type_line(line).await?;
         shell.until_prompt().await?;
     }
@@ -82,16 +82,16 @@ impl Shell {
         let mut key = [0; 4];
         for character in line.chars().chain(['\r']) {
             self.send(STDIN, character.encode_utf8(&mut key).as_bytes()).await?;
-            tokio::time::sleep(KEY).await;
+            tokio::time::sleep(KEY_INTERVAL).await;
         }
         Ok(())
     }
 
-    /// Reads until the shell waits for the next command: its last words are a prompt's.
+    /// Reads until the shell waits for the next command: its output ends with a prompt.
     async fn until_prompt(&mut self) -> Result<()> {
         let mut tail = String::new();
         let prompt = async {
-            // A prompt comes after the echo of the line that was typed, and so after a line's end.
+            // The echo of a typed line does not end like a prompt.
             while !(tail.ends_with("$ ") || tail.ends_with("# ")) {
                 match self.0.next().await.context("the shell ended early")?? {
                     Message::Binary(message) if message.first() == Some(&STDOUT) => {
@@ -103,11 +103,11 @@ impl Shell {
             }
             Ok(())
         };
-        timeout(PROMPT, prompt).await.context("the shell showed no prompt")?
+        timeout(PROMPT_TIMEOUT, prompt).await.context("the shell showed no prompt")?
     }
 
     async fn until_end(&mut self) -> Result<()> {
         let end = async { while matches!(self.0.next().await, Some(Ok(message)) if !message.is_close()) {} };
-        timeout(PROMPT, end).await.context("the shell did not end")
+        timeout(PROMPT_TIMEOUT, end).await.context("the shell did not end")
     }
 }

@@ -1,47 +1,51 @@
+//! The syntax tree of a query.
+
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use super::pattern::Pattern;
-use crate::{HitKind, OutcomeFilter};
+use super::{
+    filter::{HitKind, OutcomeFilter},
+    pattern::Pattern,
+};
 
-/// A search that was understood.
+/// A parsed query.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expression {
-    /// All must hold. Empty: everything is found.
+    /// All must hold. An empty list holds for every document.
     All(Vec<Self>),
     /// One must hold.
     Any(Vec<Self>),
     Not(Box<Self>),
-    Text(Needle),
-    Field(Filter),
+    Text(TextClause),
+    Field(FieldFilter),
 }
 
-/// Something to look for in the text.
+/// What a document's text must contain.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Needle {
-    /// One piece as it is.
-    Exact(String),
-    /// Pieces with their distance from the first.
+pub(crate) enum TextClause {
+    /// One token, whole.
+    Term(String),
+    /// Tokens, each with its distance in positions from the first.
     Phrase(Vec<(usize, String)>),
-    /// Every piece that fits.
+    /// A token that matches.
     Pattern(Pattern),
-    /// Any of these.
-    Either(Vec<Self>),
+    /// One of these.
+    AnyOf(Vec<Self>),
 }
 
-/// A field that must have a value.
+/// The value that a field must have.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Filter {
+pub(crate) enum FieldFilter {
     Text(TextField, Pattern),
     Kind(HitKind),
-    Session(&'static str),
+    SessionKind(&'static str),
     Outcome(OutcomeFilter),
     Source(&'static str),
-    Exit(RangeInclusive<i64>),
-    Code(RangeInclusive<i64>),
+    ExitCode(RangeInclusive<i64>),
+    StatusCode(RangeInclusive<i64>),
     Tty(bool),
-    When(Span),
+    When(TimeWindow),
 }
 
 /// A field of text.
@@ -58,20 +62,22 @@ pub(crate) enum TextField {
     Resource,
 }
 
-/// From when on, and before when.
+/// A half-open window of time; a bound that is `None` is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct TimeWindow {
+    /// Inclusive.
     pub(crate) from: Option<Timestamp>,
+    /// Exclusive.
     pub(crate) until: Option<Timestamp>,
 }
 
-impl Span {
-    /// Whether it ends before or when it begins.
-    pub(crate) fn is_reversed(self) -> bool {
+impl TimeWindow {
+    /// Whether the window ends before it begins, or when it begins.
+    pub(crate) fn is_empty(self) -> bool {
         self.from.zip(self.until).is_some_and(|(from, until)| from >= until)
     }
 
-    /// What is in both.
+    /// The intersection of both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             from: self.from.max(other.from),
@@ -84,11 +90,11 @@ impl Span {
 }
 
 impl Expression {
-    /// The needles that a hit may show: those that are not excluded.
-    pub(crate) fn needles(&self) -> Vec<&Needle> {
+    /// The clauses that a hit may contain and a snippet marks: those that are not negated.
+    pub(crate) fn highlighted(&self) -> Vec<&TextClause> {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::needles).collect(),
-            Self::Text(needle) => vec![needle],
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::highlighted).collect(),
+            Self::Text(clause) => vec![clause],
             Self::Not(_) | Self::Field(_) => Vec::new(),
         }
     }

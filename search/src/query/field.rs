@@ -1,17 +1,18 @@
-//! What a filter's value means.
+//! Filters: the names that may stand before a colon, and how their values are read.
 
 use std::{ops::RangeInclusive, str::FromStr};
 
 use jiff::Zoned;
 
 use super::{
-    expression::{Filter, TextField},
+    error::QueryErrorKind,
+    expression::{FieldFilter, TextField},
+    filter::{HitKind, OutcomeFilter},
     pattern::Pattern,
     when,
 };
-use crate::{HitKind, OutcomeFilter, error::Problem};
 
-/// What may stand before a colon.
+/// Names of filters, and `re` for a regular expression.
 pub(crate) const NAMES: [&str; 18] = [
     "user",
     "cluster",
@@ -36,16 +37,16 @@ pub(crate) const NAMES: [&str; 18] = [
 const EXIT: &str = "an exit code, as 1, >0 or 1..127";
 const CODE: &str = "an HTTP status, as 403, >=400 or 500..599";
 
-/// The filter; a star in a value of text that was not quoted stands for anything.
-pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Result<Filter, Problem> {
+/// Reads a filter's value. In an unquoted value of a text field, `*` stands for any characters.
+pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Result<FieldFilter, QueryErrorKind> {
     let text = |field, value: &str| {
         let pattern = if quoted { Pattern::Exact(value.to_owned()) } else { Pattern::glob(value) };
-        Ok(Filter::Text(field, pattern))
+        Ok(FieldFilter::Text(field, pattern))
     };
-    // Names that Kubernetes has in lower case only (RFC 1123), and those of people and clusters, which may have any.
+    // Kubernetes names are lower case (RFC 1123); names of people and clusters are matched in any case.
     let lower = |field| text(field, &value.to_lowercase());
-    let any_case = |field| Ok(Filter::Text(field, Pattern::in_any_case(value, !quoted)));
-    let bad = |filter, expected| Problem::BadValue { filter, value: value.to_owned(), expected };
+    let any_case = |field| Ok(FieldFilter::Text(field, Pattern::in_any_case(value, !quoted)));
+    let bad = |filter, expected| QueryErrorKind::BadValue { filter, value: value.to_owned(), expected };
     match name {
         "user" => any_case(TextField::User),
         "cluster" => any_case(TextField::Cluster),
@@ -59,42 +60,42 @@ pub(crate) fn filter(name: &str, value: &str, quoted: bool, now: &Zoned) -> Resu
             let id = value.to_ascii_lowercase();
             let pattern =
                 if id.len() < 36 { Pattern::Prefix(id.trim_end_matches('*').to_owned()) } else { Pattern::Exact(id) };
-            Ok(Filter::Text(TextField::Session, pattern))
+            Ok(FieldFilter::Text(TextField::Session, pattern))
         }
         "kind" => kind(value).ok_or_else(|| bad("kind", KIND)),
-        "outcome" => {
-            OutcomeFilter::from_str(value).map(Filter::Outcome).map_err(|()| bad("outcome", OutcomeFilter::EXPECTED))
-        }
+        "outcome" => OutcomeFilter::from_str(value)
+            .map(FieldFilter::Outcome)
+            .map_err(|()| bad("outcome", OutcomeFilter::EXPECTED)),
         "source" => match value {
-            "argv" => Ok(Filter::Source("argv")),
-            "typed" => Ok(Filter::Source("typed")),
-            "request" => Ok(Filter::Source("request")),
+            "argv" => Ok(FieldFilter::Source("argv")),
+            "typed" => Ok(FieldFilter::Source("typed")),
+            "request" => Ok(FieldFilter::Source("request")),
             _ => Err(bad("source", "argv, typed or request")),
         },
         "tty" => match value {
-            "yes" | "true" => Ok(Filter::Tty(true)),
-            "no" | "false" => Ok(Filter::Tty(false)),
+            "yes" | "true" => Ok(FieldFilter::Tty(true)),
+            "no" | "false" => Ok(FieldFilter::Tty(false)),
             _ => Err(bad("tty", "yes or no")),
         },
         "when" => {
-            let span = when::parse(value, now).filter(|span| !span.is_reversed());
-            span.map(Filter::When).ok_or_else(|| bad("when", when::EXPECTED))
+            let window = when::parse(value, now).filter(|window| !window.is_empty());
+            window.map(FieldFilter::When).ok_or_else(|| bad("when", when::EXPECTED))
         }
-        "code" => numbers(value).map(Filter::Code).ok_or_else(|| bad("code", CODE)),
-        _ => numbers(value).map(Filter::Exit).ok_or_else(|| bad("exit", EXIT)),
+        "code" => numbers(value).map(FieldFilter::StatusCode).ok_or_else(|| bad("code", CODE)),
+        _ => numbers(value).map(FieldFilter::ExitCode).ok_or_else(|| bad("exit", EXIT)),
     }
 }
 
 const KIND: &str = "session, command, output, request, exec, attach or port_forward";
 
-fn kind(value: &str) -> Option<Filter> {
+fn kind(value: &str) -> Option<FieldFilter> {
     if let Ok(kind) = HitKind::from_str(value) {
-        return Some(Filter::Kind(kind));
+        return Some(FieldFilter::Kind(kind));
     }
     match value {
-        "exec" => Some(Filter::Session("exec")),
-        "attach" => Some(Filter::Session("attach")),
-        "port_forward" | "port-forward" => Some(Filter::Session("port_forward")),
+        "exec" => Some(FieldFilter::SessionKind("exec")),
+        "attach" => Some(FieldFilter::SessionKind("attach")),
+        "port_forward" | "port-forward" => Some(FieldFilter::SessionKind("port_forward")),
         _ => None,
     }
 }

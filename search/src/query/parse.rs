@@ -1,4 +1,4 @@
-//! From what a person wrote to an expression.
+//! The parser: from a query's text to its syntax tree.
 //!
 //! ```text
 //! either   = all { "OR" all }
@@ -13,65 +13,69 @@ use std::ops::Range;
 use jiff::Zoned;
 
 use super::{
-    expression::{Expression, Needle},
+    error::{QueryError, QueryErrorKind},
+    expression::{Expression, TextClause},
     field::{NAMES, filter},
     pattern::Pattern,
     when,
 };
-use crate::{
-    QueryError,
-    error::Problem,
-    token::{finest, fold, unquoted},
-};
+use crate::analyzer::{fold, phrase_tokens, unquoted};
 
-/// Bytes of a search that are read.
-const LONGEST: usize = 4096;
-/// Words, tokens and filters of a search.
-const MOST: usize = 64;
-/// Parentheses within each other.
-const DEEPEST: usize = 16;
-/// Words after `when:` that may be one time.
+/// Longest query, in bytes.
+const MAX_BYTES: usize = 4096;
+/// Words, tokens and filters of a query.
+const MAX_CLAUSES: usize = 64;
+/// Deepest nesting of parentheses.
+const MAX_DEPTH: usize = 16;
+/// Most words after `when:` that are read as one time.
 const WHEN_WORDS: usize = 4;
 
-/// Understands a search. Times in it are seen from `now`.
+/// Parses a query. Times in it are relative to `now`, in its time zone.
+///
+/// # Errors
+/// The first thing that is wrong, and where.
 pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Expression, QueryError> {
-    if text.len() > LONGEST {
-        return Err(Problem::TooLong(LONGEST).anywhere());
+    if text.len() > MAX_BYTES {
+        return Err(QueryErrorKind::TooLong(MAX_BYTES).without_place());
     }
-    let mut reader = Reader { text, at: 0, depth: 0, pieces: 0, now };
-    let expression = reader.either()?;
-    reader.skip_space();
-    if let Some(')') = reader.peek() {
-        return Err(reader.wrong(Problem::ClosesNothing, reader.at..reader.at + 1));
+    let mut parser = Parser { text, at: 0, depth: 0, clauses: 0, now };
+    let expression = parser.either()?;
+    parser.skip_space();
+    if let Some(')') = parser.peek() {
+        return Err(parser.error(QueryErrorKind::UnopenedParenthesis, parser.at..parser.at + 1));
     }
     Ok(expression)
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     text: &'a str,
+    /// Byte at which the parser stands.
     at: usize,
+    /// Open parentheses.
     depth: usize,
-    pieces: usize,
+    /// Clauses so far.
+    clauses: usize,
     now: &'a Zoned,
 }
 
-/// Text of a value, where it stands, and whether it was in quotes.
-struct Written<'a> {
+/// A word or quoted text of the query.
+struct RawValue<'a> {
     text: &'a str,
+    /// Its byte range.
     range: Range<usize>,
     quoted: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Parser<'a> {
     fn either(&mut self) -> Result<Expression, QueryError> {
         let mut parts = vec![self.all()?];
         while let Some(operator) = self.keyword("OR") {
             if parts.last().is_some_and(is_empty) {
-                return Err(self.wrong(Problem::NothingBefore("OR"), operator));
+                return Err(self.error(QueryErrorKind::NothingBefore("OR"), operator));
             }
             parts.push(self.all()?);
             if parts.last().is_some_and(is_empty) {
-                return Err(self.wrong(Problem::NothingAfter("OR"), operator));
+                return Err(self.error(QueryErrorKind::NothingAfter("OR"), operator));
             }
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
@@ -82,10 +86,10 @@ impl<'a> Reader<'a> {
         loop {
             if let Some(operator) = self.keyword("AND") {
                 if parts.is_empty() {
-                    return Err(self.wrong(Problem::NothingBefore("AND"), operator));
+                    return Err(self.error(QueryErrorKind::NothingBefore("AND"), operator));
                 }
                 if self.at_end() {
-                    return Err(self.wrong(Problem::NothingAfter("AND"), operator));
+                    return Err(self.error(QueryErrorKind::NothingAfter("AND"), operator));
                 }
                 continue;
             }
@@ -100,78 +104,78 @@ impl<'a> Reader<'a> {
     fn one(&mut self) -> Result<Expression, QueryError> {
         if let Some(operator) = self.keyword("NOT") {
             if self.at_end() || self.is_keyword("OR") || self.is_keyword("AND") {
-                return Err(self.wrong(Problem::NothingAfter("NOT"), operator));
+                return Err(self.error(QueryErrorKind::NothingAfter("NOT"), operator));
             }
-            self.nested(operator)?;
+            self.enter(operator)?;
             let inner = self.one()?;
             self.depth -= 1;
             return Ok(Expression::Not(Box::new(inner)));
         }
         let start = self.at;
         match self.peek() {
-            Some('-') if self.excludes() => {
+            Some('-') if self.negates() => {
                 self.at += 1;
                 Ok(Expression::Not(Box::new(self.one()?)))
             }
             Some('(') => {
-                self.nested(start..start + 1)?;
+                self.enter(start..start + 1)?;
                 self.at += 1;
                 let inner = self.either()?;
-                self.close(start)?;
+                self.close_group(start)?;
                 Ok(inner)
             }
             _ => self.term(),
         }
     }
 
-    /// Whether the `-` that stands here excludes. Before a word it is an option's: `rm -rf`, `delete -n prod`.
-    fn excludes(&self) -> bool {
+    /// Whether the `-` at the parser's place negates. Before a word it is part of an option: `rm -rf`, `delete -n prod`.
+    fn negates(&self) -> bool {
         let rest = &self.rest()[1..];
         rest.starts_with(['"', '(']) || field_name(rest).is_some()
     }
 
-    /// Goes one deeper, if it may.
-    fn nested(&mut self, place: Range<usize>) -> Result<(), QueryError> {
-        if self.depth == DEEPEST {
-            return Err(self.wrong(Problem::TooDeep(DEEPEST), place));
+    /// Enters a level of nesting.
+    fn enter(&mut self, place: Range<usize>) -> Result<(), QueryError> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.error(QueryErrorKind::TooDeep(MAX_DEPTH), place));
         }
         self.depth += 1;
         Ok(())
     }
 
-    fn close(&mut self, opened: usize) -> Result<(), QueryError> {
+    fn close_group(&mut self, opened: usize) -> Result<(), QueryError> {
         self.skip_space();
         if self.peek() != Some(')') {
-            return Err(self.wrong(Problem::OpenParenthesis, opened..opened + 1));
+            return Err(self.error(QueryErrorKind::UnclosedParenthesis, opened..opened + 1));
         }
         if self.text[opened + 1..self.at].trim().is_empty() {
-            return Err(self.wrong(Problem::Empty("()".to_owned()), opened..self.at + 1));
+            return Err(self.error(QueryErrorKind::Empty("()".to_owned()), opened..self.at + 1));
         }
         self.at += 1;
         self.depth -= 1;
         Ok(())
     }
 
-    /// A filter, an expression, a phrase or a word.
+    /// A filter, a regular expression, a phrase or a word.
     fn term(&mut self) -> Result<Expression, QueryError> {
         let start = self.at;
         let expression = match field_name(self.rest()) {
             Some("re") => {
                 self.at += "re:".len();
-                let written = self.written(start)?;
-                self.some_value("re", start, &written)?;
-                let pattern = Pattern::regex(&fold_expression(written.text))
-                    .map_err(|why| self.wrong(Problem::Expression(why), written.range))?;
-                Expression::Text(Needle::Pattern(pattern))
+                let value = self.raw_value(start)?;
+                self.require_value("re", start, &value)?;
+                let pattern = Pattern::regex(&fold_expression(value.text))
+                    .map_err(|why| self.error(QueryErrorKind::Regex(why), value.range))?;
+                Expression::Text(TextClause::Pattern(pattern))
             }
             Some(name) => {
                 self.at += name.len() + 1;
                 self.field(name, start)?
             }
             None => {
-                let written = self.written(start)?;
-                let empty = || self.wrong(Problem::Empty(self.text[start..self.at].to_owned()), start..self.at);
-                let found = if written.quoted { phrase(written.text) } else { word(written.text) };
+                let value = self.raw_value(start)?;
+                let empty = || self.error(QueryErrorKind::Empty(self.text[start..self.at].to_owned()), start..self.at);
+                let found = if value.quoted { phrase(value.text) } else { word(value.text) };
                 Expression::Text(found.ok_or_else(empty)?)
             }
         };
@@ -180,13 +184,13 @@ impl<'a> Reader<'a> {
     }
 
     fn count(&mut self, expression: &Expression, start: usize) -> Result<(), QueryError> {
-        self.pieces += match expression {
+        self.clauses += match expression {
             Expression::Any(parts) => parts.len(),
-            Expression::Text(Needle::Phrase(phrase)) => phrase.len(),
+            Expression::Text(TextClause::Phrase(phrase)) => phrase.len(),
             _ => 1,
         };
-        if self.pieces > MOST {
-            return Err(self.wrong(Problem::TooManyTerms(MOST), start..self.at));
+        if self.clauses > MAX_CLAUSES {
+            return Err(self.error(QueryErrorKind::TooManyClauses(MAX_CLAUSES), start..self.at));
         }
         Ok(())
     }
@@ -198,14 +202,14 @@ impl<'a> Reader<'a> {
         if self.peek() == Some('(') {
             return self.values(name, start);
         }
-        let written = self.written(start)?;
-        self.some_value(name, start, &written)?;
-        self.one_value(name, &written)
+        let value = self.raw_value(start)?;
+        self.require_value(name, start, &value)?;
+        self.one_value(name, &value)
     }
 
-    fn one_value(&self, name: &str, written: &Written<'_>) -> Result<Expression, QueryError> {
-        let filter = filter(name, written.text, written.quoted, self.now);
-        filter.map(Expression::Field).map_err(|problem| self.wrong(problem, written.range.clone()))
+    fn one_value(&self, name: &str, value: &RawValue<'_>) -> Result<Expression, QueryError> {
+        let filter = filter(name, value.text, value.quoted, self.now);
+        filter.map(Expression::Field).map_err(|kind| self.error(kind, value.range.clone()))
     }
 
     /// `(a OR b)` after a field.
@@ -219,62 +223,62 @@ impl<'a> Reader<'a> {
             self.skip_space();
             match self.peek() {
                 Some(')') if operator.is_some() || values.is_empty() => {
-                    return Err(self.wrong(Problem::NoValue(name.to_owned()), start..self.at + 1));
+                    return Err(self.error(QueryErrorKind::NoValue(name.to_owned()), start..self.at + 1));
                 }
                 None | Some(')') => break,
                 Some(_) => {
-                    let written = self.written(self.at)?;
-                    self.some_value(name, start, &written)?;
-                    values.push(self.one_value(name, &written)?);
+                    let value = self.raw_value(self.at)?;
+                    self.require_value(name, start, &value)?;
+                    values.push(self.one_value(name, &value)?);
                 }
             }
         }
-        self.close(opened)?;
+        self.close_group(opened)?;
         Ok(Expression::Any(values))
     }
 
-    /// A time may be of several words: as many as are one.
+    /// A time, which may have several words: the longest run of words that is one.
     fn when(&mut self, start: usize) -> Result<Expression, QueryError> {
         let began = self.at;
-        let first = self.written(start)?;
-        self.some_value("when", start, &first)?;
+        let first = self.raw_value(start)?;
+        self.require_value("when", start, &first)?;
         let mut ends = vec![self.at];
         while ends.len() < WHEN_WORDS {
             self.skip_space();
             if self.peek().is_none_or(|c| c == ')' || c == '(' || c == '"') {
                 break;
             }
-            self.written(start)?;
+            self.raw_value(start)?;
             ends.push(self.at);
         }
         for end in ends.iter().rev() {
             let text = &self.text[began..*end];
-            // As many words as are a time, which may still be reversed.
+            // The longest run that is a time; `one_value` refuses it if the window is empty.
             if when::parse(text, self.now).is_some() {
                 self.at = *end;
-                return self.one_value("when", &Written { text, range: began..*end, quoted: false });
+                return self.one_value("when", &RawValue { text, range: began..*end, quoted: false });
             }
         }
         self.one_value("when", &first)
     }
 
-    fn some_value(&self, name: &str, start: usize, written: &Written<'_>) -> Result<(), QueryError> {
-        if written.text.is_empty() {
-            return Err(self.wrong(Problem::NoValue(name.to_owned()), start..self.at));
+    fn require_value(&self, name: &str, start: usize, value: &RawValue<'_>) -> Result<(), QueryError> {
+        if value.text.is_empty() {
+            return Err(self.error(QueryErrorKind::NoValue(name.to_owned()), start..self.at));
         }
         Ok(())
     }
 
-    /// What stands here, in quotes or up to white space. A parenthesis that closes a group is not of it.
-    fn written(&mut self, start: usize) -> Result<Written<'a>, QueryError> {
+    /// Takes quoted text, or a word up to white space. A parenthesis that closes a group is not part of the word.
+    fn raw_value(&mut self, start: usize) -> Result<RawValue<'a>, QueryError> {
         let rest = &self.text[self.at..];
         if let Some(open) = rest.strip_prefix('"') {
             let Some(length) = open.find('"') else {
-                return Err(self.wrong(Problem::OpenQuote, self.at..self.text.len()));
+                return Err(self.error(QueryErrorKind::UnclosedQuote, self.at..self.text.len()));
             };
             let range = self.at + 1..self.at + 1 + length;
             self.at = range.end + 1;
-            return Ok(Written { text: &open[..length], range, quoted: true });
+            return Ok(RawValue { text: &open[..length], range, quoted: true });
         }
         let mut word = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
         while self.depth > 0 && word.ends_with(')') && count(word, ')') > count(word, '(') {
@@ -283,7 +287,7 @@ impl<'a> Reader<'a> {
         let range = self.at..self.at + word.len();
         self.at = range.end;
         debug_assert!(start <= range.start);
-        Ok(Written { text: word, range, quoted: false })
+        Ok(RawValue { text: word, range, quoted: false })
     }
 
     fn rest(&self) -> &'a str {
@@ -298,10 +302,10 @@ impl<'a> Reader<'a> {
         self.at = self.text.len() - self.rest().trim_start().len();
     }
 
-    /// Whether nothing more stands here: the end, or a parenthesis that closes.
+    /// Whether the text or the group ends here.
     fn at_end(&mut self) -> bool {
         self.skip_space();
-        // A word may hold one, as in `foo)`, but not begin with it.
+        // A word may contain a parenthesis, as in `foo)`, but not begin with it.
         self.peek().is_none_or(|c| c == ')')
     }
 
@@ -311,7 +315,7 @@ impl<'a> Reader<'a> {
         after.is_some_and(|after| after.chars().next().is_none_or(|c| c.is_whitespace() || c == '(' || c == ')'))
     }
 
-    /// Takes a word that is an operator. Says where it stood.
+    /// Takes an operator, and returns its range; `None` if another word stands here.
     fn keyword(&mut self, word: &str) -> Option<Range<usize>> {
         self.is_keyword(word).then(|| {
             let start = self.at;
@@ -320,12 +324,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn wrong(&self, problem: Problem, place: Range<usize>) -> QueryError {
-        QueryError::at(problem, self.text, place)
+    fn error(&self, kind: QueryErrorKind, place: Range<usize>) -> QueryError {
+        QueryError::at(kind, self.text, place)
     }
 }
 
-/// The name of the filter that a text begins with.
+/// The filter's name that a text begins with.
 fn field_name(text: &str) -> Option<&str> {
     text.split_once(':').map(|(name, _)| name).filter(|name| NAMES.contains(name))
 }
@@ -338,7 +342,7 @@ fn count(text: &str, c: char) -> usize {
     text.matches(c).count()
 }
 
-/// Terms are lower case: so is an expression, except behind a backslash.
+/// Lower case, as tokens are, except behind a backslash.
 fn fold_expression(text: &str) -> String {
     let mut escaped = false;
     let lower = |c: char| {
@@ -349,39 +353,39 @@ fn fold_expression(text: &str) -> String {
     text.chars().flat_map(lower).collect()
 }
 
-/// A word or token, with stars where it has any.
-fn word(written: &str) -> Option<Needle> {
-    let value = unquoted(written);
+/// The clause of a word, in which `*` stands for any characters; `None` if nothing is left to search for.
+fn word(text: &str) -> Option<TextClause> {
+    let value = unquoted(text);
     if value.trim_matches('*').is_empty() {
         return None;
     }
     if value.contains('*') {
-        return Some(Needle::Pattern(Pattern::glob(&fold(value))));
+        return Some(TextClause::Pattern(Pattern::glob(&fold(value))));
     }
-    let whole = Needle::Exact(fold(value));
-    let parts = finest(value);
+    let whole = TextClause::Term(fold(value));
+    let parts = phrase_tokens(value);
     match parts.as_slice() {
         [] => Some(whole),
         [(_, part)] if *part == fold(value) => Some(whole),
-        [(_, part)] => Some(Needle::Either(vec![whole, Needle::Exact(part.clone())])),
-        _ => Some(Needle::Either(vec![whole, Needle::Phrase(parts)])),
+        [(_, part)] => Some(TextClause::AnyOf(vec![whole, TextClause::Term(part.clone())])),
+        _ => Some(TextClause::AnyOf(vec![whole, TextClause::Phrase(parts)])),
     }
 }
 
-/// What was written in quotes: in this order, and stars are stars.
-fn phrase(text: &str) -> Option<Needle> {
-    let mut parts = finest(text);
+/// The clause of quoted text, in which `*` is a star; `None` if it is blank.
+fn phrase(text: &str) -> Option<TextClause> {
+    let mut parts = phrase_tokens(text);
     match parts.len() {
-        0 => Some(unquoted(text.trim())).filter(|text| !text.is_empty()).map(|text| Needle::Exact(fold(text))),
-        1 => Some(Needle::Exact(parts.remove(0).1)),
-        _ => Some(Needle::Phrase(parts)),
+        0 => Some(unquoted(text.trim())).filter(|text| !text.is_empty()).map(|text| TextClause::Term(fold(text))),
+        1 => Some(TextClause::Term(parts.remove(0).1)),
+        _ => Some(TextClause::Phrase(parts)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::expression::{Filter, TextField};
+    use crate::query::expression::{FieldFilter, TextField};
 
     fn read(text: &str) -> Result<Expression, QueryError> {
         parse(text, &"2026-11-24T13:04:56Z[UTC]".parse().unwrap())
@@ -394,20 +398,20 @@ mod tests {
             Expression::All(parts) => format!("({})", joined(parts, " & ")),
             Expression::Any(parts) => format!("({})", joined(parts, " | ")),
             Expression::Not(inner) => format!("!{}", shown(inner)),
-            Expression::Text(needle) => needle_shown(needle),
-            Expression::Field(Filter::Text(field, pattern)) => format!("{field:?}={}", pattern_shown(pattern)),
+            Expression::Text(clause) => clause_shown(clause),
+            Expression::Field(FieldFilter::Text(field, pattern)) => format!("{field:?}={}", pattern_shown(pattern)),
             Expression::Field(filter) => format!("{filter:?}"),
         }
     }
 
-    fn needle_shown(needle: &Needle) -> String {
-        match needle {
-            Needle::Exact(text) => text.clone(),
-            Needle::Phrase(parts) => {
+    fn clause_shown(clause: &TextClause) -> String {
+        match clause {
+            TextClause::Term(text) => text.clone(),
+            TextClause::Phrase(parts) => {
                 parts.iter().map(|(at, text)| format!("{at}:{text}")).collect::<Vec<_>>().join("+")
             }
-            Needle::Pattern(pattern) => pattern_shown(pattern),
-            Needle::Either(all) => all.iter().map(needle_shown).collect::<Vec<_>>().join("~"),
+            TextClause::Pattern(pattern) => pattern_shown(pattern),
+            TextClause::AnyOf(all) => all.iter().map(clause_shown).collect::<Vec<_>>().join("~"),
         }
     }
 
@@ -468,12 +472,12 @@ mod tests {
             ("pod:web-*", "Pod=web-*"),
             ("pod:\"web-*\"", "Pod=web-*"),
             ("$(ls) (x)", "($(ls)~0:$+0:ls & x)"),
-            ("exit:42", "Exit(42..=42)"),
-            ("exit:>0", "Exit(1..=9223372036854775807)"),
-            ("exit:1..9", "Exit(1..=9)"),
+            ("exit:42", "ExitCode(42..=42)"),
+            ("exit:>0", "ExitCode(1..=9223372036854775807)"),
+            ("exit:1..9", "ExitCode(1..=9)"),
             ("tty:yes", "Tty(true)"),
             ("kind:output", "Kind(Output)"),
-            ("kind:exec", "Session(\"exec\")"),
+            ("kind:exec", "SessionKind(\"exec\")"),
         ] {
             match read(text) {
                 Ok(expression) => assert_eq!(shown(&expression), expected, "{text}"),
@@ -482,7 +486,7 @@ mod tests {
         }
         assert_eq!(
             read("pod:web-0").unwrap(),
-            Expression::Field(Filter::Text(TextField::Pod, Pattern::Exact("web-0".into())))
+            Expression::Field(FieldFilter::Text(TextField::Pod, Pattern::Exact("web-0".into())))
         );
     }
 
@@ -498,7 +502,7 @@ mod tests {
             ("when:monday..friday passwd", "passwd"),
         ] {
             let Expression::All(parts) = read(text).unwrap() else { panic!("{text}") };
-            assert!(matches!(parts[0], Expression::Field(Filter::When(_))), "{text}");
+            assert!(matches!(parts[0], Expression::Field(FieldFilter::When(_))), "{text}");
             assert_eq!(shown(&parts[1]), rest, "{text}");
         }
     }

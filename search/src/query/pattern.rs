@@ -1,20 +1,20 @@
-//! What a term may look like: as it is, with stars in it, or a regular expression.
+//! Patterns of single terms: a literal, a glob or a regular expression.
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::literal::Extractor;
 
-/// Bytes that a compiled expression may take.
-const SIZE: usize = 1 << 20;
-/// Parentheses and repetitions within each other.
-const NESTING: u32 = 32;
+/// Largest compiled regular expression, in bytes.
+const MAX_COMPILED_BYTES: usize = 1 << 20;
+/// Deepest nesting of groups and repetitions.
+const MAX_NESTING: u32 = 32;
 
-/// A rule for single terms.
+/// What a term must look like.
 #[derive(Clone, Debug)]
 pub(crate) enum Pattern {
     Exact(String),
-    /// What begins so.
+    /// The term begins with this.
     Prefix(String),
-    /// What fits all of an expression, which begins with `prefix`.
+    /// The whole term matches `regex`; every term that does begins with `prefix`.
     Regex {
         prefix: String,
         regex: Regex,
@@ -32,7 +32,7 @@ impl PartialEq for Pattern {
 }
 
 impl Pattern {
-    /// Text in which `*` stands for any characters.
+    /// A glob: `*` stands for any characters.
     pub(crate) fn glob(text: &str) -> Self {
         match text.split_once('*') {
             None => Self::Exact(text.to_owned()),
@@ -45,7 +45,7 @@ impl Pattern {
         }
     }
 
-    /// The same text, or what fits its stars, in any case.
+    /// Text in any case; with `stars`, a glob.
     pub(crate) fn in_any_case(text: &str, stars: bool) -> Self {
         let literal = regex::escape(text);
         let text = if stars { literal.replace(r"\*", ".*") } else { literal };
@@ -53,19 +53,19 @@ impl Pattern {
         Self::Regex { prefix: String::new(), regex }
     }
 
-    /// A regular expression that all of a term must fit.
+    /// A regular expression that the whole term must match.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// What is wrong with the expression.
     pub(crate) fn regex(text: &str) -> Result<Self, String> {
-        let regex = build(text).map_err(|error| said(&error))?;
+        let regex = build(text).map_err(|error| last_line(&error))?;
         let hir = regex_syntax::parse(text).map_err(|error| error.to_string())?;
         let prefixes = Extractor::new().extract(&hir);
         let prefix = prefixes.longest_common_prefix().and_then(|bytes| std::str::from_utf8(bytes).ok());
         Ok(Self::Regex { prefix: prefix.unwrap_or_default().to_owned(), regex })
     }
 
-    /// What all terms that fit begin with.
+    /// The prefix of every term that matches.
     pub(crate) fn prefix(&self) -> &str {
         match self {
             Self::Exact(text) | Self::Prefix(text) => text,
@@ -73,7 +73,7 @@ impl Pattern {
         }
     }
 
-    pub(crate) fn fits(&self, term: &str) -> bool {
+    pub(crate) fn matches(&self, term: &str) -> bool {
         match self {
             Self::Exact(text) => term == text,
             Self::Prefix(prefix) => term.starts_with(prefix),
@@ -84,20 +84,20 @@ impl Pattern {
 
 fn build(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!("^(?:{text})$"))
-        .size_limit(SIZE)
-        .dfa_size_limit(SIZE)
-        .nest_limit(NESTING)
+        .size_limit(MAX_COMPILED_BYTES)
+        .dfa_size_limit(MAX_COMPILED_BYTES)
+        .nest_limit(MAX_NESTING)
         .dot_matches_new_line(true)
         .build()
 }
 
-/// Fits nothing.
+/// Matches nothing.
 fn never() -> Regex {
     Regex::new(r"[^\s\S]").expect("a constant expression")
 }
 
-/// The last line of the library's message, which is what is wrong in a sentence.
-fn said(error: &regex::Error) -> String {
+/// The last line of the library's message, which says in a sentence what is wrong.
+fn last_line(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "it is too big".to_owned(),
         other => {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn stars_stand_for_anything() {
-        let fits = |glob: &str, text: &str| Pattern::glob(glob).fits(text);
+        let fits = |glob: &str, text: &str| Pattern::glob(glob).matches(text);
         assert!(fits("web-*", "web-0") && fits("web-*", "web-") && !fits("web-*", "xweb-0"));
         assert!(fits("*.conf", "nginx.conf") && !fits("*.conf", "nginxxconf"));
         assert!(fits("a*b*c", "a1b2c") && !fits("a*b*c", "a1c2b"));
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn case_may_be_any() {
-        let fits = |text: &str, stars, term: &str| Pattern::in_any_case(text, stars).fits(term);
+        let fits = |text: &str, stars, term: &str| Pattern::in_any_case(text, stars).matches(term);
         assert!(fits("Ada", true, "ada") && fits("ada", true, "ADA") && !fits("ada", true, "adam"));
         assert!(
             fits("a*@Example.com", true, "Ada@example.com") && !fits("a*", false, "ada") && fits("A*", false, "a*")
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn an_expression_fits_all_of_a_term() {
         let pattern = Pattern::regex("web-[0-9]+").unwrap();
-        assert!(pattern.fits("web-12") && !pattern.fits("web-12x") && !pattern.fits("aweb-1"));
+        assert!(pattern.matches("web-12") && !pattern.matches("web-12x") && !pattern.matches("aweb-1"));
         assert_eq!(pattern.prefix(), "web-");
         assert_eq!(Pattern::regex("a|b").unwrap().prefix(), "");
     }

@@ -15,35 +15,35 @@ use jiff::{
     civil::{Date, DateTime, Time, Weekday},
 };
 
-use super::expression::Span;
+use super::expression::TimeWindow;
 
-/// What errors list.
+/// The values of `when:`, as errors list them.
 pub(crate) const EXPECTED: &str = "a time: today, yesterday 14:00, last 2h, monday, this week, 2026-11-22, \
                                    2026-11-22T14:00, or two with .. between them, the earlier first";
 
-/// What a text stands for.
+/// The time that a text stands for.
 struct TimeRange {
     from: Timestamp,
-    /// As a whole.
+    /// Its end, if the text stands alone; `None` means until now.
     until: Option<Timestamp>,
-    /// As the end of a range.
+    /// Its end, if the text is the second half of `A..B`.
     end: Timestamp,
 }
 
-/// Reads a time or a range of times, seen from `now` and in its time zone; none for what is no time. What is read may be
-/// reversed: see [`Span::is_reversed`].
-pub(crate) fn parse(text: &str, now: &Zoned) -> Option<Span> {
+/// Reads a time or a range of times relative to `now`, in its time zone; `None` if the text is neither. The window may
+/// be empty: see [`TimeWindow::is_empty`].
+pub(crate) fn parse(text: &str, now: &Zoned) -> Option<TimeWindow> {
     let text = text.trim();
     let Some((from, until)) = text.split_once("..") else {
-        let stretch = stretch(text, now)?;
-        return Some(Span { from: Some(stretch.from), until: stretch.until });
+        let range = time_range(text, now)?;
+        return Some(TimeWindow { from: Some(range.from), until: range.until });
     };
-    let until = side(until, |text| stretch(text, now))?.map(|stretch| stretch.end);
-    let from = side(from, |text| start(text, until, now))?.map(|stretch| stretch.from);
-    (from.is_some() || until.is_some()).then_some(Span { from, until })
+    let until = side(until, |text| time_range(text, now))?.map(|range| range.end);
+    let from = side(from, |text| start(text, until, now))?.map(|range| range.from);
+    (from.is_some() || until.is_some()).then_some(TimeWindow { from, until })
 }
 
-/// A side of a range, which may be open; the outer none for what is no time.
+/// One side of a range; `Some(None)` if it is open, `None` if it is not a time.
 fn side(text: &str, read: impl Fn(&str) -> Option<TimeRange>) -> Option<Option<TimeRange>> {
     match text.trim() {
         "" => Some(None),
@@ -51,17 +51,17 @@ fn side(text: &str, read: impl Fn(&str) -> Option<TimeRange>) -> Option<Option<T
     }
 }
 
-/// The start of a range. A weekday is the latest one that begins before the end.
+/// The first half of a range. A weekday is the latest one that begins before the range's end.
 fn start(text: &str, until: Option<Timestamp>, now: &Zoned) -> Option<TimeRange> {
-    let named = stretch(text, now)?;
+    let named = time_range(text, now)?;
     let is_weekday = text.split_whitespace().next().is_some_and(|day| weekday(&day.to_ascii_lowercase()).is_some());
     let Some(until) = until.filter(|until| is_weekday && named.from >= *until) else { return Some(named) };
     let end = until.to_zoned(now.time_zone().clone());
-    let latest = stretch(text, &end)?;
-    if latest.from < until { Some(latest) } else { stretch(text, &end.checked_sub(1.week()).ok()?) }
+    let latest = time_range(text, &end)?;
+    if latest.from < until { Some(latest) } else { time_range(text, &end.checked_sub(1.week()).ok()?) }
 }
 
-fn stretch(text: &str, now: &Zoned) -> Option<TimeRange> {
+fn time_range(text: &str, now: &Zoned) -> Option<TimeRange> {
     let text = text.to_ascii_lowercase();
     if let Ok(moment) = text.to_ascii_uppercase().parse::<Timestamp>() {
         return hour(moment);
@@ -73,7 +73,7 @@ fn stretch(text: &str, now: &Zoned) -> Option<TimeRange> {
     ago(&text, now).or_else(|| calendar(&text, now)).or_else(|| moment(&text, now))
 }
 
-/// `2h`, `last 3 days`, `last hour`: until now. `last week` and the like are the calendar's.
+/// `2h`, `last 3 days`, `last hour`: until now. `last week` and the like are read by [`calendar`].
 fn ago(text: &str, now: &Zoned) -> Option<TimeRange> {
     let text = text.strip_prefix("last").map_or(text, str::trim_start);
     let text = text.strip_suffix("ago").map_or(text, str::trim_end);
@@ -252,13 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_holds_nothing_is_reversed() {
+    fn a_range_that_holds_nothing_is_empty() {
         let now: Zoned = "2026-11-24T13:04:56+01:00[Europe/Berlin]".parse().unwrap();
         for text in ["2026-11-22..2026-11-20", "1h..2h", "today..yesterday", "14:00..9:00", "9:00..9:00", "now..monday"]
         {
-            assert!(parse(text, &now).unwrap().is_reversed(), "{text}");
+            assert!(parse(text, &now).unwrap().is_empty(), "{text}");
         }
-        assert!(!parse("yesterday..today", &now).unwrap().is_reversed());
+        assert!(!parse("yesterday..today", &now).unwrap().is_empty());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -170,7 +170,7 @@ async fn days_are_followed_over_midnight() {
 #[tokio::test]
 async fn a_running_follower_keeps_up_until_it_is_told_to_stop() {
     let Bench { library, folder: _folder, index, follower: _ } = Bench::new();
-    let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_millis(5));
+    let follower = Follower::new(library.store.clone(), Arc::new(index.clone()), Duration::from_millis(5));
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(follower.run(shutdown.clone()));
     let session = Session::default();
@@ -221,52 +221,106 @@ async fn a_store_that_fails_for_a_while_costs_nothing() {
     let library = Library::new();
     let folder = tempfile::tempdir().unwrap();
     let index = Index::open(&folder.path().join("index"), Masks::default()).unwrap();
-    let away = Arc::new(Away { memory: library.store.clone(), away: AtomicBool::new(true) });
-    let mut follower = Follower::new(away.clone(), index.clone(), Duration::from_secs(1));
+    let store = Arc::new(FaultyStore::new(&library));
+    store.set(Fault::Fail);
+    let mut follower = Follower::new(store.clone(), Arc::new(index.clone()), Duration::from_secs(1));
     write(&library, 0).await;
     let error = follower.step().await.unwrap_err();
     assert!(matches!(error, SearchError::Store(_)), "{error:?}");
-    away.away.store(false, Ordering::SeqCst);
+    store.set(Fault::None);
     follower.step().await.unwrap();
     let mut bench = Bench::of(library);
     bench.step().await;
     assert_eq!(everything(&index), everything(&bench.index));
 }
 
-/// A store that can be away.
-#[derive(Debug)]
-struct Away {
-    memory: Arc<dyn Store>,
-    away: AtomicBool,
+#[tokio::test]
+async fn a_store_that_hangs_does_not_hold_the_shutdown_up() {
+    let library = Library::new();
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(&folder.path().join("index"), Masks::default()).unwrap();
+    let store = Arc::new(FaultyStore::new(&library));
+    let follower = Follower::new(store.clone(), Arc::new(index.clone()), Duration::from_millis(5));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(follower.run(shutdown.clone()));
+    let session = Session::default();
+    let id = library.begin(&session).await;
+    until(|| index.session(id).unwrap().is_some()).await;
+
+    store.set(Fault::Hang);
+    until(|| store.hanging.load(Ordering::SeqCst) > 0).await;
+    shutdown.cancel();
+    // A second for the turn, and five for the last one, which hangs too.
+    tokio::time::timeout(Duration::from_secs(20), running).await.expect("the follower ends").unwrap();
+
+    // What was committed stays, and another process goes on from there.
+    store.set(Fault::None);
+    library.end(&session, Outcome::Ended, &["uptime"]).await;
+    let mut follower = Follower::new(store, Arc::new(index.clone()), Duration::from_secs(1));
+    follower.step().await.unwrap();
+    assert_eq!(texts(&index, "source:typed"), ["uptime"]);
+    assert_eq!(find(&index, "kind:session").len(), 1);
 }
 
-impl Away {
-    fn check(&self) -> Result<(), StoreError> {
-        if !self.away.load(Ordering::SeqCst) {
-            return Ok(());
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// It cannot be reached.
+    Fail,
+    /// It never answers.
+    Hang,
+}
+
+/// A store that can be read only while nothing is wrong with it.
+#[derive(Debug)]
+struct FaultyStore {
+    memory: Arc<dyn Store>,
+    fault: Mutex<Fault>,
+    /// Calls that hang.
+    hanging: AtomicUsize,
+}
+
+impl FaultyStore {
+    fn new(library: &Library) -> Self {
+        Self { memory: library.store.clone(), fault: Mutex::new(Fault::None), hanging: AtomicUsize::new(0) }
+    }
+
+    fn set(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let fault = *self.fault.lock().unwrap();
+        match fault {
+            Fault::None => Ok(()),
+            Fault::Fail => Err(StoreError::Failed { action: "read", key: String::new(), source: "no route".into() }),
+            Fault::Hang => {
+                self.hanging.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
         }
-        Err(StoreError::Failed { action: "read", key: String::new(), source: "no route".into() })
     }
 }
 
 #[async_trait]
-impl Store for Away {
+impl Store for FaultyStore {
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
         self.memory.put_new(key, bytes).await
     }
 
-    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
-        self.check()?;
-        self.memory.read(key, max).await
+    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+        self.check().await?;
+        self.memory.read(key).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
-        self.check()?;
+        self.check().await?;
         self.memory.list(prefix, after, limit).await
     }
 
     async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.check()?;
+        self.check().await?;
         self.memory.children(prefix).await
     }
 

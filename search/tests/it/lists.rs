@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use recording::{Outcome, RecordingId, cast::SessionKind};
-use search::{Cursor, OutcomeFilter, SessionFilter};
+use search::{OutcomeFilter, SessionCursor, SessionFilter};
 
 use crate::{
     Bench,
@@ -94,7 +94,7 @@ async fn pages_of_ten_thousand_sessions_are_stable() {
     bench.step().await;
 
     let mut seen = Vec::new();
-    let mut after: Option<Cursor> = None;
+    let mut after: Option<SessionCursor> = None;
     loop {
         let filter = SessionFilter { limit: 700, after, ..SessionFilter::default() };
         let page = bench.index.sessions(&filter).unwrap();

@@ -1,5 +1,6 @@
 //! The index, fed with recordings and journals as gateways write them.
 
+mod conformance;
 mod expressions;
 mod following;
 mod joining;
@@ -11,7 +12,7 @@ mod queries;
 mod spool;
 mod texts;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use library::Library;
 use search::{Follower, Index, Masks};
@@ -59,6 +60,6 @@ impl Bench {
 
 fn follow(library: &Library, folder: &std::path::Path) -> (Index, Follower) {
     let index = Index::open(&folder.join("index"), Masks::default()).unwrap();
-    let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_secs(1));
+    let follower = Follower::new(library.store.clone(), Arc::new(index.clone()), Duration::from_secs(1));
     (index, follower)
 }

@@ -1,6 +1,6 @@
 //! Folders: locks, versions, rebuilding.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use recording::Outcome;
 use search::{Follower, Index, Masks, Query, SearchError, SessionFilter, rebuild};
@@ -100,7 +100,7 @@ fn a_folder_of_something_else_is_left_alone() {
 
 /// Follows until the index was made anew, and ends in good order.
 async fn renewed(library: &Library, index: &Index, is: impl FnMut() -> bool) {
-    let follower = Follower::new(library.store.clone(), index.clone(), Duration::from_millis(5));
+    let follower = Follower::new(library.store.clone(), Arc::new(index.clone()), Duration::from_millis(5));
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(follower.run(shutdown.clone()));
     until(is).await;

@@ -1,12 +1,15 @@
 //! Sessions of this process's gateway, found while nothing of them is stored.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use recording::{
     Key, Outcome, RecordingId,
     cast::{Code, write_event},
 };
-use search::{Follower, Index};
+use search::{Clock, Follower, Index};
 use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter as Spooled};
 use storage::chunk;
 
@@ -29,6 +32,12 @@ impl Desk {
         let mut bench = Bench::new();
         bench.follower = bench.follower.with_spool(spool.clone());
         Self { bench, spool, _folder: folder }
+    }
+
+    fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let mut desk = Self::new();
+        desk.bench.follower = desk.bench.follower.with_clock(clock);
+        desk
     }
 
     async fn begin(&self, session: &Session) -> Spooled {
@@ -65,9 +74,30 @@ fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
     session.append(&Checkpoint { micros, ..Checkpoint::default() }, &line).unwrap();
 }
 
-/// A session's start, from now.
-fn in_seconds(seconds: i64) -> i64 {
-    jiff::Timestamp::now().as_second() - crate::library::MORNING + seconds
+/// A clock that stands still until it is advanced; it begins at the start of [`Session::default`].
+struct ManualClock {
+    base: Instant,
+    elapsed: Mutex<Duration>,
+}
+
+impl ManualClock {
+    fn new() -> Self {
+        Self { base: Instant::now(), elapsed: Mutex::default() }
+    }
+
+    fn advance(&self, by: Duration) {
+        *self.elapsed.lock().unwrap() += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(crate::library::MORNING).unwrap() + *self.elapsed.lock().unwrap()
+    }
+
+    fn instant(&self) -> Instant {
+        self.base + *self.elapsed.lock().unwrap()
+    }
 }
 
 #[tokio::test]
@@ -175,7 +205,7 @@ async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
     let Desk { bench, spool, _folder } = desk;
     let Bench { library, folder, index, follower } = bench;
     drop(follower);
-    let mut follower = Follower::new(library.store.clone(), index.clone(), std::time::Duration::ZERO);
+    let mut follower = Follower::new(library.store.clone(), Arc::new(index.clone()), std::time::Duration::ZERO);
     follower.step().await.unwrap();
     assert!(!index.session(live.id()).unwrap().unwrap().is_live());
     let mut follower = follower.with_spool(spool.clone());
@@ -184,18 +214,17 @@ async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
     drop((folder, live));
 }
 
-/// On a busy machine the look after the one that read the lines may come late. What stood on the screen meanwhile is told
+/// On a busy machine the look after the one that read the lines may come late. What stood on the screen meanwhile is indexed
 /// then, and not left until more comes.
 #[tokio::test]
 async fn what_stands_on_the_screen_is_found_however_late_the_next_look_is() {
-    let mut desk = Desk::new();
-    // Begun in two seconds, so that nothing counts as having stood for long when it is read, on a busy machine either.
-    let session = Session { at: in_seconds(2), ..Session::default() };
-    let mut live = desk.begin(&session).await;
+    let clock = Arc::new(ManualClock::new());
+    let mut desk = Desk::with_clock(clock.clone());
+    let mut live = desk.begin(&Session::default()).await;
     say(&mut live, 900_000, Code::Output, "the last line on the screen\r\n$ ");
     desk.bench.step().await;
     assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 0, "it may still change");
-    tokio::time::sleep(Duration::from_millis(4500)).await;
+    clock.advance(Duration::from_millis(4500));
     desk.bench.step().await;
     assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 1);
 }
@@ -212,10 +241,9 @@ async fn a_secret_that_comes_in_two_pieces_is_never_found() {
         &format!("{key}\r\n"),
         &format!("{key}\r\n-----END PRIVATE KEY-----\r\n$ "),
     ];
-    // Begun in an hour, so that nothing counts as having stood for long by the clock of who reads it, however late.
-    let mut desk = Desk::new();
-    let session = Session { at: in_seconds(3_600), ..Session::default() };
-    let mut live = desk.begin(&session).await;
+    // The clock stands still, so that nothing counts as having stood for long when it is read.
+    let mut desk = Desk::with_clock(Arc::new(ManualClock::new()));
+    let mut live = desk.begin(&Session::default()).await;
     for (number, piece) in (0u64..).zip(&pieces) {
         say(&mut live, number * 400_000, Code::Output, piece);
         desk.bench.step().await;

@@ -88,7 +88,7 @@ pub fn decode(key: &Key, object: &[u8]) -> Result<Vec<JournalEntry>, JournalErro
 
 /// Whether the line is an entry in everything but its event's name.
 fn of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 14] = [
         "started",
         "configured",
         "stopped",
@@ -101,6 +101,7 @@ fn of_a_later_version(line: &[u8]) -> bool {
         "forwarded",
         "request",
         "imported",
+        "searched",
         "viewed",
     ];
     #[derive(serde::Deserialize)]

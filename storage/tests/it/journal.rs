@@ -34,7 +34,7 @@ fn keys_are_as_described() {
 
 #[test]
 fn entries_come_back() {
-    let login = JournalEvent::Login { ok: false, method: "password".to_owned() };
+    let login = JournalEvent::Login { ok: false, method: "password".to_owned(), client: String::new() };
     let entries = [
         entry("", JournalEvent::Started { version: "1".to_owned(), config: String::new() }),
         entry("ann", login),
@@ -113,6 +113,7 @@ fn events_and_outcomes_are_called_what_they_are_written_as() {
         ("spool", json!({ "bound": "disk", "reached": true, "bytes": 1, "sessions": 1 })),
         ("request", json!({})),
         ("viewed", json!({ "how": "play" })),
+        ("searched", json!({ "query": "q", "hits": 1 })),
         ("imported", json!({ "file": "f", "sha256": "s" })),
     ] {
         assert_eq!(of(event, more).name(), event);

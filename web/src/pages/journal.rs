@@ -1,38 +1,42 @@
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
     extract::{Query, State},
     response::Response,
 };
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::{Key, RecordingId, journal::JournalEntry};
 use serde::Deserialize;
 use serde_json::Value;
 use storage::{
-    StoreError,
+    Store, StoreError,
     journal::{JournalError, JournalObject, JournalReader},
 };
 
-use crate::{
-    failure::Failure,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    shown::VisibleText,
-    state::{AppState as Running, Shared},
+use super::{
+    layout::{Layout, NavItem, render},
+    time_label::{self, TimeLabel},
+    visible_text::VisibleText,
 };
-use identity::web_sessions::WebSession;
+use crate::{
+    context::{evidence::Evidence, site::Site},
+    http::failure::Failure,
+};
 
-/// Entries of a page, about: objects are shown whole.
-const ENTRIES: usize = 100;
+/// Entries after which a page ends. It may have some more: objects are shown whole.
+const PAGE_ENTRIES: usize = 100;
 
 /// Objects read for a page at most.
-const OBJECTS: usize = 100;
+const PAGE_OBJECTS: usize = 100;
 
 /// Days that can be chosen.
-const DAYS: usize = 400;
+const MAX_DAYS: usize = 400;
 
 /// Objects listed at once.
-const LISTED: usize = 1000;
+const LIST_PAGE: usize = 1000;
 
 #[derive(Template)]
 #[template(path = "journal.html")]
@@ -42,13 +46,13 @@ struct JournalPage {
     gateway: String,
     days: Vec<String>,
     day: String,
-    rows: Vec<Row>,
+    rows: Vec<JournalRow>,
     newest: Option<String>,
     older: Option<String>,
 }
 
-/// An entry.
-struct Row {
+/// An entry of the journal, or an object that cannot be read.
+struct JournalRow {
     at: TimeLabel,
     user: VisibleText,
     event: VisibleText,
@@ -56,10 +60,10 @@ struct Row {
     text: VisibleText,
 }
 
-/// What the address may ask for.
+/// Which part of which journal the address asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Wanted {
+pub(crate) struct JournalParams {
     gateway: String,
     day: String,
     /// Objects before this number.
@@ -68,21 +72,22 @@ pub(crate) struct Wanted {
 
 /// `GET /journal?gateway=NAME&day=YYYY/MM/DD&before=NUMBER`
 pub(crate) async fn page(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
-    Query(wanted): Query<Wanted>,
+    Query(params): Query<JournalParams>,
 ) -> Result<Response, Failure> {
-    let reader = JournalReader::new(shared.store.clone());
+    let reader = JournalReader::new(Arc::clone(&evidence.store));
     let gateways = reader.gateways().await.map_err(unreadable)?;
-    let known = |name: &String| gateways.contains(name);
-    let gateway = Some(wanted.gateway).filter(known).or_else(|| Some(shared.gateway_name.clone()).filter(known));
+    let exists = |name: &String| gateways.contains(name);
+    let gateway = Some(params.gateway).filter(exists).or_else(|| Some(site.gateway_name.clone()).filter(exists));
     let gateway = gateway.or_else(|| gateways.first().cloned()).unwrap_or_default();
-    let days = days(&shared, &gateway).await.map_err(|error| unreadable(error.into()))?;
-    let day = Some(wanted.day).filter(|day| days.contains(day)).or_else(|| days.first().cloned()).unwrap_or_default();
-    let mut objects = objects(&shared, &gateway, &day).await.map_err(|error| unreadable(error.into()))?;
-    objects.retain(|object| wanted.before.is_none_or(|before| object.seq < before));
+    let days = days(&*evidence.store, &gateway).await.map_err(|error| unreadable(error.into()))?;
+    let day = Some(params.day).filter(|day| days.contains(day)).or_else(|| days.first().cloned()).unwrap_or_default();
+    let mut objects = objects(&*evidence.store, &gateway, &day).await.map_err(|error| unreadable(error.into()))?;
+    objects.retain(|object| params.before.is_none_or(|before| object.seq < before));
     let (rows, oldest) = rows(&reader, objects).await?;
-    let to = |before: Option<u64>| {
+    let address = |before: Option<u64>| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("gateway", &gateway).append_pair("day", &day);
         if let Some(before) = before {
@@ -91,10 +96,10 @@ pub(crate) async fn page(
         format!("/journal?{}", query.finish())
     };
     Ok(render(&JournalPage {
-        page: Layout::new(&shared, &login, Part::Journal, "Journal"),
+        page: Layout::new(&site.gateway_name, &login, NavItem::Journal, "Journal"),
         rows,
-        newest: wanted.before.map(|_| to(None)),
-        older: oldest.map(|seq| to(Some(seq))),
+        newest: params.before.map(|_| address(None)),
+        older: oldest.map(|seq| address(Some(seq))),
         gateways,
         days,
         gateway,
@@ -102,36 +107,36 @@ pub(crate) async fn page(
     }))
 }
 
-/// The newest first.
-async fn days(shared: &Running, gateway: &str) -> Result<Vec<String>, StoreError> {
+/// The days that a gateway has journal objects of, the newest first.
+async fn days(store: &dyn Store, gateway: &str) -> Result<Vec<String>, StoreError> {
     let mut days = Vec::new();
     if gateway.is_empty() {
         return Ok(days);
     }
     let prefix = format!("journal/{gateway}/");
-    for year in shared.store.children(&prefix).await?.into_iter().rev() {
-        for month in shared.store.children(&format!("{prefix}{year}/")).await?.into_iter().rev() {
-            for day in shared.store.children(&format!("{prefix}{year}/{month}/")).await?.into_iter().rev() {
+    for year in store.children(&prefix).await?.into_iter().rev() {
+        for month in store.children(&format!("{prefix}{year}/")).await?.into_iter().rev() {
+            for day in store.children(&format!("{prefix}{year}/{month}/")).await?.into_iter().rev() {
                 days.push(format!("{year}/{month}/{day}"));
             }
         }
-        if days.len() >= DAYS {
+        if days.len() >= MAX_DAYS {
             break;
         }
     }
-    days.truncate(DAYS);
+    days.truncate(MAX_DAYS);
     Ok(days)
 }
 
-async fn objects(shared: &Running, gateway: &str, day: &str) -> Result<Vec<JournalObject>, StoreError> {
+async fn objects(store: &dyn Store, gateway: &str, day: &str) -> Result<Vec<JournalObject>, StoreError> {
     let mut objects = Vec::new();
     if day.is_empty() {
         return Ok(objects);
     }
     let mut after: Option<Key> = None;
     loop {
-        let page = shared.store.list(&format!("journal/{gateway}/{day}/"), after.as_ref(), LISTED).await?;
-        let full = page.len() == LISTED;
+        let page = store.list(&format!("journal/{gateway}/{day}/"), after.as_ref(), LIST_PAGE).await?;
+        let full = page.len() == LIST_PAGE;
         after = page.last().map(|entry| entry.key.clone());
         objects.extend(page.into_iter().filter_map(|entry| {
             let seq = entry.key.journal_seq()?;
@@ -143,36 +148,37 @@ async fn objects(shared: &Running, gateway: &str, day: &str) -> Result<Vec<Journ
     }
 }
 
-/// The newest entries, and the number of the oldest object among them where there are older ones.
-async fn rows(reader: &JournalReader, objects: Vec<JournalObject>) -> Result<(Vec<Row>, Option<u64>), Failure> {
+/// The newest entries, and the number of the oldest object among them, or `None` if there are no older ones.
+async fn rows(reader: &JournalReader, objects: Vec<JournalObject>) -> Result<(Vec<JournalRow>, Option<u64>), Failure> {
     let (now, mut rows) = (Timestamp::now(), Vec::new());
     let total = objects.len();
     for (read, object) in objects.into_iter().rev().enumerate() {
         match reader.read(&object).await {
-            Ok(entries) => rows.extend(entries.into_iter().rev().map(|entry| Row::new(entry, now))),
+            Ok(entries) => rows.extend(entries.into_iter().rev().map(|entry| JournalRow::new(entry, now))),
             Err(JournalError::Store(error)) => return Err(unreadable(error.into())),
-            Err(_) => rows.push(Row::damaged(&object, now)),
+            Err(_) => rows.push(JournalRow::damaged(&object, now)),
         }
-        if rows.len() >= ENTRIES || read + 1 >= OBJECTS {
+        if rows.len() >= PAGE_ENTRIES || read + 1 >= PAGE_OBJECTS {
             return Ok((rows, (read + 1 < total).then_some(object.seq)));
         }
     }
     Ok((rows, None))
 }
 
-impl Row {
+impl JournalRow {
     fn new(entry: JournalEntry, now: Timestamp) -> Self {
-        let what = serde_json::to_value(&entry.what).unwrap_or_default();
-        let field = |name: &str| what.get(name).and_then(Value::as_str).unwrap_or_default();
+        let event = serde_json::to_value(&entry.what).unwrap_or_default();
+        let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
         Self {
-            at: TimeLabel::new(moment::from_micros(entry.micros), now),
+            at: TimeLabel::new(time_label::from_micros(entry.micros), now),
             user: VisibleText::clipped(&entry.user, 120),
             event: VisibleText::new(&field("event").replace('_', " ")),
             session: field("session").parse().ok(),
-            text: VisibleText::clipped(&text(&what), 400),
+            text: VisibleText::clipped(&text(&event), 400),
         }
     }
 
+    /// Stands for the entries of an object that cannot be read.
     fn damaged(object: &JournalObject, now: Timestamp) -> Self {
         Self {
             at: TimeLabel::new(Timestamp::UNIX_EPOCH, now),
@@ -184,10 +190,10 @@ impl Row {
     }
 }
 
-/// What an entry says beside who, when and which session: `verb=get code=200 …`, whatever its fields are.
-fn text(what: &Value) -> String {
+/// What an entry says beside who, when and which session: `verb=get code=200 …`, for any fields.
+fn text(event: &Value) -> String {
     let mut parts = Vec::new();
-    let fields = what.as_object().into_iter().flatten();
+    let fields = event.as_object().into_iter().flatten();
     for (name, value) in fields.filter(|(name, _)| !matches!(name.as_str(), "event" | "session")) {
         match value {
             Value::Object(inner) => {

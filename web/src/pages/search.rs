@@ -1,115 +1,132 @@
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
     extract::{Query, State},
     response::Response,
 };
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::CommandSource;
 use search::{Hit, HitKind, Hits, Order, OutcomeFilter, QueryError, Snippet};
 
-use crate::{
-    facets::{Narrowing, narrowings},
-    failure::Failure,
+use super::{
+    facets::{FacetGroup, FilterLink, FilterOptions, facet_groups},
     filters::Filters,
-    known::FilterOptions,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    shown::VisibleText,
-    state::{Asked, Shared, sentence},
-    target::Target,
+    layout::{Layout, NavItem, render},
+    time_label::TimeLabel,
+    units,
+    visible_text::{TargetText, VisibleText},
 };
-use identity::web_sessions::WebSession;
+use crate::{
+    context::{
+        access_journal::AccessJournal,
+        searcher::{SearchOutcome, Searcher, sentence},
+        site::Site,
+    },
+    http::failure::Failure,
+};
 
 #[derive(Template)]
 #[template(path = "search.html")]
 struct SearchPage {
     page: Layout,
     filters: Filters,
-    known: FilterOptions,
+    options: FilterOptions,
     action: &'static str,
     requests: bool,
-    chips: Vec<Chip>,
+    kinds: Vec<FilterLink>,
     outcomes: [OutcomeFilter; 10],
-    asked: bool,
-    trouble: Option<Trouble>,
-    orders: Vec<Chip>,
-    narrowings: Vec<Narrowing>,
-    hits: Vec<Line>,
+    /// Whether the address has a query, and so there are hits or an error.
+    searched: bool,
+    error: Option<InvalidQuery>,
+    orders: Vec<FilterLink>,
+    facets: Vec<FacetGroup>,
+    hits: Vec<HitRow>,
     total: String,
-    /// The page before, and what it is called; the name and address of the one after.
+    /// Name and address of the page before, and of the page after.
     previous: Option<(&'static str, String)>,
     next: Option<(&'static str, String)>,
 }
 
-/// A search that is not one.
-struct Trouble {
+/// A search that cannot be read.
+struct InvalidQuery {
     message: String,
-    /// What was written: before the place, there, and after it. None where it is all of it.
-    place: Option<(VisibleText, VisibleText, VisibleText)>,
-}
-
-/// A kind to narrow to, or an order.
-struct Chip {
-    label: &'static str,
-    address: String,
-    here: bool,
+    /// What was written: before the error, the wrong part, and after it. `None` if all of it is wrong.
+    parts: Option<(VisibleText, VisibleText, VisibleText)>,
 }
 
 /// A hit in the list.
-struct Line {
-    /// The text in pieces, some of them marked.
-    pieces: Vec<Piece>,
+struct HitRow {
+    /// The snippet, cut where marks begin and end.
+    parts: Vec<SnippetPart>,
     label: &'static str,
-    /// Where it leads: the session at that second.
+    /// The session at that second; `None` for requests that opened none.
     address: Option<String>,
     position: Option<String>,
-    /// What a rebuilt command was rebuilt from.
+    /// The API requests that a rebuilt command was rebuilt from.
     requests: Vec<VisibleText>,
     user: VisibleText,
-    target: Target,
+    target: TargetText,
     at: TimeLabel,
 }
 
-/// Requests of one run that are shown; a watch or a large apply has many.
-const REQUESTS: usize = 100;
+/// Requests of one kubectl run that are shown; a watch or a large apply has many.
+const MAX_REQUESTS: usize = 100;
 
-/// How deep pages are counted; further ones are found by where the page before ended.
-const COUNTED: usize = 10_000;
+/// How many hits pages are numbered for; further pages are found by where the page before ended.
+const COUNTED_HITS: usize = 10_000;
 
 /// A stretch of a snippet.
 #[derive(Debug, PartialEq, Eq)]
-struct Piece {
+struct SnippetPart {
     text: VisibleText,
     marked: bool,
 }
 
+/// What both pages need.
+struct SearchContext {
+    searcher: Arc<Searcher>,
+    journal: Arc<AccessJournal>,
+    site: Arc<Site>,
+}
+
 /// `GET /search`
 pub(crate) async fn page(
-    State(shared): State<Shared>,
+    State(searcher): State<Arc<Searcher>>,
+    State(journal): State<Arc<AccessJournal>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
-    list(&shared, &login, filters, Part::Search).await
+    list(&SearchContext { searcher, journal, site }, &login, filters, NavItem::Search).await
 }
 
 /// `GET /requests`: what kubectl and others asked of the clusters, joined by run, newest first.
 pub(crate) async fn requests(
-    State(shared): State<Shared>,
+    State(searcher): State<Arc<Searcher>>,
+    State(journal): State<Arc<AccessJournal>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
-    list(&shared, &login, Filters { source: "request".to_owned(), kind: String::new(), ..filters }, Part::Requests)
-        .await
+    let filters = Filters { source: "request".to_owned(), kind: String::new(), ..filters };
+    list(&SearchContext { searcher, journal, site }, &login, filters, NavItem::Requests).await
 }
 
-async fn list(shared: &Shared, login: &WebSession, filters: Filters, part: Part) -> Result<Response, Failure> {
-    let requests = part == Part::Requests;
+async fn list(
+    context: &SearchContext,
+    login: &WebSession,
+    filters: Filters,
+    item: NavItem,
+) -> Result<Response, Failure> {
+    let requests = item == NavItem::Requests;
     let action = if requests { "/requests" } else { "/search" };
     let query = search::Query { facets: true, ..filters.query()? };
     let (offset, limit, order) = (query.offset, query.limit, query.order);
-    let asked = requests || !query.text.is_empty() || filters.any() || query.source.is_some();
-    let (found, trouble) = if asked { ask(shared, query).await? } else { Default::default() };
+    let searched = requests || !query.text.is_empty() || filters.any() || query.source.is_some();
+    let (found, error) = if searched { run(context, login, query).await? } else { Default::default() };
     let now = Timestamp::now();
     let title = match filters.q.trim() {
         "" if requests => "Requests".to_owned(),
@@ -117,26 +134,27 @@ async fn list(shared: &Shared, login: &WebSession, filters: Filters, part: Part)
         text => format!("{text} – search"),
     };
     Ok(render(&SearchPage {
-        page: Layout::new(shared, login, part, title),
+        page: Layout::new(&context.site.gateway_name, login, item, title),
         action,
         requests,
         orders: orders(&filters, action, order),
-        narrowings: narrowings(&found.facets, &filters, action),
-        chips: if requests { Vec::new() } else { chips(&filters) },
-        known: FilterOptions::of(shared).await?,
+        facets: facet_groups(&found.facets, &filters, action),
+        kinds: if requests { Vec::new() } else { kinds(&filters) },
+        options: FilterOptions::load(&context.searcher).await?,
         outcomes: OutcomeFilter::ALL,
-        asked,
-        trouble,
-        hits: found.hits.iter().map(|hit| Line::new(hit, now)).collect(),
+        searched,
+        error,
+        hits: found.hits.iter().map(|hit| HitRow::new(hit, now)).collect(),
         total: if found.more { format!("{}+", found.total) } else { found.total.to_string() },
         previous: previous(&filters, action, offset, limit)
-            .map(|(first, to)| (if first { "First page" } else { turns(order).0 }, to)),
-        next: next(&filters, action, &found, offset + limit, limit).map(|to| (turns(order).1, to)),
+            .map(|(first, to)| (if first { "First page" } else { page_names(order).0 }, to)),
+        next: next(&filters, action, &found, offset + limit, limit).map(|to| (page_names(order).1, to)),
         filters,
     }))
 }
 
-/// The page before; of a page beyond those that are counted it is the first one, and that is said.
+/// Address of the page before, and whether it is the first page: pages beyond the numbered ones lead back there.
+/// `None` on the first page.
 fn previous(filters: &Filters, action: &str, offset: usize, limit: usize) -> Option<(bool, String)> {
     if !filters.after.trim().is_empty() {
         return Some((true, filters.address(action, &[])));
@@ -145,9 +163,10 @@ fn previous(filters: &Filters, action: &str, offset: usize, limit: usize) -> Opt
     (offset > 0).then(|| (false, filters.address(action, &[("offset", &to)])))
 }
 
-/// The page behind `end` hits, `limit` to a page; none where this is the last, or where only counting would lead further.
+/// Address of the page behind `end` hits, `limit` to a page. `None` if this is the last page, or the order has no
+/// cursor to go on from.
 fn next(filters: &Filters, action: &str, found: &Hits, end: usize, limit: usize) -> Option<String> {
-    let deep = !filters.after.trim().is_empty() || end + limit > COUNTED;
+    let deep = !filters.after.trim().is_empty() || end + limit > COUNTED_HITS;
     if deep {
         let cursor = found.next.as_ref()?.to_string();
         return Some(filters.address(action, &[("after", &cursor)]));
@@ -156,42 +175,50 @@ fn next(filters: &Filters, action: &str, found: &Hits, end: usize, limit: usize)
         .then(|| filters.address(action, &[("offset", &end.to_string())]))
 }
 
-/// A query that is not one is told beside the box, with what was written still in it.
-async fn ask(shared: &Shared, query: search::Query) -> Result<(Hits, Option<Trouble>), Failure> {
-    let text = query.text.clone();
-    match shared.ask(move |index| index.search(&query)).await? {
-        Asked::Found(hits) => Ok((hits, None)),
-        Asked::InvalidQuery(error) => Ok((Hits::default(), Some(Trouble::new(&error, &text)))),
+/// Searches, and journals that hits are about to be shown. A query that cannot be read is explained beside the box, with
+/// what was written still in it.
+async fn run(
+    context: &SearchContext,
+    login: &WebSession,
+    query: search::Query,
+) -> Result<(Hits, Option<InvalidQuery>), Failure> {
+    let asked = query.clone();
+    match context.searcher.try_search(&asked).await? {
+        SearchOutcome::Found(hits) => {
+            context.journal.searched(login, &query, &hits).await?;
+            Ok((hits, None))
+        }
+        SearchOutcome::Invalid(error) => Ok((Hits::default(), Some(InvalidQuery::new(&error, &query.text)))),
     }
 }
 
-impl Trouble {
+impl InvalidQuery {
     fn new(error: &QueryError, text: &str) -> Self {
         let parts = error.place().and_then(|place| {
             let (before, after) = (text.get(..place.start)?, text.get(place.end..)?);
             Some((VisibleText::new(before), VisibleText::new(text.get(place)?), VisibleText::new(after)))
         });
-        Self { message: sentence(&error.to_string()), place: parts }
+        Self { message: sentence(&error.to_string()), parts }
     }
 }
 
-/// Which hits come first: chosen by a link each.
-fn orders(filters: &Filters, action: &str, here: Order) -> Vec<Chip> {
+/// Links that choose which hits come first.
+fn orders(filters: &Filters, action: &str, chosen: Order) -> Vec<FilterLink> {
     let orders = [
         ("Newest", "", Order::Newest),
         ("Oldest", "oldest", Order::Oldest),
         ("Best match", "relevance", Order::Relevance),
     ];
-    let chip = |(label, name, order)| Chip {
+    let link = |(label, name, order)| FilterLink {
         label,
         address: filters.address(action, &[("order", name)]),
-        here: order == here,
+        active: order == chosen,
     };
-    orders.map(chip).into()
+    orders.map(link).into()
 }
 
-/// What the links to the pages before and after are called.
-fn turns(order: Order) -> (&'static str, &'static str) {
+/// The names of the links to the pages before and after.
+fn page_names(order: Order) -> (&'static str, &'static str) {
     match order {
         Order::Newest => ("Newer", "Older"),
         Order::Oldest => ("Older", "Newer"),
@@ -199,7 +226,8 @@ fn turns(order: Order) -> (&'static str, &'static str) {
     }
 }
 
-fn chips(filters: &Filters) -> Vec<Chip> {
+/// Links that narrow to a kind of hits.
+fn kinds(filters: &Filters) -> Vec<FilterLink> {
     let kinds = [
         ("Everything", "", ""),
         ("Commands", "command", ""),
@@ -208,30 +236,35 @@ fn chips(filters: &Filters) -> Vec<Chip> {
         ("API requests", "", "request"),
     ];
     kinds
-        .map(|(label, kind, source)| Chip {
+        .map(|(label, kind, source)| FilterLink {
             label,
             address: filters.address("/search", &[("kind", kind), ("source", source)]),
-            here: filters.kind == kind && filters.source == source,
+            active: filters.kind == kind && filters.source == source,
         })
         .into()
 }
 
-impl Line {
+impl HitRow {
     fn new(hit: &Hit, now: Timestamp) -> Self {
         Self {
-            pieces: pieces(
+            parts: snippet_parts(
                 &hit.snippet,
                 if hit.kind == HitKind::Output { VisibleText::lines } else { VisibleText::new },
             ),
             label: label(hit),
             address: hit.session.map(|id| match hit.micros_in_session {
-                Some(micros) => format!("/sessions/{id}?t={}", moment::seconds(micros)),
+                Some(micros) => format!("/sessions/{id}?t={}", units::seconds(micros)),
                 None => format!("/sessions/{id}"),
             }),
-            position: hit.session.and(hit.micros_in_session).map(moment::position),
-            requests: hit.requests.iter().take(REQUESTS).map(|request| VisibleText::clipped(request, 400)).collect(),
+            position: hit.session.and(hit.micros_in_session).map(units::position),
+            requests: hit
+                .requests
+                .iter()
+                .take(MAX_REQUESTS)
+                .map(|request| VisibleText::clipped(request, 400))
+                .collect(),
             user: VisibleText::clipped(&hit.user, 120),
-            target: Target::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),
+            target: TargetText::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),
             at: TimeLabel::new(hit.at, now),
         }
     }
@@ -250,20 +283,20 @@ fn label(hit: &Hit) -> &'static str {
 }
 
 /// Cuts a snippet at its ranges; ranges that do not fit the text mark nothing.
-fn pieces(snippet: &Snippet, shown: fn(&str) -> VisibleText) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+fn snippet_parts(snippet: &Snippet, visible: fn(&str) -> VisibleText) -> Vec<SnippetPart> {
+    let mut parts = Vec::new();
     let mut at = 0;
     for range in &snippet.ranges {
         let (Some(before), Some(marked)) = (snippet.text.get(at..range.start), snippet.text.get(range.clone())) else {
             continue;
         };
-        pieces.push(Piece { text: shown(before), marked: false });
-        pieces.push(Piece { text: shown(marked), marked: true });
+        parts.push(SnippetPart { text: visible(before), marked: false });
+        parts.push(SnippetPart { text: visible(marked), marked: true });
         at = range.end;
     }
-    pieces.push(Piece { text: shown(snippet.text.get(at..).unwrap_or_default()), marked: false });
-    pieces.retain(|piece| !piece.text.is_empty());
-    pieces
+    parts.push(SnippetPart { text: visible(snippet.text.get(at..).unwrap_or_default()), marked: false });
+    parts.retain(|part| !part.text.is_empty());
+    parts
 }
 
 #[cfg(test)]
@@ -272,11 +305,11 @@ mod tests {
 
     fn cut(text: &str, ranges: &[(usize, usize)]) -> Vec<(String, bool)> {
         let ranges = ranges.iter().map(|&(start, end)| start..end).collect();
-        let pieces = pieces(&Snippet { text: text.to_owned(), ranges }, VisibleText::new);
-        pieces.into_iter().map(|piece| (piece.text.to_string(), piece.marked)).collect()
+        let parts = snippet_parts(&Snippet { text: text.to_owned(), ranges }, VisibleText::new);
+        parts.into_iter().map(|part| (part.text.to_string(), part.marked)).collect()
     }
 
-    fn piece(text: &str, marked: bool) -> (String, bool) {
+    fn part(text: &str, marked: bool) -> (String, bool) {
         (text.to_owned(), marked)
     }
 
@@ -284,9 +317,9 @@ mod tests {
     fn a_snippet_is_cut_at_its_ranges() {
         assert_eq!(
             cut("cat /etc/passwd", &[(0, 3), (4, 15)]),
-            [piece("cat", true), piece(" ", false), piece("/etc/passwd", true)]
+            [part("cat", true), part(" ", false), part("/etc/passwd", true)]
         );
-        assert_eq!(cut("plain", &[]), [piece("plain", false)]);
+        assert_eq!(cut("plain", &[]), [part("plain", false)]);
     }
 
     fn turned(filters: &Filters, total: usize, more: bool) -> (Option<(bool, String)>, Option<String>) {
@@ -337,8 +370,8 @@ mod tests {
 
     #[test]
     fn ranges_that_do_not_fit_mark_nothing() {
-        assert_eq!(cut("naïve", &[(3, 4)]), [piece("naïve", false)]);
-        assert_eq!(cut("ab", &[(1, 9)]), [piece("ab", false)]);
-        assert_eq!(cut("abc", &[(1, 2), (0, 1)]), [piece("a", false), piece("b", true), piece("c", false)]);
+        assert_eq!(cut("naïve", &[(3, 4)]), [part("naïve", false)]);
+        assert_eq!(cut("ab", &[(1, 9)]), [part("ab", false)]);
+        assert_eq!(cut("abc", &[(1, 2), (0, 1)]), [part("a", false), part("b", true), part("c", false)]);
     }
 }

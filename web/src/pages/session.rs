@@ -1,31 +1,37 @@
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
     extract::{Path, Query, State},
     response::Response,
 };
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::{
-    CommandSource, Manifest, Outcome, RecordingId,
+    Command, CommandSource, Manifest, Outcome, RecordingId,
     cast::{Imported, SessionKind, SessionMetadata},
 };
 use serde::Deserialize;
 use storage::Summary;
 
-use crate::{
+use super::{
     badge::OutcomeBadge,
-    bytes::size,
-    commands,
-    connections::{self, Connection},
-    failure::Failure,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    pages::sessions::command,
-    shown::VisibleText,
-    state::{Shared, recording, unreadable},
-    target::Target,
+    connections::{self, ForwardedConnection},
+    layout::{Layout, NavItem, render},
+    sessions::command,
+    time_label::{self, TimeLabel},
+    units::{self, size},
+    visible_text::{TargetText, VisibleText, quoted},
 };
-use identity::web_sessions::WebSession;
+use crate::{
+    context::{
+        access_journal::AccessJournal,
+        evidence::{Evidence, parse_id, unreadable},
+        site::Site,
+    },
+    http::failure::Failure,
+};
 
 #[derive(Template)]
 #[template(path = "session.html")]
@@ -39,164 +45,180 @@ struct SessionPage {
     command: VisibleText,
     badge: OutcomeBadge,
     live: bool,
-    /// The player follows what goes on, instead of playing what was.
+    /// The player follows the session live, instead of playing what is stored.
     follows: bool,
-    /// It was to play a moment that is not stored yet.
+    /// The address asks for a moment that is not stored yet.
     ahead: bool,
-    /// Who sees the page may end the session, from here.
-    ends: bool,
-    /// Why it could not be ended, and the reason that was given.
-    trouble: Option<(String, String)>,
-    /// No end is stored and none will be.
+    /// The session can be ended from this page.
+    can_end: bool,
+    end_error: Option<EndError>,
+    /// No end is stored, and none will be: the gateway was restarted since.
     lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
     plays: bool,
-    /// Where it came from, of a recording that no gateway made.
-    imported: Option<Origin>,
-    /// Why nothing ran or why it was ended, where somebody said so.
+    /// The file that the recording was made of; `None` if a gateway made it.
+    imported: Option<ImportedFrom>,
+    /// Why nothing ran, or why the session was ended; `None` if nobody said.
     reason: Option<VisibleText>,
-    connections: Vec<Connection>,
+    connections: Vec<ForwardedConnection>,
     terminal: bool,
     piped_input: bool,
-    target: Target,
+    target: TargetText,
     user: VisibleText,
     started: TimeLabel,
     ended: Option<TimeLabel>,
     length: Option<String>,
-    steps: Vec<Step>,
-    /// False where earlier ones are out of reach at the moment.
-    all_steps: bool,
-    more_steps: usize,
+    commands: Vec<CommandRow>,
+    /// False if earlier commands are out of reach at the moment.
+    all_commands: bool,
+    /// Commands beyond those that are shown.
+    more_commands: usize,
     anomalies: Vec<VisibleText>,
-    facts: Vec<Fact>,
+    details: Vec<Detail>,
     argv: Vec<VisibleText>,
 }
 
 /// A command beside the player.
-struct Step {
+struct CommandRow {
     seconds: String,
     position: String,
     source: &'static str,
     text: VisibleText,
 }
 
-/// A line of the facts; those of a client's own claims say so.
-struct Fact {
+/// A line of the session's details.
+struct Detail {
     name: &'static str,
     value: VisibleText,
+    /// The client said so, and nobody checked it.
     claimed: bool,
 }
 
 /// The file that a recording was made of.
-struct Origin {
+struct ImportedFrom {
     file: VisibleText,
     by: VisibleText,
     when: TimeLabel,
 }
 
-/// What the address may ask for.
+/// A session that could not be ended.
+pub(crate) struct EndError {
+    /// Why, as a sentence.
+    pub(crate) message: String,
+    /// The reason that was written for ending it; the form keeps it.
+    pub(crate) reason: String,
+}
+
+/// Where the address asks the player to start.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct At {
+pub(crate) struct StartParams {
     t: String,
 }
 
-/// Steps shown beside the player; the API has them all.
-const STEPS: usize = 2000;
+/// Commands shown beside the player; the API has them all.
+const MAX_COMMANDS: usize = 2000;
+
+/// What the page of a session needs, for its own handler and for that of its form.
+pub(crate) struct SessionContext {
+    pub(crate) evidence: Arc<Evidence>,
+    pub(crate) journal: Arc<AccessJournal>,
+    pub(crate) site: Arc<Site>,
+}
 
 /// `GET /sessions/{id}?t=SECONDS`
 pub(crate) async fn page(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
-    Query(at): Query<At>,
+    Query(params): Query<StartParams>,
 ) -> Result<Response, Failure> {
-    view(&shared, &login, recording(&id)?, &at, None).await
+    view(&SessionContext { evidence, journal, site }, &login, parse_id(&id)?, &params, None).await
 }
 
-/// The page of a session that could not be ended: why, and the reason that was given.
+/// The page of a session that could not be ended.
 pub(crate) async fn not_ended(
-    shared: &Shared,
+    context: &SessionContext,
     login: &WebSession,
     id: RecordingId,
-    trouble: String,
-    reason: String,
+    error: EndError,
 ) -> Result<Response, Failure> {
-    view(shared, login, id, &At::default(), Some((trouble, reason))).await
+    view(context, login, id, &StartParams::default(), Some(error)).await
 }
 
 async fn view(
-    shared: &Shared,
+    context: &SessionContext,
     login: &WebSession,
     id: RecordingId,
-    at: &At,
-    trouble: Option<(String, String)>,
+    params: &StartParams,
+    end_error: Option<EndError>,
 ) -> Result<Response, Failure> {
-    let summary = shared.player.summary(id).await.map_err(unreadable)?;
-    shared.viewing(login, id).await?;
-    let (steps, all_steps) = commands::of(shared, id, summary.manifest.as_ref()).await?;
-    let session = &summary.header.kubetape;
-    let command = command(session.kind, &crate::shown::quoted(&session.argv));
+    let SessionContext { evidence, journal, site } = context;
+    let summary = evidence.player.summary(id).await.map_err(unreadable)?;
+    journal.viewed(login, id).await?;
+    let (session, manifest) = (&summary.header.kubetape, summary.manifest.as_ref());
+    let found = evidence.commands(id, manifest).await?;
+    let command = command(session.kind, &quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
-    let now = Timestamp::now();
-    let manifest = summary.manifest.as_ref();
+    let (now, began) = (Timestamp::now(), time_label::from_micros(session.started_micros));
     let target = &session.target;
-    let began = moment::from_micros(session.started_micros);
-    let outlived = shared.outlived(&session.gateway, began);
+    let outlived = site.has_outlived(&session.gateway, began);
     let live = manifest.is_none() && !outlived;
-    let ahead = live && is_ahead(shared, id, &start(&at.t)).await;
+    let start = start(&params.t);
+    let ahead = live && is_ahead(evidence, id, &start).await;
     Ok(render(&SessionPage {
-        page: Layout::new(shared, login, Part::Sessions, title),
+        page: Layout::new(&site.gateway_name, login, NavItem::Sessions, title),
         id,
-        start: start(&at.t),
-        poster: poster(session, manifest, &steps),
+        poster: poster(session, manifest, &found.commands),
         command,
-        badge: shared.badge(manifest.map(|manifest| &manifest.outcome), &session.gateway, began),
+        badge: OutcomeBadge::new(manifest.map(|manifest| &manifest.outcome), outlived),
         live,
-        follows: live && (start(&at.t).is_empty() || ahead),
+        follows: live && (start.is_empty() || ahead),
+        start,
         ahead,
-        ends: live && shared.end_session.is_some() && session.gateway == shared.gateway_name,
-        trouble,
+        can_end: live && site.ends_sessions && site.is_of_this_gateway(&session.gateway),
+        end_error,
         lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
-        imported: session.imported.as_deref().map(|from| Origin::new(from, now)),
+        imported: session.imported.as_deref().map(|from| ImportedFrom::new(from, now)),
         reason: manifest.and_then(|manifest| reason(&manifest.outcome)),
-        connections: connections::of(shared, session).await?,
+        connections: connections::load(evidence, session).await?,
         terminal: session.tty,
         piped_input: session.stores_input(),
-        target: Target::new(&target.cluster, &target.namespace, &target.name, &target.container),
+        target: TargetText::new(&target.cluster, &target.namespace, &target.name, &target.container),
         user: VisibleText::clipped(&session.principal.name, 120),
         started: TimeLabel::new(began, now),
-        ended: manifest.map(|manifest| TimeLabel::new(moment::from_micros(manifest.ended_micros), now)),
-        length: manifest.map(|manifest| moment::length(manifest.duration_micros)),
-        all_steps,
-        more_steps: steps.len().saturating_sub(STEPS),
-        steps: steps.iter().take(STEPS).map(Step::new).collect(),
-        anomalies: manifest
-            .iter()
-            .flat_map(|m| &m.anomalies)
-            .take(50)
-            .map(|text| VisibleText::clipped(text, 400))
-            .collect(),
-        facts: facts(&summary),
+        ended: manifest.map(|manifest| TimeLabel::new(time_label::from_micros(manifest.ended_micros), now)),
+        length: manifest.map(|manifest| units::length(manifest.duration_micros)),
+        all_commands: found.complete,
+        more_commands: found.commands.len().saturating_sub(MAX_COMMANDS),
+        commands: found.commands.iter().take(MAX_COMMANDS).map(CommandRow::new).collect(),
+        anomalies: manifest.map(anomalies).unwrap_or_default(),
+        details: details(&summary),
         argv: session.argv.iter().map(|element| VisibleText::clipped(element, 4000)).collect(),
     }))
 }
 
-/// Whether the moment to play is not stored yet, of a session that goes on. Its start is played in any case; where it
-/// cannot be said, the player is left to say why.
-async fn is_ahead(shared: &Shared, id: RecordingId, start: &str) -> bool {
-    let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return false };
-    shared.player.duration(id).await.is_ok_and(|stored| seconds * 1e6 >= stored as f64)
+fn anomalies(manifest: &Manifest) -> Vec<VisibleText> {
+    manifest.anomalies.iter().take(50).map(|text| VisibleText::clipped(text, 400)).collect()
 }
 
-/// Seconds that are a number, or nothing: it goes into the page.
+/// Whether the moment to play is not stored yet, for a live session. Its start is played in any case. If nobody can say
+/// how much is stored, the player is left to say why.
+async fn is_ahead(evidence: &Evidence, id: RecordingId, start: &str) -> bool {
+    let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return false };
+    evidence.player.duration(id).await.is_ok_and(|stored| seconds * 1e6 >= stored as f64)
+}
+
+/// The seconds as a number, or nothing if they are none: the text goes into the page.
 fn start(t: &str) -> String {
     let seconds = t.trim().parse::<f64>().ok().filter(|seconds| (0.0..1e9).contains(seconds));
     seconds.map_or_else(String::new, |seconds| seconds.to_string())
 }
 
-/// Port-forwards move no text, and what did not start has none.
+/// Port-forwards move no text, and sessions that did not start have none.
 fn plays(session: &SessionMetadata, manifest: Option<&Manifest>) -> bool {
     let failed = manifest.is_some_and(|manifest| matches!(manifest.outcome, Outcome::FailedToStart { .. }));
     session.kind != SessionKind::PortForward && !failed
@@ -211,28 +233,28 @@ fn reason(outcome: &Outcome) -> Option<VisibleText> {
     }
 }
 
-/// A screen with something on it: the first typed command, or the end where nobody typed.
-fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, steps: &[recording::Command]) -> String {
-    let typed = steps.iter().find(|step| step.source == CommandSource::Typed).filter(|_| session.tty);
+/// The seconds of a screen with something on it: the first typed command, or the end if nobody typed.
+fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, commands: &[Command]) -> String {
+    let typed = commands.iter().find(|command| command.source == CommandSource::Typed).filter(|_| session.tty);
     let end = manifest.map_or(0, |manifest| manifest.duration_micros);
-    moment::seconds(typed.map_or(end, |step| end.min(step.micros + 500_000)))
+    units::seconds(typed.map_or(end, |command| end.min(command.micros + 500_000)))
 }
 
-impl Origin {
+impl ImportedFrom {
     fn new(from: &Imported, now: Timestamp) -> Self {
         Self {
             file: VisibleText::clipped(&from.file, 200),
             by: VisibleText::clipped(&from.by, 120),
-            when: TimeLabel::new(moment::from_micros(from.at_micros), now),
+            when: TimeLabel::new(time_label::from_micros(from.at_micros), now),
         }
     }
 }
 
-impl Step {
-    fn new(command: &recording::Command) -> Self {
+impl CommandRow {
+    fn new(command: &Command) -> Self {
         Self {
-            seconds: moment::seconds(command.micros),
-            position: moment::position(command.micros),
+            seconds: units::seconds(command.micros),
+            position: units::position(command.micros),
             source: match command.source {
                 CommandSource::Argv => "argv",
                 CommandSource::Typed => "typed",
@@ -243,12 +265,12 @@ impl Step {
     }
 }
 
-fn facts(summary: &Summary) -> Vec<Fact> {
+fn details(summary: &Summary) -> Vec<Detail> {
     let session = &summary.header.kubetape;
-    let mut facts = Vec::new();
+    let mut details = Vec::new();
     let mut add = |name, value: String, claimed| {
         if !value.is_empty() {
-            facts.push(Fact { name, value: VisibleText::clipped(&value, 600), claimed });
+            details.push(Detail { name, value: VisibleText::clipped(&value, 600), claimed });
         }
     };
     add("As", impersonated(session), false);
@@ -279,7 +301,7 @@ fn facts(summary: &Summary) -> Vec<Fact> {
     add("kubectl says", session.kubectl_command.clone(), true);
     add("kubectl run", session.kubectl_session.clone(), true);
     add("Recording", session.id.to_string(), false);
-    facts
+    details
 }
 
 fn impersonated(session: &SessionMetadata) -> String {
@@ -319,8 +341,8 @@ fn input(session: &SessionMetadata) -> &'static str {
 }
 
 fn outcome(manifest: &Manifest) -> String {
-    let badge = OutcomeBadge::new(&manifest.outcome);
-    format!("{}. {}", badge.label, badge.more)
+    let badge = OutcomeBadge::ended(&manifest.outcome);
+    format!("{}. {}", badge.label, badge.explanation)
 }
 
 fn bytes(manifest: &Manifest) -> String {

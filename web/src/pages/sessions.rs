@@ -1,91 +1,89 @@
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     Extension,
-    extract::{Query, State as With},
+    extract::{Query, State},
     response::Response,
 };
+use identity::WebSession;
 use jiff::Timestamp;
 use recording::cast::{IMPORTED, SessionKind};
 use search::{OutcomeFilter, SessionRow};
 
-use crate::{
+use super::{
     badge::OutcomeBadge,
-    failure::Failure,
+    facets::{FilterLink, FilterOptions},
     filters::Filters,
-    known::FilterOptions,
-    moment::{self, TimeLabel},
-    page::{Layout, Part, render},
-    shown::VisibleText,
-    state::{AppState, Shared},
-    target::Target,
+    layout::{Layout, NavItem, render},
+    time_label::TimeLabel,
+    units,
+    visible_text::{TargetText, VisibleText},
 };
-use identity::web_sessions::WebSession;
+use crate::{
+    context::{searcher::Searcher, site::Site},
+    http::failure::Failure,
+};
 
 /// Characters of a command in a list.
-const COMMAND: usize = 300;
+const MAX_COMMAND: usize = 300;
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
 struct SessionsPage {
     page: Layout,
     filters: Filters,
-    known: FilterOptions,
+    options: FilterOptions,
     action: &'static str,
-    chips: Vec<Chip>,
+    quick_filters: Vec<FilterLink>,
     outcomes: [OutcomeFilter; 10],
-    rows: Vec<Row>,
+    rows: Vec<SessionListItem>,
     total: usize,
     next: Option<String>,
     first: Option<String>,
     kubectl_hint: String,
 }
 
-/// A quick filter.
-struct Chip {
-    label: &'static str,
-    address: String,
-    here: bool,
-}
-
 /// A session in the list.
-struct Row {
+struct SessionListItem {
     id: String,
     badge: OutcomeBadge,
-    /// No gateway saw it.
+    /// It was made of a file; no gateway saw it.
     imported: bool,
     user: VisibleText,
     command: VisibleText,
     tty: bool,
-    target: Target,
+    target: TargetText,
     started: TimeLabel,
     length: Option<String>,
 }
 
 /// `GET /`
 pub(crate) async fn list(
-    With(shared): With<Shared>,
+    State(searcher): State<Arc<Searcher>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
     let filter = filters.sessions()?;
-    let found = shared.find(move |index| index.sessions(&filter)).await?;
+    let found = searcher.sessions(&filter).await?;
     let now = Timestamp::now();
     Ok(render(&SessionsPage {
-        page: Layout::new(&shared, &login, Part::Sessions, "Sessions"),
+        page: Layout::new(&site.gateway_name, &login, NavItem::Sessions, "Sessions"),
         action: "/",
-        chips: chips(&filters),
-        known: FilterOptions::of(&shared).await?,
+        quick_filters: quick_filters(&filters),
+        options: FilterOptions::load(&searcher).await?,
         outcomes: OutcomeFilter::ALL,
-        rows: found.rows.iter().map(|row| Row::new(&shared, row, now)).collect(),
+        rows: found.rows.iter().map(|row| SessionListItem::new(&site, row, now)).collect(),
         total: found.total,
         next: found.next.map(|cursor| filters.address("/", &[("after", &cursor.to_string())])),
         first: (!filters.after.is_empty()).then(|| filters.address("/", &[])),
-        kubectl_hint: shared.kubectl_hint.clone(),
+        kubectl_hint: site.kubectl_hint.clone(),
         filters,
     }))
 }
 
-fn chips(filters: &Filters) -> Vec<Chip> {
+fn quick_filters(filters: &Filters) -> Vec<FilterLink> {
     let quick = [
         ("All", ""),
         ("Live", "live"),
@@ -94,34 +92,34 @@ fn chips(filters: &Filters) -> Vec<Chip> {
         ("Ended by gateway", "ended_by_gateway"),
     ];
     quick
-        .map(|(label, outcome)| Chip {
+        .map(|(label, outcome)| FilterLink {
             label,
             address: filters.address("/", &[("outcome", outcome)]),
-            here: filters.outcome == outcome,
+            active: filters.outcome == outcome,
         })
         .into()
 }
 
-impl Row {
-    fn new(shared: &AppState, row: &SessionRow, now: Timestamp) -> Self {
+impl SessionListItem {
+    fn new(site: &Site, row: &SessionRow, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
-            badge: shared.badge(row.outcome.as_ref(), &row.gateway, row.started),
+            badge: OutcomeBadge::new(row.outcome.as_ref(), site.has_outlived(&row.gateway, row.started)),
             imported: row.gateway == IMPORTED,
             user: VisibleText::clipped(&row.user, 120),
             command: command(row.kind, &row.command),
             tty: row.tty,
-            target: Target::new(&row.cluster, &row.namespace, &row.pod, &row.container),
+            target: TargetText::new(&row.cluster, &row.namespace, &row.pod, &row.container),
             started: TimeLabel::new(row.started, now),
-            length: row.duration_micros.map(moment::length),
+            length: row.duration_micros.map(units::length),
         }
     }
 }
 
-/// What a session ran, in a line.
+/// What a session ran, in a line; `quoted` is its argv.
 pub(crate) fn command(kind: SessionKind, quoted: &str) -> VisibleText {
     match kind {
-        SessionKind::Exec => VisibleText::clipped(quoted, COMMAND),
+        SessionKind::Exec => VisibleText::clipped(quoted, MAX_COMMAND),
         SessionKind::Attach => VisibleText::new("attach"),
         SessionKind::PortForward => VisibleText::new("port-forward"),
     }

@@ -1,6 +1,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,20 +11,27 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use identity::WebSession;
 use player::{Format, PlayerError};
 use recording::RecordingId;
 use tokio::io::AsyncWrite;
 
-use crate::{
-    failure::Failure,
-    page::{Layout, Part, render},
-    shown::VisibleText,
-    state::{Shared, recording, unplayable, unreadable},
+use super::{
+    layout::{Layout, NavItem, render},
+    sessions::command,
+    visible_text::{VisibleText, quoted},
 };
-use identity::web_sessions::WebSession;
+use crate::{
+    context::{
+        access_journal::AccessJournal,
+        evidence::{Evidence, parse_id, unplayable, unreadable},
+        site::Site,
+    },
+    http::failure::Failure,
+};
 
 /// Bytes of text on the page; the download has the rest.
-const MOST: usize = 512 * 1024;
+const MAX_TEXT: usize = 512 * 1024;
 
 #[derive(Template)]
 #[template(path = "text.html")]
@@ -37,52 +45,54 @@ struct TextPage {
 
 /// `GET /sessions/{id}/text`: the recording as it can be read without a script.
 pub(crate) async fn page(
-    State(shared): State<Shared>,
+    State(evidence): State<Arc<Evidence>>,
+    State(journal): State<Arc<AccessJournal>>,
+    State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let id = recording(&id)?;
-    let header = shared.player.header(id).await.map_err(unreadable)?;
-    shared.viewing(&login, id).await?;
-    let mut start = Start::default();
-    match shared.player.export(id, Format::Text, &mut start).await {
+    let id = parse_id(&id)?;
+    let header = evidence.player.header(id).await.map_err(unreadable)?;
+    journal.viewed(&login, id).await?;
+    let mut beginning = Beginning::default();
+    match evidence.player.export(id, Format::Text, &mut beginning).await {
         Ok(()) => {}
-        Err(PlayerError::Write(_)) if start.cut => {}
+        Err(PlayerError::Write(_)) if beginning.cut => {}
         Err(error) => return Err(unplayable(error)),
     }
     let session = &header.kubetape;
-    let command = super::sessions::command(session.kind, &crate::shown::quoted(&session.argv));
+    let command = command(session.kind, &quoted(&session.argv));
     Ok(render(&TextPage {
-        page: Layout::new(&shared, &login, Part::Sessions, format!("{} – text", command.as_str())),
+        page: Layout::new(&site.gateway_name, &login, NavItem::Sessions, format!("{} – text", command.as_str())),
         id,
         command,
-        text: readable(&start.bytes),
-        cut: start.cut,
+        text: readable(&beginning.bytes),
+        cut: beginning.cut,
     }))
 }
 
-/// Piece by piece, so that line ends and tabs stay what they are.
+/// The text with invisible characters made visible, except for line ends and tabs.
 fn readable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mut shown = String::with_capacity(text.len());
+    let mut visible = String::with_capacity(text.len());
     for line in text.split_inclusive(['\n', '\t']) {
         let piece = line.trim_end_matches(['\n', '\t']);
-        shown.push_str(VisibleText::new(piece.trim_end_matches('\r')).as_str());
-        shown.push_str(&line[piece.len()..]);
+        visible.push_str(VisibleText::new(piece.trim_end_matches('\r')).as_str());
+        visible.push_str(&line[piece.len()..]);
     }
-    shown
+    visible
 }
 
-/// Takes the first [`MOST`] bytes and refuses the rest, which ends the export.
+/// Takes the first [`MAX_TEXT`] bytes and refuses the rest, which ends the export.
 #[derive(Default)]
-struct Start {
+struct Beginning {
     bytes: Vec<u8>,
     cut: bool,
 }
 
-impl AsyncWrite for Start {
+impl AsyncWrite for Beginning {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let taken = bytes.len().min(MOST - self.bytes.len());
+        let taken = bytes.len().min(MAX_TEXT - self.bytes.len());
         if taken == 0 && !bytes.is_empty() {
             self.cut = true;
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -105,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_tabs_stay_and_the_rest_is_shown() {
+    fn lines_and_tabs_stay_and_other_controls_become_visible() {
         assert_eq!(readable(b"a\tb\r\nc\x1b[1m\n"), "a\tb\nc\u{27e8}ESC\u{27e9}[1m\n");
     }
 }

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use http::{Method, Request, StatusCode};
 
 use crate::{
@@ -57,6 +59,9 @@ async fn the_form_of_a_sessions_page_ends_it_and_says_what_is_wrong_beside_itsel
     assert!(wrong.body.contains(r#"value="&#34;not this""#), "the reason stays: {}", wrong.body);
     let gone = browser.post(&address, "reason=gone").await;
     assert!(gone.body.contains("may have ended a moment ago"), "{}", gone.body);
+    let asked = Instant::now();
     let ended = browser.post(&address, "reason=enough").await;
     assert_eq!((ended.status, ended.header("location")), (StatusCode::SEE_OTHER, address.trim_end_matches("/end")));
+    // This store never has the end. The gateway said that it does, and nobody asks the store until the wait's bound, 3 s.
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
 }

@@ -127,7 +127,7 @@ async fn a_session_that_its_gateway_did_not_outlive_is_not_called_live() {
     let list = browser.get("/").await.body;
     assert_eq!((list.matches("badge live").count(), list.matches(">no end recorded<").count()), (1, 1), "{list}");
     let page = browser.get(&format!("/sessions/{lost}")).await.body;
-    assert!(page.contains(">no end recorded<") && page.contains("was started anew since"), "{page}");
+    assert!(page.contains(">no end recorded<") && page.contains("was restarted since"), "{page}");
     assert!(!page.contains("badge live") && !page.contains("data-live"), "{page}");
     let page = browser.get(&format!("/sessions/{live}")).await.body;
     assert!(page.contains("badge live") && page.contains("data-live"), "{page}");

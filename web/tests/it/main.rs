@@ -8,6 +8,7 @@ mod filters;
 mod headers;
 mod login;
 mod sample;
+mod searches;
 #[path = "sample/site.rs"]
 mod site;
 mod tls;

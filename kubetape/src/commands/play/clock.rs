@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-/// Pauses longer than this are cut when skipping of idle time is switched on without a limit of its own.
+/// Longest pause when skipping of idle time is switched on without a limit of its own.
 const IDLE: Duration = Duration::from_secs(2);
-/// The slowest and the fastest that keys reach.
+/// The slowest and the fastest speed that keys set.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.0625..=64.0;
 
 /// The recording's time and the viewer's.
@@ -26,12 +26,12 @@ impl Clock {
         pause.div_f64(self.speed)
     }
 
-    /// How far the recording goes in a time of the viewer's, in microseconds.
+    /// How far the recording goes while the viewer waits, in microseconds.
     pub fn progress(&self, waited: Duration) -> u64 {
         u64::try_from(waited.mul_f64(self.speed).as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// As a progress line shows it.
+    /// The speed, for the progress line.
     pub fn speed(&self) -> f64 {
         self.speed
     }
@@ -41,7 +41,7 @@ impl Clock {
         self.skips
     }
 
-    /// Twice as fast, half as fast.
+    /// Multiplies the speed.
     pub fn change_speed(&mut self, factor: f64) {
         self.speed = (self.speed * factor).clamp(*SPEEDS.start(), *SPEEDS.end());
     }

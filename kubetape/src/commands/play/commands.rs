@@ -1,20 +1,21 @@
 use recording::{Manifest, cast::Header};
 
-/// Most of them that are known of a session that goes on.
+/// Most commands that are remembered of a live session.
 const MOST: usize = 10_000;
 
-/// Characters of one that are kept: a line of a terminal shows no more.
+/// Characters of a command that are kept: a line of a terminal shows no more.
 const LONGEST: usize = 500;
 
 /// The commands of a recording by the moment at which they were entered.
 #[derive(Debug, Default)]
-pub struct Commands {
+pub struct EnteredCommands {
     /// In order of time, microseconds since the start.
     known: Vec<(u64, String)>,
 }
 
-impl Commands {
-    /// The manifest's; while there is none, what the session was started with. Others are learned as they are read.
+impl EnteredCommands {
+    /// Starts with the manifest's commands or, while there is no manifest, with what the session was started with. Others are
+    /// learned as they are read.
     pub fn new(header: &Header, manifest: Option<&Manifest>) -> Self {
         let mut known: Vec<_> = match manifest {
             Some(manifest) => manifest.commands.iter().map(|command| (command.micros, cut(&command.text))).collect(),
@@ -25,14 +26,14 @@ impl Commands {
         Self { known }
     }
 
-    /// One that the recording's events tell. What is read again, after going back, is known.
+    /// Adds a command that an event of the recording tells of. After going back, those that are read again are known.
     pub fn learn(&mut self, micros: u64, text: &str) {
         if self.known.len() < MOST && self.known.last().is_none_or(|(last, _)| *last < micros) {
             self.known.push((micros, cut(text)));
         }
     }
 
-    /// The one that was entered last at a moment.
+    /// The command that was entered last before or at a moment.
     pub fn at(&self, micros: u64) -> Option<&str> {
         let until = self.known.partition_point(|(entered, _)| *entered <= micros);
         self.known[..until].last().map(|(_, text)| text.as_str())
@@ -49,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_last_one_that_was_entered_is_the_one_of_a_moment() {
-        let mut commands = Commands::default();
+        let mut commands = EnteredCommands::default();
         assert_eq!(commands.at(9), None);
         commands.learn(10, "ls");
         commands.learn(20, "id");

@@ -11,42 +11,42 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Screen,
+    bookmarks::{Bookmarks, micros},
     clock::Clock,
-    keys::{self, Asked, KeyAction, Question},
-    places::Bookmarks,
-    progress::{Progress, State, fit},
-    reel::{LOOK, PlaybackCursor, What},
+    cursor::{POLL_INTERVAL, PlaybackCursor, ScreenChange},
+    keys::{self, KeyAction, Question, QuestionState},
+    progress::{PlayState, Progress, fit},
 };
 use crate::cli;
 
-/// How often the progress line is drawn anew.
+/// Viewing often the progress line is drawn anew.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Plays with keys. Restores the terminal however it ends.
-pub async fn play(reel: PlaybackCursor, player: &Player, id: RecordingId, wanted: &cli::Play) -> Result<()> {
+/// Plays with keys, and restores the terminal however it ends.
+pub async fn play(cursor: PlaybackCursor, player: &Player, id: RecordingId, options: &cli::Play) -> Result<()> {
     let mut keys = keys::listen();
     let _raw = RawTerminal::enter()?;
-    let clock = Clock::new(wanted.speed, wanted.idle_limit.map(|limit| limit.0));
-    let screen = Screen::of(reel.header.kubetape.tty);
+    let clock = Clock::new(options.speed, options.idle_limit.map(|limit| limit.0));
+    let screen = Screen::of(cursor.header.kubetape.tty);
     let mut playback = Playback {
-        recorded: (reel.header.width, reel.header.height),
-        reel,
+        recorded: (cursor.header.width, cursor.header.height),
+        cursor,
         player,
         id,
         clock,
         screen,
         at: 0,
         paused: false,
-        follows: wanted.follow,
-        quits: wanted.quit_at_end,
+        follows: options.follow,
+        quits: options.quit_at_end,
         over: false,
         question: None,
         places: Bookmarks::default(),
         help: false,
     };
     clear()?;
-    let mut from = u64::try_from(wanted.from.0.as_micros())?;
-    if from == 0 && wanted.follow && playback.reel.length().is_none() {
+    let mut from = u64::try_from(options.from.0.as_micros())?;
+    if from == 0 && options.follow && playback.cursor.length().is_none() {
         from = player.duration(id).await?;
     }
     if from > 0 {
@@ -56,7 +56,7 @@ pub async fn play(reel: PlaybackCursor, player: &Player, id: RecordingId, wanted
 }
 
 struct Playback<'a> {
-    reel: PlaybackCursor,
+    cursor: PlaybackCursor,
     player: &'a Player,
     id: RecordingId,
     clock: Clock,
@@ -64,13 +64,13 @@ struct Playback<'a> {
     /// Microseconds since the recording's start.
     at: u64,
     paused: bool,
-    /// At the end of what is stored, more is waited for.
+    /// At the end of what is stored it waits for more.
     follows: bool,
-    /// At the end it ends by itself.
+    /// At the end it quits by itself.
     quits: bool,
-    /// Everything was shown, and no more is waited for.
+    /// Everything was shown, and it does not wait for more.
     over: bool,
-    /// What is being typed to be looked for; meanwhile nothing moves.
+    /// The text to look for, while it is being typed; meanwhile playback is paused.
     question: Option<Question>,
     places: Bookmarks,
     help: bool,
@@ -81,23 +81,23 @@ struct Playback<'a> {
 impl Playback<'_> {
     async fn run(&mut self, keys: &mut mpsc::Receiver<KeyEvent>) -> Result<()> {
         loop {
-            let next = self.reel.peek().await?.map(|shown| shown.micros);
-            let waits = next.is_none() && self.follows && self.reel.length().is_none();
+            let next = self.cursor.peek().await?.map(|event| event.micros);
+            let waits = next.is_none() && self.follows && self.cursor.length().is_none();
             self.over = next.is_none() && !waits;
-            // Whoever made it stand still has not seen the end yet.
+            // A viewer who paused it has not seen the end yet.
             if self.over && !self.stands() {
                 if self.quits {
                     return self.end();
                 }
-                self.at = self.at.max(self.reel.length().unwrap_or(0));
+                self.at = self.at.max(self.cursor.length().unwrap_or(0));
             }
             self.progress()?;
             let wait = match next {
                 Some(next) => self.clock.pause(self.at, next).min(TICK),
-                None if waits => LOOK,
+                None if waits => POLL_INTERVAL,
                 None => TICK,
             };
-            // At the end of what is there it stands at its last moment.
+            // At the end of what is stored, time stays at its last moment.
             let (until, began) = (next.unwrap_or(self.at), Instant::now());
             tokio::select! {
                 biased;
@@ -113,7 +113,7 @@ impl Playback<'_> {
         }
     }
 
-    /// The viewer waited for what comes next, at the moment `next`.
+    /// Called after the viewer waited for the event at the moment `next`.
     async fn go_on(&mut self, next: Option<u64>, waited: Duration) -> Result<()> {
         match next {
             Some(next) if self.clock.pause(self.at, next) <= TICK => self.show_next().await,
@@ -122,7 +122,7 @@ impl Playback<'_> {
                 Ok(())
             }
             None if self.over => Ok(()),
-            None => self.reel.look().await,
+            None => self.cursor.poll().await,
         }
     }
 
@@ -130,21 +130,21 @@ impl Playback<'_> {
         self.paused || self.question.is_some()
     }
 
-    /// False when that was the end.
+    /// Returns false if the viewer quit.
     async fn press(&mut self, key: &KeyEvent) -> Result<bool> {
         let Some(question) = &mut self.question else {
-            match keys::wish(key) {
+            match keys::action(key) {
                 Some(KeyAction::Quit) => return Ok(false),
-                Some(wish) => self.grant(wish).await?,
+                Some(action) => self.act(action).await?,
                 None => {}
             }
             return Ok(true);
         };
         match question.press(key) {
-            Asked::More => {}
-            Asked::Quit => return Ok(false),
-            Asked::Dropped => self.question = None,
-            Asked::Done => {
+            QuestionState::More => {}
+            QuestionState::Quit => return Ok(false),
+            QuestionState::Cancelled => self.question = None,
+            QuestionState::Done => {
                 let text = std::mem::take(&mut question.text);
                 self.question = None;
                 self.find(text).await?;
@@ -162,11 +162,11 @@ impl Playback<'_> {
         let found = self.player.find(self.id, text.trim()).await?;
         self.places = Bookmarks::new(text, &found);
         let first = self.places.from(self.at);
-        self.look_at(first).await
+        self.pause_at(first).await
     }
 
-    /// Stands still there: what was found would be gone before it is read.
-    async fn look_at(&mut self, place: Option<u64>) -> Result<()> {
+    /// Goes to a place and pauses: what was found would be gone before it is read.
+    async fn pause_at(&mut self, place: Option<u64>) -> Result<()> {
         let Some(place) = place else { return Ok(()) };
         self.paused = true;
         self.seek(place).await
@@ -186,7 +186,7 @@ impl Playback<'_> {
         }
     }
 
-    /// Time went by without an event. Skipped idle time is passed at once, at its end.
+    /// Moves the time on while no event comes. Idle time that is skipped is passed at once, at its end.
     fn pass(&mut self, waited: Duration, next: u64) {
         if self.stands() {
             return;
@@ -197,19 +197,19 @@ impl Playback<'_> {
     }
 
     async fn show_next(&mut self) -> Result<()> {
-        let Some(shown) = self.reel.next().await? else { return Ok(()) };
-        self.at = self.at.max(shown.micros);
-        if let What::Size(width, height) = shown.what {
+        let Some(event) = self.cursor.next().await? else { return Ok(()) };
+        self.at = self.at.max(event.micros);
+        if let ScreenChange::Size(width, height) = event.change {
             self.recorded = (width, height);
         }
-        Ok(self.screen.show(&shown)?)
+        Ok(self.screen.show(&event)?)
     }
 
-    async fn grant(&mut self, wish: KeyAction) -> Result<()> {
-        match wish {
+    async fn act(&mut self, action: KeyAction) -> Result<()> {
+        match action {
             KeyAction::Quit => Ok(()),
             // As in the browser: after the end it plays from the start.
-            KeyAction::Pause if self.state() == State::Ended => {
+            KeyAction::Pause if self.state() == PlayState::Ended => {
                 self.paused = false;
                 self.seek(0).await
             }
@@ -237,8 +237,8 @@ impl Playback<'_> {
                 Ok(())
             }
             KeyAction::NextPlace | KeyAction::PreviousPlace => {
-                let place = self.places.step(wish == KeyAction::NextPlace);
-                self.look_at(place).await
+                let place = self.places.step(action == KeyAction::NextPlace);
+                self.pause_at(place).await
             }
             KeyAction::Help => {
                 self.help = !self.help;
@@ -247,40 +247,40 @@ impl Playback<'_> {
         }
     }
 
-    /// Draws the screen of a moment, or of the end where that is before it, and goes on from there.
+    /// Draws the screen of a moment, or of the end if that comes before it, and goes on from there.
     async fn seek(&mut self, to: u64) -> Result<()> {
         let to = to.min(self.length_by_now(to).await?);
         clear()?;
-        self.screen = Screen::of(self.reel.header.kubetape.tty);
+        self.screen = Screen::of(self.cursor.header.kubetape.tty);
         if to > 0 {
             let screen = self.player.screen_at(self.id, to).await?;
             self.recorded = (screen.cols, screen.rows);
             self.screen.draw(&screen.init)?;
         }
         self.at = to;
-        if to == 0 { self.reel.rewind().await } else { self.reel.seek(to).await }
+        if to == 0 { self.cursor.rewind().await } else { self.cursor.seek(to).await }
     }
 
-    /// Of a session that goes on, what is stored of it: for its start nothing is asked.
+    /// Length of the recording; of a live session, of what is stored. The start is always there: nothing is asked.
     async fn length_by_now(&self, to: u64) -> Result<u64> {
-        match self.reel.length() {
+        match self.cursor.length() {
             Some(length) => Ok(length),
             None if to == 0 => Ok(0),
             None => Ok(self.player.duration(self.id).await?),
         }
     }
 
-    fn state(&self) -> State {
-        let left = self.reel.length().is_some_and(|length| self.at < length);
+    fn state(&self) -> PlayState {
+        let left = self.cursor.length().is_some_and(|length| self.at < length);
         match self.paused {
-            true if self.over && !left => State::Ended,
-            true => State::Stands,
-            false if self.over => State::Ended,
-            false => State::Plays,
+            true if self.over && !left => PlayState::Ended,
+            true => PlayState::Paused,
+            false if self.over => PlayState::Ended,
+            false => PlayState::Playing,
         }
     }
 
-    /// The last row of this terminal, where the recording does not need it or stands still, or something is to be said.
+    /// Writes the last row of this terminal, if the recording does not need that row, is paused, or something is typed.
     fn progress(&self) -> io::Result<()> {
         let (columns, rows) = terminal::size()?;
         if let Some(question) = &self.question {
@@ -290,18 +290,18 @@ impl Playback<'_> {
             return self.line(&format!(" {}", keys::HELP));
         }
         let state = self.state();
-        if rows <= self.recorded.1 && state == State::Plays {
+        if rows <= self.recorded.1 && state == PlayState::Playing {
             return Ok(());
         }
         let smaller = columns < self.recorded.0 || rows < self.recorded.1;
         let progress = Progress {
             state,
             at: self.at,
-            length: self.reel.length(),
+            length: self.cursor.length(),
             clock: &self.clock,
             places: &self.places,
             larger: smaller.then_some(self.recorded),
-            command: self.reel.command_at(self.at),
+            command: self.cursor.command_at(self.at),
         };
         self.line(&progress.line(columns))
     }
@@ -322,11 +322,6 @@ impl Playback<'_> {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a moment of a recording")]
-pub fn micros(seconds: f64) -> u64 {
-    (seconds * 1e6).round() as u64
-}
-
 fn clear() -> io::Result<()> {
     let mut out = io::stdout().lock();
     // Soft reset, main screen, no attributes, cleared.
@@ -334,7 +329,7 @@ fn clear() -> io::Result<()> {
     out.flush()
 }
 
-/// Raw mode; dropped, the terminal is as it was.
+/// The terminal's raw mode. Dropping it restores the terminal.
 struct RawTerminal;
 
 impl RawTerminal {

@@ -1,7 +1,7 @@
 use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 
-/// Characters of a text that is looked for.
+/// Most characters of a text that is looked for.
 const LONGEST: usize = 200;
 
 /// The keys, in a line.
@@ -11,13 +11,13 @@ pub const HELP: &str = "space pause  left right 5 s  page up down 1 min  home en
 const STEP: i64 = 5_000_000;
 const LEAP: i64 = 60_000_000;
 
-/// What a key asks for.
+/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KeyAction {
     Quit,
     Pause,
     Step,
-    /// So many microseconds on, or back.
+    /// Microseconds forward, or back.
     Go(i64),
     Start,
     End,
@@ -45,8 +45,8 @@ pub fn listen() -> mpsc::Receiver<KeyEvent> {
     receive
 }
 
-/// What a key means while nothing is asked. The browser's player has the same where it has one.
-pub fn wish(key: &KeyEvent) -> Option<KeyAction> {
+/// What a key does while no text is being typed. The browser's player has the same keys, where it has one.
+pub fn action(key: &KeyEvent) -> Option<KeyAction> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(KeyAction::Quit);
     }
@@ -73,35 +73,35 @@ pub fn wish(key: &KeyEvent) -> Option<KeyAction> {
     }
 }
 
-/// A text that is being typed.
+/// The text to look for, while it is being typed.
 #[derive(Debug, Default)]
 pub struct Question {
     pub text: String,
 }
 
-/// What became of a question with a key.
+/// Where a question is after a key.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum QuestionState {
     More,
-    /// What was typed; empty where nothing is looked for any more.
+    /// The text is complete. If it is empty, nothing is looked for any more.
     Done,
-    Dropped,
+    Cancelled,
     Quit,
 }
 
 impl Question {
-    pub fn press(&mut self, key: &KeyEvent) -> Asked {
+    pub fn press(&mut self, key: &KeyEvent) -> QuestionState {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Char('c' | 'd') if control => return Asked::Quit,
+            KeyCode::Char('c' | 'd') if control => return QuestionState::Quit,
             KeyCode::Char('u') if control => self.text.clear(),
             KeyCode::Char(c) if !control && self.text.chars().count() < LONGEST => self.text.push(c),
             KeyCode::Backspace => drop(self.text.pop()),
-            KeyCode::Enter => return Asked::Done,
-            KeyCode::Esc => return Asked::Dropped,
+            KeyCode::Enter => return QuestionState::Done,
+            KeyCode::Esc => return QuestionState::Cancelled,
             _ => {}
         }
-        Asked::More
+        QuestionState::More
     }
 }
 
@@ -117,13 +117,13 @@ mod tests {
     fn a_question_takes_letters_that_are_wishes_elsewhere() {
         let mut question = Question::default();
         for c in "qi?x".chars() {
-            assert_eq!(question.press(&key(KeyCode::Char(c))), Asked::More);
+            assert_eq!(question.press(&key(KeyCode::Char(c))), QuestionState::More);
         }
         question.press(&key(KeyCode::Backspace));
-        assert_eq!((question.press(&key(KeyCode::Enter)), question.text.as_str()), (Asked::Done, "qi?"));
-        assert_eq!(question.press(&key(KeyCode::Esc)), Asked::Dropped);
+        assert_eq!((question.press(&key(KeyCode::Enter)), question.text.as_str()), (QuestionState::Done, "qi?"));
+        assert_eq!(question.press(&key(KeyCode::Esc)), QuestionState::Cancelled);
         let quit = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!((question.press(&quit), wish(&quit)), (Asked::Quit, Some(KeyAction::Quit)));
+        assert_eq!((question.press(&quit), action(&quit)), (QuestionState::Quit, Some(KeyAction::Quit)));
     }
 
     #[test]

@@ -1,41 +1,41 @@
-use super::{clock::Clock, places::Bookmarks};
+use super::{bookmarks::Bookmarks, clock::Clock};
 use crate::{output, time};
 
-/// What the last row of the terminal says of a recording that plays.
+/// What the last row of the terminal says about the recording that plays.
 pub struct Progress<'a> {
-    pub state: State,
+    pub state: PlayState,
     /// Microseconds since the recording's start.
     pub at: u64,
-    /// Microseconds; none of one that goes on.
+    /// Microseconds, or `None` of a live session.
     pub length: Option<u64>,
     pub clock: &'a Clock,
     pub places: &'a Bookmarks,
-    /// The recorded terminal's columns and rows, where this one has fewer.
+    /// The recorded terminal's columns and rows, if this one has fewer.
     pub larger: Option<(u16, u16)>,
     /// The command that was entered last.
     pub command: Option<&'a str>,
 }
 
-/// What the recording does.
+/// What playback does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Plays,
-    Stands,
+pub enum PlayState {
+    Playing,
+    Paused,
     /// Everything was shown.
     Ended,
 }
 
 impl Progress<'_> {
-    /// A line of so many columns at most. The command comes last: it is what may be cut.
+    /// A line of at most `columns` columns. The command comes last: it is what may be cut.
     pub fn line(&self, columns: u16) -> String {
         let length = self.length.map_or_else(|| "live".to_owned(), time::length);
         let (state, keys) = match self.state {
-            State::Plays => ("playing", "? keys, q quit"),
-            State::Stands => ("paused", "? keys, q quit"),
-            State::Ended if self.length.is_none() => {
+            PlayState::Playing => ("playing", "? keys, q quit"),
+            PlayState::Paused => ("paused", "? keys, q quit"),
+            PlayState::Ended if self.length.is_none() => {
                 ("all that is stored", "home, left go back, end looks for more, q quit")
             }
-            State::Ended => ("the end", "home, left go back, q quit"),
+            PlayState::Ended => ("the end", "home, left go back, q quit"),
         };
         let (at, speed) = (time::length(self.at), self.clock.speed());
         let idle = if self.clock.skips() { ", idle time skipped" } else { "" };
@@ -67,7 +67,8 @@ pub fn fit(text: &str, columns: u16) -> String {
     cut
 }
 
-/// Columns of a character at most: of those before Hangul's none takes two. A row that is too long would scroll the screen.
+/// Most columns that a character takes: no character before Hangul's takes two. A row that is too long would scroll the
+/// screen.
 fn width(c: char) -> usize {
     if c < '\u{1100}' { 1 } else { 2 }
 }
@@ -76,7 +77,7 @@ fn width(c: char) -> usize {
 mod tests {
     use super::*;
 
-    fn progress<'a>(state: State, clock: &'a Clock, places: &'a Bookmarks) -> Progress<'a> {
+    fn progress<'a>(state: PlayState, clock: &'a Clock, places: &'a Bookmarks) -> Progress<'a> {
         Progress { state, at: 5_000_000, length: Some(65_000_000), clock, places, larger: None, command: None }
     }
 
@@ -84,7 +85,7 @@ mod tests {
     fn a_command_is_cut_and_cannot_leave_its_row() {
         let (clock, places) = (Clock::new(1.0, None), Bookmarks::default());
         let command = "printf '\x1b[2J\u{202e}'\r\necho done";
-        let shown = Progress { command: Some(command), ..progress(State::Plays, &clock, &places) };
+        let shown = Progress { command: Some(command), ..progress(PlayState::Playing, &clock, &places) };
         assert_eq!(
             shown.line(200),
             r" playing 0:05 / 1:05  1x  ? keys, q quit  | printf '\u{1b}[2J\u{202e}'\r\necho done"
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn the_end_says_how_to_go_on() {
         let (clock, places) = (Clock::new(1.0, None), Bookmarks::default());
-        let ended = progress(State::Ended, &clock, &places);
+        let ended = progress(PlayState::Ended, &clock, &places);
         assert_eq!(ended.line(200), " the end 0:05 / 1:05  1x  home, left go back, q quit");
         let stored = Progress { length: None, ..ended };
         let line = stored.line(200);

@@ -1,8 +1,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::{
-    harmless::TerminalSanitizer,
-    reel::{Shown, What},
+    cursor::{ScreenChange, ScreenEvent},
+    sanitizer::TerminalSanitizer,
 };
 use crate::output;
 
@@ -35,9 +35,9 @@ impl Screen {
         Self { output, errors, raw: tty || !terminal, tty, colours, last: ' ' }
     }
 
-    /// Writes what is shown to stdout.
-    pub fn show(&mut self, shown: &Shown) -> io::Result<()> {
-        write(&self.text(&shown.what))
+    /// Writes an event to stdout.
+    pub fn show(&mut self, event: &ScreenEvent) -> io::Result<()> {
+        write(&self.text(&event.change))
     }
 
     /// Draws a screen of the player's, which tells errors from output itself.
@@ -48,19 +48,19 @@ impl Screen {
         write(&if self.tty || self.colours { safe } else { safe.replace(ERRORS, "") })
     }
 
-    fn text(&mut self, what: &What) -> String {
-        match what {
-            What::Output(bytes) => {
+    fn text(&mut self, change: &ScreenChange) -> String {
+        match change {
+            ScreenChange::Output(bytes) => {
                 let safe = safe(&mut self.output, bytes);
                 self.with_returns(safe)
             }
-            What::Errors(bytes) => {
+            ScreenChange::Errors(bytes) => {
                 let safe = safe(&mut self.errors, bytes);
                 let text = self.with_returns(safe);
                 self.as_errors(text)
             }
-            What::Size(..) => String::new(),
-            What::Note(text) => format!("\r\n[{}]\r\n", output::plain(text)),
+            ScreenChange::Size(..) => String::new(),
+            ScreenChange::Note(text) => format!("\r\n[{}]\r\n", output::plain(text)),
         }
     }
 
@@ -107,32 +107,32 @@ fn write(text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn shown(screen: &mut Screen, errors: bool, text: &str) -> String {
+    fn shown_text(screen: &mut Screen, errors: bool, text: &str) -> String {
         let bytes = text.as_bytes().to_vec();
-        screen.text(&if errors { What::Errors(bytes) } else { What::Output(bytes) })
+        screen.text(&if errors { ScreenChange::Errors(bytes) } else { ScreenChange::Output(bytes) })
     }
 
     #[test]
     fn errors_are_red_where_there_was_no_terminal() {
         let mut screen = Screen::new(false, true, true);
-        assert_eq!(shown(&mut screen, false, "fine\n"), "fine\r\n");
-        assert_eq!(shown(&mut screen, true, "bad\n"), "\x1b[91mbad\r\n\x1b[39m");
-        assert_eq!(shown(&mut Screen::new(true, true, true), true, "bad\n"), "bad\n");
+        assert_eq!(shown_text(&mut screen, false, "fine\n"), "fine\r\n");
+        assert_eq!(shown_text(&mut screen, true, "bad\n"), "\x1b[91mbad\r\n\x1b[39m");
+        assert_eq!(shown_text(&mut Screen::new(true, true, true), true, "bad\n"), "bad\n");
     }
 
     #[test]
     fn without_colours_and_into_a_file_they_are_as_they_were() {
-        assert_eq!(shown(&mut Screen::new(false, true, false), true, "bad\n"), "bad\r\n");
-        assert_eq!(shown(&mut Screen::new(false, false, false), true, "bad\n"), "bad\n");
+        assert_eq!(shown_text(&mut Screen::new(false, true, false), true, "bad\n"), "bad\r\n");
+        assert_eq!(shown_text(&mut Screen::new(false, false, false), true, "bad\n"), "bad\n");
     }
 
     #[test]
     fn a_sequence_left_open_takes_neither_the_colour_nor_the_other_stream() {
         let mut screen = Screen::new(false, true, true);
-        assert_eq!(shown(&mut screen, false, "a\x1b["), "a");
-        assert_eq!(shown(&mut screen, true, "31mbad\x1b]52;c;"), "\x1b[91m31mbad\x1b[39m");
-        assert_eq!(shown(&mut screen, false, "32mb"), "\x1b[32mb");
-        assert_eq!(shown(&mut screen, true, "cm0gLXJm"), "");
-        assert_eq!(shown(&mut screen, true, "\x07!"), "\x1b[91m!\x1b[39m");
+        assert_eq!(shown_text(&mut screen, false, "a\x1b["), "a");
+        assert_eq!(shown_text(&mut screen, true, "31mbad\x1b]52;c;"), "\x1b[91m31mbad\x1b[39m");
+        assert_eq!(shown_text(&mut screen, false, "32mb"), "\x1b[32mb");
+        assert_eq!(shown_text(&mut screen, true, "cm0gLXJm"), "");
+        assert_eq!(shown_text(&mut screen, true, "\x07!"), "\x1b[91m!\x1b[39m");
     }
 }

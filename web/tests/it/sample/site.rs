@@ -3,21 +3,22 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use identity::{Links, Users};
+use identity::{Authenticator, Authority, Links, Tokens, Users};
 use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
-use rustls::ServerConfig;
 use search::{Follower, Index};
 use storage::{RecordingReader, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use web::{Settings, Web};
+use web::{EndStored, Settings, Tls, TrustedProxies, Web};
 
 pub struct Site {
     pub address: SocketAddr,
     /// Path of a one-time link for `auditor@example.com`.
     pub link: String,
+    pub users: Arc<Users>,
+    pub links: Arc<Links>,
     journal: Journal,
     shutdown: CancellationToken,
     served: Mutex<Option<JoinHandle<()>>>,
@@ -41,46 +42,62 @@ impl Site {
 
     /// Indexes what the store holds and serves it.
     pub async fn open(store: Arc<dyn Store>, at: &str) -> Self {
-        Self::open_with(store, at, None).await
+        Self::open_with(store, at, Options::default()).await
     }
 
-    /// The same over TLS, when given a configuration.
-    pub async fn open_with(store: Arc<dyn Store>, at: &str, tls: Option<Arc<ServerConfig>>) -> Self {
+    /// Indexes what the store holds and serves it as the options say.
+    pub async fn open_with(store: Arc<dyn Store>, at: &str, options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let index = Index::open(&folder.path().join("index"), search::Masks::default()).unwrap();
         let journal = Journal::open(store.clone(), "gateway-1", JournalSettings::default()).await.unwrap();
-        Follower::new(store.clone(), index.clone(), Duration::from_secs(1)).step().await.unwrap();
-        let users = Users::open(&folder.path().join("users.json")).unwrap();
+        Follower::new(store.clone(), Arc::new(index.clone()), Duration::from_secs(1)).step().await.unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let users = Arc::new(Users::open(&file("users.json")).unwrap());
         users.set_password("ada", "correct horse").unwrap();
-        let links = Links::open(&folder.path().join("links.json")).unwrap();
+        let links = Arc::new(Links::open(&file("links.json")).unwrap());
         let link = links.create("auditor@example.com", Duration::from_secs(3600)).unwrap();
+        let authority = Arc::new(Authority::load_or_create(&file("ca")).unwrap());
+        let tokens = Arc::new(Tokens::open(&file("tokens.json")).unwrap());
+        let authenticator = Arc::new(Authenticator::new(authority, tokens, users.clone(), links.clone()));
         let settings = Settings {
             player: Player::new(RecordingReader::new(store.clone()), PlayerSettings::default()),
             store,
-            index,
+            index: Arc::new(index),
             journal: journal.clone(),
-            users,
-            links,
+            authenticator,
             gateway_name: "gateway-1".to_owned(),
-            behind_tls: false,
+            behind_tls: options.behind_tls,
+            trusted_proxies: TrustedProxies::parse(options.trusted_proxies).unwrap(),
             kubectl_hint: "kubectl --kubeconfig /tmp/demo/kubeconfig exec -it shell -- sh".to_owned(),
             end_session: Some(Arc::new(ending)),
         };
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(Web::new(settings).serve(listener, tls, shutdown.clone()));
-        Self { address, link, journal, shutdown, served: Mutex::new(Some(served)), _folder: folder }
+        let served = tokio::spawn(Web::new(settings).serve(listener, options.tls, shutdown.clone()));
+        Self { address, link, users, links, journal, shutdown, served: Mutex::new(Some(served)), _folder: folder }
     }
 }
 
-/// A gateway on which one session is under way, whatever its id; it takes the reason `enough`, and `gone` is for one that
-/// is not there.
-fn ending(by: String, _: recording::RecordingId, reason: String) -> BoxFuture<'static, Result<bool, String>> {
+/// How a site is served.
+#[derive(Default)]
+pub struct Options {
+    pub tls: Option<Tls>,
+    pub behind_tls: bool,
+    pub trusted_proxies: &'static [&'static str],
+}
+
+/// A gateway on which one session is under way, whatever its id; it takes the reason `enough`, and its store has the end
+/// at once. `gone` is for a session that is not there.
+fn ending(
+    by: String,
+    _: recording::RecordingId,
+    reason: String,
+) -> BoxFuture<'static, Result<Option<EndStored>, String>> {
     Box::pin(async move {
         match (by.as_str(), reason.as_str()) {
-            ("auditor@example.com", "enough") => Ok(true),
-            ("auditor@example.com", "gone") => Ok(false),
+            ("auditor@example.com", "enough") => Ok(Some(Box::pin(async {}) as EndStored)),
+            ("auditor@example.com", "gone") => Ok(None),
             _ => Err(format!("{by} may not say {reason:?}")),
         }
     })

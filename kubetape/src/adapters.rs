@@ -1,0 +1,218 @@
+//! The gateway and the recorder, as the crate `control` takes them.
+
+use std::{sync::Arc, time::SystemTime};
+
+use control::{Finalization, Finalizer, SessionControl, SessionEvidence};
+use gateway::{Gateway, Reason};
+use recorder::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
+use recording::{Manifest, RecordingId};
+use storage::{RecordingError, Store, StoreError, signing::Signer};
+
+/// The sessions of this process's gateway.
+#[derive(Clone)]
+pub struct GatewaySessions(pub Gateway);
+
+impl SessionControl for GatewaySessions {
+    fn live_of(&self, user: &str) -> Vec<RecordingId> {
+        self.0.live_of(user)
+    }
+
+    async fn end(&self, sessions: Vec<RecordingId>, by: &str, reason: &str) -> Result<Vec<RecordingId>, String> {
+        let reason = Reason::parse(reason).map_err(|error| error.to_string())?;
+        let mut told = Vec::new();
+        for id in sessions {
+            if self.0.end(id, by, &reason).await {
+                told.push(id);
+            }
+        }
+        Ok(told)
+    }
+
+    async fn is_over(&self, session: RecordingId) {
+        self.0.left(session).await;
+    }
+}
+
+/// The recorder's finalizer of orphaned sessions.
+pub struct RecorderFinalizer {
+    store: Arc<dyn Store>,
+    signer: Arc<Signer>,
+    /// This gateway's name, which stands in the manifests that it writes for others.
+    by: String,
+}
+
+impl RecorderFinalizer {
+    /// Signs as the gateway `by`.
+    pub fn new(store: Arc<dyn Store>, signer: Arc<Signer>, by: &str) -> Self {
+        Self { store, signer, by: by.to_owned() }
+    }
+}
+
+impl Finalizer for RecorderFinalizer {
+    async fn finalize(
+        &mut self,
+        id: RecordingId,
+        now: SystemTime,
+        evidence: &mut SessionEvidence<'_>,
+    ) -> Result<Finalization, RecordingError> {
+        // Made anew for each session: one remembers what it knows of leases.
+        let mut finalizer = OrphanFinalizer::new(self.store.clone(), &self.signer, &self.by, Lookup(evidence));
+        Ok(match finalizer.complete(id, now).await? {
+            Some(FinalizeOutcome::Completed(manifest)) => Finalization::Finalized { gateway: manifest.session.gateway },
+            Some(FinalizeOutcome::LeftAlone(why @ (SkipReason::Unvouched | SkipReason::TooLarge(_)))) => {
+                Finalization::Refused { why: why.to_string() }
+            }
+            Some(FinalizeOutcome::LeftAlone(_) | FinalizeOutcome::Taken) | None => Finalization::NotNeeded,
+        })
+    }
+}
+
+struct Lookup<'a, 'b>(&'a mut SessionEvidence<'b>);
+
+impl JournalLookup for Lookup<'_, '_> {
+    async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
+        self.0.user_of(gateway, id).await
+    }
+
+    async fn ended(&mut self, manifest: &Manifest) {
+        self.0.note_end(manifest).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use async_trait::async_trait;
+    use control::{Clock, OrphanWatch, Presence};
+    use journal::{Journal, JournalSettings};
+    use recording::{
+        Key,
+        cast::Header,
+        journal::{ApiRequest, JournalEvent},
+    };
+    use storage::{
+        Capabilities, Memory, ObjectMeta, chunk,
+        lease::{self, Lease},
+        signing::publish,
+    };
+    use tokio::time::{Instant, sleep};
+    use tokio_util::bytes::Bytes;
+
+    use super::*;
+
+    /// Pages that a listing of recordings has.
+    const PAGES: usize = 400;
+
+    /// A bucket of 400,000 objects that takes 10 s for a page of them. What it has beside them is in `memory`.
+    #[derive(Debug, Default)]
+    struct SlowStore {
+        memory: Memory,
+        listed: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Store for SlowStore {
+        async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
+            self.memory.put_new(key, bytes).await
+        }
+
+        async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+            self.memory.read(key, max).await
+        }
+
+        async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
+            if !prefix.starts_with("recordings/") || prefix.matches('/').count() > 4 {
+                return self.memory.list(prefix, after, limit).await;
+            }
+            sleep(Duration::from_secs(10)).await;
+            let page = self.listed.fetch_add(1, Ordering::Relaxed);
+            if page + 1 >= PAGES {
+                return self.memory.list(prefix, None, limit).await;
+            }
+            let object =
+                |number| ObjectMeta { key: Key::new(format!("{prefix}{page:06}/{number:06}")).unwrap(), size: 1 };
+            Ok((0..limit).map(object).collect())
+        }
+
+        async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+            self.memory.children(prefix).await
+        }
+
+        async fn probe(&self) -> Result<Capabilities, StoreError> {
+            self.memory.probe().await
+        }
+    }
+
+    /// A gateway's key and journal.
+    async fn gateway(store: &Arc<SlowStore>, name: &str) -> (Arc<Signer>, Journal) {
+        let signer = Arc::new(Signer::generate().unwrap());
+        let shared: Arc<dyn Store> = store.clone();
+        publish(&shared, name, &signer, None, 1).await.unwrap();
+        let settings = JournalSettings { signer: signer.clone(), ..JournalSettings::default() };
+        let journal = Journal::open(shared, name, settings).await.unwrap();
+        (signer, journal)
+    }
+
+    /// A session of the gateway, whose recording has a beginning and no end.
+    async fn open_session(store: &SlowStore, gateway: &str, journal: &Journal) -> RecordingId {
+        let id = RecordingId(uuid::Uuid::now_v7());
+        let header = serde_json::json!({
+            "version": 2, "width": 80, "height": 24, "timestamp": 1_800_000_000, "command": "sh", "title": "t",
+            "kubetape": {
+                "id": id, "kind": "exec", "started_micros": 1_800_000_000_000_000_i64, "gateway": gateway,
+                "principal": { "name": "ann", "groups": [], "credential": "token", "credential_id": "1" },
+                "target": { "cluster": "c" }, "impersonation": { "user": "ann", "groups": [] },
+                "rule": "all", "input": "never", "argv": ["sh"], "tty": true, "stdin": true,
+            },
+        });
+        let header = Header::parse(header.to_string().as_bytes()).unwrap();
+        let chunk = chunk::compress(&header.to_line()).unwrap();
+        store.put_new(&Key::chunk(id, 0), chunk.into()).await.unwrap();
+        let opened = JournalEvent::SessionOpened { session: id, request: ApiRequest::default() };
+        journal.note_durably("ann", opened).await.unwrap();
+        id
+    }
+
+    fn watch(store: Arc<dyn Store>, name: &str, signer: &Arc<Signer>, journal: &Journal, clock: &Clock) {
+        let finalizer = RecorderFinalizer::new(store.clone(), signer.clone(), name);
+        tokio::spawn(OrphanWatch::new(store, journal.clone(), finalizer, clock.clone()).run());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_through_a_slow_bucket_delays_no_lease_and_ends_no_live_session() {
+        let store = Arc::new(SlowStore::default());
+        let (base, began) = (SystemTime::now(), Instant::now());
+        let clock = Clock::new(move || base + began.elapsed());
+        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+        let (signer, journal) = gateway(&store, "slow").await;
+        let (other_signer, other_journal) = gateway(&store, "other").await;
+        let (_, gone_journal) = gateway(&store, "gone").await;
+        let live = open_session(&store, "slow", &journal).await;
+        let orphan = open_session(&store, "gone", &gone_journal).await;
+        let until = seconds(base) - 3_600;
+        let instance = uuid::Uuid::now_v7();
+        lease::take(&*store, &Lease { gateway: "gone".to_owned(), instance, until }).await.unwrap();
+
+        let presence = Presence::announce(store.clone(), "slow", clock.clone()).await.unwrap();
+        tokio::spawn(presence.keep());
+        watch(store.clone(), "slow", &signer, &journal, &clock);
+        // Its look comes when the slow gateway is in the middle of its own.
+        let (memory, at) = (store.clone(), clock.clone());
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(3_000)).await;
+            watch(memory, "other", &other_signer, &other_journal, &at);
+        });
+        while began.elapsed() < Duration::from_secs(12_000) {
+            sleep(Duration::from_secs(60)).await;
+            let alive = lease::alive_until(&*store, "slow").await.unwrap().unwrap();
+            assert!(alive > seconds(clock.now()), "the lease ran out after {:?}", began.elapsed());
+        }
+        assert!(store.listed.load(Ordering::Relaxed) >= PAGES);
+        store.read(&Key::manifest(orphan), u64::MAX).await.expect("the orphan is finalized");
+        assert!(store.read(&Key::manifest(live), u64::MAX).await.is_err(), "the live session is not");
+    }
+}

@@ -1,0 +1,76 @@
+use std::fmt;
+
+use player::FindResult;
+
+/// Where a text was found, and at which of these places the viewer is.
+#[derive(Debug, Default)]
+pub struct Bookmarks {
+    text: String,
+    moments: Vec<u64>,
+    more: bool,
+    here: Option<usize>,
+}
+
+impl Bookmarks {
+    /// What the player found of `text`.
+    pub fn new(text: String, found: &FindResult) -> Self {
+        let moments = found.places.iter().map(|place| micros(place.offset)).collect();
+        Self { text, moments, more: found.more, here: None }
+    }
+
+    /// The first place after a moment, or the first of all if there is none.
+    pub fn from(&mut self, at: u64) -> Option<u64> {
+        let here = self.moments.partition_point(|moment| *moment <= at);
+        self.go(if here == self.moments.len() { 0 } else { here })
+    }
+
+    /// The next place, or the one before. After the last comes the first.
+    pub fn step(&mut self, forward: bool) -> Option<u64> {
+        let many = self.moments.len().max(1);
+        let here = self.here.unwrap_or(0);
+        self.go(if forward { (here + 1) % many } else { (here + many - 1) % many })
+    }
+
+    fn go(&mut self, here: usize) -> Option<u64> {
+        let moment = self.moments.get(here).copied();
+        self.here = moment.map(|_| here);
+        moment
+    }
+}
+
+/// For the progress line: empty if nothing was looked for.
+impl fmt::Display for Bookmarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, many) = (&self.text, self.moments.len());
+        match self.here {
+            _ if text.is_empty() => Ok(()),
+            None => write!(f, "  no line has {text:?}"),
+            Some(here) => write!(f, "  {text:?} {} of {}{many}", here + 1, if self.more { "more than " } else { "" }),
+        }
+    }
+}
+
+/// Microseconds of an offset in seconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a moment of a recording")]
+pub fn micros(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use player::FoundLine;
+
+    use super::*;
+
+    #[test]
+    fn places_are_gone_through_in_a_circle() {
+        let place = |offset| FoundLine { offset, text: String::new() };
+        let found = FindResult { places: [1.0, 2.5, 4.0].map(place).to_vec(), more: false };
+        let mut places = Bookmarks::new("x".to_owned(), &found);
+        assert_eq!((places.from(1_000_000), places.to_string()), (Some(2_500_000), "  \"x\" 2 of 3".to_owned()));
+        assert_eq!([places.step(true), places.step(true)], [Some(4_000_000), Some(1_000_000)]);
+        assert_eq!([places.step(false), places.from(9_000_000)], [Some(4_000_000), Some(1_000_000)]);
+        let mut none = Bookmarks::new("y".to_owned(), &FindResult { places: Vec::new(), more: false });
+        assert_eq!((none.from(0), none.step(true), none.to_string()), (None, None, "  no line has \"y\"".to_owned()));
+    }
+}

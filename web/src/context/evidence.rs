@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use player::{Player, PlayerError};
+use recording::{Command, CommandSource, Manifest, RecordingId};
+use storage::{RecordingError, RecordingReader, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::failure::Failure;
+
+/// Downloads, and searches through one recording, at a time; more are told to come back.
+const CONCURRENT_EXPORTS: usize = 16;
+
+const NO_RECORDING: &str = "There is no such recording.";
+
+/// What is stored, and what plays it.
+pub(crate) struct Evidence {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recordings: RecordingReader,
+    pub(crate) player: Player,
+    exports: Arc<Semaphore>,
+}
+
+/// The commands of a session so far.
+pub(crate) struct SessionCommands {
+    pub(crate) commands: Vec<Command>,
+    /// False if earlier commands may be out of reach: the session goes on and storage is unavailable.
+    pub(crate) complete: bool,
+}
+
+impl Evidence {
+    pub(crate) fn new(store: Arc<dyn Store>, player: Player) -> Self {
+        let recordings = RecordingReader::new(Arc::clone(&store));
+        Self { store, recordings, player, exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)) }
+    }
+
+    /// The right to go through one whole recording. The failure says to come back.
+    pub(crate) fn export_permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let busy = |_| Failure::busy("Too many downloads are running. Try again in a moment.");
+        Arc::clone(&self.exports).try_acquire_owned().map_err(busy)
+    }
+
+    /// The manifest's commands, or while there is no manifest those that the player finds.
+    pub(crate) async fn commands(
+        &self,
+        id: RecordingId,
+        manifest: Option<&Manifest>,
+    ) -> Result<SessionCommands, Failure> {
+        if let Some(manifest) = manifest {
+            return Ok(SessionCommands { commands: manifest.commands.clone(), complete: true });
+        }
+        let so_far = self.player.markers(id).await.map_err(unplayable)?;
+        let commands = so_far.markers.into_iter().map(marked_command).collect();
+        Ok(SessionCommands { commands, complete: so_far.whole })
+    }
+}
+
+/// The player puts argv at the start, and typed commands where they were entered.
+fn marked_command((seconds, text): (f64, String)) -> Command {
+    let source = if seconds == 0.0 { CommandSource::Argv } else { CommandSource::Typed };
+    Command { micros: (seconds * 1e6).round() as u64, source, text, typed: None }
+}
+
+/// Reads a recording's id in an address.
+pub(crate) fn parse_id(id: &str) -> Result<RecordingId, Failure> {
+    id.parse().map_err(|_| Failure::not_found(NO_RECORDING))
+}
+
+/// Why the player did not play, as the request's failure.
+pub(crate) fn unplayable(error: PlayerError) -> Failure {
+    match error {
+        PlayerError::NotRecorded { .. } => Failure::not_found(&format!("{error}.")),
+        error if error.is_not_found() => Failure::not_found(NO_RECORDING),
+        error => Failure::internal("cannot play a recording", error),
+    }
+}
+
+/// Why a recording could not be read, as the request's failure.
+pub(crate) fn unreadable(error: RecordingError) -> Failure {
+    match error {
+        error if error.is_not_found() => Failure::not_found(NO_RECORDING),
+        error => Failure::internal("cannot read a recording", error),
+    }
+}

@@ -1,0 +1,25 @@
+use jiff::Timestamp;
+
+/// What pages say about the process they come from.
+pub(crate) struct Site {
+    /// Shown at the foot of pages.
+    pub(crate) gateway_name: String,
+    /// When this process, and the gateway in it, started.
+    pub(crate) started: Timestamp,
+    /// The command that makes a first session.
+    pub(crate) kubectl_hint: String,
+    /// Whether this process can end sessions of its gateway.
+    pub(crate) ends_sessions: bool,
+}
+
+impl Site {
+    /// Whether a session without a stored end was recorded by this gateway before it was restarted: then the session no
+    /// longer goes on. Of other gateways nothing is known.
+    pub(crate) fn has_outlived(&self, gateway: &str, started: Timestamp) -> bool {
+        self.is_of_this_gateway(gateway) && started < self.started
+    }
+
+    pub(crate) fn is_of_this_gateway(&self, gateway: &str) -> bool {
+        gateway == self.gateway_name
+    }
+}

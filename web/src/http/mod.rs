@@ -1,0 +1,7 @@
+//! Connections and what every response shares: sockets, TLS, headers, assets, failures.
+
+pub(crate) mod assets;
+pub(crate) mod failure;
+pub(crate) mod headers;
+pub(crate) mod serve;
+pub(crate) mod tls;
