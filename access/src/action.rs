@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-/// A side door: a URL that can run a command or move a terminal's bytes without
-/// being `pods/exec`, `pods/attach` or `pods/portforward`.
+/// An unrecorded path: a URL that can run a command or move a terminal's bytes without being `pods/exec`, `pods/attach` or
+/// `pods/portforward`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BypassPath {
@@ -9,13 +9,13 @@ pub enum BypassPath {
     NodeProxy,
     /// `pods/*/proxy` and `services/*/proxy`.
     WorkloadProxy,
-    /// A WebSocket on a resource that is not a streaming subresource: logs, watches.
+    /// A WebSocket to a resource that is no streaming subresource: logs, watches.
     WebSocket,
-    /// An upgrade on any other path: aggregated APIs, consoles of virtual machines.
+    /// An upgrade to any other path: aggregated APIs, consoles of virtual machines.
     Upgrade,
 }
 
-/// What someone wants to do, as far as policy tells actions apart.
+/// What a person wants to do, as far as policy distinguishes actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -27,7 +27,7 @@ pub enum Action {
     PortForward,
     /// A write to `pods/ephemeralcontainers`: exec by another name.
     EphemeralContainers,
-    /// A side door; see [`BypassPath`].
+    /// A request to an unrecorded path; see [`BypassPath`].
     Bypass(BypassPath),
     /// Any other API request that reads (`get`, `list`, `watch`).
     Read,

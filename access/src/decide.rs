@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{Action, Impersonation, Permit, Policy, PolicyError, Principal, Rule, Target};
 
-/// Why someone may not. `Display` is for the person: it does not say what exists.
+/// Why a person may not do something. `Display` is for the person and does not reveal what exists.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Denial {
     /// No rule matches the person and the cluster.
@@ -30,7 +30,7 @@ pub enum Denial {
 }
 
 impl Policy {
-    /// Checks what can be checked without a request.
+    /// Checks the policy as far as that is possible without a request.
     ///
     /// # Errors
     /// [`PolicyError`] names the rule and what to change.
@@ -51,10 +51,10 @@ impl Policy {
         Ok(())
     }
 
-    /// Decides. The first rule that matches person and cluster answers.
+    /// Decides whether a person may do something at a time. The first rule that matches person and cluster decides.
     ///
     /// # Errors
-    /// [`Denial`], when no rule matches or the one that does refuses the action.
+    /// [`Denial`] if no rule matches, or the one that matches refuses the action.
     pub fn decide(
         &self,
         principal: &Principal,
@@ -99,7 +99,7 @@ impl Rule {
 
     fn allows(&self, action: Action) -> bool {
         match action {
-            Action::Bypass(side) => self.side_doors.contains(&side),
+            Action::Bypass(path) => self.side_doors.contains(&path),
             Action::Exec
             | Action::Attach
             | Action::PortForward

@@ -1,8 +1,7 @@
 //! Who someone is and what they may do.
 //!
-//! Pure values: no clock, no file, no socket. [`Policy::decide`] is a function from
-//! principal, action, target and time to a [`Permit`] or a [`Denial`]; whatever needs
-//! permission takes the [`Permit`], which only this crate can make.
+//! Pure values: no clock, no file, no socket. [`Policy::decide`] is a function from principal, action, target and time to a
+//! [`Permit`] or a [`Denial`]. Whatever needs permission takes the [`Permit`], which only this crate can make.
 
 mod action;
 mod decide;

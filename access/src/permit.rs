@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Action, Principal, Target};
 
-/// As whom a request leaves the gateway: Kubernetes' `Impersonate-*` headers.
+/// The Kubernetes identity with which a request leaves the gateway: the `Impersonate-*` headers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impersonation {
     /// `Impersonate-User`
@@ -13,20 +13,20 @@ pub struct Impersonation {
     pub groups: Vec<String>,
 }
 
-/// Whether what a person sends (stdin) is stored. Its byte count always is.
+/// Whether what a person sends (stdin) is stored. The number of its bytes always is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRecording {
-    /// Not stored: what is typed while echo is off (passwords) is in no recording.
+    /// Never: what is typed while echo is off (passwords) is in no recording.
     #[default]
     Never,
-    /// Stored where no terminal is involved: data piped into a command.
+    /// If no terminal is involved: data piped into a command.
     Piped,
-    /// Stored, keystrokes included.
+    /// Always, keystrokes included.
     Always,
 }
 
-/// The proof that a decision was made. Private fields and one maker: [`crate::Policy::decide`].
+/// The proof that a decision was made. Its fields are private, and only [`crate::Policy::decide`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Permit {
     pub(crate) principal: Principal,
@@ -40,27 +40,28 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Who may.
+    /// The person who may.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// What they may do.
+    /// What the person may do.
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// On what.
+    /// What they may do it to.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// As whom the request reaches Kubernetes.
+    /// The identity with which the request reaches Kubernetes.
     pub fn impersonation(&self) -> &Impersonation {
         &self.impersonation
     }
 
-    /// The same permit for a person who asked for fewer of the groups that it gives; others are left out.
+    /// Narrows the permit to those of `groups` that it gives, for a person who asked for fewer. Groups that it does not give
+    /// are left out.
     #[must_use]
     pub fn with_fewer_groups(mut self, groups: Vec<String>) -> Self {
         self.impersonation.groups = groups.into_iter().filter(|g| self.impersonation.groups.contains(g)).collect();
@@ -72,7 +73,7 @@ impl Permit {
         self.input
     }
 
-    /// Whether the journal hears of it where it only reads, and was answered.
+    /// Whether a request that only reads, and was answered, is journalled.
     pub fn journal_reads(&self) -> bool {
         self.journal_reads
     }

@@ -3,11 +3,11 @@ use thiserror::Error;
 
 use crate::{Action, InputRecording};
 
-/// Who may do what where, as whom. Rules are tried in order; the first that matches decides.
+/// Who may do what where, and with which Kubernetes identity. Rules are tried in order; the first that matches decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The rules, first match wins. No match is a denial.
+    /// The rules in their order. A request that no rule matches is denied.
     #[serde(default)]
     pub rules: Vec<Rule>,
 }
@@ -19,15 +19,15 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Name, shown in permits, journals and denials to operators.
+    /// Its name, which is shown in permits, in the journal and in denials.
     pub name: String,
-    /// People by name.
+    /// People whom it matches, by name.
     #[serde(default)]
     pub users: Vec<String>,
-    /// People by group.
+    /// People whom it matches, by group.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Clusters by name.
+    /// Clusters that it matches, by name.
     pub clusters: Vec<String>,
     /// Kubernetes user to impersonate; `{user}` stands for the person's name.
     #[serde(default = "same_user")]
@@ -38,13 +38,13 @@ pub struct Rule {
     /// Actions that this rule refuses.
     #[serde(default)]
     pub deny: Vec<Action>,
-    /// Side doors are refused unless they are named here.
+    /// Unrecorded paths that this rule allows; all others are refused.
     #[serde(default)]
     pub side_doors: Vec<crate::BypassPath>,
     /// Whether stdin is stored.
     #[serde(default)]
     pub record_input: InputRecording,
-    /// Whether requests that only read, and were answered, are journalled. All others always are.
+    /// Whether requests that only read, and were answered, are journalled. All other requests always are.
     #[serde(default = "yes")]
     pub journal_reads: bool,
 }
@@ -60,24 +60,24 @@ fn same_user() -> String {
 /// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PolicyError {
-    /// A rule that matches nobody.
+    /// A rule matches nobody.
     #[error("rule {rule:?} matches nobody: give it `users` or `groups`")]
     Nobody {
         /// The rule's name.
         rule: String,
     },
-    /// Two rules of one name.
+    /// Two rules have one name.
     #[error("two rules are named {rule:?}: names are shown in the journal and must differ")]
     Duplicate {
         /// The name.
         rule: String,
     },
-    /// A rule that would impersonate a group of Kubernetes' own control plane.
+    /// A rule impersonates a group of Kubernetes' own control plane.
     #[error("rule {rule:?} impersonates {name:?}: `system:masters` bypasses Kubernetes RBAC and cannot be taken away")]
     Masters {
         /// The rule's name.
         rule: String,
-        /// The user or group.
+        /// The group.
         name: String,
     },
 }

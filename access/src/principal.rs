@@ -8,19 +8,19 @@ pub enum Credential {
     ClientCertificate,
     /// A bearer token made by `kubetape token create`.
     Token,
-    /// None was seen: the name is what an imported recording says.
+    /// No credential was seen: the name is what an imported recording says.
     Claimed,
 }
 
-/// Someone who was authenticated.
+/// A person who was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
-    /// The name policies and journals know the person by.
+    /// The person's name in policies and in the journal.
     pub name: String,
-    /// Groups of the person, as the identity source gave them.
+    /// The person's groups, as the source of the identity gave them.
     pub groups: Vec<String>,
-    /// What the person showed.
+    /// What kind of credential the person showed.
     pub credential: Credential,
-    /// Which one of the person's credentials it was: certificate serial or token id. Never the secret.
+    /// Which one it was: the certificate's serial number or the token's id. Never the secret.
     pub credential_id: String,
 }

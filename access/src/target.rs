@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What an action is aimed at. Empty strings where a request names nothing.
+/// What an action is aimed at. What a request does not name is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// The cluster's name in Kubetape's configuration.

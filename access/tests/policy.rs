@@ -36,7 +36,7 @@ fn on(cluster: &str) -> Target {
     Target { cluster: cluster.to_owned(), ..Target::default() }
 }
 
-/// Admins everywhere; developers on `dev`, without exec; the node door only for admins.
+/// Admins everywhere; developers on `dev`, without exec; the unrecorded path over nodes only for admins.
 fn policy() -> Policy {
     let admins = Rule {
         groups: words(&["admins"]),

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use recording::hex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use storage::private_file;
 
 /// In `state.dir`: SHA-256 of each key's value as it was at the last start.
 const NAME: &str = "config.json";
@@ -51,14 +52,9 @@ impl ConfigurationChanges {
     /// # Errors
     /// The file in the state folder cannot be written; the error names it.
     pub fn remember(&self) -> io::Result<()> {
-        let write = || -> io::Result<()> {
-            // Mode 0600 from its beginning.
-            let mut file = tempfile::NamedTempFile::new_in(self.file.parent().unwrap_or(Path::new(".")))?;
-            file.write_all(&serde_json::to_vec_pretty(&self.now)?)?;
-            file.persist(&self.file)?;
-            Ok(())
-        };
-        write().map_err(|error| about("write", &self.file, &error))
+        let written = serde_json::to_vec_pretty(&self.now).map_err(io::Error::from);
+        let written = written.and_then(|json| private_file::replace(&self.file, &json));
+        written.map_err(|error| about("write", &self.file, &error))
     }
 }
 

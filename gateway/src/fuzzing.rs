@@ -1,11 +1,11 @@
 //! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
 
-use crate::{head, path::Path};
+use crate::request::{head, path::Path};
 
-/// What is let through has one spelling, which is read as the same.
+/// Checks that a path that is accepted has one spelling, which is read as the same path.
 ///
 /// # Panics
-/// Where it is not.
+/// If it is not so.
 pub fn path(raw: &str) {
     let Ok(path) = Path::parse(raw) else { return };
     let mut written = String::new();
@@ -18,10 +18,10 @@ pub fn path(raw: &str) {
     assert!(!path.segments().iter().any(|segment| segment.contains('/') || matches!(&**segment, "" | "." | "..")));
 }
 
-/// A request's head.
+/// Parses a request's head.
 ///
 /// # Panics
-/// Where its length is beyond the bytes.
+/// If its length is beyond the bytes.
 pub fn head(bytes: &[u8]) {
     if let Ok(head) = head::request(bytes) {
         assert!(head.length <= bytes.len());

@@ -1,5 +1,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use access::{Permit, Policy, PolicyError};
 use recording::{RecordingId, journal::JournalEvent};
 use thiserror::Error;
 use tokio::{
@@ -8,25 +9,34 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Limits, Settings, TlsSettings, clusters, connection,
-    fallback::Fallback,
-    live::{SessionRegistry, Termination},
-    reason::Reason,
-    slots::SessionLimits,
-    strangers::UnauthenticatedLimiter,
-    tls::{self, OwnCertificate, TlsError},
-    upstream::Cluster,
+    Settings,
+    auth::{policy::PolicyHandle, refusals::RefusalJournal},
+    context::Context,
+    listener::{
+        connection,
+        tls::{self, OwnCertificate, TlsSettings},
+        unauthenticated::Unauthenticated,
+    },
+    proxy::{
+        clusters::{self, ClusterSettings},
+        forward::Forwarder,
+        upstream::{Cluster, Clusters},
+    },
+    request::reason::Reason,
+    session::{
+        registry::{KillSwitch, PermitUse, Termination},
+        sessions::Sessions,
+    },
+    transport::TlsError,
 };
-use identity::{Authority, Tokens};
 
-/// How often the own certificate is looked after.
+/// How often the gateway's certificate and the clusters' files are read again.
 const REFRESH: Duration = Duration::from_secs(3600);
-
-/// How often refusals of strangers that are not told one by one are summed up.
-const SUM: Duration = Duration::from_secs(1);
+/// How long the gateway accepts nothing after the system refused it a connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Why a gateway cannot start.
 #[derive(Debug, Error)]
@@ -42,38 +52,42 @@ pub enum GatewayError {
         /// Why.
         source: TlsError,
     },
-    /// Two clusters of one name, or one that cannot stand in a URL.
+    /// Two clusters have one name, or a name cannot stand in a URL.
     #[error("cluster name {0:?} is used twice, or cannot stand in a URL")]
     Name(String),
     /// The policy cannot be used.
     #[error("the policy")]
-    Policy(#[from] access::PolicyError),
+    Policy(#[from] PolicyError),
+}
+
+/// Why another policy is not used. The one before stays.
+#[derive(Debug, Error)]
+pub enum PolicyExchangeError {
+    /// The policy cannot be used.
+    #[error("the policy")]
+    Policy(#[from] PolicyError),
+    /// An exchange that nobody can read about is none.
+    #[error("the journal does not take that the policy is another")]
+    Journal(#[from] journal::JournalError),
+}
+
+/// How much was ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminated {
+    /// Recorded sessions.
+    pub sessions: usize,
+    /// Forwarded answers that stay open: watches, logs that are followed.
+    pub streams: usize,
 }
 
 /// The gateway: kubectl's way in.
 #[derive(Clone)]
 pub struct Gateway {
-    shared: Arc<Shared>,
+    context: Arc<Context>,
+    clusters: Arc<Clusters>,
+    journal: journal::Journal,
     certificate: Arc<OwnCertificate>,
     tls: TlsSettings,
-}
-
-/// What all connections of a gateway use.
-pub(crate) struct Shared {
-    pub(crate) clusters: HashMap<String, Arc<Cluster>>,
-    pub(crate) policy: Arc<access::Policy>,
-    pub(crate) authority: Arc<Authority>,
-    pub(crate) tokens: Arc<Tokens>,
-    pub(crate) recorder: Arc<recorder::Recorder>,
-    pub(crate) journal: journal::Journal,
-    pub(crate) limits: Limits,
-    pub(crate) acceptor: TlsAcceptor,
-    pub(crate) live: Arc<SessionRegistry>,
-    pub(crate) fallback: Fallback,
-    pub(crate) slots: Arc<SessionLimits>,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stopping: CancellationToken,
-    pub(crate) strangers: UnauthenticatedLimiter,
 }
 
 impl Gateway {
@@ -82,53 +96,51 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`] names the part that cannot be used.
     pub fn new(settings: Settings) -> Result<Self, GatewayError> {
-        settings.policy.check()?;
-        let limits = settings.limits;
-        let certificate = OwnCertificate::new(&settings.tls, &settings.authority).map_err(GatewayError::Tls)?;
-        let certificate = Arc::new(certificate);
-        let config = tls::server(Arc::clone(&certificate), &settings.authority).map_err(GatewayError::Tls)?;
-        let mut clusters = HashMap::new();
-        for cluster in settings.clusters {
-            let name = cluster.name.clone();
-            let served = Cluster::new(cluster, &settings.name, limits.connect);
-            let served = served.map_err(|source| GatewayError::Cluster { name: name.clone(), source })?;
-            if !clusters::legal_name(&name) || clusters.insert(name.clone(), Arc::new(served)).is_some() {
-                return Err(GatewayError::Name(name));
-            }
-        }
-        let shared = Shared {
-            clusters,
-            policy: settings.policy,
-            authority: settings.authority,
-            tokens: settings.tokens,
-            recorder: settings.recorder,
-            journal: settings.journal,
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            live: Arc::default(),
-            fallback: Fallback::default(),
-            slots: SessionLimits::new(limits.sessions, limits.sessions_per_person),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            strangers: UnauthenticatedLimiter::default(),
-            limits,
+        let Settings { name, clusters, policy, authenticator, recorder, journal, tls, limits } = settings;
+        let policy = PolicyHandle::new(policy)?;
+        let authority = authenticator.authority();
+        let certificate = Arc::new(OwnCertificate::new(&tls, authority).map_err(GatewayError::Tls)?);
+        let config = tls::server(Arc::clone(&certificate), authority).map_err(GatewayError::Tls)?;
+        let clusters = Arc::new(served(clusters, &name, limits.connect)?);
+        let refusals = Arc::new(RefusalJournal::new(journal.clone()));
+        let sessions = Sessions::new(clusters.clone(), recorder, journal.clone(), refusals.clone(), limits);
+        let forwarder = Forwarder {
+            clusters: clusters.clone(),
+            journal: journal.clone(),
+            refusals: refusals.clone(),
+            tasks: sessions.tasks.clone(),
         };
-        Ok(Self { shared: Arc::new(shared), certificate, tls: settings.tls })
+        let context = Context {
+            unauthenticated: Unauthenticated::new(limits.unauthenticated_per_address, limits.unfinished_heads),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            sessions: Arc::new(sessions),
+            limits,
+            authenticator,
+            policy,
+            refusals,
+            forwarder,
+        };
+        Ok(Self { context: Arc::new(context), clusters, journal, certificate, tls })
     }
 
     /// Serves until `shutdown`. Then live sessions are ended, visibly, and their recordings finished, within
-    /// [`Limits::shutdown`].
+    /// [`crate::Limits::shutdown`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, no connection is accepted any more, and sessions go on.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.shared.limits.connections));
+        let (sessions, refusals) = (&self.context.sessions, Arc::clone(&self.context.refusals));
+        let connections = Arc::new(Semaphore::new(self.context.limits.connections));
         let mut refresh = interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let summing = Arc::clone(&self.shared);
-        self.shared.tasks.spawn(async move { summing.sum_up().await });
+        let stopping = sessions.stopping.clone();
+        sessions.tasks.spawn(async move { refusals.sum_up(stopping).await });
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 _ = refresh.tick() => self.refresh(),
-                () = self.accept(&listener, &slots) => {}
+                () = self.accept(&listener, &connections) => {}
             }
         }
         drop(listener);
@@ -137,90 +149,133 @@ impl Gateway {
 
     /// The sessions that are under way.
     pub fn live(&self) -> Vec<RecordingId> {
-        self.shared.live.ids()
+        self.live_where(|_| true).into_iter().map(|(id, _)| id).collect()
     }
 
     /// The sessions of a person that are under way.
     pub fn live_of(&self, user: &str) -> Vec<RecordingId> {
-        self.shared.live.of(user)
+        self.live_where(|permit| permit.principal().name == user).into_iter().map(|(id, _)| id).collect()
     }
 
-    /// Ends a session, and journals that `by` asked for it; the person sees `reason`. False where there is none of
-    /// that id. The session is not over when this returns: [`Self::left`] waits for that.
+    /// The sessions under way whose permit `matches`, each with its permit.
+    pub fn live_where(&self, matches: impl Fn(&Permit) -> bool) -> Vec<(RecordingId, Arc<Permit>)> {
+        self.context.sessions.registry.sessions(matches)
+    }
+
+    /// Ends a session, and journals that `by` asked for it. The person sees `reason`. False if there is no session of that
+    /// id. The session is not over when this returns: [`Self::left`] waits for that.
     pub async fn end(&self, id: RecordingId, by: &str, reason: &Reason) -> bool {
-        let message = format!("session ended by an administrator: {reason}");
-        let why = Termination { by: by.to_owned(), ..Termination::new(message, "Forbidden", 403) };
-        // First the session, then the note: a journal that waits for its store must not keep a session alive.
-        let ended = self.shared.live.end(id, why);
+        let why = Termination::by_administrator(by, &reason.to_string());
+        // First the session, then the entry: a journal that waits for its store must not keep a session alive.
+        let ended = self.context.sessions.registry.end(id, why);
         if ended {
-            tracing::info!(session = %id, by, "session is ended from outside");
-            let reason = reason.to_string();
-            self.shared.journal.note(by, JournalEvent::Terminated { session: id, reason }).await;
+            self.journal_termination(id, by, reason).await;
         }
         ended
     }
 
-    /// Resolves when that session is over and its recording finished, or stored as far as it can be.
-    pub async fn left(&self, id: RecordingId) {
-        self.shared.live.left(id).await;
+    /// Ends everything under way whose permit `matches`: recorded sessions, and forwarded answers that stay open. Each is
+    /// journalled with `by` and `reason`. What is permitted while this runs is not ended: exchange the policy first.
+    pub async fn end_where(&self, matches: impl Fn(&Permit) -> bool, by: &str, reason: &Reason) -> Terminated {
+        let why = Termination::by_administrator(by, &reason.to_string());
+        let ended = self.context.sessions.registry.end_where(matches, &why);
+        let mut count = Terminated::default();
+        for switch in ended {
+            match &switch.used_for {
+                PermitUse::Session(id) => {
+                    count.sessions += 1;
+                    self.journal_termination(*id, by, reason).await;
+                }
+                PermitUse::Stream(request) => {
+                    count.streams += 1;
+                    let reason = format!("ended by {by}: {reason}");
+                    let request = recording::journal::ApiRequest { reason, ..(**request).clone() };
+                    self.journal.note(user(&switch), JournalEvent::Refused(request)).await;
+                }
+            }
+        }
+        count
     }
 
-    async fn accept(&self, listener: &TcpListener, slots: &Arc<Semaphore>) {
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
+    async fn journal_termination(&self, session: RecordingId, by: &str, reason: &Reason) {
+        tracing::info!(%session, by, "session is ended from outside");
+        let reason = reason.to_string();
+        self.journal.note(by, JournalEvent::Terminated { session, reason }).await;
+    }
+
+    /// Resolves when that session is over and its recording finished, or stored as far as it can be; at once if there is no
+    /// session of that id.
+    pub async fn left(&self, id: RecordingId) {
+        self.context.sessions.registry.left(id).await;
+    }
+
+    /// Uses another policy from the next request on, and journals that `changed` (names of configuration keys) are others.
+    /// Sessions under way keep their permit: [`Self::end_where`] ends them.
+    ///
+    /// # Errors
+    /// [`PolicyExchangeError`]; the policy before stays in use.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the entry may be in the journal although the policy before stays in use.
+    pub async fn exchange_policy(&self, policy: Policy, changed: Vec<String>) -> Result<(), PolicyExchangeError> {
+        policy.check()?;
+        self.journal.note_durably("", JournalEvent::Configured { changed }).await?;
+        let rules = policy.rules.len();
+        self.context.policy.exchange(policy);
+        tracing::info!(rules, "another policy is in use");
+        Ok(())
+    }
+
+    async fn accept(&self, listener: &TcpListener, connections: &Arc<Semaphore>) {
+        let Ok(place) = Arc::clone(connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((tcp, address)) => {
-                let shared = Arc::clone(&self.shared);
-                self.shared.tasks.spawn(async move {
-                    connection::serve(shared, tcp, address).await;
-                    drop(slot);
+                let context = Arc::clone(&self.context);
+                self.context.sessions.tasks.spawn(async move {
+                    connection::serve(context, tcp, address).await;
+                    drop(place);
                 });
             }
             Err(error) => {
                 // Out of descriptors, mostly: connections that end will help, asking again at once will not.
                 tracing::error!(%error, "cannot accept connections");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
 
     fn refresh(&self) {
-        if let Err(error) = self.certificate.refresh(&self.tls, &self.shared.authority) {
+        if let Err(error) = self.certificate.refresh(&self.tls, self.context.authenticator.authority()) {
             tracing::error!(error = &error as &dyn std::error::Error, "own certificate cannot be renewed");
         }
+        self.clusters.refresh();
     }
 
     async fn stop(&self) {
-        self.shared.stopping.cancel();
-        self.shared.live.end_all(&stopping());
-        self.shared.tasks.close();
-        if timeout(self.shared.limits.shutdown, self.shared.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.shared.tasks.len(), "not everything ended in time");
+        let sessions = &self.context.sessions;
+        sessions.stopping.cancel();
+        sessions.registry.end_sessions(&Termination::shutdown());
+        sessions.tasks.close();
+        if timeout(sessions.limits.shutdown, sessions.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = sessions.tasks.len(), "not everything ended in time");
         }
     }
 }
 
-impl Shared {
-    /// Journals, second by second, how many refusals of strangers it was not told of. Beside the requests: a journal that
-    /// waits for its store must not keep connections from being taken.
-    async fn sum_up(&self) {
-        let mut seconds = interval(SUM);
-        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let stopping = tokio::select! {
-                () = self.stopping.cancelled() => true,
-                _ = seconds.tick() => false,
-            };
-            if let Some(sum) = self.strangers.sum() {
-                self.journal.note("", sum).await;
-            }
-            if stopping {
-                return;
-            }
-        }
-    }
+fn user(switch: &KillSwitch) -> &str {
+    &switch.permit.principal().name
 }
 
-/// What people see when the process stops.
-pub(crate) fn stopping() -> Termination {
-    Termination::new("gateway is shutting down".to_owned(), "ServiceUnavailable", 503)
+/// The clusters, ready to be dialled.
+fn served(settings: Vec<ClusterSettings>, gateway: &str, connect: Duration) -> Result<Clusters, GatewayError> {
+    let mut served = HashMap::new();
+    for cluster in settings {
+        let name = cluster.name.clone();
+        let cluster = Cluster::new(cluster, gateway, connect);
+        let cluster = cluster.map_err(|source| GatewayError::Cluster { name: name.clone(), source })?;
+        if !clusters::legal_name(&name) || served.insert(name.clone(), Arc::new(cluster)).is_some() {
+            return Err(GatewayError::Name(name));
+        }
+    }
+    Ok(Clusters::new(served))
 }

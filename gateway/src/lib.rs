@@ -1,42 +1,38 @@
 //! kubectl's way in: TLS, identity, permit, upgrade, splice.
 //!
-//! [`Gateway::new`] takes [`Settings`], [`Gateway::serve`] a listener. A request goes this way: `connection` reads
-//! it, `admit` asks who, what and whether, then `plain` forwards it, or `upgrade` opens a recording, dials and
-//! hands the answer on, and `session` moves the bytes.
+//! [`Gateway::new`] takes [`Settings`], [`Gateway::serve`] a listener. The folders follow a request, and each names only
+//! those below it:
+//!
+//! ```text
+//!            kubectl
+//!               │ TLS
+//!   listener    ▼     connections, the first head, HTTP/1.1 and h2; bounds until a credential is seen
+//!               │ head
+//!   session     │     exec, attach, portforward: record, dial, answer, then move bytes; what is under way
+//!               │ ▲
+//!   proxy       │ │   API servers, and requests that are handed on to them as they are
+//!               ▼ │ Permitted
+//!   auth        ● ┘   Received ─▶ Authenticated ─▶ Classified ─▶ Permitted, or a refusal that is journalled
+//!               │
+//!   request     ▼     path, headers, resource, options: what a request says; how the gateway answers
+//!   transport         sockets and TLS, for both ends
+//! ```
 
-mod admit;
-mod answer;
-mod buffer;
-pub mod clusters;
-mod connection;
-mod fallback;
+mod auth;
+mod context;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gateway;
-mod head;
-mod headers;
-mod identity;
-mod image;
-mod impersonate;
-mod live;
-mod options;
-mod path;
-mod plain;
-mod reason;
-mod resource;
+mod listener;
+mod proxy;
+mod request;
 mod session;
 mod settings;
-mod slots;
-mod socket;
-mod splice;
-mod status;
-mod strangers;
-mod terminate;
-mod tls;
-mod upgrade;
-mod upstream;
+mod transport;
 
-pub use gateway::{Gateway, GatewayError};
-pub use reason::{Reason, ReasonError};
+pub use gateway::{Gateway, GatewayError, PolicyExchangeError, Terminated};
+pub use listener::tls::TlsSettings;
+pub use proxy::clusters;
+pub use request::reason::{Reason, ReasonError};
 pub use settings::{Limits, Settings};
-pub use tls::{TlsError, TlsSettings};
+pub use transport::TlsError;

@@ -1,27 +1,26 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::{clusters::ClusterSettings, tls::TlsSettings};
-use identity::{Authority, Tokens};
+use identity::Authenticator;
 
-/// What a gateway is made of.
+use crate::{listener::tls::TlsSettings, proxy::clusters::ClusterSettings};
+
+/// The parts of a gateway.
 pub struct Settings {
-    /// Its name. Goes with every request to a cluster, so that the cluster can tell what came through a gateway.
+    /// Its name. It goes with every request to a cluster, so that the cluster can tell what came through a gateway.
     pub name: String,
     /// The clusters behind it; names must differ.
     pub clusters: Vec<ClusterSettings>,
-    /// Who may do what; checked.
+    /// Who may do what, to begin with: [`crate::Gateway::exchange_policy`] takes another one.
     pub policy: Arc<access::Policy>,
-    /// Signs and verifies client certificates.
-    pub authority: Arc<Authority>,
-    /// Knows bearer tokens.
-    pub tokens: Arc<Tokens>,
+    /// Decides who someone is; its authority signs the gateway's own certificate.
+    pub authenticator: Arc<Authenticator>,
     /// Opens recordings.
     pub recorder: Arc<recorder::Recorder>,
-    /// Hears of every request.
+    /// Takes an entry for every request.
     pub journal: journal::Journal,
     /// The gateway's own certificate.
     pub tls: TlsSettings,
-    /// Bounds.
+    /// What it takes on, and how long it waits.
     pub limits: Limits,
 }
 
@@ -31,12 +30,19 @@ pub struct Limits {
     /// Connections of clients at once. More are accepted when others end; until then they wait in the
     /// kernel's queue.
     pub connections: usize,
+    /// Connections from one address (IPv6: from one /64 network) on which no credential has been seen yet. More are closed
+    /// before their handshake.
+    pub unauthenticated_per_address: usize,
+    /// Bytes of unfinished request heads on connections without a credential, beyond the first 4 KiB of each. A head that
+    /// needs more is answered 503; an h2 connection is closed.
+    pub unfinished_heads: usize,
     /// Recorded sessions at once. More are answered 429.
     pub sessions: usize,
-    /// Of these, of one person. More are answered 429.
+    /// Recorded sessions of one person at once: a tenth of all by default, so that one leaked credential does not shut
+    /// everybody out. More are answered 429.
     pub sessions_per_person: usize,
-    /// From accepting a connection to the end of its TLS handshake, and from there to the end of a request's
-    /// head, and to a request that is let in. Slower connections are closed.
+    /// From accepting a connection to the end of its TLS handshake, and from there to the end of a request's head, and to a
+    /// request with a good credential. Slower connections are closed.
     pub head: Duration,
     /// To connect to an API server, TLS included. Then the client gets a 503.
     pub connect: Duration,
@@ -58,8 +64,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            unauthenticated_per_address: 1_000,
+            unfinished_heads: 256 << 20,
             sessions: 4_000,
-            sessions_per_person: 4_000,
+            sessions_per_person: 400,
             head: Duration::from_secs(30),
             connect: Duration::from_secs(10),
             answer: Duration::from_secs(60),

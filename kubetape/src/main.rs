@@ -13,6 +13,7 @@ mod demo;
 mod metrics;
 mod output;
 mod recorded;
+mod reload;
 mod running;
 mod service;
 mod time;

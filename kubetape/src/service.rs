@@ -12,6 +12,7 @@ use control::{
     journal_spool_limits,
 };
 use gateway::{Gateway, clusters::ClusterSettings};
+use identity::Authenticator;
 use journal::Journal;
 use player::{FinishedSessions, prepare_long_recordings};
 use recorder::{Recorder, StoreHealth};
@@ -28,6 +29,7 @@ use crate::{
     adapters::{GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
     metrics::{self, StoreTimes, measured},
+    reload::{self, PolicyReload},
     running::Readers,
     wiring,
 };
@@ -72,6 +74,8 @@ impl Stores {
 pub struct Service {
     journal: Journal,
     recorder: Arc<Recorder>,
+    /// Serves in a task of its own.
+    serving: Gateway,
     /// Ends with the service.
     _background: NamedTasks,
     /// Ends first: it makes the last recordings.
@@ -135,9 +139,31 @@ impl Service {
             let serve = web::serve_metrics(listener, metrics::exposition(sources), late_shutdown.clone());
             others.spawn("metrics", serve, readers.handle());
         }
+        let serving = gateway.clone();
         let gateway = serve_gateway(gateway, listeners.gateway, shutdown.clone());
         let shutdown_time = config.limits.shutdown + AFTER_SESSIONS;
-        Ok(Self { journal, recorder, _background: background, gateway, others, shutdown, late_shutdown, shutdown_time })
+        Ok(Self {
+            journal,
+            recorder,
+            serving,
+            _background: background,
+            gateway,
+            others,
+            shutdown,
+            late_shutdown,
+            shutdown_time,
+        })
+    }
+
+    /// From now on SIGHUP makes the process read the policy again.
+    ///
+    /// # Errors
+    /// The system does not let the process handle the signal.
+    pub fn reload_policy_on_hangup(&mut self, config: &Config) -> Result<()> {
+        let reload = PolicyReload::new(config, self.serving.clone());
+        let run = reload.run(reload::hangups()?, self.late_shutdown.clone());
+        self.others.spawn("policy reload", run, &Handle::current());
+        Ok(())
     }
 
     /// Waits for the shutdown, and ends in good order: sessions, uploads, the journal, then the rest. All of it together
@@ -225,9 +251,7 @@ impl Proof {
 
 /// Journals the start, and what changed in the configuration since the last one.
 async fn journal_start(config: &Config, policy: &access::Policy, journal: &Journal) -> Result<()> {
-    // The rules count as written in the configuration, wherever they are.
-    let mut written = config.written.0.clone();
-    written["policy"]["rules"] = serde_json::to_value(&policy.rules)?;
+    let written = config.written.with_rules(policy)?;
     let changes = ConfigurationChanges::since_last_start(&config.state, &written)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = JournalEvent::Started { version, config: changes.digest.clone() };
@@ -242,6 +266,7 @@ async fn journal_start(config: &Config, policy: &access::Policy, journal: &Journ
 struct Recording {
     recorder: Arc<Recorder>,
     gateway: Gateway,
+    authenticator: Arc<Authenticator>,
     /// From before the recorder stores what an earlier process left.
     finished: FinishedSessions,
 }
@@ -258,9 +283,10 @@ impl Recording {
         let finished = FinishedSessions::watch(&spool);
         let settings = settings::recorder(config, &proof.signer);
         let recorder = Arc::new(Recorder::start(spool, store.clone(), settings));
-        let settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal)?;
+        let authenticator = Arc::new(wiring::authenticator(config)?);
+        let settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator);
         let gateway = Gateway::new(settings).context("cannot start the gateway")?;
-        Ok(Self { recorder, gateway, finished })
+        Ok(Self { recorder, gateway, authenticator, finished })
     }
 
     /// Journals what the recorder and its spool have to say, as long as the process runs.
@@ -360,7 +386,7 @@ impl Reading<'_> {
             index: index.clone(),
             player,
             journal: self.proof.journal.clone(),
-            authenticator: Arc::new(wiring::authenticator(self.config)?),
+            authenticator: self.recording.authenticator.clone(),
             gateway_name: self.config.gateway.name.clone(),
             behind_tls: settings.public_url.starts_with("https://"),
             trusted_proxies: settings.trusted_proxies.clone(),

@@ -34,5 +34,5 @@ mod websocket;
 
 pub use decoder::Decoder;
 pub use event::{Anomaly, Event, Side, Size, Status, Stream};
-pub use request::{Request, RequestError, Subresource};
+pub use request::{Request, RequestError, Subresource, boolean_parameter};
 pub use transport::{Negotiated, NegotiationError, Transport};

@@ -132,6 +132,13 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// A boolean parameter of any URL's query, as the API server reads it: see [`Request::parse`]. Pairs that Go's
+/// `url.ParseQuery` drops are skipped.
+pub fn boolean_parameter(query: &str, name: &str) -> bool {
+    let mut pairs = query::pairs(query).filter_map(Result::ok);
+    boolean(pairs.find(|(key, _)| key == name).map(|(_, value)| value).as_deref())
+}
+
 fn boolean(value: Option<&str>) -> bool {
     value.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
 }

@@ -95,7 +95,7 @@ impl Answer {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// That it is a Status of this code, and its message.
+    /// Checks that it is a Status of this code, and returns its message.
     pub fn status(&self, code: u16) -> String {
         assert_eq!(self.code(), code, "{self:?}");
         assert!(self.head.to_ascii_lowercase().contains("content-type: application/json"), "{}", self.head);

@@ -1,10 +1,12 @@
-//! The gateway between a raw client and an upstream that the test plays by hand: what each saw.
+//! The gateway between a raw client and an API server that the test plays by hand: what each saw.
 
 mod client;
-mod plain;
+mod exchanges;
+mod forwarded;
 mod refusals;
 mod sessions;
 mod store;
+mod unauthenticated;
 mod upgrades;
 mod upstream;
 mod world;

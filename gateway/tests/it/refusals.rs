@@ -21,7 +21,7 @@ fn get(target: &str, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn strangers() {
+async fn people_without_a_good_credential() {
     let mut world = World::new().await;
     let message = refused(&mut world, get("/clusters/c/api", "kt_0_x"), 401).await;
     assert!(message.contains("not known"), "{message}");
@@ -30,7 +30,7 @@ async fn strangers() {
     let none = "GET /clusters/c/api HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert!(refused(&mut world, none, 401).await.contains("no credential"));
     let stored = world.stop().await;
-    // Who showed a credential is in the journal; who showed none is not.
+    // A credential that was refused is in the journal; a request without one is not.
     assert_eq!(stored.refusals().len(), 2);
     assert!(stored.headers.is_empty());
 }
@@ -39,13 +39,11 @@ async fn strangers() {
 async fn certificates_that_are_no_longer_or_never_were_good() {
     let mut world = World::new().await;
     let jane = || format!("GET {EXEC} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    let (expired, expired_key) = world.authority.issue_client("jane", &[], Duration::ZERO).unwrap();
+    let (expired, expired_key) = world.expired_certificate("jane");
     let folder = tempfile::tempdir().unwrap();
     let other = identity::Authority::load_or_create(&folder.path().join("ca")).unwrap();
     let (foreign, foreign_key) = other.issue_client("jane", &[], Duration::from_secs(3600)).unwrap();
     let (server, server_key) = world.authority.issue_server(&["jane".to_owned()]).unwrap();
-    // A certificate ends with a second: let it pass.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
     for (certificate, key, part) in [
         (expired, expired_key, "has expired"),
         (foreign, foreign_key, "not issued by this gateway's CA"),
@@ -81,7 +79,7 @@ async fn denials_by_every_transport_leave_no_recording() {
 }
 
 #[tokio::test]
-async fn side_doors() {
+async fn unrecorded_paths() {
     let mut world = World::new().await;
     let jane = world.jane.clone();
     for target in [
@@ -105,7 +103,7 @@ async fn side_doors() {
 }
 
 #[tokio::test]
-async fn side_doors_that_policy_opens_carry_no_upgrade() {
+async fn unrecorded_paths_that_policy_opens_carry_no_upgrade() {
     let mut world = World::with(|settings| {
         let mut policy = (*settings.policy).clone();
         policy.rules[0].side_doors = vec![access::BypassPath::NodeProxy, access::BypassPath::WebSocket];
@@ -184,7 +182,7 @@ async fn malformed_upgrades() {
     assert_eq!(refused(&mut world, plain, 400).await, "Upgrade request required");
     refused(&mut world, good.replacen("GET", "PUT", 1), 405).await;
     let stored = world.stop().await;
-    // All that could be read, with whom and what is known of it.
+    // Everything that could be read, with what is known of sender and target.
     let (of_jane, of_nobody) = (stored.refusals_of("jane"), stored.refusals_of(""));
     assert_eq!((of_jane.len(), of_nobody.len()), (19, 1));
     assert!(of_nobody[0].reason.contains("more than one Authorization"), "{of_nobody:?}");
@@ -210,10 +208,10 @@ async fn what_is_no_request_is_journalled_where_a_certificate_says_whose_it_is()
 }
 
 #[tokio::test]
-async fn more_strangers_than_are_told_one_by_one_are_summed_up() {
+async fn more_unauthenticated_requests_than_get_an_entry_are_summed_up() {
     let world = World::new().await;
     let mut client = world.client().await;
-    // All at once, so that they take less than the six seconds in which all could be told.
+    // All at once, so that they take less than the six seconds in which each could get an entry.
     client.send(get("/clusters/c/api", "kt_0_x").repeat(300)).await;
     for _ in 0..300 {
         client.answer().await.status(401);
@@ -276,7 +274,7 @@ async fn a_store_that_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn strangers_do_not_hold_h2_connections() {
+async fn people_without_a_credential_do_not_hold_h2_connections() {
     let world = World::with(|settings| settings.limits.head = Duration::from_secs(3)).await;
     let mut client = world.client().await;
     // The preface and empty SETTINGS, and nothing after them.

@@ -123,7 +123,7 @@ async fn an_end_without_a_status_is_no_success() {
 }
 
 #[tokio::test]
-async fn the_gateway_ends_a_session_visibly_at_a_frame_border() {
+async fn the_gateway_ends_a_session_visibly_at_a_frame_boundary() {
     let mut world = World::new().await;
     let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
     upstream.write(&OUTPUT[..4]).await;
@@ -202,7 +202,7 @@ async fn a_session_that_has_no_room_ends_visibly_and_forwards_nothing_more() {
     assert!(rest.ends_with(CLOSE));
 }
 
-/// No room, and a long wait for it: whoever ends the session is not to wait as long.
+/// There is no room, and a long wait for it. The end of the session does not wait as long.
 #[tokio::test]
 async fn a_session_that_waits_for_room_is_ended_visibly_too() {
     let bounds = spool::SpoolLimits { disk_floor: 0, session_bytes: 3_000, ..Default::default() };
@@ -253,7 +253,7 @@ async fn what_no_server_sends_ends_the_session_and_is_not_shown() {
     ended_for(client, world, "the server sent a TEXT message of the server at byte 8").await;
 }
 
-/// The client is told at once, at a frame's border; so are the recording and the journal.
+/// The client is told at once, at a frame boundary; so are the recording and the journal.
 async fn ended_for(mut client: crate::client::Client, world: World, what: &str) {
     let reason = format!("the session was ended: {what}");
     let end = client.read_to_end().await;
@@ -394,4 +394,61 @@ async fn an_image_that_is_not_told_is_not_named() {
     world.upstream.next().await.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
     drop((client, upstream));
     assert_eq!(world.stop().await.only().image, "");
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_holds_no_place_while_its_image_is_asked_for() {
+    let mut world = World::with(|settings| {
+        settings.limits.sessions_per_person = 1;
+        settings.limits.image = std::time::Duration::from_secs(3600);
+    })
+    .await;
+    let (mut client, mut upstream) = session(websocket(EXEC, &world.jane), &mut world, SWITCHED).await;
+    // Not answered before the end of the test.
+    let mut image = world.upstream.next().await;
+    let [id] = world.gateway.live()[..] else { panic!("one session") };
+    upstream.write([SUCCESS, CLOSE].concat()).await;
+    upstream.shutdown().await;
+    client.read_to_end().await;
+    drop((client, upstream));
+    // As soon as the gateway has seen both ends go.
+    let next = async {
+        loop {
+            let mut client = world.client().await;
+            client.send(websocket(EXEC, &world.jane)).await;
+            tokio::select! {
+                upstream = world.upstream.next() => break (client, upstream),
+                head = client.head() => assert!(head.starts_with("HTTP/1.1 429 "), "{head}"),
+            }
+        }
+    };
+    let second = tokio::time::timeout(std::time::Duration::from_secs(60), next).await.expect("the place is free");
+    assert!(!world.gateway.live().contains(&id));
+    let pod = r#"{"spec":{"containers":[{"name":"app","image":"registry/app:1"}]}}"#;
+    image.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{pod}", pod.len())).await;
+    world.gateway.left(id).await;
+    drop(second);
+    let stored = world.stop().await;
+    let first = stored.manifests.iter().find(|manifest| manifest.session.id == id).unwrap();
+    assert_eq!((&first.outcome, &*first.image), (&Outcome::Exited { exit_code: 0 }, "registry/app:1"));
+}
+
+#[tokio::test]
+async fn an_image_that_comes_after_the_client_has_gone_precedes_the_end() {
+    let mut world = World::with(|settings| settings.limits.image = std::time::Duration::from_secs(3600)).await;
+    let mut client = world.client().await;
+    // On a used connection hyper hands over, and here it cannot: the client has gone before the 101.
+    client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(client.answer().await.code(), 200);
+    client.send(websocket(EXEC, &world.jane)).await;
+    let mut upstream = world.upstream.next().await;
+    client.shutdown().await;
+    client.abandoned().await;
+    upstream.write(SWITCHED).await;
+    let mut image = world.upstream.next().await;
+    upstream.read_to_end().await;
+    let pod = r#"{"spec":{"containers":[{"name":"app","image":"registry/app:1"}]}}"#;
+    image.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{pod}", pod.len())).await;
+    let stored = world.stop().await;
+    assert_eq!((&stored.only().outcome, &*stored.only().image), (&Outcome::ClientGone, "registry/app:1"));
 }

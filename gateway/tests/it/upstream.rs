@@ -34,7 +34,7 @@ impl Upstream {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
-        // As an API server: whoever offers h2 gets h2.
+        // As an API server: a client that offers h2 gets h2.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -58,7 +58,7 @@ impl Upstream {
         self.connections.recv().await.unwrap()
     }
 
-    /// That nothing was dialled until now: a connection of the test's own is the next one.
+    /// Checks that nothing was dialled until now: a connection of the test's own is the next one.
     pub async fn assert_untouched(&mut self) {
         let tls = crate::client::tls(&self.certificate_pem, None);
         let tcp = TcpStream::connect(self.address).await.unwrap();

@@ -5,9 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use access::{Action, InputRecording, Policy, Rule};
 use gateway::{
     Gateway, Limits, Settings, TlsSettings,
-    clusters::{ClusterSettings, Credential, Server, Trust},
+    clusters::{ClusterSettings, Credential, Server, Source, Trust},
 };
-use identity::{Authority, Tokens};
+use identity::{Authenticator, Authority, Links, Tokens, Users};
 use recording::{
     Key, Manifest, RecordingId,
     cast::Code,
@@ -38,7 +38,7 @@ pub struct World {
     journal: journal::Journal,
     shutdown: CancellationToken,
     served: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -54,13 +54,16 @@ impl World {
         Self::waiting(Duration::from_millis(500), bounds, change).await
     }
 
-    /// Sessions wait so long for room in the spool.
+    /// Sessions wait for room in the spool for as long as `patience`.
     pub async fn waiting(patience: Duration, bounds: spool::SpoolLimits, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let store = Fallible::new();
         let authority = Arc::new(Authority::load_or_create(&folder.path().join("ca")).unwrap());
-        let tokens = Arc::new(Tokens::open(&folder.path().join("tokens.json")).unwrap());
+        let file = |name: &str| folder.path().join(name);
+        let tokens = Arc::new(Tokens::open(&file("tokens.json")).unwrap());
+        let users = Arc::new(Users::open(&file("users.json")).unwrap());
+        let links = Arc::new(Links::open(&file("links.json")).unwrap());
         let jane = tokens.create("jane", &["dev".to_owned()], None).unwrap();
         let joe = tokens.create("joe", &[], None).unwrap();
         let journal_settings = journal::JournalSettings {
@@ -81,8 +84,7 @@ impl World {
             name: "gw".to_owned(),
             clusters: vec![cluster("c", &upstream), nowhere("gone")],
             policy: Arc::new(policy()),
-            authority: authority.clone(),
-            tokens,
+            authenticator: Arc::new(Authenticator::new(authority.clone(), tokens, users, links)),
             recorder: recorder.clone(),
             journal: journal.clone(),
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
@@ -96,20 +98,7 @@ impl World {
         let shutdown = CancellationToken::new();
         let (serving, stop) = (gateway.clone(), shutdown.clone());
         let served = tokio::spawn(async move { serving.serve(listener, stop).await });
-        Self {
-            gateway,
-            address,
-            upstream,
-            store,
-            authority,
-            jane,
-            joe,
-            recorder,
-            journal,
-            shutdown,
-            served,
-            _folder: folder,
-        }
+        Self { gateway, address, upstream, store, authority, jane, joe, recorder, journal, shutdown, served, folder }
     }
 
     pub async fn client(&self) -> Client {
@@ -118,6 +107,21 @@ impl World {
 
     pub async fn client_with(&self, certificate: &str, key: &str) -> Client {
         Client::connect(client::tls(self.authority.ca_pem(), Some((certificate, key))), self.address).await
+    }
+
+    /// A client certificate that expired an hour ago.
+    pub fn expired_certificate(&self, name: &str) -> (String, String) {
+        let file = |name: &str| std::fs::read_to_string(self.folder.path().join("ca").join(name)).unwrap();
+        let key = rcgen::KeyPair::from_pem(&file("ca.key")).unwrap();
+        let issuer = rcgen::Issuer::from_ca_cert_pem(&file("ca.pem"), key).unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        let hour = Duration::from_secs(3600);
+        let now = std::time::SystemTime::now();
+        (params.not_before, params.not_after) = ((now - 2 * hour).into(), (now - hour).into());
+        let own = rcgen::KeyPair::generate().unwrap();
+        (params.signed_by(&own, &issuer).unwrap().pem(), own.serialize_pem())
     }
 
     pub fn begin_stop(&self) {
@@ -179,7 +183,7 @@ impl Stored {
         self.journal.iter().filter_map(refused).collect()
     }
 
-    /// Those of one person; of nobody, where the name is empty.
+    /// The refusals of one person; if `user` is empty, of unauthenticated senders.
     pub fn refusals_of(&self, user: &str) -> Vec<&recording::journal::ApiRequest> {
         self.journal.iter().filter(|entry| entry.user == user).filter_map(refused).collect()
     }
@@ -195,7 +199,8 @@ fn stream(lines: &[u8], code: Code) -> String {
     String::from_utf8(pieces.flat_map(|(_, bytes)| bytes.into_owned()).collect()).unwrap()
 }
 
-fn policy() -> Policy {
+/// Jane may do everything; Joe may not exec, attach or add ephemeral containers.
+pub fn policy() -> Policy {
     let rule = |name: &str, groups: &[&str]| Rule {
         name: name.to_owned(),
         users: vec![name.to_owned()],
@@ -223,6 +228,7 @@ fn cluster(name: &str, upstream: &Upstream) -> ClusterSettings {
         },
         trust: Trust::Roots(vec![CertificateDer::from_pem_slice(upstream.certificate_pem.as_bytes()).unwrap()]),
         credential: Credential::Token("the-gateway".to_owned()),
+        source: Source::Fixed,
     }
 }
 
@@ -238,5 +244,6 @@ fn nowhere(name: &str) -> ClusterSettings {
         },
         trust: Trust::System,
         credential: Credential::None,
+        source: Source::Fixed,
     }
 }

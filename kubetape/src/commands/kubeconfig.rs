@@ -109,7 +109,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn chosen(config: &Config, names: &[String]) -> Result<Vec<String>> {
+fn chosen(config: &Config, options: &[String]) -> Result<Vec<String>> {
     let names: Vec<String> = wiring::clusters(config)?.into_iter().map(|cluster| cluster.name).collect();
     for name in options {
         ensure!(

@@ -20,7 +20,8 @@ pub async fn run(config: &mut Config, readers: Readers) -> Result<()> {
     let listeners = Listeners::bind(config, &readers).await?;
     config.set_bound(listeners.gateway()?, listeners.web()?);
     let hint = "kubectl --kubeconfig FILE exec -it POD -- sh".to_owned();
-    let service = Service::start(config, listeners, hint, shutdown, &readers).await?;
+    let mut service = Service::start(config, listeners, hint, shutdown, &readers).await?;
+    service.reload_policy_on_hangup(config)?;
     announce(config)?;
     service.run().await
 }

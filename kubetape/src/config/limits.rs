@@ -9,6 +9,8 @@ use super::{quantity::HumanDuration, raw, reader::Reader};
 
 /// Most connections or sessions: each takes descriptors and memory, and no machine has them for more.
 const MOST: usize = 1_000_000;
+/// One person has a tenth of the sessions by default, so that a leaked credential does not shut everybody out.
+const PER_PERSON: usize = 10;
 /// Shortest time: with less, clients over slow links never get in.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -23,14 +25,27 @@ impl Reader<'_> {
             "{}: each session is a connection, and limits.connections is {connections}",
             self.at("limits.sessions")
         );
-        let sessions_per_person = self.count("sessions_per_person", raw.sessions_per_person, sessions)?;
+        let usual_per_person = (sessions / PER_PERSON).max(1);
+        let sessions_per_person = self.count("sessions_per_person", raw.sessions_per_person, usual_per_person)?;
         ensure!(
             sessions_per_person <= sessions,
             "{}: limits.sessions, of all people together, is {sessions}",
             self.at("limits.sessions_per_person")
         );
+        let unauthenticated_per_address = self.count(
+            "unauthenticated_per_address",
+            raw.unauthenticated_per_address,
+            usual.unauthenticated_per_address.min(connections),
+        )?;
+        ensure!(
+            unauthenticated_per_address <= connections,
+            "{}: limits.connections, of all addresses together, is {connections}",
+            self.at("limits.unauthenticated_per_address")
+        );
         Ok(Limits {
             connections,
+            unauthenticated_per_address,
+            unfinished_heads: usual.unfinished_heads,
             sessions,
             sessions_per_person,
             head: self.time("handshake", raw.handshake, usual.head, SHORTEST..=LONGEST)?,
@@ -60,5 +75,34 @@ impl Reader<'_> {
         let (shortest, longest) = (HumanDuration(*of.start()), HumanDuration(*of.end()));
         ensure!(of.contains(&time), "{}: is from {shortest} to {longest}", self.at(&format!("limits.{key}")));
         Ok(time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::{Config, raw};
+
+    fn limits(text: &str) -> anyhow::Result<gateway::Limits> {
+        let text = format!("{text}\n[gateway]\nname = \"g\"\n");
+        Ok(Config::new(Path::new("/k.toml"), &text, toml::from_str::<raw::File>(&text)?)?.limits)
+    }
+
+    #[test]
+    fn one_person_has_a_tenth_of_the_sessions() {
+        let usual = limits("").unwrap();
+        assert_eq!((usual.sessions, usual.sessions_per_person), (4_000, 400));
+        assert_eq!(limits("[limits]\nsessions = 50").unwrap().sessions_per_person, 5);
+        assert_eq!(limits("[limits]\nsessions = 5").unwrap().sessions_per_person, 1);
+        assert_eq!(limits("[limits]\nsessions = 5\nsessions_per_person = 5").unwrap().sessions_per_person, 5);
+    }
+
+    #[test]
+    fn one_address_has_no_more_connections_than_there_are() {
+        assert_eq!(limits("").unwrap().unauthenticated_per_address, 1_000);
+        assert_eq!(limits("[limits]\nconnections = 70\nsessions = 7").unwrap().unauthenticated_per_address, 70);
+        let error = limits("[limits]\nunauthenticated_per_address = 10001").unwrap_err().to_string();
+        assert!(error.contains("limits.connections") && error.contains("is 10000"), "{error}");
     }
 }

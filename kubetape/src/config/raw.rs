@@ -206,6 +206,8 @@ pub struct Journal {
 pub struct Limits {
     /// Connections of clients at once.
     pub connections: Option<usize>,
+    /// Of these, from one address and without a credential so far.
+    pub unauthenticated_per_address: Option<usize>,
     /// Sessions at once.
     pub sessions: Option<usize>,
     /// Of these, of one person.

@@ -1,5 +1,5 @@
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -61,6 +61,15 @@ pub struct Config {
 /// A configuration as it was read, not to be printed.
 #[derive(Clone, Default)]
 pub struct Written(pub serde_json::Value);
+
+impl Written {
+    /// The configuration as it would be written with these rules in it: rules count alike, whatever file they are in.
+    pub fn with_rules(&self, policy: &access::Policy) -> Result<serde_json::Value> {
+        let mut written = self.0.clone();
+        written["policy"]["rules"] = serde_json::to_value(&policy.rules)?;
+        Ok(written)
+    }
+}
 
 impl std::fmt::Debug for Written {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use access::Policy;
-use anyhow::Result;
 use gateway::{TlsSettings, clusters::ClusterSettings};
+use identity::Authenticator;
 use journal::{Journal, JournalSettings};
 use recorder::Recorder;
 use storage::signing::Signer;
@@ -42,13 +42,13 @@ pub fn gateway(
     policy: Arc<Policy>,
     recorder: &Arc<Recorder>,
     journal: &Journal,
-) -> Result<gateway::Settings> {
-    Ok(gateway::Settings {
+    authenticator: &Arc<Authenticator>,
+) -> gateway::Settings {
+    gateway::Settings {
         name: config.gateway.name.clone(),
         clusters,
         policy,
-        authority: Arc::new(wiring::authority(config)?),
-        tokens: Arc::new(wiring::tokens(config)?),
+        authenticator: authenticator.clone(),
         recorder: recorder.clone(),
         journal: journal.clone(),
         tls: match &config.gateway.certificate {
@@ -56,7 +56,7 @@ pub fn gateway(
             Some(given) => TlsSettings::Given { certificate: given.chain.clone(), key: given.key.clone() },
         },
         limits: config.limits,
-    })
+    }
 }
 
 fn bytes(size: u64) -> usize {

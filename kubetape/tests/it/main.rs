@@ -5,6 +5,7 @@ mod demo;
 mod help;
 mod play;
 mod program;
+mod reload;
 mod tamper;
 mod tokens;
 mod words;

@@ -130,10 +130,19 @@ impl Running {
 
     /// Reads up to the line that is exactly this.
     pub fn wait_for(&mut self, wanted: &str) {
+        self.wait_until(wanted, |line| line == wanted);
+    }
+
+    /// Reads up to a line that has this in it.
+    pub fn wait_for_part(&mut self, wanted: &str) {
+        self.wait_until(wanted, |line| line.contains(wanted));
+    }
+
+    fn wait_until(&mut self, wanted: &str, is_it: impl Fn(&str) -> bool) {
         loop {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else { panic!("no {wanted:?} in {:#?}", self.said) };
             self.said.push(line);
-            if self.said.last().is_some_and(|line| line == wanted) {
+            if self.said.last().is_some_and(|line| is_it(line)) {
                 return;
             }
         }
@@ -145,10 +154,15 @@ impl Running {
         found.unwrap_or_else(|| panic!("no line has {part:?}: {:#?}", self.said))
     }
 
-    /// Sends SIGTERM; the exit status.
-    pub fn end(mut self) -> Option<i32> {
-        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+    /// Sends a signal, such as `-HUP`.
+    pub fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(kill.success());
+    }
+
+    /// Sends SIGTERM, and returns the exit status.
+    pub fn end(mut self) -> Option<i32> {
+        self.signal("-TERM");
         let status = self.child.wait().unwrap().code();
         if status != Some(0) {
             self.said.extend(self.lines.iter());

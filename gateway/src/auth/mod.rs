@@ -1,0 +1,7 @@
+//! Who sends a request, whether they may, and what the journal learns of a refusal.
+
+pub(crate) mod authenticate;
+pub(crate) mod authorize;
+pub(crate) mod impersonate;
+pub(crate) mod policy;
+pub(crate) mod refusals;

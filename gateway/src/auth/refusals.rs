@@ -1,0 +1,167 @@
+//! Refusals, and how many of them people without a good credential can write into the journal: some a second, and of the
+//! rest how many there were.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use http::StatusCode;
+use journal::Journal;
+use recording::journal::{ApiRequest, JournalEvent};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::request::status::Status;
+
+/// Refusals of unauthenticated senders that get an entry of their own, in a second.
+const ENTRIES_PER_SECOND: u32 = 50;
+/// How often the other ones are summed up.
+const SUM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The step of [`super::authorize`] in which a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nobody knows who sent it.
+    Authentication {
+        /// Whether its sender showed a certificate or an `Authorization` header.
+        showed_credential: bool,
+    },
+    /// It cannot be said what it is about.
+    Classification,
+    /// Policy refuses it, or it is malformed.
+    Decision,
+    /// Policy permits it, and the gateway cannot serve it.
+    Service,
+}
+
+/// A request that was refused, with what was known of it at the step that it had reached.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) step: Step,
+    /// Empty if the sender is not known.
+    pub(crate) user: String,
+    pub(crate) request: ApiRequest,
+    pub(crate) status: Status,
+}
+
+impl Refusal {
+    /// Writes code and reason into the request.
+    pub(crate) fn new(step: Step, user: String, request: ApiRequest, status: Status) -> Box<Self> {
+        let request = ApiRequest { code: status.code.as_u16(), reason: status.message.clone(), ..request };
+        Box::new(Self { step, user, request, status })
+    }
+}
+
+/// Journals refusals.
+pub(crate) struct RefusalJournal {
+    journal: Journal,
+    limiter: UnauthenticatedLimiter,
+}
+
+impl RefusalJournal {
+    pub(crate) fn new(journal: Journal) -> Self {
+        Self { journal, limiter: UnauthenticatedLimiter::default() }
+    }
+
+    /// Journals a refusal, and returns what the client is told. A credential that was shown and refused is for the journal;
+    /// an unauthenticated request without one is not.
+    pub(crate) async fn note(&self, refusal: Box<Refusal>) -> Status {
+        let Refusal { step, user, request, status } = *refusal;
+        let journalled = match step {
+            Step::Authentication { showed_credential } if user.is_empty() => {
+                showed_credential && self.limiter.allow(Instant::now())
+            }
+            Step::Authentication { .. } | Step::Classification | Step::Decision | Step::Service => true,
+        };
+        if journalled {
+            self.journal.note(&user, JournalEvent::Refused(request)).await;
+        }
+        status
+    }
+
+    /// Journals every second, until the gateway stops, how many refusals the limiter kept out. This is a task of its own: a
+    /// journal that waits for its store must not keep connections from being accepted.
+    pub(crate) async fn sum_up(&self, stopping: CancellationToken) {
+        let mut ticks = interval(SUM_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let last = tokio::select! {
+                () = stopping.cancelled() => true,
+                _ = ticks.tick() => false,
+            };
+            if let Some(sum) = self.limiter.sum() {
+                self.journal.note("", sum).await;
+            }
+            if last {
+                return;
+            }
+        }
+    }
+}
+
+/// Counts refusals whose sender is not known.
+#[derive(Debug, Default)]
+struct UnauthenticatedLimiter {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    second: Option<Instant>,
+    /// Entries in this second.
+    noted: u32,
+    /// Refusals without an entry, since they were last summed up.
+    unnoted: u64,
+}
+
+impl UnauthenticatedLimiter {
+    /// Whether one more refusal gets an entry of its own. If not, it is counted.
+    fn allow(&self, now: Instant) -> bool {
+        let mut counts = self.lock();
+        if counts.second.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1)) {
+            (counts.second, counts.noted) = (Some(now), 0);
+        }
+        let allowed = counts.noted < ENTRIES_PER_SECOND;
+        if allowed {
+            counts.noted += 1;
+        } else {
+            counts.unnoted += 1;
+        }
+        allowed
+    }
+
+    /// One entry for all refusals since the last sum that got none of their own; `None` if there were none.
+    fn sum(&self) -> Option<JournalEvent> {
+        let unnoted = std::mem::take(&mut self.lock().unnoted);
+        (unnoted > 0).then(|| {
+            JournalEvent::Refused(ApiRequest {
+                code: StatusCode::UNAUTHORIZED.as_u16(),
+                reason: format!("{unnoted} more without a good credential, beyond {ENTRIES_PER_SECOND} in a second"),
+                ..ApiRequest::default()
+            })
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(sum: Option<JournalEvent>) -> Option<String> {
+        sum.map(|what| if let JournalEvent::Refused(request) = what { request.reason } else { String::new() })
+    }
+
+    #[test]
+    fn each_second_has_its_fifty_and_the_rest_is_summed_up_once() {
+        let (limiter, start) = (UnauthenticatedLimiter::default(), Instant::now());
+        let refuse = |times, at| (0..times).filter(|_| limiter.allow(start + Duration::from_millis(at))).count();
+        assert_eq!((refuse(60, 0), refuse(3, 999)), (50, 0));
+        assert_eq!(reason(limiter.sum()).unwrap(), "13 more without a good credential, beyond 50 in a second");
+        assert_eq!((refuse(40, 1000), limiter.sum()), (40, None));
+    }
+}

@@ -1,0 +1,214 @@
+//! One connection of a client: TLS, then the first request's head, then one of two ways.
+//!
+//! An upgrade is always the first request on its connection (kubectl and every known library dial anew), so it
+//! is read by hand: its URL may be longer than hyper takes, and its bytes belong to another protocol after it.
+//! Everything else goes to hyper, with the bytes that were read. An upgrade that comes later is taken from hyper.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use recording::journal::ApiRequest;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{
+    prefixed::Prefixed,
+    unauthenticated::{ConnectionAuth, FirstHead, MAX_UNAUTHENTICATED, UnauthenticatedConnection},
+};
+use crate::{
+    auth::{
+        authenticate::{self, Peer},
+        authorize::{Permitted, Received},
+        refusals::{Refusal, Step},
+    },
+    context::Context,
+    request::{
+        head::{self, HeadError, RequestHead},
+        headers,
+        parts::RequestParts,
+        status::Status,
+    },
+    session::{
+        run,
+        upgrade::{self, Refused},
+    },
+    transport::{self, drain, write},
+};
+
+/// Longest URL that hyper takes.
+const MAX_URI: usize = 65_534;
+/// After a refusal on a connection of its own: how long the client has to read it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves a connection to its end. A session outlives it as a task of its own.
+pub(crate) async fn serve(context: Arc<Context>, tcp: TcpStream, address: SocketAddr) {
+    let Some(unauthenticated) = context.unauthenticated.admit(address.ip()) else {
+        return tracing::debug!(%address, "closed: too many connections of this address without a credential");
+    };
+    if transport::prepare(&tcp).is_err() {
+        return;
+    }
+    let mut tls = match timeout(context.limits.head, context.acceptor.accept(tcp)).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake failed"),
+        Err(_) => return,
+    };
+    let chain = tls.get_ref().1.peer_certificates();
+    let peer = Arc::new(Peer::new(&context.authenticator, address, chain, SystemTime::now()));
+    let mut unauthenticated = Some(unauthenticated).filter(|_| peer.name(SystemTime::now()).is_empty());
+    let is_h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+    let mut buffer = BytesMut::new();
+    let first = if is_h2 {
+        Ok(None)
+    } else {
+        let read = first_head(&mut tls, &mut buffer, unauthenticated.as_mut());
+        timeout(context.limits.head, read).await.unwrap_or(Err(HeadError::Ended))
+    };
+    let first = match first {
+        Ok(Some(head)) if needs_raw_path(&head) => {
+            let auth = ConnectionAuth::new(unauthenticated);
+            return Box::pin(raw(context, peer, tls, head, buffer, auth)).await;
+        }
+        Ok(first) => first,
+        Err(error) => return unreadable(&context, &peer, tls, &error).await,
+    };
+    let auth = match first_auth(&context, &peer, first.as_ref(), unauthenticated).await {
+        Ok(auth) => auth,
+        Err(_) if is_h2 => return tracing::debug!(%address, "closed: no room for heads without a credential"),
+        Err(error) => return unreadable(&context, &peer, tls, &error).await,
+    };
+    Box::pin(super::http::serve(context, peer, Prefixed::new(buffer.freeze(), tls), auth)).await;
+}
+
+/// Reads the first head; `None` if the client speaks h2 without having said so in the handshake.
+async fn first_head(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    unauthenticated: Option<&mut UnauthenticatedConnection>,
+) -> Result<Option<RequestHead>, HeadError> {
+    let mut first = FirstHead::default();
+    match unauthenticated {
+        None => head::fill(stream, buffer, head::up_to_max).await?,
+        Some(connection) => head::fill(stream, buffer, |head| first.may_grow(head, connection)).await?,
+    }
+    if buffer.starts_with(b"PRI * HTTP/2.0\r\n") { Ok(None) } else { head::request(buffer).map(Some) }
+}
+
+/// Whether the first head has a good credential. If not, room for the heads that hyper reads is reserved.
+async fn first_auth(
+    context: &Context,
+    peer: &Peer,
+    first: Option<&RequestHead>,
+    unauthenticated: Option<UnauthenticatedConnection>,
+) -> Result<ConnectionAuth, HeadError> {
+    let Some(mut unauthenticated) = unauthenticated else { return Ok(ConnectionAuth::new(None)) };
+    let bearer = first.and_then(|head| head.headers.get(header::AUTHORIZATION)).and_then(authenticate::bearer);
+    let known = context.authenticator.request(peer.certificate.as_ref(), bearer.as_deref(), SystemTime::now()).await;
+    if known.is_ok() {
+        return Ok(ConnectionAuth::new(None));
+    }
+    unauthenticated.reserve(MAX_UNAUTHENTICATED)?;
+    Ok(ConnectionAuth::new(Some(unauthenticated)))
+}
+
+/// Whether hyper is not to read a request: upgrades, URLs that it has no room for, and bodies whose end it reads more
+/// leniently than is safe. The last two are refused, in the same steps as all requests, so that the journal has them.
+fn needs_raw_path(head: &RequestHead) -> bool {
+    head.headers.contains_key(header::UPGRADE)
+        || head.target.len() > MAX_URI
+        || head::unambiguous_length(&head.headers).is_err()
+}
+
+/// Refuses what is no request. It is journalled if a certificate says who sent it.
+async fn unreadable(context: &Context, peer: &Peer, tls: TlsStream<TcpStream>, error: &HeadError) {
+    let status = match error {
+        HeadError::TooLong(_) | HeadError::TooMany => {
+            Status::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error.to_string())
+        }
+        HeadError::NoRoom => Status::unavailable(error.to_string()),
+        HeadError::Ended | HeadError::Io(_) => Status::new(StatusCode::REQUEST_TIMEOUT, "no request came"),
+        HeadError::Malformed(_) => Status::bad_request(error.to_string()),
+    };
+    let user = peer.name(SystemTime::now()).to_owned();
+    if !user.is_empty() && status.code != StatusCode::REQUEST_TIMEOUT {
+        let request = ApiRequest { client: peer.address.to_string(), ..Default::default() };
+        context.refusals.note(Refusal::new(Step::Classification, user, request, status.clone())).await;
+    }
+    refuse(tls, &status).await;
+}
+
+/// The way of a request that was read by hand: one upgrade, one answer, one session or none.
+async fn raw(
+    context: Arc<Context>,
+    peer: Arc<Peer>,
+    mut tls: TlsStream<TcpStream>,
+    first: RequestHead,
+    mut buffer: BytesMut,
+    auth: ConnectionAuth,
+) {
+    buffer.advance(first.length);
+    let is_http11 = first.is_http11;
+    let parts = RequestParts::new(first.method, &first.target, first.headers);
+    let permitted = match context.authorize(Received { peer, parts }, &auth).await {
+        Ok(permitted) => permitted,
+        Err(refusal) => return refuse(tls, &context.refusals.note(refusal).await).await,
+    };
+    if let Some(status) = reject_upgrade(is_http11, &permitted) {
+        return refuse(tls, &context.refusals.note(permitted.refuse(status)).await).await;
+    }
+    match upgrade::establish(&context.sessions, permitted).await {
+        Ok(session) => {
+            let mut out = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+            headers::write(&mut out, &session.headers);
+            out.extend_from_slice(b"\r\n");
+            // If the client is gone already, the session notices it and ends.
+            let _ = write(&mut tls, &out).await;
+            run::start(&context.sessions, tls, buffer.freeze(), session);
+        }
+        Err(Refused::Status(status)) => refuse(tls, &status).await,
+        Err(Refused::Answer(answer)) => write_response(tls, answer.status, answer.headers, &answer.body).await,
+    }
+}
+
+/// Why a request that policy permits cannot be served on the way of upgrades.
+fn reject_upgrade(is_http11: bool, permitted: &Permitted) -> Option<Status> {
+    if !is_http11 || !permitted.parts.names_one_host() {
+        return Some(Status::bad_request("an upgrade is an HTTP/1.1 request with one Host"));
+    }
+    let too_long = || Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded");
+    permitted.session.is_none().then(too_long)
+}
+
+async fn refuse(stream: impl AsyncRead + AsyncWrite + Unpin, status: &Status) {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = status.json();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    write_response(stream, status.code, headers, &body).await;
+}
+
+/// Writes an answer and closes: kubectl dials anew for its next attempt anyway.
+async fn write_response(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    body: &[u8],
+) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let mut out = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    headers::write(&mut out, &headers);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+    if write(&mut stream, &out).await.is_ok() && stream.shutdown().await.is_ok() {
+        drain(&mut stream, CLOSE_TIMEOUT).await;
+    }
+}
