@@ -71,7 +71,7 @@ impl Library {
         self.store.put_new(key, bytes.into()).await.unwrap();
     }
 
-    pub async fn read(&self, key: &Key, max: u64) -> Vec<u8> {
+    pub async fn read(&self, key: &Key) -> Vec<u8> {
         self.store.read(key, u64::MAX).await.unwrap().to_vec()
     }
 
