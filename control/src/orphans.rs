@@ -17,7 +17,7 @@ use std::{
 
 use journal::Journal;
 use recording::{Manifest, RecordingId};
-use storage::{RecordingError, Recordings, Store, StoreError, lease};
+use storage::{RecordingError, RecordingReader, Store, StoreError, lease};
 use tokio::time::{Instant, sleep_until};
 
 use self::opened_sessions::OpenedSessions;
@@ -102,7 +102,7 @@ fn remember(sessions: &mut HashSet<RecordingId>, id: RecordingId) -> bool {
 /// Searches the store for recordings without an end whose gateways are gone, and has them finalized.
 pub struct OrphanWatch<F> {
     store: Arc<dyn Store>,
-    recordings: Recordings,
+    recordings: RecordingReader,
     journal: Journal,
     finalizer: F,
     clock: Clock,
@@ -130,7 +130,7 @@ impl<F: Finalizer> OrphanWatch<F> {
     /// Ends of sessions go to `journal` before their manifests go to `store`.
     pub fn new(store: Arc<dyn Store>, journal: Journal, finalizer: F, clock: Clock) -> Self {
         Self {
-            recordings: Recordings::new(Arc::clone(&store)),
+            recordings: RecordingReader::new(Arc::clone(&store)),
             store,
             journal,
             finalizer,

@@ -47,9 +47,6 @@ pub enum ImportError {
     /// What an earlier import left cannot be read.
     #[error("what an earlier import left cannot be read")]
     Left(#[from] RecordingError),
-    /// The machine has no memory for compressing.
-    #[error("cannot compress a chunk")]
-    Compress(#[source] io::Error),
     /// The process ends and the work with it.
     #[error("the work was cut off")]
     Stopped,
@@ -65,7 +62,7 @@ impl ImportError {
         match self {
             Self::Read { .. } | Self::Compressed { .. } | Self::Broken { .. } | Self::Changed => true,
             Self::Start(_) | Self::Conflict(_) | Self::Left(_) => true,
-            Self::Store(_) | Self::Compress(_) | Self::Stopped => false,
+            Self::Store(_) | Self::Stopped => false,
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::{fs::File, io, io::Read, path::Path, sync::Arc};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use recording::{
     Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId,
@@ -8,7 +7,7 @@ use recording::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use storage::{Recordings, Store, StoreError, chunk, signing::Signer};
+use storage::{RecordingReader, RecordingWriter, Store, StoreError, StoredChunk, signing::Signer};
 
 use crate::{
     DeclaredIdentity, ImportError, Limits,
@@ -24,8 +23,8 @@ const BUFFER: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Importer {
     store: Arc<dyn Store>,
-    recordings: Recordings,
-    signer: Arc<Signer>,
+    reader: RecordingReader,
+    writer: RecordingWriter,
     limits: Limits,
 }
 
@@ -48,6 +47,9 @@ pub struct Done {
     pub annotations: Vec<String>,
 }
 
+/// Largest mark in bytes that is read: they have less than 100.
+const LARGEST_MARK: u64 = 4 << 10;
+
 /// Under which recording a file is: `imports/<sha256>.json`.
 #[derive(Serialize, Deserialize)]
 struct Mark {
@@ -57,7 +59,9 @@ struct Mark {
 impl Importer {
     /// Puts into `store`; the manifests are signed by `signer`.
     pub fn new(store: Arc<dyn Store>, signer: Arc<Signer>, limits: Limits) -> Self {
-        Self { recordings: Recordings::new(Arc::clone(&store)), store, signer, limits }
+        let (reader, writer) =
+            (RecordingReader::new(Arc::clone(&store)), RecordingWriter::new(Arc::clone(&store), signer));
+        Self { store, reader, writer, limits }
     }
 
     /// Imports a file, unless it is there already. `tick` hears of every piece that was read, in bytes: three times the
@@ -88,7 +92,7 @@ impl Importer {
             return Ok(done(id, true));
         }
         let session = source.session(&survey)?;
-        if self.recordings.manifest(session.id).await?.is_some() {
+        if self.reader.manifest(session.id).await?.is_some() {
             self.mark(&source.sha256, session.id).await?;
             return Ok(done(session.id, true));
         }
@@ -98,10 +102,10 @@ impl Importer {
     }
 
     async fn known(&self, sha256: &str) -> Result<Option<RecordingId>, ImportError> {
-        match self.store.read(&mark_key(sha256)?).await {
+        match self.store.read(&mark_key(sha256)?, LARGEST_MARK).await {
             // A mark that cannot be read is none: then the recording itself is found, or there is a conflict.
             Ok(bytes) => Ok(serde_json::from_slice::<Mark>(&bytes).ok().map(|mark| mark.session)),
-            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(StoreError::NotFound(_) | StoreError::TooLarge { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -123,10 +127,9 @@ impl Importer {
         keep_input: bool,
         tick: impl Fn(u64) + Send + 'static,
     ) -> Result<(), ImportError> {
-        let header = self.begin(header(session, &survey.header.title)).await?;
+        let (header, first) = self.begin(header(session, &survey.header.title)).await?;
         let id = header.kubetape.id;
-        let mut chain = Chain::default();
-        chain.add(&header.to_line(), (0, 0))?;
+        let (mut chunks, mut digest) = (vec![first.listed(0, 0)], first.digest);
         let mut sheet = ChunkBuilder::new(keep_input);
         if let Some((columns, rows)) = survey.header.size.filter(|_| header.kubetape.tty) {
             sheet.size(0, columns, rows);
@@ -137,40 +140,29 @@ impl Importer {
             let page;
             (press, page) = off(move || press.next()).await??;
             let Some(page) = page else { break };
-            let number = chain.chunks.len() as u32;
-            let object = chain.add(&page.lines, (page.first_micros, page.last_micros))?;
-            self.put(&Key::chunk(id, number), object).await?;
+            let put = self.writer.put_chunk(id, chunks.len() as u32, page.lines, digest).await?;
+            let stored = put.stored().map_err(ImportError::Conflict)?;
+            chunks.push(stored.listed(page.first_micros, page.last_micros));
+            digest = stored.digest;
         }
         if press.events != survey.events {
             return Err(ImportError::Changed);
         }
-        let manifest = manifest(header.kubetape, survey, chain.chunks);
-        let object = self.signer.seal_manifest(&manifest, Timestamp::now().as_microsecond());
-        match self.put(&Key::manifest(id), object).await {
-            // A signature has its time in it: the same manifest of an earlier try has other bytes.
-            Err(ImportError::Conflict(_)) if self.recordings.manifest(id).await?.as_ref() == Some(&manifest) => Ok(()),
-            other => other,
-        }
+        let manifest = manifest(header.kubetape, survey, chunks);
+        let put = self.writer.put_manifest(&manifest, Timestamp::now().as_microsecond()).await?;
+        put.stored().map(drop).map_err(ImportError::Conflict)
     }
 
-    /// Puts the header, or finds the one that an earlier import has put.
-    async fn begin(&self, header: Header) -> Result<Header, ImportError> {
+    /// Puts the header, or finds the one that an earlier import has put: that one says when it was imported, and by whom.
+    async fn begin(&self, header: Header) -> Result<(Header, StoredChunk), ImportError> {
         let id = header.kubetape.id;
-        let object = chunk::compress(&header.to_line()).map_err(ImportError::Compress)?;
-        match self.store.put_new(&Key::chunk(id, 0), object.into()).await {
-            Ok(()) => Ok(header),
-            Err(StoreError::Exists(_)) => Ok(self.recordings.header(id).await?),
-            Err(error) => Err(error.into()),
+        let put = self.writer.put_chunk(id, 0, header.to_line(), [0; 32]).await?;
+        if let Ok(stored) = put.stored() {
+            return Ok((header, stored));
         }
-    }
-
-    async fn put(&self, key: &Key, object: Bytes) -> Result<(), ImportError> {
-        match self.store.put_new(key, object.clone()).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Exists(_)) if self.store.read(key).await? == object => Ok(()),
-            Err(StoreError::Exists(key)) => Err(ImportError::Conflict(key)),
-            Err(error) => Err(error.into()),
-        }
+        let header = self.reader.header(id).await?;
+        let put = self.writer.put_chunk(id, 0, header.to_line(), [0; 32]).await?;
+        Ok((header, put.stored().map_err(ImportError::Conflict)?))
     }
 }
 
@@ -199,29 +191,6 @@ impl ChunkWriter {
                 }
             }
         }
-    }
-}
-
-/// Chunks with their digests.
-#[derive(Default)]
-struct Chain {
-    chunks: Vec<Chunk>,
-    digest: [u8; 32],
-}
-
-impl Chain {
-    fn add(&mut self, lines: &[u8], (first_micros, last_micros): (u64, u64)) -> Result<Bytes, ImportError> {
-        let object = chunk::compress(lines).map_err(ImportError::Compress)?;
-        self.digest = chunk::chain(self.digest, &object);
-        self.chunks.push(Chunk {
-            number: self.chunks.len() as u32,
-            size: object.len() as u64,
-            uncompressed: lines.len() as u64,
-            digest: recording::hex(self.digest),
-            first_micros,
-            last_micros,
-        });
-        Ok(object.into())
     }
 }
 

@@ -14,7 +14,7 @@ use recording::{
     Outcome,
     cast::{Code, Event, SessionKind},
 };
-use storage::{Memory, Recordings, Store, Summary, signing::Signer};
+use storage::{Memory, RecordingReader, Store, Summary, signing::Signer};
 
 const V2: &str = r#"{"version": 2, "width": 100, "height": 30, "timestamp": 1700000000, "command": "sh -c 'ls -l'", "title": "a title"}
 [0.25, "o", "$ ls\r\n"]
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     async fn stored(&self, done: &Done) -> (Summary, Vec<Event>) {
-        let recordings = Recordings::new(Arc::clone(&self.store));
+        let recordings = RecordingReader::new(Arc::clone(&self.store));
         (recordings.summary(done.id).await.unwrap(), recordings.events(done.id).await.unwrap().1)
     }
 
@@ -199,7 +199,7 @@ async fn an_import_that_was_cut_off_goes_on_where_it_was() {
     let done = whole.import(&file, &DeclaredIdentity::default()).await.unwrap();
     let left: Vec<_> = whole.store.list("recordings/", None, 100).await.unwrap();
     for entry in left.iter().filter(|entry| entry.key.chunk_number().is_some()) {
-        bench.store.put_new(&entry.key, whole.store.read(&entry.key).await.unwrap()).await.unwrap();
+        bench.store.put_new(&entry.key, whole.store.read(&entry.key, u64::MAX).await.unwrap()).await.unwrap();
     }
     let again = bench.import(&file, &DeclaredIdentity::default()).await.unwrap();
     assert_eq!((again.id, again.already), (done.id, false));
@@ -218,8 +218,8 @@ async fn input_is_kept_only_where_it_is_asked_for() {
     let bench = Bench::new();
     bench.take("a.cast", V2).await;
     for entry in bench.store.list("", None, 100).await.unwrap() {
-        let object = bench.store.read(&entry.key).await.unwrap();
-        let content = storage::chunk::decompress(&object, 1 << 20).unwrap_or(object.to_vec());
+        let object = bench.store.read(&entry.key, u64::MAX).await.unwrap();
+        let content = zstd::decode_all(&object[..]).unwrap_or(object.to_vec());
         assert!(!String::from_utf8_lossy(&content).contains("secret"), "{}", entry.key);
     }
 }
@@ -229,9 +229,9 @@ async fn compressed_files_are_known_by_their_bytes() {
     let bench = Bench::new();
     let plain = bench.take("plain", V2).await.1;
     assert_eq!(bench.take("gz", gzip(V2)).await.1, plain);
-    assert_eq!(bench.take("zst", storage::chunk::compress(V2.as_bytes()).unwrap()).await.1, plain);
+    assert_eq!(bench.take("zst", zstd::bulk::compress(V2.as_bytes(), 1).unwrap()).await.1, plain);
     let (head, tail) = V2.split_at(V2.find('[').unwrap());
-    let frames = [head, tail].map(|part| storage::chunk::compress(part.as_bytes()).unwrap()).concat();
+    let frames = [head, tail].map(|part| zstd::bulk::compress(part.as_bytes(), 1).unwrap()).concat();
     assert_eq!(bench.take("frames", frames).await.1, plain, "as our own chunks are, one after the other");
 }
 

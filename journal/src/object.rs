@@ -3,7 +3,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 use recording::JournalHead;
 use recording::Key;
-use storage::{Store, StoreError, journal::Tail};
+use storage::{
+    Store, StoreError,
+    journal::{LARGEST_JOURNAL_OBJECT, Tail},
+};
 
 /// Objects asked for in one listing.
 const PAGE: usize = 1000;
@@ -23,7 +26,7 @@ impl ChainPosition {
     pub(crate) async fn after_last(store: &dyn Store, gateway: &str) -> Result<Self, StoreError> {
         let Some(last) = Self::newest(store, gateway).await? else { return Ok(Self::first()) };
         let day = last.as_str().split('/').skip(2).take(3).collect::<Vec<_>>().join("/");
-        let tail = Tail::after(&store.read(&last).await?);
+        let tail = tail_after(store, &last).await?;
         Ok(Self { day, seq: last.journal_seq().map_or(0, |seq| seq + 1), tail })
     }
 
@@ -102,9 +105,9 @@ impl ChainPosition {
         self.tail = tail;
     }
 
-    /// The newest object; none before the first.
+    /// The newest object; `None` before the first, and behind one that is too large to have been read.
     pub(crate) fn head(&self, gateway: &str) -> Option<JournalHead> {
-        let seq = self.seq.checked_sub(1)?;
+        let seq = self.seq.checked_sub(1).filter(|_| self.tail.object != [0; 32])?;
         Some(JournalHead { gateway: gateway.to_owned(), seq, sha256: recording::hex(self.tail.object) })
     }
 
@@ -112,6 +115,22 @@ impl ChainPosition {
     pub(crate) fn key(&self, gateway: &str) -> Key {
         Key::new(format!("journal/{gateway}/{}/{:012}.jsonl.zst", self.day, self.seq))
             .expect("the gateway's name was checked")
+    }
+}
+
+/// What goes behind the object `key` is chained to. An object above the bound is somebody else's: it is not read, and
+/// what comes behind it is chained to zeros. A verifier finds the object, and does not judge the chain behind it.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn tail_after(store: &dyn Store, key: &Key) -> Result<Tail, StoreError> {
+    match store.read(key, LARGEST_JOURNAL_OBJECT).await {
+        Ok(object) => Ok(Tail::after(&object)),
+        Err(error @ StoreError::TooLarge { .. }) => {
+            tracing::error!(%error, "somebody else wrote to the journal: it goes on behind that object");
+            Ok(Tail::default())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use recording::Key;
 use storage::{
-    Store, StoreError,
+    Backoff, Store, StoreError,
     journal::{self, Tail},
     signing::Signer,
 };
@@ -18,14 +18,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     head_file,
-    object::ChainPosition,
+    object::{ChainPosition, tail_after},
     queue::{Batch, Next, Queue},
 };
 
-/// Wait after the first failure; doubled up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Before the second attempt at a store that fails, and between attempts at most.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
@@ -99,7 +97,7 @@ impl Writer {
 
     /// Whether it is stored.
     async fn put_until_stored(&mut self, batch: &Batch) -> bool {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = PAUSES;
         let mut give_up = None;
         loop {
             let Err(error) = self.put(batch).await else {
@@ -112,8 +110,7 @@ impl Writer {
             if self.queue.is_closed() && *give_up.get_or_insert(now + self.patience) <= now {
                 return false;
             }
-            self.pause(now + pause, give_up).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.pause(now + backoff.pause(), give_up).await;
         }
     }
 
@@ -139,15 +136,16 @@ impl Writer {
         loop {
             let Sealed { key, object, tail } = self.sealed(batch)?;
             let (key, object, tail) = (key.clone(), object.clone(), *tail);
-            match self.store.put_new(&key, object.clone()).await {
+            match self.store.put_new(&key, object).await {
                 Ok(()) => {
                     self.advance(tail);
                     return Ok(());
                 }
                 Err(StoreError::Exists(_)) => {
-                    let there = self.store.read(&key).await?;
-                    self.advance(Tail::after(&there));
-                    if there == object {
+                    let there = tail_after(&*self.store, &key).await?;
+                    self.advance(there);
+                    // Its digest is in the tail: an object with the same one is this one.
+                    if there == tail {
                         return Ok(());
                     }
                 }

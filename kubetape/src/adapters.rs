@@ -120,8 +120,8 @@ mod tests {
             self.memory.put_new(key, bytes).await
         }
 
-        async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-            self.memory.read(key).await
+        async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+            self.memory.read(key, max).await
         }
 
         async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
@@ -212,7 +212,7 @@ mod tests {
             assert!(alive > seconds(clock.now()), "the lease ran out after {:?}", began.elapsed());
         }
         assert!(store.listed.load(Ordering::Relaxed) >= PAGES);
-        store.read(&Key::manifest(orphan)).await.expect("the orphan is finalized");
-        assert!(store.read(&Key::manifest(live)).await.is_err(), "the live session is not");
+        store.read(&Key::manifest(orphan), u64::MAX).await.expect("the orphan is finalized");
+        assert!(store.read(&Key::manifest(live), u64::MAX).await.is_err(), "the live session is not");
     }
 }

@@ -5,13 +5,13 @@ use recording::{
     RecordingId,
     cast::{Event, events},
 };
-use storage::{RecordingError, Recordings, Summary, recordings::Piece};
+use storage::{RecordingError, RecordingReader, Summary, recordings::Piece};
 
 /// The recording whose id is `text` or begins with it.
 ///
 /// # Errors
 /// None or several do, or the store fails.
-pub async fn find(recordings: &Recordings, text: &str) -> Result<RecordingId> {
+pub async fn find(recordings: &RecordingReader, text: &str) -> Result<RecordingId> {
     let text = text.to_ascii_lowercase();
     if text.len() == 36
         && let Ok(id) = text.parse()
@@ -40,7 +40,7 @@ pub async fn find(recordings: &Recordings, text: &str) -> Result<RecordingId> {
 ///
 /// # Errors
 /// There is no such recording, or it cannot be read.
-pub async fn summary(recordings: &Recordings, id: RecordingId) -> Result<Summary> {
+pub async fn summary(recordings: &RecordingReader, id: RecordingId) -> Result<Summary> {
     match recordings.summary(id).await {
         Err(error) if error.is_not_found() => bail!("there is no recording {id}: see `kubetape ls`"),
         other => other.with_context(|| format!("cannot read {id}")),
@@ -52,7 +52,7 @@ pub async fn summary(recordings: &Recordings, id: RecordingId) -> Result<Summary
 /// # Errors
 /// The store's, and those of `take`.
 pub async fn each_event(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     id: RecordingId,
     take: &mut dyn FnMut(Event) -> Result<()>,
 ) -> Result<()> {

@@ -19,7 +19,7 @@ use recorder::{Recorder, StoreHealth};
 use recording::{RecordingId, journal::JournalEvent};
 use search::{Backend, Follower, Index};
 use spool::{LimitKind, Spool, SpoolError};
-use storage::{Recordings, Store, signing::Signer};
+use storage::{RecordingReader, Store, signing::Signer};
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 
@@ -376,7 +376,7 @@ impl Reading<'_> {
         kubectl_hint: String,
         shutdown: &CancellationToken,
     ) -> Result<()> {
-        let recordings = Recordings::new(self.stores.read.clone());
+        let recordings = RecordingReader::new(self.stores.read.clone());
         let player =
             wiring::player(self.config, recordings.clone()).with_spool(self.recording.recorder.spool().clone());
         let prepare = prepare_long_recordings(self.recording.finished.clone(), recordings, player.clone());
@@ -498,9 +498,9 @@ dir = "state"
             self.memory.put_new(key, bytes).await
         }
 
-        async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+        async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
             self.pass().await;
-            self.memory.read(key).await
+            self.memory.read(key, max).await
         }
 
         async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

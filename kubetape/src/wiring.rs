@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use player::{Player, PlayerSettings};
 use recording::JournalHead;
 use spool::Spool;
-use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store, signing::Signer};
+use storage::{Disk, RecordingReader, S3, S3Credentials, S3Settings, Store, signing::Signer};
 
 use crate::config::{Certificate, ClusterCredential, ClusterSource, Config, PolicySource, Storage, raw};
 
@@ -40,8 +40,8 @@ pub async fn open_store(storage: &Storage) -> Result<Arc<dyn Store>> {
 }
 
 /// Opens the recordings to read them. A storage folder that is not there is an error.
-pub async fn recordings(config: &Config) -> Result<Recordings> {
-    Ok(Recordings::new(store_to_read(config).await?))
+pub async fn recordings(config: &Config) -> Result<RecordingReader> {
+    Ok(RecordingReader::new(store_to_read(config).await?))
 }
 
 /// Opens the storage to read it. A folder that is not there is an error.
@@ -63,7 +63,7 @@ pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
 }
 
 /// Makes the player. What it learns of long recordings is kept in `state.dir`.
-pub fn player(config: &Config, recordings: Recordings) -> Player {
+pub fn player(config: &Config, recordings: RecordingReader) -> Player {
     Player::new(recordings, PlayerSettings::default()).with_folder(config.state_file("timelines"), TIMELINES)
 }
 

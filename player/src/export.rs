@@ -1,4 +1,4 @@
-//! Recordings in other formats, written chunk by chunk: memory stays at about one chunk.
+//! RecordingReader in other formats, written chunk by chunk: memory stays at about one chunk.
 
 mod cast2;
 mod cast3;
@@ -6,7 +6,7 @@ mod raw;
 mod text;
 
 use recording::{RecordingId, cast::Header};
-use storage::{Recordings, recordings::Chunks};
+use storage::{RecordingReader, recordings::Chunks};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::PlayerError;
@@ -52,7 +52,7 @@ struct ExportSource {
 }
 
 pub(crate) async fn write(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     id: RecordingId,
     format: Format,
     out: &mut (dyn AsyncWrite + Unpin + Send),

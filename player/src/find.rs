@@ -3,7 +3,7 @@ use recording::{
     cast::{Header, events},
 };
 use serde::Serialize;
-use storage::Recordings;
+use storage::RecordingReader;
 use transcript::{Bounds, Line, Lines};
 
 use crate::{
@@ -36,7 +36,7 @@ pub struct FoundLine {
 
 /// Searches the lines that a person could have read.
 pub(crate) async fn find(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     header: &Header,
     id: RecordingId,
     text: &str,

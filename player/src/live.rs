@@ -20,7 +20,7 @@ use std::{
 use avt::Terminal;
 use recording::RecordingId;
 use spool::Spool;
-use storage::Recordings;
+use storage::RecordingReader;
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -105,7 +105,7 @@ impl LiveHub {
     /// [`PlayerError`] if the store or the spool fails before the first frame.
     pub(crate) async fn open(
         &self,
-        recordings: Recordings,
+        recordings: RecordingReader,
         spool: Option<&Spool>,
         id: RecordingId,
         start: &SegmentStart,

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use avt::Terminal;
 use recording::RecordingId;
-use storage::{Recordings, recordings::Chunks};
+use storage::{RecordingReader, recordings::Chunks};
 
 use crate::{
     PlayerError,
@@ -131,7 +131,7 @@ pub(crate) struct EventCursor {
 
 impl EventCursor {
     pub(crate) async fn open(
-        recordings: &Recordings,
+        recordings: &RecordingReader,
         id: RecordingId,
         start: &SegmentStart,
     ) -> Result<Self, PlayerError> {

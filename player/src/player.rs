@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use recording::RecordingId;
 use spool::Spool;
-use storage::Recordings;
+use storage::RecordingReader;
 use tokio::io::AsyncWrite;
 
 use crate::{
@@ -25,7 +25,7 @@ pub use spooled::PartialMarkers;
 /// Plays the recordings of a store. Cheap to clone; clones share what is cached.
 #[derive(Clone, Debug)]
 pub struct Player {
-    recordings: Recordings,
+    recordings: RecordingReader,
     settings: PlayerSettings,
     cache: Arc<TimelineCache>,
     scans: Arc<SingleFlight>,
@@ -36,7 +36,7 @@ pub struct Player {
 
 impl Player {
     /// Plays `recordings`.
-    pub fn new(recordings: Recordings, settings: PlayerSettings) -> Self {
+    pub fn new(recordings: RecordingReader, settings: PlayerSettings) -> Self {
         let cache = Arc::new(TimelineCache::new(settings.cache_bytes));
         let (scans, live) = (Arc::default(), Arc::default());
         Self { recordings, settings, cache, scans, live, spool: None, disk_cache: None }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use recording::{Manifest, RecordingId};
 use spool::Spool;
-use storage::Recordings;
+use storage::RecordingReader;
 use tokio::sync::{mpsc, watch};
 
 use crate::Player;
@@ -47,7 +47,7 @@ impl FinishedSessions {
 ///
 /// # Cancel safety
 /// Dropping the future loses only the preparation: such a recording is gone through when somebody opens it.
-pub async fn prepare_long_recordings(finished: FinishedSessions, recordings: Recordings, player: Player) {
+pub async fn prepare_long_recordings(finished: FinishedSessions, recordings: RecordingReader, player: Player) {
     let (queue, waiting) = mpsc::channel(QUEUE);
     tokio::select! {
         () = enqueue(finished, queue) => {}
@@ -65,7 +65,7 @@ async fn enqueue(mut finished: FinishedSessions, queue: mpsc::Sender<RecordingId
 }
 
 /// One recording at a time: nobody waits for it yet.
-async fn prepare(mut waiting: mpsc::Receiver<RecordingId>, recordings: Recordings, player: Player) {
+async fn prepare(mut waiting: mpsc::Receiver<RecordingId>, recordings: RecordingReader, player: Player) {
     while let Some(id) = waiting.recv().await {
         // What fails here fails again, and is told, when somebody opens the recording.
         if let Ok(Some(manifest)) = recordings.manifest(id).await
@@ -109,12 +109,12 @@ mod tests {
             self.memory.put_new(key, bytes).await
         }
 
-        async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+        async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
             if key.chunk_number().is_some_and(|number| number > 0) {
                 self.asked.notify_one();
                 std::future::pending::<()>().await;
             }
-            self.memory.read(key).await
+            self.memory.read(key, max).await
         }
 
         async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
@@ -173,7 +173,7 @@ mod tests {
         let finished = FinishedSessions::watch(&spool);
         let store = Arc::new(StalledStore::default());
         store_long(&store, &header).await;
-        let recordings = Recordings::new(store.clone());
+        let recordings = RecordingReader::new(store.clone());
         let player = Player::new(recordings.clone(), PlayerSettings::default());
         let running = tokio::spawn(prepare_long_recordings(finished, recordings, player));
         // The recorder has stored the rest of it.

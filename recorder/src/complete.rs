@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, time::SystemTime};
 use recording::{Chunk, Key, Manifest, Outcome, RecordingId, cast::SessionMetadata};
 use spool::Segment;
 use storage::{
-    Objects, RecordingError, Recordings, Store, StoreError,
+    Objects, RecordingError, RecordingReader, Store, StoreError,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
     lease,
     signing::Signer,
@@ -92,7 +92,7 @@ impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
         id: RecordingId,
         now: SystemTime,
     ) -> Result<Option<FinalizeOutcome>, RecordingError> {
-        let recordings = Recordings::new(self.store.clone());
+        let recordings = RecordingReader::new(self.store.clone());
         let objects = recordings.objects(id).await?;
         if objects.manifest.is_some() {
             return Ok(None);
@@ -122,7 +122,7 @@ impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
     /// The header's session, if its gateway had opened it and is gone.
     async fn abandoned(
         &mut self,
-        recordings: &Recordings,
+        recordings: &RecordingReader,
         id: RecordingId,
         objects: &Objects,
         now: i64,
@@ -158,7 +158,7 @@ impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
     async fn listed(&self, id: RecordingId, objects: &Objects) -> Result<Vec<Chunk>, RecordingError> {
         let (mut chunks, mut digest) = (Vec::new(), [0; 32]);
         for (number, _) in objects.chunks.iter().copied() {
-            let object = self.store.read(&Key::chunk(id, number)).await?;
+            let object = self.store.read(&Key::chunk(id, number), LARGEST_OBJECT).await?;
             let lines = chunk::decompress(&object, MAX_UNCOMPRESSED).unwrap_or_default();
             digest = chunk::chain(digest, &object);
             let segment = Segment { lines, ..Segment::default() };

@@ -133,10 +133,10 @@ impl Uploader {
             match self.store.put_new(key, object.clone()).await {
                 Ok(()) => Ok(Ok(object)),
                 Err(StoreError::Exists(key)) => {
-                    if storage::size(&*self.store, &key).await?.is_some_and(|size| size > largest) {
-                        return Ok(Err(Conflict(key)));
-                    }
-                    let there = self.store.read(&key).await?;
+                    let there = match self.store.read(&key, largest).await {
+                        Err(StoreError::TooLarge { key, .. }) => return Ok(Err(Conflict(key))),
+                        other => other?,
+                    };
                     Ok(if there == object || ours(&there) { Ok(there) } else { Err(Conflict(key)) })
                 }
                 Err(error) => Err(error),
@@ -159,7 +159,7 @@ impl Uploader {
             Err(StoreError::Failed { action: "reach", key: "the store".to_owned(), source: Box::new(late) })
         });
         match &answer {
-            Ok(_) | Err(StoreError::Exists(_) | StoreError::NotFound(_)) => {}
+            Ok(_) | Err(StoreError::Exists(_) | StoreError::NotFound(_) | StoreError::TooLarge { .. }) => {}
             Err(error) => self.away(error),
         }
         answer

@@ -41,7 +41,7 @@ async fn everything_accepted_is_in_the_recording_after_kill_9_and_nothing_twice(
         // The process is gone; its copy of the session here may do what it wants in a store of its own.
         let elsewhere = Moody::new(1_000);
         for entry in store.list("", None, 1_000).await.expect("a list").iter().take(stored) {
-            elsewhere.put_new(&entry.key, store.read(&entry.key).await.expect("it")).await.expect("put");
+            elsewhere.put_new(&entry.key, store.read(&entry.key, u64::MAX).await.expect("it")).await.expect("put");
         }
         recovered(folder.path(), elsewhere.clone()).await;
         let (manifest, events) = read(&elsewhere, id).await;
@@ -221,7 +221,7 @@ async fn chunks_that_were_exchanged_while_a_gateway_was_away_are_not_signed() {
     for (number, object) in [(0, None), (1, Some(&more)), (2, Some(&more)), (1, None), (2, None)] {
         let elsewhere = Moody::new(1_000);
         for entry in store.list("", None, 9).await.expect("a list") {
-            let there = store.read(&entry.key).await.expect("it");
+            let there = store.read(&entry.key, u64::MAX).await.expect("it");
             match object {
                 Some(other) if entry.key == Key::chunk(id, number) => {
                     elsewhere.put_new(&entry.key, other.clone().into()).await.expect("put");
@@ -232,7 +232,7 @@ async fn chunks_that_were_exchanged_while_a_gateway_was_away_are_not_signed() {
         }
         let folder = killed(stage.folder.path());
         recovered(folder.path(), elsewhere.clone()).await;
-        let signed = storage::Recordings::new(elsewhere).manifest(id).await.expect("readable").is_some();
+        let signed = storage::RecordingReader::new(elsewhere).manifest(id).await.expect("readable").is_some();
         assert_eq!(signed, number == 0, "{number} {}", object.is_some());
         assert_eq!(folder.path().join("aside").join(id.to_string()).exists(), number > 0);
     }
@@ -487,7 +487,7 @@ async fn what_a_completing_process_leaves_is_completed_by_the_next() {
 /// Puts all objects of a store into another.
 async fn copy(from: &Moody, to: &Moody) {
     for entry in from.list("", None, 99).await.expect("a list") {
-        to.put_new(&entry.key, from.read(&entry.key).await.expect("it")).await.expect("put");
+        to.put_new(&entry.key, from.read(&entry.key, u64::MAX).await.expect("it")).await.expect("put");
     }
 }
 

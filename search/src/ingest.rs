@@ -35,7 +35,7 @@ use recordings::RecordingTracker;
 use serde::Serialize;
 use spool::Spool;
 use spool_tails::SpoolTails;
-use storage::{Recordings, Store};
+use storage::{RecordingReader, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -96,7 +96,7 @@ enum ScanMode {
 /// follower at a time can write to an index.
 pub struct Follower {
     store: Arc<dyn Store>,
-    recordings: Recordings,
+    recordings: RecordingReader,
     journal: JournalTail,
     index: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
@@ -128,7 +128,7 @@ impl Follower {
             tails: SpoolTails::default(),
             output_jobs: HashMap::new(),
             concurrency: std::thread::available_parallelism().map_or(1, usize::from),
-            recordings: Recordings::new(Arc::clone(&store)),
+            recordings: RecordingReader::new(Arc::clone(&store)),
             journal: JournalTail::new(Arc::clone(&store)),
             store,
             index,

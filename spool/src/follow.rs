@@ -15,7 +15,7 @@ const PIECE: u64 = 1 << 20;
 /// What a follower gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpoolEvent {
-    /// These chunks are in the store and no longer here: read them there ([`crate::Recordings::chunk`]).
+    /// These chunks are in the store and no longer here: read them there ([`storage::RecordingReader::chunk`]).
     Stored {
         /// The first.
         from: u32,

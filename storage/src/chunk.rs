@@ -13,8 +13,8 @@ use zstd::bulk::Compressor;
 /// refused unread.
 pub const MAX_UNCOMPRESSED: usize = 64 << 20;
 
-/// Largest object that is read as a chunk: 64 MiB of lines that do not compress stay below. Anybody who can write the store may
-/// have put a larger one.
+/// Largest object in bytes that is read as a chunk: 64 MiB of lines that do not compress stay below. Anybody who can
+/// write the store may have put a larger one.
 pub const LARGEST_OBJECT: u64 = 80 << 20;
 
 /// Compression level. Of cast lines of a build log in 1 MiB frames, level 1 makes 17 % at 470 MB/s and level 3 as much
@@ -33,6 +33,9 @@ pub enum ChunkError {
     /// Not zstd, cut off, or its checksum does not fit.
     #[error("the zstd frame is damaged")]
     Damaged(#[source] io::Error),
+    /// The object is larger than any chunk or journal object; it was not read.
+    #[error("the object is larger than {0} bytes")]
+    ObjectTooLarge(u64),
     /// More content than the reader allows.
     #[error("the content is larger than {0} bytes")]
     TooLarge(usize),

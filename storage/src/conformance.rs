@@ -20,6 +20,7 @@ pub async fn check(store: Arc<dyn Store>) {
     run.nothing_is_overwritten().await;
     run.one_of_many_writers_wins().await;
     run.what_was_never_put_is_not_found().await;
+    run.what_is_larger_than_the_bound_is_not_read().await;
     run.lists_are_sorted_and_paged().await;
     run.pages_are_complete_where_a_name_begins_another().await;
     run.folders_list_their_children().await;
@@ -43,7 +44,7 @@ impl Run {
     }
 
     async fn read(&self, name: &str) -> Bytes {
-        self.store.read(&self.key(name)).await.expect("a read of what was put")
+        self.store.read(&self.key(name), u64::MAX).await.expect("a read of what was put")
     }
 
     async fn names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
@@ -93,9 +94,26 @@ impl Run {
 
     async fn what_was_never_put_is_not_found(&self) {
         for name in ["absent", "sizes", "sizes/one/below"] {
-            let read = self.store.read(&self.key(name)).await;
+            let read = self.store.read(&self.key(name), u64::MAX).await;
             assert!(matches!(&read, Err(StoreError::NotFound(key)) if *key == self.key(name)), "{name}: {read:?}");
         }
+    }
+
+    async fn what_is_larger_than_the_bound_is_not_read(&self) {
+        for size in [1, 1000, 8 << 20] {
+            let name = format!("bounds/{size}");
+            self.put(&name, vec![b'x'; size]).await;
+            let key = self.key(&name);
+            let bound = size as u64;
+            assert_eq!(self.store.read(&key, bound).await.expect("an object of just the bound").len(), size);
+            for bound in [bound - 1, 0] {
+                let read = self.store.read(&key, bound).await.map(|bytes| bytes.len());
+                let told = matches!(&read, Err(StoreError::TooLarge { key: it, max }) if (it, *max) == (&key, bound));
+                assert!(told, "{size} bytes against a bound of {bound}: {read:?}");
+            }
+        }
+        self.put("bounds/empty", "").await;
+        assert_eq!(self.store.read(&self.key("bounds/empty"), 0).await.expect("nothing within nothing"), "");
     }
 
     async fn lists_are_sorted_and_paged(&self) {

@@ -1,13 +1,13 @@
 mod folder;
 mod walk;
 
-use std::{path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use folder::Folder;
 
-use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
+use crate::{Capabilities, ObjectMeta, Store, StoreError, blocking::blocking, store};
 use recording::Key;
 
 /// A folder as a store: the embedded default.
@@ -50,15 +50,18 @@ impl Store for Disk {
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
         let (folder, name) = (Arc::clone(&self.folder), key.clone());
         match blocking(move || folder.create(&name, &bytes)).await {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(StoreError::Exists(key.clone())),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(StoreError::Exists(key.clone())),
             other => other.map_err(|error| StoreError::failed("write", key, error)),
         }
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
         let (folder, name) = (Arc::clone(&self.folder), key.clone());
-        match blocking(move || folder.read(&name)).await {
+        match blocking(move || folder.read(&name, max)).await {
             Ok(bytes) => Ok(bytes.into()),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                Err(StoreError::TooLarge { key: key.clone(), max })
+            }
             Err(error) if absent(&error) => Err(StoreError::NotFound(key.clone())),
             Err(error) => Err(StoreError::failed("read", key, error)),
         }
@@ -82,11 +85,5 @@ impl Store for Disk {
 }
 
 fn absent(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
-}
-
-/// File calls block: they run where blocking is allowed. A panic or a runtime that shuts down comes as an error.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }

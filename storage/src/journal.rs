@@ -5,5 +5,5 @@
 mod objects;
 mod seal;
 
-pub use objects::{JournalError, JournalObject, JournalReader, decode, encode};
+pub use objects::{JournalError, JournalObject, JournalReader, LARGEST_JOURNAL_OBJECT, decode, encode};
 pub use seal::{Parts, Seal, Tail, seal};

@@ -38,8 +38,12 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.objects().get(key).cloned().ok_or_else(|| StoreError::NotFound(key.clone()))
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+        match self.objects().get(key) {
+            None => Err(StoreError::NotFound(key.clone())),
+            Some(bytes) if bytes.len() as u64 > max => Err(StoreError::TooLarge { key: key.clone(), max }),
+            Some(bytes) => Ok(bytes.clone()),
+        }
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

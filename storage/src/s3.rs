@@ -1,17 +1,21 @@
 mod credentials;
 mod retry;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::{
     Client,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    operation::RequestId,
     primitives::ByteStream,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use credentials::CredentialSources;
 pub use credentials::S3Credentials;
-use retry::{Attempt, Verdict, verdict};
+use retry::{Attempt, Verdict};
 use serde::Deserialize;
 
 use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
@@ -54,6 +58,7 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct S3 {
     client: Client,
+    credentials: Arc<CredentialSources>,
     bucket: String,
     prefix: String,
 }
@@ -62,23 +67,35 @@ impl S3 {
     /// Makes a client and looks whether the bucket can be listed.
     ///
     /// # Errors
-    /// [`StoreError::Failed`]: no credentials, or a bucket that cannot be reached or listed with them.
+    /// [`StoreError::Failed`]: no credentials, with the sources that were asked; or a bucket that cannot be reached, or
+    /// not be listed with the credentials, which are named.
     pub async fn connect(settings: S3Settings) -> Result<Self, StoreError> {
         let shown = format!("s3://{}/{}", settings.bucket, settings.prefix);
-        let credentials = settings.credentials.resolve().map_err(|e| StoreError::failed("sign in to", &shown, e))?;
-        let mut config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(settings.region))
-            .credentials_provider(credentials)
-            .force_path_style(settings.path_style)
+        let failed = |error| StoreError::failed("sign in to", &shown, error);
+        let region = Region::new(settings.region);
+        let credentials = Arc::new(CredentialSources::new(settings.credentials, region.clone()).map_err(failed)?);
+        // Asked once before the first request, for an error that names the sources.
+        credentials.resolve().await.map_err(failed)?;
+        let provider: Arc<dyn ProvideCredentials> = credentials.clone();
+        // The environment and the profile say the rest, as they do for every AWS tool: which checksums a server
+        // understands (AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION), or another endpoint.
+        let loaded = aws_config::defaults(BehaviorVersion::latest())
+            .region(region)
+            .credentials_provider(SharedCredentialsProvider::from(provider))
+            .identity_cache(credentials::cache())
             // Retries are made here: after an attempt of unknown end, "exists already" may mean our own object.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
-            );
-        config.set_endpoint_url(settings.endpoint);
+            )
+            .load()
+            .await;
+        let mut config = aws_sdk_s3::config::Builder::from(&loaded).force_path_style(settings.path_style);
+        if let Some(endpoint) = settings.endpoint {
+            config.set_endpoint_url(Some(endpoint));
+        }
         let client = Client::from_conf(config.build());
-        let s3 = Self { client, bucket: settings.bucket, prefix: settings.prefix };
+        let s3 = Self { client, credentials, bucket: settings.bucket, prefix: settings.prefix };
         s3.list("", None, 1).await?;
         Ok(s3)
     }
@@ -92,14 +109,45 @@ impl S3 {
         format!("s3://{}/{}{name}", self.bucket, self.prefix)
     }
 
-    async fn try_put(&self, key: &Key, bytes: &Bytes) -> Attempt<()> {
-        let put = self.client.put_object().bucket(&self.bucket).key(self.name(key)).if_none_match("*");
-        put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(verdict)
+    fn verdict<E>(&self, error: SdkError<E>) -> Verdict
+    where
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+    {
+        match retry::verdict(error) {
+            Verdict::Refused(cause) => Verdict::Refused(self.credentials.refused(cause)),
+            other => other,
+        }
     }
 
-    async fn try_read(&self, key: &Key) -> Attempt<Bytes> {
-        let object = self.client.get_object().bucket(&self.bucket).key(self.name(key)).send().await.map_err(verdict)?;
-        object.body.collect().await.map(|body| body.into_bytes()).map_err(|error| Verdict::Again(error.into()))
+    async fn try_put(&self, key: &Key, bytes: &Bytes) -> Attempt<()> {
+        let put = self.client.put_object().bucket(&self.bucket).key(self.name(key)).if_none_match("*");
+        put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(|error| self.verdict(error))
+    }
+
+    /// The object; `None` if it has more than `max` bytes. The announced length is looked at first, and not believed:
+    /// a body that is longer is not read further.
+    async fn try_read(&self, key: &Key, max: u64) -> Attempt<Option<Bytes>> {
+        let object = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.name(key))
+            .send()
+            .await
+            .map_err(|error| self.verdict(error))?;
+        let announced = object.content_length().and_then(|length| u64::try_from(length).ok());
+        if announced.is_some_and(|length| length > max) {
+            return Ok(None);
+        }
+        let mut body = object.body;
+        let mut bytes = BytesMut::with_capacity(announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0));
+        while let Some(part) = body.try_next().await.map_err(|error| Verdict::Again(error.into()))? {
+            if (bytes.len() + part.len()) as u64 > max {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(Some(bytes.freeze()))
     }
 
     /// A page: its objects, and the name to go on after where there are more.
@@ -111,7 +159,7 @@ impl S3 {
     ) -> Attempt<(Vec<ObjectMeta>, Option<String>)> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{}{prefix}", self.prefix));
         let limit = i32::try_from(limit.min(1000)).unwrap_or(1000);
-        let page = request.set_start_after(after).max_keys(limit).send().await.map_err(verdict)?;
+        let page = request.set_start_after(after).max_keys(limit).send().await.map_err(|error| self.verdict(error))?;
         let entry = |object: &aws_sdk_s3::types::Object| {
             let key = Key::new(object.key()?.strip_prefix(&self.prefix)?).ok()?;
             Some(ObjectMeta { key, size: u64::try_from(object.size()?).ok()? })
@@ -125,7 +173,7 @@ impl S3 {
     async fn try_children(&self, prefix: &str, token: Option<String>) -> Attempt<(Vec<String>, Option<String>)> {
         let full = format!("{}{prefix}", self.prefix);
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&full).delimiter("/");
-        let page = request.set_continuation_token(token).send().await.map_err(verdict)?;
+        let page = request.set_continuation_token(token).send().await.map_err(|error| self.verdict(error))?;
         let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
         let files = page.contents().iter().filter_map(|object| object.key());
         let names = folders.chain(files).filter_map(|name| name.strip_prefix(full.as_str()));
@@ -135,7 +183,11 @@ impl S3 {
 
     /// Whether the object that is there is the one that an earlier attempt of ours may have written.
     async fn is_ours(&self, key: &Key, bytes: &Bytes) -> Result<bool, StoreError> {
-        Ok(self.read(key).await? == *bytes)
+        match self.read(key, bytes.len() as u64).await {
+            Ok(there) => Ok(there == *bytes),
+            Err(StoreError::TooLarge { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -153,11 +205,12 @@ impl Store for S3 {
         }
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
         let mut retries = retry::Retries::new();
         loop {
-            match self.try_read(key).await {
-                Ok(bytes) => return Ok(bytes),
+            match self.try_read(key, max).await {
+                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(None) => return Err(StoreError::TooLarge { key: key.clone(), max }),
                 Err(verdict) => retries.after(verdict, "read", &self.shown(key.as_str()), key).await?,
             }
         }

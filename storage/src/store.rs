@@ -29,6 +29,14 @@ pub enum StoreError {
     /// `read` of a key that does not exist.
     #[error("{0} does not exist")]
     NotFound(Key),
+    /// `read` of an object above the reader's bound. It was not read.
+    #[error("{key} is larger than the {max} bytes that are read of such an object")]
+    TooLarge {
+        /// The object.
+        key: Key,
+        /// The reader's bound in bytes.
+        max: u64,
+    },
     /// Everything else. Whether the object was written is not known.
     #[error("cannot {action} {key}")]
     Failed {
@@ -49,8 +57,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Creates `key`. When this returns, the bytes are durable.
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError>;
 
-    /// The whole object.
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError>;
+    /// Reads the whole object, if it has at most `max` bytes. Anybody who can write the store may have put a larger one:
+    /// no implementation takes more than about `max` bytes of memory.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::TooLarge`], or a failure.
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError>;
 
     /// Up to `limit` objects whose name starts with `prefix`, sorted by name, after `after`.
     ///

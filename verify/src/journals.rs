@@ -8,18 +8,16 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
     StoreError, chunk,
-    journal::{self, Parts, Seal, Tail},
+    journal::{self, LARGEST_JOURNAL_OBJECT, Parts, Seal, Tail},
     signing::DocumentKind,
 };
 
-use super::{Context, Problem, Question, Report, Witnesses, keyring::Wrong, read};
+use super::{Context, Fetched, Problem, Question, Report, Witnesses, keyring::Wrong};
 
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
 /// Objects that are read ahead.
 const AHEAD: usize = 4;
-/// Largest object that is read. Lines of 64 MiB that do not compress, and the seal, stay below.
-const LARGEST: u64 = 80 << 20;
 
 /// What the header of a recording that was imported has as its gateway.
 const IMPORT: &str = "import";
@@ -115,10 +113,9 @@ pub(super) struct Chain {
     stopped: bool,
 }
 
-/// None for an object that is gone or too large to be read.
-async fn fetch(context: &Context<'_>, entry: storage::ObjectMeta) -> Result<(Key, Option<Bytes>), StoreError> {
-    let object = if entry.size > LARGEST { None } else { read(context.store, &entry.key).await? };
-    Ok((entry.key, object))
+async fn fetch(context: &Context<'_>, key: Key) -> Result<(Key, Fetched<Bytes>), StoreError> {
+    let object = Fetched::of(context.store.read(&key, LARGEST_JOURNAL_OBJECT).await)?;
+    Ok((key, object))
 }
 
 /// The number of an object whose whole name is such as a writer gives.
@@ -153,7 +150,7 @@ impl Chain {
             let page = context.store.list(&prefix, self.after.as_ref(), PAGE).await?;
             let full = page.len() == PAGE;
             self.after = page.last().map(|entry| entry.key.clone()).or(self.after.take());
-            let mut objects = stream::iter(page).map(|entry| fetch(context, entry)).buffered(AHEAD);
+            let mut objects = stream::iter(page).map(|entry| fetch(context, entry.key)).buffered(AHEAD);
             while let Some(fetched) = objects.next().await {
                 let (key, object) = fetched?;
                 match own_seq(&key, &self.gateway) {
@@ -174,17 +171,25 @@ impl Chain {
         context: &Context<'_>,
         key: &Key,
         seq: u64,
-        object: Option<Bytes>,
+        object: Fetched<Bytes>,
         heard: &mut JournalView<'_>,
     ) {
-        (heard.told)(1, object.as_ref().map_or(0, |object| object.len() as u64));
-        let JournalView { sessions, witnesses, report, .. } = heard;
+        let JournalView { sessions, witnesses, report, told } = heard;
         let follows = self.number(key, seq, context.question.excerpt, report);
-        let Some(object) = object else {
-            report.found(key, Problem::Altered, "it is larger than any journal object, or gone");
-            self.intact = false;
-            return;
+        let object = match object {
+            Fetched::Object(object) => object,
+            Fetched::TooLarge => {
+                report.found(key, Problem::Altered, "it is larger than any journal object");
+                self.intact = false;
+                return;
+            }
+            Fetched::Gone => {
+                report.found(key, Problem::Missing, "it is gone since it was listed");
+                self.intact = false;
+                return;
+            }
         };
+        told(1, object.len() as u64);
         report.journal_objects += 1;
         let found = self.object(context, key, &object, follows, witnesses);
         let intact = found.is_ok();

@@ -6,8 +6,7 @@
 //!                      └─────────────────────────────────────────────┘               recordings say of each other
 //! ```
 //!
-//! Everything that is read may be hostile: sizes are looked at before objects are read, and nothing is unpacked without
-//! a bound.
+//! Everything that is read may be hostile: no object is read, and nothing is unpacked, without a bound.
 
 mod journals;
 mod keyring;
@@ -20,7 +19,7 @@ use std::{collections::HashSet, sync::Arc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use recording::JournalHead;
 use recording::{Key, KeyId};
-use storage::{Store, StoreError, signing::PublicKey};
+use storage::{RecordingReader, Store, StoreError, signing::PublicKey};
 
 pub use report::{Finding, Problem, Report, Verdict};
 
@@ -79,6 +78,7 @@ pub struct Progress {
 /// What everything is checked with.
 struct Context<'a> {
     store: &'a Arc<dyn Store>,
+    recordings: RecordingReader,
     question: &'a Question,
     keyring: Keyring,
 }
@@ -96,7 +96,7 @@ pub async fn verify(
     let mut done = Progress::default();
     let keyring = Keyring::read(store, &question.trusted, &mut report).await?;
     (report.vouched, report.excerpt) = (keyring.is_anchored(), question.excerpt);
-    let context = Context { store, question, keyring };
+    let context = Context { store, recordings: RecordingReader::new(Arc::clone(store)), question, keyring };
     strangers(&context, &mut report).await?;
 
     let mut witnesses = Witnesses::new(&question.heads);
@@ -201,11 +201,24 @@ async fn strangers(context: &Context<'_>, report: &mut Report) -> Result<(), Sto
     Ok(())
 }
 
-/// An object; none for one that is gone.
-async fn read(store: &Arc<dyn Store>, key: &Key) -> Result<Option<bytes::Bytes>, StoreError> {
-    match store.read(key).await {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(StoreError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
+/// What a read of a listed object brought.
+enum Fetched<T> {
+    /// The object.
+    Object(T),
+    /// It is gone since it was listed.
+    Gone,
+    /// It is larger than any of its kind, and was not read.
+    TooLarge,
+}
+
+impl<T> Fetched<T> {
+    /// Takes the answers that are findings from those that are failures of the store.
+    fn of(read: Result<T, StoreError>) -> Result<Self, StoreError> {
+        match read {
+            Ok(object) => Ok(Self::Object(object)),
+            Err(StoreError::NotFound(_)) => Ok(Self::Gone),
+            Err(StoreError::TooLarge { .. }) => Ok(Self::TooLarge),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -1,30 +1,25 @@
 use std::{collections::VecDeque, sync::Arc};
 
-use bytes::Bytes;
 use recording::{Chunk, Key, Manifest, RecordingId, cast::Header};
 use storage::{
-    ObjectMeta, Store, StoreError,
-    chunk::{self, MAX_UNCOMPRESSED},
+    ChunkObject, ObjectMeta, Store, StoreError,
     signing::{DocumentKind, Signature},
 };
 
-use super::{Context, Finding, Problem, Report, Witnesses, journals::JournalledSession, read};
+use super::{Context, Fetched, Finding, Problem, Report, Witnesses, journals::JournalledSession};
 
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
-/// Largest manifest that is read: 10,000 commands of 8 KiB each, and the chunks of a month, stay below.
-const LARGEST_MANIFEST: u64 = 128 << 20;
-/// Largest chunk that is read: 64 MiB of lines that do not compress stay below.
-const LARGEST_CHUNK: u64 = 80 << 20;
 /// Chunks that are wrong and are compared with each other's places.
 const COMPARED: usize = 64;
 
 /// A recording's objects, as they are listed.
 pub(super) struct Listed {
     pub(super) id: RecordingId,
-    /// Number and size, in order.
-    chunks: Vec<(u32, u64)>,
-    manifest: Option<u64>,
+    /// Numbers of its chunks, in order.
+    chunks: Vec<u32>,
+    /// Whether it has a manifest.
+    finished: bool,
 }
 
 /// Goes through all recordings in the order of their names.
@@ -58,10 +53,10 @@ impl Scan {
             };
             let other = self.open.as_ref().is_some_and(|open| open.id != id);
             let done = if other { self.open.take() } else { None };
-            let open = self.open.get_or_insert(Listed { id, chunks: Vec::new(), manifest: None });
+            let open = self.open.get_or_insert(Listed { id, chunks: Vec::new(), finished: false });
             match number {
-                Some(number) => open.chunks.push((number, entry.size)),
-                None => open.manifest = Some(entry.size),
+                Some(number) => open.chunks.push(number),
+                None => open.finished = true,
             }
             if done.is_some() {
                 return Ok(done);
@@ -136,21 +131,18 @@ pub(super) async fn check(
 ) -> Result<Checked, StoreError> {
     let mut checked = Checked {
         id: listed.id,
-        finished: listed.manifest.is_some(),
+        finished: listed.finished,
         bytes: 0,
         findings: Vec::new(),
         notes: Vec::new(),
         signature: None,
         doubtful: None,
     };
-    match listed.manifest {
-        Some(size) => {
-            if let Some(manifest) = manifest(context, &listed, size, &mut checked).await? {
-                chunks(context, &listed, &manifest, &mut checked).await?;
-                checked.doubt(session.as_ref(), &manifest.session.gateway);
-            }
-        }
-        None => unfinished(context, &listed, session, &mut checked).await?,
+    if !listed.finished {
+        unfinished(context, &listed, session, &mut checked).await?;
+    } else if let Some(manifest) = manifest(context, &listed, &mut checked).await? {
+        chunks(context, &listed, &manifest, &mut checked).await?;
+        checked.doubt(session.as_ref(), &manifest.session.gateway);
     }
     Ok(checked)
 }
@@ -159,17 +151,19 @@ pub(super) async fn check(
 async fn manifest(
     context: &Context<'_>,
     listed: &Listed,
-    size: u64,
     checked: &mut Checked,
 ) -> Result<Option<Manifest>, StoreError> {
     let key = Key::manifest(listed.id);
-    if size > LARGEST_MANIFEST {
-        checked.found(key, Problem::Altered, "it is larger than any manifest");
-        return Ok(None);
-    }
-    let Some(document) = read(context.store, &key).await? else {
-        checked.found(key, Problem::Missing, "it is gone since it was listed");
-        return Ok(None);
+    let document = match Fetched::of(context.recordings.manifest_document(listed.id).await)? {
+        Fetched::Object(document) => document,
+        Fetched::TooLarge => {
+            checked.found(key, Problem::Altered, "it is larger than any manifest");
+            return Ok(None);
+        }
+        Fetched::Gone => {
+            checked.found(key, Problem::Missing, "it is gone since it was listed");
+            return Ok(None);
+        }
     };
     checked.bytes += document.len() as u64;
     match context.keyring.check(DocumentKind::Manifest, &document) {
@@ -198,7 +192,7 @@ async fn chunks(
     manifest: &Manifest,
     checked: &mut Checked,
 ) -> Result<(), StoreError> {
-    let mut wrong: Vec<(usize, Bytes)> = Vec::new();
+    let mut wrong: Vec<(usize, ChunkObject)> = Vec::new();
     let mut previous = [0; 32];
     for (place, chunk) in manifest.chunks.iter().enumerate() {
         let key = Key::chunk(listed.id, chunk.number);
@@ -213,11 +207,9 @@ async fn chunks(
         }
         match object(context, listed, chunk.number, checked).await? {
             None => {}
-            Some(object) if Some(chunk::chain(previous, &object)) == said => {
-                header(listed, chunk, &object, manifest, checked)
-            }
-            Some(object) if (object.len() as u64) < chunk.size && wrong.len() >= COMPARED => {
-                checked.found(key, Problem::Cut, format!("{} of {} bytes are there", object.len(), chunk.size));
+            Some(object) if Some(object.digest(previous)) == said => header(listed, chunk, &object, manifest, checked),
+            Some(object) if object.size() < chunk.size && wrong.len() >= COMPARED => {
+                checked.found(key, Problem::Cut, format!("{} of {} bytes are there", object.size(), chunk.size));
             }
             Some(object) if wrong.len() < COMPARED => wrong.push((place, object)),
             Some(_) => checked.found(key, Problem::Altered, "its bytes are not those of the manifest's digest"),
@@ -226,7 +218,7 @@ async fn chunks(
         previous = said.unwrap_or_default();
     }
     name_wrong(listed, manifest, &wrong, checked);
-    for (number, _) in &listed.chunks {
+    for number in &listed.chunks {
         if *number as usize >= manifest.chunks.len() {
             checked.found(Key::chunk(listed.id, *number), Problem::Foreign, "the manifest does not know it");
         }
@@ -234,29 +226,31 @@ async fn chunks(
     Ok(())
 }
 
-/// A chunk's object. That it is missing, or too large to be read, is told.
+/// A chunk's object, if it is there and small enough to be read; the report is told if not.
 async fn object(
     context: &Context<'_>,
     listed: &Listed,
     number: u32,
     checked: &mut Checked,
-) -> Result<Option<Bytes>, StoreError> {
+) -> Result<Option<ChunkObject>, StoreError> {
     let key = Key::chunk(listed.id, number);
-    let size = listed.chunks.binary_search_by_key(&number, |(number, _)| *number).ok().map(|at| listed.chunks[at].1);
-    if size.is_some_and(|size| size > LARGEST_CHUNK) {
-        checked.found(key, Problem::Altered, "it is larger than any chunk");
-        return Ok(None);
+    let fetched = match listed.chunks.binary_search(&number) {
+        Ok(_) => Fetched::of(context.recordings.chunk_object(listed.id, number).await)?,
+        Err(_) => Fetched::Gone,
+    };
+    match fetched {
+        Fetched::Object(object) => {
+            checked.bytes += object.size();
+            return Ok(Some(object));
+        }
+        Fetched::TooLarge => checked.found(key, Problem::Altered, "it is larger than any chunk"),
+        Fetched::Gone => checked.found(key, Problem::Missing, "the manifest lists it"),
     }
-    let object = if size.is_some() { read(context.store, &key).await? } else { None };
-    match &object {
-        Some(object) => checked.bytes += object.len() as u64,
-        None => checked.found(key, Problem::Missing, "the manifest lists it"),
-    }
-    Ok(object)
+    Ok(None)
 }
 
 /// Says of chunks with wrong digests what happened to them: whether they are in each other's places, cut, or altered.
-fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, Bytes)], checked: &mut Checked) {
+fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, ChunkObject)], checked: &mut Checked) {
     let before = |place: usize| {
         let digest = place.checked_sub(1).and_then(|before| recording::unhex(&manifest.chunks[before].digest));
         digest.unwrap_or_default()
@@ -264,14 +258,14 @@ fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, Bytes)], ch
     for (place, object) in wrong {
         let key = Key::chunk(listed.id, manifest.chunks[*place].number);
         let belongs = |other: &Chunk| {
-            other.size == object.len() as u64
-                && recording::unhex(&other.digest) == Some(chunk::chain(before(other.number as usize), object))
+            other.size == object.size()
+                && recording::unhex(&other.digest) == Some(object.digest(before(other.number as usize)))
         };
         let size = manifest.chunks[*place].size;
         if let Some(other) = manifest.chunks.iter().find(|other| belongs(other)) {
             checked.found(key, Problem::Reordered, format!("it is chunk {}", other.number));
-        } else if (object.len() as u64) < size {
-            checked.found(key, Problem::Cut, format!("{} of {size} bytes are there", object.len()));
+        } else if object.size() < size {
+            checked.found(key, Problem::Cut, format!("{} of {size} bytes are there", object.size()));
         } else if let Some(other) = foreign(listed.id, object) {
             checked.found(key, Problem::Foreign, format!("it is the header of recording {other}"));
         } else {
@@ -281,9 +275,8 @@ fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, Bytes)], ch
 }
 
 /// Whose header it is, where it is another recording's.
-fn foreign(id: RecordingId, object: &[u8]) -> Option<RecordingId> {
-    let lines = chunk::decompress(object, MAX_UNCOMPRESSED).ok()?;
-    first_header(&lines).map(|header| header.kubetape.id).filter(|other| *other != id)
+fn foreign(id: RecordingId, object: &ChunkObject) -> Option<RecordingId> {
+    first_header(&object.lines().ok()?).map(|header| header.kubetape.id).filter(|other| *other != id)
 }
 
 /// The header in the first of these lines.
@@ -292,11 +285,11 @@ fn first_header(lines: &[u8]) -> Option<Header> {
 }
 
 /// The header says what the manifest says.
-fn header(listed: &Listed, chunk: &Chunk, object: &[u8], manifest: &Manifest, checked: &mut Checked) {
+fn header(listed: &Listed, chunk: &Chunk, object: &ChunkObject, manifest: &Manifest, checked: &mut Checked) {
     if chunk.number != 0 {
         return;
     }
-    let lines = chunk::decompress(object, MAX_UNCOMPRESSED).unwrap_or_default();
+    let lines = object.lines().unwrap_or_default();
     if !first_header(&lines).is_some_and(|header| header.kubetape == manifest.session) {
         let detail = "its header is not what the manifest says of the session";
         checked.found(Key::chunk(listed.id, 0), Problem::Foreign, detail);
@@ -325,19 +318,22 @@ async fn unfinished(
         None if unspoken => checked.notes.push(format!("{folder} has a header only, and no journal knows of it")),
         None => {}
     }
-    for (place, (number, size)) in listed.chunks.iter().enumerate() {
+    for (place, number) in listed.chunks.iter().enumerate() {
         let key = Key::chunk(listed.id, *number);
         if *number as usize != place {
             checked.found(Key::chunk(listed.id, place as u32), Problem::Missing, "later chunks are there");
             return Ok(());
         }
-        if *size > LARGEST_CHUNK {
-            checked.found(key, Problem::Altered, "it is larger than any chunk");
-            continue;
-        }
-        let Some(object) = read(context.store, &key).await? else { continue };
-        checked.bytes += object.len() as u64;
-        match chunk::decompress(&object, MAX_UNCOMPRESSED) {
+        let object = match Fetched::of(context.recordings.chunk_object(listed.id, *number).await)? {
+            Fetched::Object(object) => object,
+            Fetched::Gone => continue,
+            Fetched::TooLarge => {
+                checked.found(key, Problem::Altered, "it is larger than any chunk");
+                continue;
+            }
+        };
+        checked.bytes += object.size();
+        match object.lines() {
             Err(error) => checked.found(key, Problem::Altered, error.to_string()),
             Ok(lines) if *number == 0 => {
                 let header = first_header(&lines).map(|header| header.kubetape);

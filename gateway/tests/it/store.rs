@@ -37,8 +37,8 @@ impl Store for Fallible {
         self.memory.put_new(key, bytes).await
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.memory.read(key).await
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+        self.memory.read(key, max).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

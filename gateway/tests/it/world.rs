@@ -14,7 +14,7 @@ use recording::{
     journal::{JournalEntry, JournalEvent},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use storage::{Recordings, Store};
+use storage::{RecordingReader, Store};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -149,7 +149,7 @@ pub struct Stored {
 
 impl Stored {
     async fn read(store: &dyn Store, shared: &Arc<Fallible>) -> Self {
-        let recordings = Recordings::new(shared.clone());
+        let recordings = RecordingReader::new(shared.clone());
         let (mut manifests, mut headers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         for entry in store.list("recordings/", None, 10_000).await.unwrap() {
             let id: RecordingId = entry.key.as_str().split('/').nth(4).unwrap().parse().unwrap();
@@ -157,13 +157,13 @@ impl Stored {
                 headers.push(recordings.header(id).await.unwrap());
                 manifests.extend(recordings.manifest(id).await.unwrap());
             } else if entry.key != Key::manifest(id) {
-                let bytes = store.read(&entry.key).await.unwrap();
+                let bytes = store.read(&entry.key, u64::MAX).await.unwrap();
                 lines.extend(storage::chunk::decompress(&bytes, 64 << 20).unwrap());
             }
         }
         let mut journal = Vec::new();
         for entry in store.list("journal/", None, 10_000).await.unwrap() {
-            let bytes = store.read(&entry.key).await.unwrap();
+            let bytes = store.read(&entry.key, u64::MAX).await.unwrap();
             let lines = storage::chunk::decompress(&bytes, 64 << 20).unwrap();
             let lines = String::from_utf8(lines).unwrap();
             journal.extend(lines.lines().map(|line| serde_json::from_str::<JournalEntry>(line).unwrap()));

@@ -92,8 +92,8 @@ impl Store for Gate {
         if matches!(trouble, Trouble::AnswersLost(_)) { done.and(Err(failed(key))) } else { done }
     }
 
-    async fn read(&self, key: &Key) -> Result<bytes::Bytes, StoreError> {
-        self.memory.read(key).await
+    async fn read(&self, key: &Key, max: u64) -> Result<bytes::Bytes, StoreError> {
+        self.memory.read(key, max).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

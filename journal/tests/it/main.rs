@@ -11,7 +11,7 @@ use recording::{
     Key,
     journal::{JournalEntry, JournalEvent},
 };
-use storage::{Store, journal::JournalReader};
+use storage::{Disk, Store, journal::JournalReader};
 
 /// Nothing is written for its age, and a durable note does not wait long for a store that fails.
 fn settings() -> JournalSettings {
@@ -222,13 +222,39 @@ async fn a_journal_whose_end_was_removed_goes_on_behind_what_is_missing() {
     // The last two objects are gone.
     let cut = Gate::open();
     let first = store.list("journal/gw-1/", None, 1).await.unwrap().remove(0).key;
-    cut.put_new(&first, store.read(&first).await.unwrap()).await.unwrap();
+    cut.put_new(&first, store.read(&first, u64::MAX).await.unwrap()).await.unwrap();
     let journal = open(&cut, settings).await;
     journal.note("ada", numbered(3)).await;
     journal.close().await.unwrap();
     let names = cut.list("journal/gw-1/", None, 10).await.unwrap();
     let seqs: Vec<_> = names.iter().filter_map(|entry| entry.key.journal_seq()).collect();
     assert_eq!(seqs, [0, 3]);
+}
+
+/// 30 GiB of somebody else's, under the name that comes next: nothing reads them, and the journal goes on behind them.
+#[tokio::test]
+async fn a_journal_goes_on_behind_an_object_that_no_process_can_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Disk::open(folder.path()).await.unwrap());
+    let signer = Arc::clone(&settings().signer);
+    let settings = JournalSettings { signer: Arc::clone(&signer), ..settings() };
+    let journal = Journal::open(Arc::clone(&store), "gw-1", settings.clone()).await.unwrap();
+    journal.note_durably("ada", numbered(0)).await.unwrap();
+    let first = store.list("journal/gw-1/", None, 1).await.unwrap().remove(0).key;
+    let taken = first.as_str().replace("000000000000", "000000000001");
+    std::fs::File::create(folder.path().join(taken)).unwrap().set_len(30 << 30).unwrap();
+    journal.note_durably("ada", numbered(1)).await.unwrap();
+    journal.close().await.unwrap();
+    assert_eq!(signer.head().unwrap().seq, 2);
+
+    let newest = first.as_str().replace("000000000000", "000000000003");
+    std::fs::File::create(folder.path().join(newest)).unwrap().set_len(30 << 30).unwrap();
+    let journal = Journal::open(Arc::clone(&store), "gw-1", settings).await.unwrap();
+    journal.note_durably("ada", numbered(2)).await.unwrap();
+    journal.close().await.unwrap();
+    let names = store.list("journal/gw-1/", None, 10).await.unwrap();
+    let seqs: Vec<_> = names.iter().filter_map(|entry| entry.key.journal_seq()).collect();
+    assert_eq!(seqs, [0, 1, 2, 3, 4]);
 }
 
 /// A journal with a spool, in that folder.

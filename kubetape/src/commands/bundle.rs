@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use recording::{Key, RecordingId, journal::JournalEvent};
+use recording::{Key, LARGEST_MANIFEST, RecordingId, journal::JournalEvent};
 use storage::{Store, journal::JournalReader};
 
 use super::verify::BUNDLE;
@@ -58,7 +58,8 @@ impl<'a> Bundle<'a> {
     pub async fn write(&self) -> Result<()> {
         let Self { store, id, folder, objects, journal_objects } = self;
         for key in objects {
-            let object = store.read(key).await.with_context(|| format!("cannot read {key}"))?;
+            // Manifests are the largest that there are.
+            let object = store.read(key, LARGEST_MANIFEST).await.with_context(|| format!("cannot read {key}"))?;
             put(&folder.join(key.as_str()), &object)?;
         }
         let about = serde_json::json!({

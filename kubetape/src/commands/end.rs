@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use recording::{Outcome, RecordingId};
-use storage::Recordings;
+use storage::RecordingReader;
 
 use crate::{cli, config::Config, output::line, recorded, time, wiring};
 use control::{Answer, Request};
@@ -46,7 +46,7 @@ fn print_ended(over: &[RecordingId], ending: &[RecordingId]) -> Result<()> {
 }
 
 /// Why a session is not live at this gateway.
-async fn why_not_live(recordings: &Recordings, id: RecordingId, config: &Config) -> Result<String> {
+async fn why_not_live(recordings: &RecordingReader, id: RecordingId, config: &Config) -> Result<String> {
     let summary = match recordings.summary(id).await {
         Ok(summary) => summary,
         Err(error) if error.is_not_found() => return Ok(format!("there is no recording {id}: see `kubetape ls`")),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use player::{Player, PlayerError, PlayerSettings};
 use recording::RecordingId;
-use storage::Recordings;
+use storage::RecordingReader;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use super::viewing::{self, Viewing};
@@ -39,7 +39,7 @@ pub async fn run(config: &Config, options: &cli::Export) -> Result<()> {
 async fn to_folder(config: &Config, options: &cli::Export) -> Result<()> {
     let folder = options.output.as_deref().context("--format bundle is a folder: name it with --output")?;
     let store = wiring::store_to_read(config).await?;
-    let id = recorded::find(&Recordings::new(store.clone()), &options.id).await?;
+    let id = recorded::find(&RecordingReader::new(store.clone()), &options.id).await?;
     let bundle = Bundle::gather(&store, id, folder).await?;
     viewing::note(config, id, Viewing::Export).await?;
     bundle.write().await

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use recording::{Outcome, RecordingId, cast::SessionKind};
 use search::OutcomeFilter;
 use serde::Serialize;
-use storage::{Recordings, Summary};
+use storage::{RecordingReader, Summary};
 
 use crate::{
     cli::{self, Filter},
@@ -128,7 +128,7 @@ impl RecordingRow {
 }
 
 /// Reads the newest `limit` recordings that match, and whether there are more.
-async fn rows(recordings: &Recordings, options: &cli::Ls, limit: usize) -> Result<(Vec<RecordingRow>, bool)> {
+async fn rows(recordings: &RecordingReader, options: &cli::Ls, limit: usize) -> Result<(Vec<RecordingRow>, bool)> {
     let mut rows = Vec::new();
     let mut before = None;
     loop {

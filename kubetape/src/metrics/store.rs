@@ -74,8 +74,8 @@ impl Store for MeasuredStore {
         self.measure("put", self.store.put_new(key, bytes)).await
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.measure("read", self.store.read(key)).await
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+        self.measure("read", self.store.read(key, max)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {
@@ -105,7 +105,7 @@ mod tests {
         let key = Key::new("keys/x.json").unwrap();
         store.put_new(&key, Bytes::new()).await.unwrap();
         assert!(store.put_new(&key, Bytes::new()).await.is_err());
-        store.read(&key).await.unwrap();
+        store.read(&key, u64::MAX).await.unwrap();
         let mut registry = Registry::default();
         times.register(&mut registry);
         let mut text = String::new();

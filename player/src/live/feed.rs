@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use recording::{RecordingId, cast::events};
 use spool::{Follow, Spool, SpoolError, SpoolEvent};
-use storage::{RecordingError, Recordings};
+use storage::{RecordingError, RecordingReader};
 use tokio::time::timeout;
 
 use crate::{
@@ -22,7 +22,7 @@ const SPOOL_READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A session's visible events from a segment's start on, as they come.
 pub(super) struct LiveFeed {
-    recordings: Recordings,
+    recordings: RecordingReader,
     id: RecordingId,
     source: FeedSource,
     projector: Projector,
@@ -41,7 +41,12 @@ enum FeedSource {
 }
 
 impl LiveFeed {
-    pub(super) fn open(recordings: Recordings, spool: Option<&Spool>, id: RecordingId, start: &SegmentStart) -> Self {
+    pub(super) fn open(
+        recordings: RecordingReader,
+        spool: Option<&Spool>,
+        id: RecordingId,
+        start: &SegmentStart,
+    ) -> Self {
         let source = match spool.and_then(|spool| spool.follow(id, start.position.chunk)) {
             Some(follow) => FeedSource::Spool(Box::new(follow)),
             None => FeedSource::Store(start.position.chunk.saturating_sub(1)),

@@ -89,12 +89,12 @@ impl Store for GatedStore {
         self.memory.put_new(key, bytes).await
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
         if key.chunk_number().is_some_and(|number| number > 0) {
             self.wait(key).await;
         }
         self.there("read", key)?;
-        self.memory.read(key).await
+        self.memory.read(key, max).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use recording::RecordingId;
 use storage::{
-    RecordingError, Recordings,
+    RecordingError, RecordingReader,
     recordings::{Chunks, Piece},
 };
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ enum JobOutcome {
 
 /// What all jobs of a turn share.
 struct JobContext {
-    recordings: Recordings,
+    recordings: RecordingReader,
     index: Arc<dyn Backend>,
     masks: Arc<Masks>,
     clock: Arc<dyn Clock>,

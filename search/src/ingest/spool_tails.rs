@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 use recording::{RecordingId, cast::SessionMetadata};
 use spool::{Follow, Spool, SpoolError, SpoolEvent};
-use storage::{RecordingError, Recordings};
+use storage::{RecordingError, RecordingReader};
 
 use super::{
     Follower, OnCommit,
@@ -232,7 +232,7 @@ struct SpoolTail {
 
 impl SpoolTail {
     /// The next lines; `None` if that is all for now.
-    async fn next_lines(&mut self, recordings: &Recordings) -> Result<Option<Vec<u8>>, TailError> {
+    async fn next_lines(&mut self, recordings: &RecordingReader) -> Result<Option<Vec<u8>>, TailError> {
         loop {
             if let Some(&number) = self.stored.front() {
                 let lines = recordings.chunk(self.id, number).await;

@@ -309,9 +309,9 @@ impl Store for FaultyStore {
         self.memory.put_new(key, bytes).await
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
         self.check().await?;
-        self.memory.read(key).await
+        self.memory.read(key, max).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

@@ -72,7 +72,7 @@ impl Library {
     }
 
     pub async fn read(&self, key: &Key) -> Vec<u8> {
-        self.store.read(key).await.unwrap().to_vec()
+        self.store.read(key, u64::MAX).await.unwrap().to_vec()
     }
 
     /// Writes the header's chunk.

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rustix::fs::OFlags;
 use uuid::Uuid;
 
 use recording::Key;
@@ -72,17 +73,21 @@ impl Folder {
         removed
     }
 
-    pub(super) fn read(&self, key: &Key) -> io::Result<Vec<u8>> {
+    /// Reads the object. `FileTooLarge` if it has more than `max` bytes, also if it grows while it is read.
+    pub(super) fn read(&self, key: &Key, max: u64) -> io::Result<Vec<u8>> {
         let (parent, path) = self.place(key);
         self.refuse_links(&parent)?;
-        let mut file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path)?;
+        let file = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(ErrorKind::NotFound.into());
         }
+        if metadata.size() > max {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.size()).unwrap_or(0));
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > max { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
     }
 
     fn place(&self, key: &Key) -> (PathBuf, PathBuf) {
@@ -161,11 +166,8 @@ impl Folder {
     }
 }
 
-/// `O_NOFOLLOW` of Linux on x86-64 and arm64, which do not agree; the standard library names no flags.
-#[cfg(any(target_arch = "aarch64", target_arch = "arm"))]
-const O_NOFOLLOW: i32 = 0o100_000;
-#[cfg(not(any(target_arch = "aarch64", target_arch = "arm")))]
-const O_NOFOLLOW: i32 = 0o400_000;
+/// A link is not opened, which the standard library has no word for. The flag differs between systems and processors.
+const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)

@@ -12,6 +12,9 @@ use recording::journal::JournalEntry;
 /// Most objects asked of the store at once.
 const PAGE: usize = 1000;
 
+/// Largest object in bytes that is read as a journal's: lines of 64 MiB that do not compress, and the seal, stay below.
+pub const LARGEST_JOURNAL_OBJECT: u64 = 80 << 20;
+
 /// Why the journal cannot be read.
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -179,7 +182,13 @@ impl JournalReader {
     /// # Errors
     /// [`JournalError`]
     pub async fn read(&self, object: &JournalObject) -> Result<Vec<JournalEntry>, JournalError> {
-        decode(&object.key, &self.store.read(&object.key).await?)
+        match self.store.read(&object.key, LARGEST_JOURNAL_OBJECT).await {
+            Ok(bytes) => decode(&object.key, &bytes),
+            Err(StoreError::TooLarge { key, max }) => {
+                Err(JournalError::Object { key, source: ChunkError::ObjectTooLarge(max) })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A gateway's days as prefixes, newest first.

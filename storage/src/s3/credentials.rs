@@ -1,15 +1,38 @@
-use std::{env, fmt, fs, io, path::PathBuf};
+use std::{
+    error::Error as _,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use aws_sdk_s3::config::Credentials;
+use aws_config::{
+    BehaviorVersion, Region, ecs::EcsCredentialsProvider, environment::EnvironmentVariableCredentialsProvider,
+    identity::IdentityCache, imds::credentials::ImdsCredentialsProvider, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, web_identity_token::WebIdentityTokenCredentialsProvider,
+};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError as ProviderError, future},
+};
+use aws_sdk_s3::config::SharedIdentityCache;
+use recording::ErrorChain;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Where the key that signs requests comes from. The secret is in no `Debug` output.
+/// Temporary credentials are renewed so long before they expire: two clocks differ, and an upload that was signed just
+/// before takes up to 30 s.
+const RENEWED_BEFORE: Duration = Duration::from_secs(60);
+
+/// Longest wait for credentials: a program of `credential_process` that asks another server, or the attempts at an
+/// instance metadata service that is not there.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(25);
+
+/// The key that signs requests, if the configuration has one. The secret is in no `Debug` output.
 #[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct S3Credentials {
-    /// The access key's id. Without it: `file`, then `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the
-    /// environment, then `~/.aws/credentials`.
+    /// The access key's id. `None`: the sources of every AWS tool are asked, in this order: environment, profile
+    /// (`credential_process` included), web identity, container, instance metadata.
     #[serde(default)]
     pub access_key: Option<String>,
     /// The access key's secret.
@@ -18,31 +41,6 @@ pub struct S3Credentials {
     /// The token of temporary credentials.
     #[serde(default)]
     pub session_token: Option<String>,
-    /// A file as `aws configure` writes it.
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-    /// The section of the file; `default` where none is named.
-    #[serde(default)]
-    pub profile: Option<String>,
-}
-
-/// Why there are no credentials.
-#[derive(Debug, Error)]
-pub enum CredentialsError {
-    /// Nowhere.
-    #[error(
-        "no credentials: set `access_key` and `secret_key`, or a `file`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    )]
-    None,
-    /// One half of a pair.
-    #[error("credentials with one half missing: both the access key and its secret are needed ({0})")]
-    Half(&'static str),
-    /// The file cannot be read.
-    #[error("cannot read the credentials file {0}")]
-    File(PathBuf, #[source] io::Error),
-    /// The file has no such section, or the section has no key.
-    #[error("the credentials file {0} has no aws_access_key_id and aws_secret_access_key in section [{1}]")]
-    Section(PathBuf, String),
 }
 
 impl fmt::Debug for S3Credentials {
@@ -51,61 +49,138 @@ impl fmt::Debug for S3Credentials {
             .field("access_key", &self.access_key)
             .field("secret_key", &self.secret_key.as_ref().map(|_| "hidden"))
             .field("session_token", &self.session_token.as_ref().map(|_| "hidden"))
-            .field("file", &self.file)
-            .field("profile", &self.profile)
             .finish()
     }
 }
 
-impl S3Credentials {
-    pub(super) fn resolve(self) -> Result<Credentials, CredentialsError> {
-        let profile = self.profile.unwrap_or_else(|| "default".to_owned());
-        if let Some(found) = pair(self.access_key, self.secret_key, self.session_token, "settings")? {
-            return Ok(found);
-        }
-        if let Some(file) = self.file {
-            return from_file(file, profile);
-        }
-        let of = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        let (id, secret) = (of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"));
-        if let Some(found) = pair(id, secret, of("AWS_SESSION_TOKEN"), "environment")? {
-            return Ok(found);
-        }
-        let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".aws/credentials"));
-        home.filter(|file| file.exists()).map_or(Err(CredentialsError::None), |file| from_file(file, profile))
-    }
+/// Why there are no credentials.
+#[derive(Debug, Error)]
+pub(super) enum CredentialsError {
+    /// No source has any.
+    #[error("no credentials: set `access_key` and `secret_key`, or one of these, which were tried: {0}")]
+    None(String),
+    /// The configuration has one half of a pair.
+    #[error("credentials with one half missing: both the access key and its secret are needed")]
+    Half,
+    /// A source is configured and fails.
+    #[error("the credentials of the {name} cannot be had")]
+    Source {
+        /// The source.
+        name: &'static str,
+        /// What it said.
+        source: ProviderError,
+    },
 }
 
-fn pair(
-    id: Option<String>,
-    secret: Option<String>,
-    token: Option<String>,
-    from: &'static str,
-) -> Result<Option<Credentials>, CredentialsError> {
-    match (id, secret) {
-        (Some(id), Some(secret)) => Ok(Some(Credentials::new(id, secret, token, None, "kubetape"))),
-        (None, None) => Ok(None),
-        _ => Err(CredentialsError::Half(from)),
-    }
+/// The server did not accept a request that these credentials signed.
+#[derive(Debug, Error)]
+#[error("the server refused the access key {access_key} of the {name}")]
+pub(super) struct Refused {
+    access_key: String,
+    name: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Reads one section of an INI file: `[section]`, then `name = value` lines.
-fn from_file(file: PathBuf, profile: String) -> Result<Credentials, CredentialsError> {
-    let text = fs::read_to_string(&file).map_err(|error| CredentialsError::File(file.clone(), error))?;
-    let (mut id, mut secret, mut token) = (None, None, None);
-    let mut inside = false;
-    for line in text.lines().map(str::trim) {
-        if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            inside = section.trim() == profile;
-        } else if let Some((name, value)) = line.split_once('=').filter(|_| inside) {
-            let value = Some(value.trim().to_owned());
-            match name.trim() {
-                "aws_access_key_id" => id = value,
-                "aws_secret_access_key" => secret = value,
-                "aws_session_token" => token = value,
-                _ => {}
+/// Where credentials come from: the first source that has some.
+pub(super) struct CredentialSources {
+    sources: Vec<(&'static str, SharedCredentialsProvider)>,
+    /// Access key and source of the credentials that were given out last.
+    last: Mutex<Option<(String, &'static str)>>,
+}
+
+impl CredentialSources {
+    /// The configured key alone, if there is one; the sources of every AWS tool otherwise. `region` is where a token is
+    /// exchanged for credentials.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Half`]
+    pub(super) fn new(configured: S3Credentials, region: Region) -> Result<Self, CredentialsError> {
+        let sources = match (configured.access_key, configured.secret_key) {
+            (Some(id), Some(secret)) => {
+                let credentials = Credentials::new(id, secret, configured.session_token, None, "kubetape");
+                vec![("configuration", SharedCredentialsProvider::new(credentials))]
+            }
+            (None, None) => every_tools_sources(region),
+            _ => return Err(CredentialsError::Half),
+        };
+        Ok(Self { sources, last: Mutex::default() })
+    }
+
+    /// Credentials of the first source that has some.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], with all sources that were asked.
+    pub(super) async fn resolve(&self) -> Result<Credentials, CredentialsError> {
+        let mut tried = Vec::new();
+        for (name, source) in &self.sources {
+            match source.provide_credentials().await {
+                Ok(credentials) => {
+                    let last = (credentials.access_key_id().to_owned(), *name);
+                    *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+                    return Ok(credentials);
+                }
+                Err(error @ ProviderError::CredentialsNotLoaded(_)) => {
+                    let why = error.source().map_or_else(String::new, |why| format!(": {}", ErrorChain(why)));
+                    tried.push(format!("{name}{why}"));
+                }
+                Err(source) => return Err(CredentialsError::Source { name, source }),
             }
         }
+        Err(CredentialsError::None(tried.join("; ")))
     }
-    pair(id, secret, token, "file")?.ok_or(CredentialsError::Section(file, profile))
+
+    /// An answer's error with the credentials that it is about.
+    pub(super) fn refused(
+        &self,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    ) -> Box<dyn std::error::Error + Send + Sync> {
+        match self.last.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some((access_key, name)) => Refused { access_key, name, source }.into(),
+            None => source,
+        }
+    }
+}
+
+/// The order is that of the SDK's own chain.
+fn every_tools_sources(region: Region) -> Vec<(&'static str, SharedCredentialsProvider)> {
+    let config = ProviderConfig::without_region()
+        .with_region(Some(region))
+        .with_behavior_version(Some(BehaviorVersion::latest()));
+    let profile = ProfileFileCredentialsProvider::builder().configure(&config).build();
+    let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+    let container = EcsCredentialsProvider::builder().configure(&config).build();
+    let instance = ImdsCredentialsProvider::builder().configure(&config).build();
+    vec![
+        (
+            "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
+            SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
+        ),
+        ("profile (AWS_PROFILE, ~/.aws/credentials, ~/.aws/config)", SharedCredentialsProvider::new(profile)),
+        ("web identity (AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN)", SharedCredentialsProvider::new(web_identity)),
+        (
+            "container (AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)",
+            SharedCredentialsProvider::new(container),
+        ),
+        ("instance metadata (IMDSv2)", SharedCredentialsProvider::new(instance)),
+    ]
+}
+
+/// Holds credentials until shortly before they expire.
+pub(super) fn cache() -> SharedIdentityCache {
+    IdentityCache::lazy().buffer_time(RENEWED_BEFORE).load_timeout(RESOLVED_WITHIN).build()
+}
+
+impl ProvideCredentials for CredentialSources {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async { self.resolve().await.map_err(ProviderError::provider_error) })
+    }
+}
+
+impl fmt::Debug for CredentialSources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.sources.iter().map(|(name, _)| name)).finish()
+    }
 }

@@ -5,14 +5,14 @@ use aws_sdk_s3::{
     operation::RequestId,
 };
 
-use crate::StoreError;
-use recording::Key;
+use crate::{Backoff, StoreError};
+use recording::{ErrorChain, Key};
 
 /// Attempts at one request, the first included; then the error is returned.
 const ATTEMPTS: u32 = 4;
 
-/// Before the first retry; doubled before each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Before the first retry, and before the last one at most.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(400));
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,7 +26,9 @@ pub(super) enum Verdict {
     Conflict(Cause),
     /// Worth another attempt: no answer, 5xx, throttling. Whether anything was written is not known.
     Again(Cause),
-    /// An answer that will not change.
+    /// 401, 403, or a token that is not taken: the credentials are wrong, or may not do this.
+    Refused(Cause),
+    /// Any other answer that will not change.
     Final(Cause),
 }
 
@@ -45,6 +47,8 @@ where
         Some(409) => Verdict::Conflict(error.into()),
         None | Some(408 | 429 | 500..=599) => Verdict::Again(error.into()),
         Some(_) if code == "RequestTimeout" => Verdict::Again(error.into()),
+        Some(401 | 403) => Verdict::Refused(error.into()),
+        Some(_) if matches!(code.as_str(), "ExpiredToken" | "InvalidToken") => Verdict::Refused(error.into()),
         Some(_) => Verdict::Final(error.into()),
     }
 }
@@ -52,12 +56,13 @@ where
 /// Counts one request's attempts and waits between them.
 pub(super) struct Retries {
     made: u32,
+    backoff: Backoff,
     unclear: bool,
 }
 
 impl Retries {
     pub(super) fn new() -> Self {
-        Self { made: 0, unclear: false }
+        Self { made: 0, backoff: PAUSES, unclear: false }
     }
 
     /// Whether an attempt was made before that may have done its work.
@@ -76,7 +81,7 @@ impl Retries {
         match verdict {
             Verdict::Exists => Err(StoreError::Exists(key.clone())),
             Verdict::Absent => Err(StoreError::NotFound(key.clone())),
-            Verdict::Final(cause) => Err(StoreError::failed(action, shown, cause)),
+            Verdict::Refused(cause) | Verdict::Final(cause) => Err(StoreError::failed(action, shown, cause)),
             Verdict::Conflict(cause) => self.pause(action, shown, cause).await,
             Verdict::Again(cause) => {
                 self.unclear = true;
@@ -89,7 +94,7 @@ impl Retries {
     pub(super) async fn after_listing(&mut self, verdict: Verdict, prefix: &str) -> Result<(), StoreError> {
         match verdict {
             Verdict::Exists | Verdict::Absent => Err(StoreError::failed("list", prefix, "the bucket does not exist")),
-            Verdict::Final(cause) => Err(StoreError::failed("list", prefix, cause)),
+            Verdict::Refused(cause) | Verdict::Final(cause) => Err(StoreError::failed("list", prefix, cause)),
             Verdict::Conflict(cause) | Verdict::Again(cause) => self.pause("list", prefix, cause).await,
         }
     }
@@ -99,20 +104,9 @@ impl Retries {
         if self.made >= ATTEMPTS {
             return Err(StoreError::failed(action, shown, cause));
         }
-        let pause = FIRST_PAUSE * 2_u32.pow(self.made - 1);
-        tracing::warn!(action, key = shown, attempt = self.made, ?pause, error = %describe(&*cause), "store: trying again");
+        let pause = self.backoff.pause();
+        tracing::warn!(action, key = shown, attempt = self.made, ?pause, error = %ErrorChain(&*cause), "store: trying again");
         tokio::time::sleep(pause).await;
         Ok(())
     }
-}
-
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -197,7 +197,7 @@ mod tests {
     }
 
     async fn statement(store: &Arc<dyn Store>, key: PublicKey) -> KeyStatement {
-        KeyStatement::parse(&store.read(&Key::signing_key(&key.id())).await.unwrap()).unwrap()
+        KeyStatement::parse(&store.read(&Key::signing_key(&key.id()), u64::MAX).await.unwrap()).unwrap()
     }
 
     #[tokio::test]

@@ -104,7 +104,8 @@ pub async fn publish(
 ) -> Result<KeyStatement, StatementError> {
     let id = signer.public().id();
     let key = Key::signing_key(&id);
-    match store.read(&key).await {
+    match store.read(&key, KeyStatement::LONGEST).await {
+        Err(StoreError::TooLarge { key, .. }) => return Err(StatementError::Conflict(key)),
         Ok(document) => return ours(&document, signer).ok_or(StatementError::Conflict(key)),
         Err(StoreError::NotFound(_)) => {}
         Err(error) => return Err(error.into()),
@@ -123,7 +124,10 @@ pub async fn publish(
     match store.put_new(&key, document).await {
         Ok(()) => Ok(statement),
         // Another process with the same key was faster, or an earlier try's answer was lost.
-        Err(StoreError::Exists(key)) => ours(&store.read(&key).await?, signer).ok_or(StatementError::Conflict(key)),
+        Err(StoreError::Exists(key)) => {
+            let document = store.read(&key, KeyStatement::LONGEST).await?;
+            ours(&document, signer).ok_or(StatementError::Conflict(key))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -139,10 +143,11 @@ pub async fn statements(
     loop {
         let page = store.list("keys/", found.last().map(|(key, _)| key), PAGE).await?;
         let full = page.len() == PAGE;
-        for ObjectMeta { key, size } in page {
-            let statement = match size {
-                ..=KeyStatement::LONGEST => KeyStatement::parse(&store.read(&key).await?),
-                _ => Err(StatementError::TooLarge),
+        for ObjectMeta { key, .. } in page {
+            let statement = match store.read(&key, KeyStatement::LONGEST).await {
+                Ok(document) => KeyStatement::parse(&document),
+                Err(StoreError::TooLarge { .. }) => Err(StatementError::TooLarge),
+                Err(error) => return Err(error),
             };
             found.push((key, statement));
         }
@@ -169,7 +174,7 @@ mod tests {
         let second = publish(&store, "gw", &new, Some(&old), 2).await.unwrap();
         assert_eq!(publish(&store, "gw", &new, None, 3).await.unwrap(), second);
 
-        let document = store.read(&Key::signing_key(&second.key)).await.unwrap();
+        let document = store.read(&Key::signing_key(&second.key), KeyStatement::LONGEST).await.unwrap();
         let read = KeyStatement::parse(&document).unwrap();
         assert_eq!(read, second);
         assert!(read.is_introduced_by(&old.public()) && !read.is_introduced_by(&new.public()));

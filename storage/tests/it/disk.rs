@@ -61,7 +61,7 @@ async fn links_are_neither_followed_nor_listed() {
     assert_eq!(disk.list("folder/", None, 10).await.unwrap(), []);
     assert_eq!(disk.children("folder/").await.unwrap(), [""; 0]);
     for name in ["file", "folder/secret"] {
-        let read = disk.read(&key(name)).await;
+        let read = disk.read(&key(name), u64::MAX).await;
         assert!(matches!(read, Err(StoreError::Failed { .. } | StoreError::NotFound(_))), "{name}: {read:?}");
     }
     disk.put_new(&key("folder/new"), "x".into()).await.unwrap_err();
@@ -75,7 +75,7 @@ async fn a_folder_that_was_cleared_away_is_made_again() {
     disk.put_new(&key("a/b/1"), "x".into()).await.unwrap();
     fs::remove_dir_all(dir.path().join("a")).unwrap();
     disk.put_new(&key("a/b/2"), "y".into()).await.unwrap();
-    assert_eq!(disk.read(&key("a/b/2")).await.unwrap(), "y");
+    assert_eq!(disk.read(&key("a/b/2"), u64::MAX).await.unwrap(), "y");
 }
 
 #[tokio::test]

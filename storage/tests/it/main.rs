@@ -1,9 +1,12 @@
 //! Stores against the one suite, and the formats against their description.
 
+mod bounds;
 mod chunk;
+mod credentials;
 mod disk;
 mod journal;
 mod recordings;
 mod retries;
 mod sample;
 mod stores;
+mod writer;

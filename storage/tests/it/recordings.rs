@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use recording::Key;
-use storage::{Memory, RecordingError, Recordings, Store, chunk, recordings::Piece};
+use storage::{Memory, RecordingError, RecordingReader, Store, chunk, recordings::Piece};
 
 use crate::sample::{header, id_at, manifest, output, put_chunk, put_header, put_manifest};
 
@@ -9,9 +9,9 @@ use crate::sample::{header, id_at, manifest, output, put_chunk, put_header, put_
 const NOON: u64 = 1_795_348_800;
 const DAY: u64 = 24 * 3600;
 
-fn empty() -> (Arc<Memory>, Recordings) {
+fn empty() -> (Arc<Memory>, RecordingReader) {
     let store = Arc::new(Memory::new());
-    (Arc::clone(&store), Recordings::new(store))
+    (Arc::clone(&store), RecordingReader::new(store))
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn the_concatenation_of_the_chunks_is_a_cast() {
     put_chunk(&*store, id, 1, &output(5, "a")).await;
     let mut objects = Vec::new();
     for number in recordings.chunk_numbers(id).await.unwrap() {
-        objects.extend(store.read(&Key::chunk(id, number)).await.unwrap());
+        objects.extend(store.read(&Key::chunk(id, number), u64::MAX).await.unwrap());
     }
     let cast = chunk::decompress(&objects, 10_000).unwrap();
     assert_eq!(cast, [header(id).to_line(), output(5, "a")].concat());

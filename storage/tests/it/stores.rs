@@ -149,8 +149,8 @@ async fn a_probe_does_not_believe_a_200() {
         async fn put_new(&self, _: &recording::Key, _: bytes::Bytes) -> Result<(), StoreError> {
             Ok(())
         }
-        async fn read(&self, key: &recording::Key) -> Result<bytes::Bytes, StoreError> {
-            self.0.read(key).await
+        async fn read(&self, key: &recording::Key, max: u64) -> Result<bytes::Bytes, StoreError> {
+            self.0.read(key, max).await
         }
         async fn list(
             &self,

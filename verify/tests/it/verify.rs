@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use recording::{Key, Manifest};
-use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError, signing::Signer};
+use storage::{Capabilities, Disk, Memory, ObjectMeta, Store, StoreError, signing::Signer};
 use verify::{Problem, Question, Report, Trust, Verdict, verify};
 
 use crate::world::{Objects, World, now, report};
@@ -320,9 +320,27 @@ async fn what_was_written_before_signatures_is_unsigned_and_no_worse() {
 async fn what_is_too_large_is_not_unpacked() {
     let world = World::new().await;
     // 64 MiB of zeros and one more, in a few KiB.
-    let bomb: Bytes = storage::chunk::compress(&vec![0; (64 << 20) + 1]).unwrap().into();
+    let bomb: Bytes = zstd::bulk::compress(&vec![0; (64 << 20) + 1], 1).unwrap().into();
     for key in [world.chunk(0, 1), world.journal(1), world.manifest(0)] {
         let found = after(&world, |objects| drop(objects.insert(key.clone(), bomb.clone()))).await;
+        assert_eq!(problems(&found, &key), [Problem::Altered], "{key}");
+    }
+}
+
+/// Whoever can write the store has put 30 GiB under a name that a check reads.
+#[tokio::test]
+async fn what_no_process_can_hold_is_not_read() {
+    let world = World::new().await;
+    for key in [world.chunk(0, 1), world.journal(1), world.manifest(0), Key::signing_key(&world.new.public().id())] {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).await.unwrap();
+        for (key, object) in &world.objects {
+            disk.put_new(key, object.clone()).await.unwrap();
+        }
+        let file = std::fs::OpenOptions::new().write(true).open(folder.path().join(key.as_str())).unwrap();
+        file.set_len(30 << 30).unwrap();
+        let store: Arc<dyn Store> = Arc::new(disk);
+        let found = verify(&store, &world.question(), &mut |_| {}).await.unwrap();
         assert_eq!(problems(&found, &key), [Problem::Altered], "{key}");
     }
 }
@@ -340,8 +358,8 @@ impl Store for Growing {
         self.memory.put_new(key, bytes).await
     }
 
-    async fn read(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.memory.read(key).await
+    async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError> {
+        self.memory.read(key, max).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError> {

@@ -15,7 +15,7 @@ use recording::{
 };
 use serde_json::json;
 use storage::{
-    Memory, Store, chunk,
+    Memory, RecordingWriter, Store,
     signing::{Signer, publish},
 };
 use uuid::{NoContext, Timestamp, Uuid};
@@ -108,7 +108,7 @@ async fn memory(objects: &Objects) -> Memory {
 async fn objects(store: &Arc<dyn Store>) -> Objects {
     let mut objects = Objects::new();
     for entry in store.list("", None, 1000).await.unwrap() {
-        let object = store.read(&entry.key).await.unwrap();
+        let object = store.read(&entry.key, u64::MAX).await.unwrap();
         objects.insert(entry.key, object);
     }
     objects
@@ -145,28 +145,20 @@ fn entry(event: &str, session: RecordingId) -> JournalEvent {
     }
 }
 
-async fn record(store: &Arc<dyn Store>, signer: &Signer, gateway: &str, id: RecordingId) {
+async fn record(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str, id: RecordingId) {
     let header = header(gateway, id);
     let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
     write_event(&mut lines[1], 100, Code::Output, "one\r\n");
     write_event(&mut lines[2], 200, Code::Output, "two\r\n");
     let mut digest = [0; 32];
     let mut chunks = Vec::new();
-    for (number, lines) in (0..).zip(&lines) {
-        let object = chunk::compress(lines).unwrap();
-        digest = chunk::chain(digest, &object);
-        chunks.push(Chunk {
-            number,
-            size: object.len() as u64,
-            uncompressed: lines.len() as u64,
-            digest: recording::hex(digest),
-            first_micros: 0,
-            last_micros: 200,
-        });
-        store.put_new(&Key::chunk(id, number), object.into()).await.unwrap();
+    let writer = RecordingWriter::new(Arc::clone(store), Arc::clone(signer));
+    for (number, lines) in (0..).zip(lines) {
+        let stored = writer.put_chunk(id, number, lines, digest).await.unwrap().stored().unwrap();
+        chunks.push(stored.listed(0, 200));
+        digest = stored.digest;
     }
-    let manifest = signer.seal_manifest(&manifest(header, chunks), now());
-    store.put_new(&Key::manifest(id), manifest).await.unwrap();
+    writer.put_manifest(&manifest(header, chunks), now()).await.unwrap().stored().unwrap();
 }
 
 fn header(gateway: &str, id: RecordingId) -> Header {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use player::{Player, PlayerError};
 use recording::{Command, CommandSource, Manifest, RecordingId};
-use storage::{RecordingError, Recordings, Store};
+use storage::{RecordingError, RecordingReader, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::failure::Failure;
@@ -15,7 +15,7 @@ const NO_RECORDING: &str = "There is no such recording.";
 /// What is stored, and what plays it.
 pub(crate) struct Evidence {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) recordings: Recordings,
+    pub(crate) recordings: RecordingReader,
     pub(crate) player: Player,
     exports: Arc<Semaphore>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct SessionCommands {
 
 impl Evidence {
     pub(crate) fn new(store: Arc<dyn Store>, player: Player) -> Self {
-        let recordings = Recordings::new(Arc::clone(&store));
+        let recordings = RecordingReader::new(Arc::clone(&store));
         Self { store, recordings, player, exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)) }
     }
 

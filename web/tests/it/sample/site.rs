@@ -7,7 +7,7 @@ use identity::{Authenticator, Authority, Links, Tokens, Users};
 use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
 use search::{Follower, Index};
-use storage::{Recordings, Store};
+use storage::{RecordingReader, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ impl Site {
         let tokens = Arc::new(Tokens::open(&file("tokens.json")).unwrap());
         let authenticator = Arc::new(Authenticator::new(authority, tokens, users.clone(), links.clone()));
         let settings = Settings {
-            player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
+            player: Player::new(RecordingReader::new(store.clone()), PlayerSettings::default()),
             store,
             index: Arc::new(index),
             journal: journal.clone(),
