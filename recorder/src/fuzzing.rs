@@ -9,8 +9,8 @@ use wire::{Negotiated, Request, Side, Subresource};
 
 use crate::{
     Ending, KeepLimits,
-    tape::{SessionEncoder, Summary},
-    tar::Tar,
+    session::encoder::{SessionEncoder, Summary},
+    streams::tar::Tar,
 };
 
 /// Every shape of the bytes behind a 101.

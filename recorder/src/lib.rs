@@ -17,42 +17,50 @@
 //! Storing is not the session's task. A `UploadTask` takes a session's closed segments from the spool to the store, goes on
 //! after the session's end, after an outage and in the next process, and writes the manifest last.
 
-mod commands;
-mod complete;
-mod count;
-mod depot;
-mod digest;
-mod drain;
-mod ending;
-mod ends;
 mod error;
-mod flood;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod gist;
-mod opened;
-mod opening;
-mod ports;
 mod recorder;
-mod recording;
-mod rest;
 mod settings;
-mod shelf;
-mod shelves;
-mod size;
-mod switches;
-mod tape;
-mod tar;
-mod timeline;
 
-pub use crate::recording::Recording;
-pub use complete::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
-pub use depot::StoreHealth;
-pub use ending::Ending;
-pub use ends::UnjournalledEnd;
+mod session {
+    pub(crate) mod active_recordings;
+    pub(crate) mod commands;
+    pub(crate) mod encoder;
+    pub(crate) mod ending;
+    pub(crate) mod open_recording;
+    pub(crate) mod open_request;
+    pub(crate) mod recording;
+    pub(crate) mod writer;
+}
+
+mod upload {
+    pub(crate) mod end_acks;
+    pub(crate) mod task;
+    pub(crate) mod uploader;
+}
+
+mod recover {
+    pub(crate) mod orphan_finalizer;
+    pub(crate) mod recovered_tail;
+    pub(crate) mod stream_accounting;
+    pub(crate) mod summary;
+}
+
+mod streams {
+    pub(crate) mod alt_screen;
+    pub(crate) mod digests;
+    pub(crate) mod output_limiter;
+    pub(crate) mod ports;
+    pub(crate) mod resize_filter;
+    pub(crate) mod tar;
+    pub(crate) mod timeline;
+}
+
 pub use error::RecordError;
-pub use flood::KeepLimits;
-pub use opened::OpenRecording;
-pub use opening::OpenRequest;
 pub use recorder::Recorder;
+pub use recover::orphan_finalizer::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
+pub use session::{ending::Ending, open_recording::OpenRecording, open_request::OpenRequest, recording::Recording};
 pub use settings::Settings;
+pub use streams::output_limiter::KeepLimits;
+pub use upload::{end_acks::UnjournalledEnd, uploader::StoreHealth};

@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     OpenRecording, OpenRequest, RecordError, Settings, UnjournalledEnd,
-    depot::{StoreHealth, Uploader},
-    ends::EndAcks,
-    opening::header,
-    shelves::ActiveRecordings,
+    session::active_recordings::ActiveRecordings,
+    session::open_request::header,
+    upload::end_acks::EndAcks,
+    upload::uploader::{StoreHealth, Uploader},
 };
 
 /// How often is looked for chunks of age and characters that do not go on.

@@ -13,11 +13,11 @@ use storage::{
 use tokio::task::spawn_blocking;
 
 use crate::{
-    count::StreamAccounting,
-    depot::{Attempts, Conflict, Uploader, described},
-    gist::RecoveredSummary,
-    opening::unix_micros,
-    rest::rest,
+    recover::recovered_tail::rest,
+    recover::stream_accounting::StreamAccounting,
+    recover::summary::RecoveredSummary,
+    session::open_request::unix_micros,
+    upload::uploader::{Attempts, Conflict, Uploader, described},
 };
 
 /// Most bytes of lines in a chunk of what is known beyond the segments: up to twice `keep_last` of each stream, six times as

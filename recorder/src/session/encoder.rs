@@ -11,15 +11,15 @@ use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, T
 
 use crate::{
     Ending, RecordError,
-    commands::Commands,
-    digest::{DigestCache, Digests},
-    ending::Evidence,
-    flood::{KeepLimits, OutputLimiter},
-    opened::argv_command,
-    ports::Ports,
-    size::{ResizeFilter, Size},
-    tar::Tar,
-    timeline::Timeline,
+    session::commands::Commands,
+    session::ending::Evidence,
+    session::open_recording::argv_command,
+    streams::digests::{DigestCache, Digests},
+    streams::output_limiter::{KeepLimits, OutputLimiter},
+    streams::ports::Ports,
+    streams::resize_filter::{ResizeFilter, Size},
+    streams::tar::Tar,
+    streams::timeline::Timeline,
 };
 
 /// The streams that have lines.
@@ -456,7 +456,7 @@ mod tests {
     fn what_is_said_at_the_end_has_room_behind_all_other_annotations() {
         let request = Request::parse(wire::Subresource::Exec, "command=sh&stdout=true").expect("a request");
         let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
-        let session = crate::opening::tests::session();
+        let session = crate::session::open_request::tests::session();
         let mut tape = SessionEncoder::new(&session, &negotiated, &request, KeepLimits::default());
         (0..1_000).for_each(|micros| tape.script.note(micros, format!("annotation {micros}")));
         let failure = Status::Failure { message: "no space".to_owned(), code: Some(500) };

@@ -7,7 +7,7 @@ use recording::Manifest;
 use spool::{SessionRecord, Spool, SpoolError, SpoolWriter};
 use tokio::sync::Notify;
 
-use crate::{RecordError, Settings, opened::micros_since, tape::SessionEncoder};
+use crate::{RecordError, Settings, session::encoder::SessionEncoder, session::open_recording::micros_since};
 
 /// How often a session that waits for room looks again, beside being told.
 const LOOK: Duration = Duration::from_millis(250);

@@ -6,7 +6,7 @@ use recording::{
 };
 use spool::{self, SessionRecord};
 
-use crate::{RecordError, Recording, opening::quoted, recorder::Context};
+use crate::{RecordError, Recording, recorder::Context, session::open_request::quoted};
 
 /// A recording whose header is on the disk, of a session that has not begun: no 101 was seen.
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]

@@ -11,7 +11,7 @@ use storage::{
     signing::Signer,
 };
 
-use crate::{gist::RecoveredSummary, opening::unix_micros};
+use crate::{recover::summary::RecoveredSummary, session::open_request::unix_micros};
 
 /// Seconds by which clocks of two machines may differ.
 const SKEW: i64 = 300;

@@ -7,7 +7,10 @@ use sha2::Digest;
 use spool::Checkpoint;
 use storage::{RecordingError, Recordings};
 
-use crate::{digest::Digests, opened::argv_command, ports::Told, rest::bytes_of, tape::STREAMS};
+use crate::{
+    recover::recovered_tail::bytes_of, session::encoder::STREAMS, session::open_recording::argv_command,
+    streams::digests::Digests, streams::ports::Told,
+};
 
 /// Most commands and annotations of a manifest, as for a session that ended.
 const COMMANDS: usize = 10_000;

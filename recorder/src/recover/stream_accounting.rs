@@ -7,9 +7,9 @@ use recording::{
 };
 
 use crate::{
-    flood::name,
-    rest::bytes_of,
-    tape::{STREAMS, stores_input},
+    recover::recovered_tail::bytes_of,
+    session::encoder::{STREAMS, stores_input},
+    streams::output_limiter::name,
 };
 
 /// Most annotations that are kept.

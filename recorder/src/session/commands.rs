@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use memchr::memchr;
 use recording::{Command, CommandSource};
 
-use crate::switches::last_switch;
+use crate::streams::alt_screen::last_switch;
 
 /// Most typed commands in a manifest. Later ones are in the recording as markers, but not in its summary.
 const COMMANDS: usize = 10_000;
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn bash_with_history_completion_editing_and_a_password() {
         check(
-            include_str!("../tests/data/bash-typed.cast"),
+            include_str!("../../tests/data/bash-typed.cast"),
             &[
                 "echo hi",
                 "echo hi there",
@@ -291,26 +291,29 @@ mod tests {
 
     #[test]
     fn what_is_typed_into_full_screen_programs_is_no_command() {
-        check(include_str!("../tests/data/bash-fullscreen.cast"), &["vi notes.txt", "seq 200 | less", "pwd", "exit"]);
+        check(
+            include_str!("../../tests/data/bash-fullscreen.cast"),
+            &["vi notes.txt", "seq 200 | less", "pwd", "exit"],
+        );
     }
 
     #[test]
     fn lines_sent_before_their_prompts_came() {
         check(
-            include_str!("../tests/data/bash-scripted.cast"),
+            include_str!("../../tests/data/bash-scripted.cast"),
             &["echo one", "sleep 0.3", "echo two", "echo 'a b'", "exit"],
         );
     }
 
     #[test]
     fn lines_pasted_at_once() {
-        check(include_str!("../tests/data/bash-pasted.cast"), &["echo p1", "echo p2", "exit"]);
+        check(include_str!("../../tests/data/bash-pasted.cast"), &["echo p1", "echo p2", "exit"]);
     }
 
     #[test]
     fn a_shell_without_line_editing() {
         check(
-            include_str!("../tests/data/dash.cast"),
+            include_str!("../../tests/data/dash.cast"),
             &["echo hi", &format!("echo {}", "0123456789".repeat(9)), "exit"],
         );
     }
@@ -318,7 +321,7 @@ mod tests {
     #[test]
     fn busybox_which_breaks_long_lines_itself_and_asks_for_the_cursor() {
         check(
-            include_str!("../tests/data/busybox-ash.cast"),
+            include_str!("../../tests/data/busybox-ash.cast"),
             &[
                 "echo hi",
                 "echo hi again",
@@ -333,7 +336,7 @@ mod tests {
 
     #[test]
     fn zsh_with_a_right_prompt() {
-        check(include_str!("../tests/data/zsh.cast"), &["echo hi", "echo hi again", "exit"]);
+        check(include_str!("../../tests/data/zsh.cast"), &["echo hi", "echo hi again", "exit"]);
     }
 
     #[test]
@@ -374,7 +377,7 @@ mod tests {
     #[test]
     fn each_line_is_told_while_the_session_goes_on() {
         let (mut commands, mut told) = (Commands::new(None, true), Vec::new());
-        for event in events(include_str!("../tests/data/bash-typed.cast")) {
+        for event in events(include_str!("../../tests/data/bash-typed.cast")) {
             match event.code {
                 Code::Input => commands.typed(event.micros, event.data.as_bytes()),
                 Code::Output => {

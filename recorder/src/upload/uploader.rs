@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    drain::UploadTask,
-    ends::{EndAcks, UnjournalledEnd},
+    upload::end_acks::{EndAcks, UnjournalledEnd},
+    upload::task::UploadTask,
 };
 
 /// Objects that are read, compressed and put at once. Each takes about two chunks of memory.

@@ -9,9 +9,9 @@ use wire::{Negotiated, Request, Side};
 
 use crate::{
     Ending, OpenRecording, RecordError, Settings,
-    ends::EndAcks,
-    shelf::SessionWriter,
-    tape::{SessionEncoder, Summary},
+    session::encoder::{SessionEncoder, Summary},
+    session::writer::SessionWriter,
+    upload::end_acks::EndAcks,
 };
 
 /// A session's end waits so long for a disk that has no byte left; then it goes on waiting by itself.

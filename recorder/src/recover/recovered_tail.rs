@@ -4,9 +4,9 @@ use recording::{RecordingId, StreamTotals, cast::Code, seconds};
 use spool::{Checkpoint, HeldTail, SessionRecords, Spool, SpoolError, boot_id};
 
 use crate::{
-    flood::{annotation, name},
-    tape::STREAMS,
-    timeline::Timeline,
+    session::encoder::STREAMS,
+    streams::output_limiter::{annotation, name},
+    streams::timeline::Timeline,
 };
 
 /// Asciicast lines, perhaps none. `micros` is the time of the last line before them.
@@ -33,7 +33,7 @@ pub(crate) fn rest(
     Ok(timeline.lines().to_vec())
 }
 
-/// The end of a flood, as [`crate::flood::Flood::end`] would have written it; where bytes are missing, an annotation says so.
+/// The end of a flood, as [`crate::streams::output_limiter::Flood::end`] would have written it; where bytes are missing, an annotation says so.
 fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &HeldTail) {
     let missing = |timeline: &mut Timeline, micros, from: u64, to: u64| {
         let (bytes, stream) = (to - from, name(code));

@@ -5,7 +5,7 @@ use std::{
 
 use recording::RecordingId;
 
-use crate::shelf::SessionWriter;
+use crate::session::writer::SessionWriter;
 
 /// The sessions under way, so that one task does for all of them what time alone does.
 #[derive(Default)]

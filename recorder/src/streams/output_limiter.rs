@@ -17,7 +17,7 @@ use recording::{Omission, cast::Code, hex};
 use sha2::{Digest, Sha256};
 use spool::TailWrite;
 
-use crate::timeline::Timeline;
+use crate::streams::timeline::Timeline;
 
 /// How much of a stream is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
