@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
 
 use super::{RecordingError, RecordingReader};
-use recording::{Manifest, RecordingId};
+use recording::{
+    Manifest, RecordingId,
+    cast::{Event, Header, events},
+};
 
 /// A part of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,27 @@ impl RecordingReader {
         let last = manifest.as_ref().and_then(|manifest| manifest.chunks.iter().map(|chunk| chunk.number).max());
         let numbers = self.chunk_numbers_after(id, Some(number)).await?.into();
         Ok(Chunks { recordings: self.clone(), id, numbers, expected: number.saturating_add(1), last, manifest })
+    }
+
+    /// Header and all events. For recordings that fit in memory; see [`Self::chunks`] for others.
+    ///
+    /// # Errors
+    /// A gap or a line that cannot be read is an error here.
+    pub async fn events(&self, id: RecordingId) -> Result<(Header, Vec<Event>), RecordingError> {
+        let header = self.header(id).await?;
+        let mut chunks = self.chunks(id).await?;
+        let mut all = Vec::new();
+        while let Some(piece) = chunks.next().await? {
+            match piece {
+                Piece::Gap { from, .. } => return Err(RecordingError::Gap { id, number: from }),
+                Piece::Lines { number, lines } => {
+                    for event in events(&lines) {
+                        all.push(event.map_err(|source| RecordingError::Line { id, number, source })?);
+                    }
+                }
+            }
+        }
+        Ok((header, all))
     }
 }
 
