@@ -88,7 +88,7 @@ impl Journal {
             None => place,
         };
         if let Some(head) = place.head(gateway) {
-            settings.signer.witness(head);
+            settings.signer.set_journal_head(head);
         }
         let writer = Writer {
             store,

@@ -5,7 +5,7 @@ use recording::JournalHead;
 use recording::Key;
 use storage::{
     Store, StoreError,
-    journal::{LARGEST_JOURNAL_OBJECT, Tail},
+    journal::{ChainLink, LARGEST_JOURNAL_OBJECT},
 };
 
 /// Objects asked for in one listing.
@@ -18,7 +18,7 @@ pub(crate) struct ChainPosition {
     /// even when the clock is set back.
     day: String,
     seq: u64,
-    tail: Tail,
+    tail: ChainLink,
 }
 
 impl ChainPosition {
@@ -67,7 +67,7 @@ impl ChainPosition {
     }
 
     fn first() -> Self {
-        Self { day: String::new(), seq: 0, tail: Tail::default() }
+        Self { day: String::new(), seq: 0, tail: ChainLink::default() }
     }
 
     /// Moves on to the day of `micros`, unless that is in the past.
@@ -91,16 +91,16 @@ impl ChainPosition {
             next = self.seq,
             "the end of the journal is missing from the store: somebody removed it, or the store was put back"
         );
-        Self { day: self.day, seq: known.seq + 1, tail: Tail { object, line: [0; 32] } }
+        Self { day: self.day, seq: known.seq + 1, tail: ChainLink { object, line: [0; 32] } }
     }
 
     /// What the next object is chained to.
-    pub(crate) fn tail(&self) -> Tail {
+    pub(crate) fn tail(&self) -> ChainLink {
         self.tail
     }
 
     /// Moves on by one, behind an object that is stored here.
-    pub(crate) fn advance(&mut self, tail: Tail) {
+    pub(crate) fn advance(&mut self, tail: ChainLink) {
         self.seq += 1;
         self.tail = tail;
     }
@@ -123,12 +123,12 @@ impl ChainPosition {
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn tail_after(store: &dyn Store, key: &Key) -> Result<Tail, StoreError> {
+pub(crate) async fn tail_after(store: &dyn Store, key: &Key) -> Result<ChainLink, StoreError> {
     match store.read(key, LARGEST_JOURNAL_OBJECT).await {
-        Ok(object) => Ok(Tail::after(&object)),
+        Ok(object) => Ok(ChainLink::after(&object)),
         Err(error @ StoreError::TooLarge { .. }) => {
             tracing::error!(%error, "somebody else wrote to the journal: it goes on behind that object");
-            Ok(Tail::default())
+            Ok(ChainLink::default())
         }
         Err(error) => Err(error),
     }

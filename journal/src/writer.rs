@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use recording::Key;
 use storage::{
     Backoff, Store, StoreError,
-    journal::{self, Tail},
+    journal::{self, ChainLink},
     signing::Signer,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -43,7 +43,7 @@ pub(crate) struct Sealed {
     key: Key,
     object: Bytes,
     /// After it.
-    tail: Tail,
+    tail: ChainLink,
 }
 
 /// What the store said last; nothing while it works.
@@ -173,14 +173,14 @@ impl Writer {
         Ok(self.sealed.insert(sealed))
     }
 
-    fn advance(&mut self, tail: Tail) {
+    fn advance(&mut self, tail: ChainLink) {
         self.place.advance(tail);
         if let Some(head) = self.place.head(&self.gateway) {
             if let Some(path) = &self.head_file {
                 // A few bytes into the page cache; the store's own put took longer.
                 head_file::write(path, &head);
             }
-            self.signer.witness(head);
+            self.signer.set_journal_head(head);
         }
     }
 }

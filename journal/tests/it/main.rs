@@ -245,7 +245,7 @@ async fn a_journal_goes_on_behind_an_object_that_no_process_can_hold() {
     std::fs::File::create(folder.path().join(taken)).unwrap().set_len(30 << 30).unwrap();
     journal.note_durably("ada", numbered(1)).await.unwrap();
     journal.close().await.unwrap();
-    assert_eq!(signer.head().unwrap().seq, 2);
+    assert_eq!(signer.journal_head().unwrap().seq, 2);
 
     let newest = first.as_str().replace("000000000000", "000000000003");
     std::fs::File::create(folder.path().join(newest)).unwrap().set_len(30 << 30).unwrap();

@@ -9,10 +9,10 @@ use crate::{
 };
 use recording::{
     Key, LARGEST_MANIFEST, Manifest, RecordingId,
-    cast::{CastError, Event, Header, events},
+    cast::{CastError, Header},
 };
 
-use super::{Piece, StoredChunk};
+use super::StoredChunk;
 
 /// Why a recording cannot be read.
 #[derive(Debug, Error)]
@@ -199,26 +199,5 @@ impl RecordingReader {
     /// [`StoreError::NotFound`] if there is none, [`StoreError::TooLarge`] above [`LARGEST_MANIFEST`]; others of the store's.
     pub async fn manifest_document(&self, id: RecordingId) -> Result<Bytes, StoreError> {
         self.store.read(&Key::manifest(id), LARGEST_MANIFEST).await
-    }
-
-    /// Header and all events. For recordings that fit in memory; see [`Self::chunks`] for others.
-    ///
-    /// # Errors
-    /// A gap or a line that cannot be read is an error here.
-    pub async fn events(&self, id: RecordingId) -> Result<(Header, Vec<Event>), RecordingError> {
-        let header = self.header(id).await?;
-        let mut chunks = self.chunks(id).await?;
-        let mut all = Vec::new();
-        while let Some(piece) = chunks.next().await? {
-            match piece {
-                Piece::Gap { from, .. } => return Err(RecordingError::Gap { id, number: from }),
-                Piece::Lines { number, lines } => {
-                    for event in events(&lines) {
-                        all.push(event.map_err(|source| RecordingError::Line { id, number, source })?);
-                    }
-                }
-            }
-        }
-        Ok((header, all))
     }
 }
