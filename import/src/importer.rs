@@ -8,7 +8,7 @@ use recording::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use storage::{Recordings, Store, StoreError, chunk, signing::Signer};
+use storage::{RecordingReader, Store, StoreError, chunk, signing::Signer};
 
 use crate::{
     DeclaredIdentity, ImportError, Limits,
@@ -24,7 +24,7 @@ const BUFFER: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Importer {
     store: Arc<dyn Store>,
-    recordings: Recordings,
+    recordings: RecordingReader,
     signer: Arc<Signer>,
     limits: Limits,
 }
@@ -57,7 +57,7 @@ struct Mark {
 impl Importer {
     /// Puts into `store`; the manifests are signed by `signer`.
     pub fn new(store: Arc<dyn Store>, signer: Arc<Signer>, limits: Limits) -> Self {
-        Self { recordings: Recordings::new(Arc::clone(&store)), store, signer, limits }
+        Self { recordings: RecordingReader::new(Arc::clone(&store)), store, signer, limits }
     }
 
     /// Imports a file, unless it is there already. `tick` hears of every piece that was read, in bytes: three times the

@@ -14,7 +14,7 @@ use recording::{
     Outcome,
     cast::{Code, Event, SessionKind},
 };
-use storage::{Memory, Recordings, Store, Summary, signing::Signer};
+use storage::{Memory, RecordingReader, Store, Summary, signing::Signer};
 
 const V2: &str = r#"{"version": 2, "width": 100, "height": 30, "timestamp": 1700000000, "command": "sh -c 'ls -l'", "title": "a title"}
 [0.25, "o", "$ ls\r\n"]
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     async fn stored(&self, done: &Done) -> (Summary, Vec<Event>) {
-        let recordings = Recordings::new(Arc::clone(&self.store));
+        let recordings = RecordingReader::new(Arc::clone(&self.store));
         (recordings.summary(done.id).await.unwrap(), recordings.events(done.id).await.unwrap().1)
     }
 

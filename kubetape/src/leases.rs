@@ -13,7 +13,7 @@ use journal::Journal;
 use recorder::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
 use recording::{Manifest, RecordingId};
 use storage::{
-    Recordings, Store, StoreError,
+    RecordingReader, Store, StoreError,
     lease::{self, Lease},
     signing::Signer,
 };
@@ -129,7 +129,7 @@ impl Leases {
     }
 
     async fn look(&mut self, signer: &Signer, journal: &Journal, days: usize) -> Result<()> {
-        let recordings = Recordings::new(self.store.clone());
+        let recordings = RecordingReader::new(self.store.clone());
         let openings = Openings::new(self.store.clone()).await?;
         let witness = Journals { openings, own: journal, ended: &mut self.ended };
         let mut completer = OrphanFinalizer::new(self.store.clone(), signer, &self.gateway, witness);
@@ -158,7 +158,7 @@ impl Leases {
 }
 
 /// A day's recordings without a manifest, told from the names alone.
-async fn unfinished(store: &dyn Store, recordings: &Recordings, day: &str) -> Result<Vec<RecordingId>> {
+async fn unfinished(store: &dyn Store, recordings: &RecordingReader, day: &str) -> Result<Vec<RecordingId>> {
     const PAGE: usize = 1000;
     let prefix = format!("recordings/{day}/");
     let mut finished = std::collections::HashSet::new();

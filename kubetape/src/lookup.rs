@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use recording::RecordingId;
-use storage::Recordings;
+use storage::RecordingReader;
 
 /// The recording that is meant.
-pub async fn recording(recordings: &Recordings, text: &str) -> Result<RecordingId> {
+pub async fn recording(recordings: &RecordingReader, text: &str) -> Result<RecordingId> {
     let text = text.to_ascii_lowercase();
     if text.len() == 36
         && let Ok(id) = text.parse()

@@ -5,10 +5,10 @@ use recording::{
     RecordingId,
     cast::{Event, events},
 };
-use storage::{RecordingError, Recordings, Summary, recordings::Piece};
+use storage::{RecordingError, RecordingReader, Summary, recordings::Piece};
 
 /// Header and manifest.
-pub async fn summary(recordings: &Recordings, id: RecordingId) -> Result<Summary> {
+pub async fn summary(recordings: &RecordingReader, id: RecordingId) -> Result<Summary> {
     match recordings.summary(id).await {
         Err(error) if error.is_not_found() => bail!("there is no recording {id}: see `kubetape ls`"),
         other => other.with_context(|| format!("cannot read {id}")),
@@ -17,7 +17,7 @@ pub async fn summary(recordings: &Recordings, id: RecordingId) -> Result<Summary
 
 /// Goes through all events, chunk by chunk. What is missing or damaged is said on stderr, and the rest is read.
 pub async fn each_event(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     id: RecordingId,
     take: &mut dyn FnMut(Event) -> Result<()>,
 ) -> Result<()> {

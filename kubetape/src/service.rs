@@ -9,7 +9,7 @@ use player::Player;
 use recorder::Recorder;
 use recording::journal::JournalEvent;
 use search::{Follower, Index};
-use storage::{Recordings, Store, signing::Signer};
+use storage::{RecordingReader, Store, signing::Signer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -127,8 +127,9 @@ impl Service {
         let late = CancellationToken::new();
         let mut others = JoinSet::new();
         if let (Some(settings), Some(listener), Some(index)) = (&config.web, listeners.web, &index) {
-            let player = wiring::player(config, Recordings::new(store.clone())).with_spool(recorder.spool().clone());
-            let recordings = Recordings::new(store.clone());
+            let player =
+                wiring::player(config, RecordingReader::new(store.clone())).with_spool(recorder.spool().clone());
+            let recordings = RecordingReader::new(store.clone());
             others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
             let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
             let web = web::Web::new(of_web);

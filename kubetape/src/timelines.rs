@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use player::Player;
 use recording::{Manifest, RecordingId};
 use spool::Spool;
-use storage::Recordings;
+use storage::RecordingReader;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,7 @@ impl Ended {
 }
 
 /// Runs until `shutdown`, whatever it is at then.
-pub async fn run(ended: Ended, recordings: Recordings, player: Player, shutdown: CancellationToken) {
+pub async fn run(ended: Ended, recordings: RecordingReader, player: Player, shutdown: CancellationToken) {
     let (queue, waiting) = mpsc::channel(WAITING);
     tokio::select! {
         () = shutdown.cancelled() => {}
@@ -61,7 +61,7 @@ async fn enqueue(mut ended: Ended, queue: mpsc::Sender<RecordingId>) {
 }
 
 /// One recording at a time: it is work for whoever comes later.
-async fn prepare(mut waiting: mpsc::Receiver<RecordingId>, recordings: Recordings, player: Player) {
+async fn prepare(mut waiting: mpsc::Receiver<RecordingId>, recordings: RecordingReader, player: Player) {
     while let Some(id) = waiting.recv().await {
         // What fails here fails again, and is told, when somebody opens it.
         if let Ok(Some(manifest)) = recordings.manifest(id).await
@@ -169,7 +169,7 @@ mod tests {
         let ended = Ended::of(&spool);
         let store = Arc::new(Stuck::default());
         long(&store, &header).await;
-        let recordings = Recordings::new(store.clone());
+        let recordings = RecordingReader::new(store.clone());
         let player = Player::new(recordings.clone(), PlayerSettings::default());
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(ended, recordings, player, stop.clone()));

@@ -7,7 +7,7 @@ use gateway::clusters;
 use identity::{Authority, Tokens};
 use player::{Player, PlayerSettings};
 use spool::Spool;
-use storage::{Disk, Recordings, S3, S3Credentials, S3Settings, Store};
+use storage::{Disk, RecordingReader, S3, S3Credentials, S3Settings, Store};
 
 use crate::config::{Certificate, ClusterSource, Config, Credential, Policy, Storage, raw};
 
@@ -26,8 +26,8 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
 }
 
 /// Opens the storage to read recordings; a folder that is not there is an error.
-pub async fn recordings(config: &Config) -> Result<Recordings> {
-    Ok(Recordings::new(store_to_read(config).await?))
+pub async fn recordings(config: &Config) -> Result<RecordingReader> {
+    Ok(RecordingReader::new(store_to_read(config).await?))
 }
 
 /// See [`recordings`].
@@ -49,7 +49,7 @@ pub async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>> {
 }
 
 /// Plays recordings; what it learned of long ones is kept in `state.dir`.
-pub fn player(config: &Config, recordings: Recordings) -> Player {
+pub fn player(config: &Config, recordings: RecordingReader) -> Player {
     Player::new(recordings, PlayerSettings::default()).with_folder(config.state_file("timelines"), TIMELINES)
 }
 

@@ -6,7 +6,7 @@ mod raw;
 mod text;
 
 use recording::{RecordingId, cast::Header};
-use storage::{Recordings, recordings::Chunks};
+use storage::{RecordingReader, recordings::Chunks};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::PlayerError;
@@ -52,7 +52,7 @@ struct Source {
 }
 
 pub(crate) async fn write(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     id: RecordingId,
     format: Format,
     out: &mut (dyn AsyncWrite + Unpin + Send),

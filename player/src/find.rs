@@ -3,7 +3,7 @@ use recording::{
     cast::{Header, events},
 };
 use serde::Serialize;
-use storage::Recordings;
+use storage::RecordingReader;
 use transcript::{Bounds, Line, Lines};
 
 use crate::{
@@ -35,7 +35,7 @@ pub struct FoundLine {
 
 /// Goes through what a person could have read of the recording.
 pub(crate) async fn find(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     header: &Header,
     id: RecordingId,
     text: &str,

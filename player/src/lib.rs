@@ -35,7 +35,7 @@ use recording::RecordingId;
 use segments::Gathering;
 pub use segments::{ActivityBars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
 use spool::Spool;
-use storage::Recordings;
+use storage::RecordingReader;
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
 
@@ -59,7 +59,7 @@ impl Default for PlayerSettings {
 /// Plays the recordings of a store. Cheap to clone; clones share what is remembered.
 #[derive(Clone, Debug)]
 pub struct Player {
-    recordings: Recordings,
+    recordings: RecordingReader,
     settings: PlayerSettings,
     cache: Arc<Cache>,
     readings: Arc<Readings>,
@@ -70,7 +70,7 @@ pub struct Player {
 
 impl Player {
     /// Plays `recordings`.
-    pub fn new(recordings: Recordings, settings: PlayerSettings) -> Self {
+    pub fn new(recordings: RecordingReader, settings: PlayerSettings) -> Self {
         let cache = Arc::new(Cache::new(settings.cache_bytes));
         let (readings, stages) = (Arc::default(), Arc::default());
         Self { recordings, settings, cache, readings, stages, spool: None, kept: None }

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use avt::Terminal;
 use recording::RecordingId;
-use storage::{Recordings, recordings::Chunks};
+use storage::{RecordingReader, recordings::Chunks};
 
 use crate::{
     PlayerError, off,
@@ -120,7 +120,7 @@ pub(crate) struct EventCursor {
 }
 
 impl EventCursor {
-    pub(crate) async fn open(recordings: &Recordings, id: RecordingId, mark: &Mark) -> Result<Self, PlayerError> {
+    pub(crate) async fn open(recordings: &RecordingReader, id: RecordingId, mark: &Mark) -> Result<Self, PlayerError> {
         let chunks = recordings.chunks_after(id, mark.place.chunk.saturating_sub(1)).await?;
         let (projector, from) = (mark.projector.clone(), mark.place);
         Ok(Self { chunks, projector, from, ready: VecDeque::new() })

@@ -10,7 +10,7 @@ use recording::{
     CommandSource, Manifest, Outcome,
     cast::{Code, Event, SessionKind},
 };
-use storage::{Memory, Recordings, chunk};
+use storage::{Memory, RecordingReader, chunk};
 use support::*;
 use wire::{Decoder, Negotiated, Request, Side, Stream, Subresource};
 
@@ -99,7 +99,7 @@ async fn record(capture: &Capture, strict: bool) -> Recorded {
     }
     let manifest = recording.finish(Ending::Closed(first.unwrap_or(Server))).await.expect("a manifest");
     recorder.drained().await;
-    let (_, events) = Recordings::new(memory).events(id).await.expect("a recording");
+    let (_, events) = RecordingReader::new(memory).events(id).await.expect("a recording");
     Recorded { manifest, events }
 }
 

@@ -232,7 +232,7 @@ async fn chunks_that_were_exchanged_while_a_gateway_was_away_are_not_signed() {
         }
         let folder = killed(stage.folder.path());
         recovered(folder.path(), elsewhere.clone()).await;
-        let signed = storage::Recordings::new(elsewhere).manifest(id).await.expect("readable").is_some();
+        let signed = storage::RecordingReader::new(elsewhere).manifest(id).await.expect("readable").is_some();
         assert_eq!(signed, number == 0, "{number} {}", object.is_some());
         assert_eq!(folder.path().join("aside").join(id.to_string()).exists(), number > 0);
     }

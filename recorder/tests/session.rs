@@ -10,7 +10,7 @@ use recording::{
     CommandSource, Outcome,
     cast::{Code, SessionKind},
 };
-use storage::{Memory, Recordings, chunk};
+use storage::{Memory, RecordingReader, chunk};
 use support::*;
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn an_exec_without_a_terminal() {
     assert_eq!(manifest.transport, "websocket v5.channel.k8s.io");
     assert_eq!(manifest.commands[0].text, "sh -c 'cat; exit 42'");
     assert_eq!((manifest.commands[0].source, manifest.commands[0].micros), (CommandSource::Argv, 0));
-    let recordings = Recordings::new(stage.store.clone());
+    let recordings = RecordingReader::new(stage.store.clone());
     assert_eq!(recordings.manifest(stage.recording.id()).await.expect("stored"), Some(manifest));
     let (header, events) = recordings.events(stage.recording.id()).await.expect("stored");
     assert_eq!(header.kubetape.argv, ["sh", "-c", "cat; exit 42"]);
@@ -156,7 +156,7 @@ async fn an_upgrade_that_was_refused() {
     let manifest = opened.refused("pods \"web\" not found").await.expect("a manifest");
     assert_eq!(manifest.outcome, Outcome::FailedToStart { message: "pods \"web\" not found".to_owned() });
     recorder.drained().await;
-    let stored = Recordings::new(memory).manifest(id).await.expect("readable").expect("stored");
+    let stored = RecordingReader::new(memory).manifest(id).await.expect("readable").expect("stored");
     assert_eq!((stored.chunks.len(), stored.outcome), (1, manifest.outcome));
 }
 
@@ -251,7 +251,7 @@ async fn two_hundred_short_sessions_at_once_each_have_an_exit_code() {
     for session in sessions {
         let (code, manifest) = session.await.expect("a session");
         assert_eq!(manifest.outcome, Outcome::Exited { exit_code: code });
-        let stored = Recordings::new(memory.clone()).manifest(manifest.session.id).await.expect("stored");
+        let stored = RecordingReader::new(memory.clone()).manifest(manifest.session.id).await.expect("stored");
         assert_eq!(stored, Some(manifest));
     }
 }

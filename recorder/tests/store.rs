@@ -16,7 +16,7 @@ use recording::{
     cast::{Code, SessionKind},
 };
 use spool::{LimitKind, Spool, SpoolError, SpoolLimits};
-use storage::{Memory, Recordings, Store, StoreError};
+use storage::{Memory, RecordingReader, Store, StoreError};
 use support::*;
 
 fn by_gateway(error: &RecordError) -> Ending {
@@ -39,7 +39,7 @@ async fn the_header_reaches_the_store_by_itself() {
     let store = Moody::new(1);
     let stage = stage(&store, settings()).await;
     store.written.notified().await;
-    let recordings = Recordings::new(store.clone());
+    let recordings = RecordingReader::new(store.clone());
     let (header, events) = recordings.events(stage.recording.id()).await.expect("a recording");
     assert_eq!((header.kubetape.principal.name.as_str(), events.len()), ("ada", 0));
 }
@@ -74,7 +74,7 @@ async fn a_store_that_is_away_costs_a_session_nothing() {
     stage.recorder.drained().await;
     assert_eq!(*weather.borrow(), StoreHealth::Healthy);
     assert_eq!(restored(&stage.events().await, Code::Output).len(), 500_000);
-    let manifest = Recordings::new(store).manifest(stage.recording.id()).await.expect("readable");
+    let manifest = RecordingReader::new(store).manifest(stage.recording.id()).await.expect("readable");
     assert_eq!(manifest.expect("stored").outcome, Outcome::Exited { exit_code: 0 });
     assert_eq!(stage.recorder.spool().usage().bytes, 0);
 }
@@ -109,7 +109,7 @@ async fn of_many_sessions_that_wait_for_a_store_one_after_another_tries() {
     store.failing.store(false, Ordering::SeqCst);
     first.recorder.drained().await;
     for id in ids {
-        assert!(Recordings::new(store.clone()).manifest(id).await.expect("readable").is_some(), "{id}");
+        assert!(RecordingReader::new(store.clone()).manifest(id).await.expect("readable").is_some(), "{id}");
     }
 }
 
@@ -156,7 +156,7 @@ async fn a_session_without_room_ends_visibly_and_loses_nothing_that_was_accepted
     stage.recording.clone().finish(by_gateway(&refused)).await.expect("an end");
     store.gate.add_permits(1_000);
     stage.recorder.drained().await;
-    let manifest = Recordings::new(store.clone()).manifest(stage.recording.id()).await.expect("readable");
+    let manifest = RecordingReader::new(store.clone()).manifest(stage.recording.id()).await.expect("readable");
     let Outcome::EndedByGateway { reason, .. } = manifest.expect("stored").outcome else { panic!("another outcome") };
     assert!(reason.contains("spool.session_bytes"), "{reason}");
     assert!(restored(&stage.events().await, Code::Output).len() >= accepted);
@@ -171,7 +171,7 @@ async fn an_object_that_is_not_ours_is_never_taken_for_one() {
     stage.server(STDOUT, b"hello").await;
     stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
     stage.recorder.drained().await;
-    assert_eq!(Recordings::new(store).manifest(id).await.expect("readable"), None);
+    assert_eq!(RecordingReader::new(store).manifest(id).await.expect("readable"), None);
     let aside = stage.folder.path().join("aside").join(id.to_string());
     assert!(aside.join("000001").exists(), "what was said is kept for a person");
 }

@@ -14,7 +14,7 @@ use std::{
 
 use recording::RecordingId;
 use spool::Spool;
-use storage::{Recordings, Store, journal::JournalReader};
+use storage::{RecordingReader, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Index, Masks, Progress, Result, SearchError, run::KubectlRun, state::State};
@@ -37,7 +37,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// can write to an index.
 pub struct Follower {
     store: Arc<dyn Store>,
-    recordings: Recordings,
+    recordings: RecordingReader,
     journal: JournalReader,
     index: Index,
     interval: Duration,
@@ -78,7 +78,7 @@ impl Follower {
             feeds: Feeds::default(),
             outputs: HashMap::new(),
             at_once: std::thread::available_parallelism().map_or(1, usize::from),
-            recordings: Recordings::new(Arc::clone(&store)),
+            recordings: RecordingReader::new(Arc::clone(&store)),
             journal: JournalReader::new(Arc::clone(&store)),
             store,
             index,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use folder::Folder;
 
-use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
+use crate::{Capabilities, ObjectMeta, Store, StoreError, blocking::blocking, store};
 use recording::Key;
 
 /// A folder as a store: the embedded default.
@@ -84,9 +84,4 @@ impl Store for Disk {
 fn absent(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
-}
-
-/// File calls block: they run where blocking is allowed. A panic or a runtime that shuts down comes as an error.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }

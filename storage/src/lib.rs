@@ -2,6 +2,7 @@
 //!
 //! `docs/format.md` describes what is at rest. This crate is the only door to the S3 SDK.
 
+mod blocking;
 pub mod chunk;
 pub mod conformance;
 mod disk;
@@ -15,6 +16,8 @@ mod store;
 
 pub use disk::Disk;
 pub use memory::Memory;
-pub use recordings::{Objects, RecordingError, Recordings, Summary};
+pub use recordings::{
+    ChunkObject, Objects, PutOutcome, RecordingError, RecordingReader, RecordingWriter, StoredChunk, Summary,
+};
 pub use s3::{S3, S3Credentials, S3Settings};
 pub use store::{Capabilities, ObjectMeta, Store, StoreError, probe_by_creating_twice, size};

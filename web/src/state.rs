@@ -6,7 +6,7 @@ use journal::Journal;
 use player::{Player, PlayerError};
 use recording::{Outcome, RecordingId, journal::JournalEvent};
 use search::{Index, QueryError, SearchError};
-use storage::{RecordingError, Recordings, Store};
+use storage::{RecordingError, RecordingReader, Store};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +57,7 @@ pub type EndSession =
 
 /// The running web, shared by all requests.
 pub(crate) struct AppState {
-    pub(crate) recordings: Recordings,
+    pub(crate) recordings: RecordingReader,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) player: Player,
     index: Index,
@@ -87,7 +87,7 @@ pub(crate) type Shared = Arc<AppState>;
 impl AppState {
     pub(crate) fn new(settings: Settings, since: Timestamp, tls: bool, shutdown: CancellationToken) -> Shared {
         Arc::new(Self {
-            recordings: Recordings::new(Arc::clone(&settings.store)),
+            recordings: RecordingReader::new(Arc::clone(&settings.store)),
             store: settings.store,
             player: settings.player,
             index: settings.index,

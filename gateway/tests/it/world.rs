@@ -14,7 +14,7 @@ use recording::{
     journal::{JournalEntry, JournalEvent},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use storage::{Recordings, Store};
+use storage::{RecordingReader, Store};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -145,7 +145,7 @@ pub struct Stored {
 
 impl Stored {
     async fn read(store: &dyn Store, shared: &Arc<Fallible>) -> Self {
-        let recordings = Recordings::new(shared.clone());
+        let recordings = RecordingReader::new(shared.clone());
         let (mut manifests, mut headers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         for entry in store.list("recordings/", None, 10_000).await.unwrap() {
             let id: RecordingId = entry.key.as_str().split('/').nth(4).unwrap().parse().unwrap();

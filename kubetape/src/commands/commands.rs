@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use recording::{Command, CommandSource, Evidence, RecordingId};
 use serde::Serialize;
-use storage::{Recordings, Summary};
+use storage::{RecordingReader, Summary};
 use transcript::Commands;
 
 use super::viewing::{self, How};
@@ -35,7 +35,7 @@ pub async fn run(config: &Config, wanted: &cli::Commands) -> Result<()> {
 }
 
 /// Those of the manifest, where the gateway read them from the screen; else those that the lines show.
-async fn commands(recordings: &Recordings, id: RecordingId, summary: Summary) -> Result<Vec<Command>> {
+async fn commands(recordings: &RecordingReader, id: RecordingId, summary: Summary) -> Result<Vec<Command>> {
     let session = summary.header.kubetape;
     if let Some(manifest) = summary.manifest
         && session.imported.is_none()

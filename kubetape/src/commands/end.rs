@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use recording::{Outcome, RecordingId};
-use storage::Recordings;
+use storage::RecordingReader;
 
 use crate::{
     cli,
@@ -52,7 +52,7 @@ fn told(over: &[RecordingId], ending: &[RecordingId]) -> Result<()> {
 }
 
 /// Why a session cannot be ended that this gateway does not have.
-async fn elsewhere(recordings: &Recordings, id: RecordingId, config: &Config) -> Result<String> {
+async fn elsewhere(recordings: &RecordingReader, id: RecordingId, config: &Config) -> Result<String> {
     let summary = match recordings.summary(id).await {
         Ok(summary) => summary,
         Err(error) if error.is_not_found() => return Ok(format!("there is no recording {id}: see `kubetape ls`")),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use player::{Player, PlayerError, PlayerSettings};
 use recording::RecordingId;
-use storage::Recordings;
+use storage::RecordingReader;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use super::viewing::{self, How};
@@ -39,7 +39,7 @@ pub async fn run(config: &Config, wanted: &cli::Export) -> Result<()> {
 async fn to_folder(config: &Config, wanted: &cli::Export) -> Result<()> {
     let folder = wanted.output.as_deref().context("--format bundle is a folder: name it with --output")?;
     let store = wiring::store_to_read(config).await?;
-    let id = lookup::recording(&Recordings::new(store.clone()), &wanted.id).await?;
+    let id = lookup::recording(&RecordingReader::new(store.clone()), &wanted.id).await?;
     let bundle = Bundle::gather(&store, id, folder).await?;
     viewing::note(config, id, How::Export).await?;
     bundle.write().await

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
 use recording::journal::JournalEvent;
 use serde::Serialize;
-use storage::Recordings;
+use storage::RecordingReader;
 
 use crate::{cli, config::Config, output, signing, time, wiring};
 
@@ -30,7 +30,7 @@ pub async fn run(config: &Config, wanted: &cli::Import) -> Result<()> {
         JournalSettings { object_age: Duration::from_secs(1), signer: signer.clone(), ..JournalSettings::default() };
     let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
     let limits = Limits { file_bytes: wanted.max_bytes.0, ..Limits::default() };
-    let player = wiring::player(config, Recordings::new(store.clone()));
+    let player = wiring::player(config, RecordingReader::new(store.clone()));
     let importer = Importer::new(store, signer, limits);
     let bar = bar(&files)?;
     let claims = claims(wanted);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use recording::{Outcome, RecordingId, cast::SessionKind};
 use search::OutcomeFilter;
 use serde::Serialize;
-use storage::{Recordings, Summary};
+use storage::{RecordingReader, Summary};
 
 use crate::{
     cli::{self, Filter},
@@ -129,7 +129,7 @@ impl Row {
 }
 
 /// The newest `limit` that match, and whether there are more.
-async fn rows(recordings: &Recordings, wanted: &cli::Ls, limit: usize) -> Result<(Vec<Row>, bool)> {
+async fn rows(recordings: &RecordingReader, wanted: &cli::Ls, limit: usize) -> Result<(Vec<Row>, bool)> {
     let mut rows = Vec::new();
     let mut before = None;
     loop {

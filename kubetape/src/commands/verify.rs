@@ -9,7 +9,7 @@ use recording::JournalHead;
 use recording::{Key, RecordingId};
 use serde::Serialize;
 use storage::{
-    Disk, Recordings, Store,
+    Disk, RecordingReader, Store,
     signing::{KeyStatement, PublicKey},
 };
 use verify::{Progress, Question, Report, Trust, Verdict, verify};
@@ -189,7 +189,7 @@ async fn configured(config: &Config, name: Option<&str>, trusted: &[Trust]) -> R
 }
 
 async fn recording(store: &Arc<dyn Store>, name: &str) -> Result<RecordingId> {
-    let found = lookup::recording(&Recordings::new(Arc::clone(store)), name).await;
+    let found = lookup::recording(&RecordingReader::new(Arc::clone(store)), name).await;
     found.with_context(|| format!("{name} is no folder, and no recording of the configured store"))
 }
 

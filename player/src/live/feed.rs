@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use recording::{RecordingId, cast::events};
 use spool::{Follow, Spool, SpoolError, SpoolEvent};
-use storage::{RecordingError, Recordings};
+use storage::{RecordingError, RecordingReader};
 use tokio::time::timeout;
 
 use crate::{
@@ -20,7 +20,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// What is shown from a mark on, as it comes.
 pub(super) struct Feed {
-    recordings: Recordings,
+    recordings: RecordingReader,
     id: RecordingId,
     source: Source,
     projector: Projector,
@@ -39,7 +39,7 @@ enum Source {
 }
 
 impl Feed {
-    pub(super) fn open(recordings: Recordings, spool: Option<&Spool>, id: RecordingId, mark: &Mark) -> Self {
+    pub(super) fn open(recordings: RecordingReader, spool: Option<&Spool>, id: RecordingId, mark: &Mark) -> Self {
         let source = match spool.and_then(|spool| spool.follow(id, mark.place.chunk)) {
             Some(follow) => Source::Spool(Box::new(follow)),
             None => Source::Store(mark.place.chunk.saturating_sub(1)),

@@ -6,7 +6,7 @@ use recording::cast::{
     write_event,
 };
 use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter};
-use storage::Recordings;
+use storage::RecordingReader;
 
 use crate::{
     slow::Slow,
@@ -50,7 +50,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
         let tape = TestRecording::start(Kind::Tty, "never").await;
-        let header = Recordings::new(tape.store.clone()).header(tape.id).await.unwrap();
+        let header = RecordingReader::new(tape.store.clone()).header(tape.id).await.unwrap();
         let session = spool.begin(tape.id, &header).await.unwrap();
         let player = tape.player(PlayerSettings::default()).with_spool(spool.clone());
         Self { _folder: folder, spool, tape, session, player }
@@ -142,7 +142,7 @@ impl Away {
         let store = Arc::new(Slow::new(bench.tape.store.clone()));
         store.let_go(1000);
         store.go_away(true);
-        let recordings = Recordings::new(store.clone());
+        let recordings = RecordingReader::new(store.clone());
         bench.player = Player::new(recordings, PlayerSettings::default()).with_spool(bench.spool.clone());
         Self { bench, store }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use player::{Player, PlayerSettings};
 use recording::{RecordingId, cast::Code::*};
-use storage::{Memory, Recordings};
+use storage::{Memory, RecordingReader};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::{
@@ -31,7 +31,7 @@ async fn recording(memory: &Arc<Memory>, chunks: u32) -> RecordingId {
 
 fn player(memory: &Arc<Memory>) -> (Arc<Slow>, Player) {
     let slow = Arc::new(Slow::new(memory.clone()));
-    let player = Player::new(Recordings::new(slow.clone()), PlayerSettings::default());
+    let player = Player::new(RecordingReader::new(slow.clone()), PlayerSettings::default());
     (slow, player)
 }
 

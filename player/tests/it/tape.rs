@@ -6,7 +6,7 @@ use recording::{
     cast::{Code, Header, write_bytes, write_event},
 };
 use serde_json::json;
-use storage::{Memory, Recordings, Store, chunk};
+use storage::{Memory, RecordingReader, Store, chunk};
 use uuid::Uuid;
 
 /// A recording in the making.
@@ -76,8 +76,8 @@ impl TestRecording {
         self.store.put_new(&Key::manifest(self.id), manifest.to_string().into()).await.unwrap();
     }
 
-    pub fn recordings(&self) -> Recordings {
-        Recordings::new(self.store.clone())
+    pub fn recordings(&self) -> RecordingReader {
+        RecordingReader::new(self.store.clone())
     }
 
     pub fn player(&self, settings: PlayerSettings) -> Player {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, time::SystemTime};
 use recording::{Chunk, Key, Manifest, Outcome, RecordingId, cast::SessionMetadata};
 use spool::Segment;
 use storage::{
-    Objects, RecordingError, Recordings, Store, StoreError,
+    Objects, RecordingError, RecordingReader, Store, StoreError,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
     lease,
     signing::Signer,
@@ -92,7 +92,7 @@ impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
         id: RecordingId,
         now: SystemTime,
     ) -> Result<Option<FinalizeOutcome>, RecordingError> {
-        let recordings = Recordings::new(self.store.clone());
+        let recordings = RecordingReader::new(self.store.clone());
         let objects = recordings.objects(id).await?;
         if objects.manifest.is_some() {
             return Ok(None);
@@ -122,7 +122,7 @@ impl<'a, W: JournalLookup> OrphanFinalizer<'a, W> {
     /// The header's session, if its gateway had opened it and is gone.
     async fn abandoned(
         &mut self,
-        recordings: &Recordings,
+        recordings: &RecordingReader,
         id: RecordingId,
         objects: &Objects,
         now: i64,

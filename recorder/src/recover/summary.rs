@@ -5,7 +5,7 @@ use recording::{
 };
 use sha2::Digest;
 use spool::Checkpoint;
-use storage::{RecordingError, Recordings};
+use storage::{RecordingError, RecordingReader};
 
 use crate::{
     recover::recovered_tail::bytes_of, session::encoder::STREAMS, session::open_recording::argv_command,
@@ -32,7 +32,11 @@ pub(crate) struct RecoveredSummary {
 
 impl RecoveredSummary {
     /// Reads the listed chunks. One that cannot be read is an annotation.
-    pub(crate) async fn of(recordings: &Recordings, id: RecordingId, chunks: &[Chunk]) -> Result<Self, RecordingError> {
+    pub(crate) async fn of(
+        recordings: &RecordingReader,
+        id: RecordingId,
+        chunks: &[Chunk],
+    ) -> Result<Self, RecordingError> {
         let mut gist = Self::default();
         for number in chunks.iter().map(|chunk| chunk.number).filter(|number| *number > 0) {
             match recordings.chunk(id, number).await {

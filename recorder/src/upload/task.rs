@@ -7,7 +7,7 @@ use recording::{
 };
 use spool::{Checkpoint, Segment, SessionRecord, SessionRecords, SpoolError};
 use storage::{
-    RecordingError, Recordings, StoreError,
+    RecordingError, RecordingReader, StoreError,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
 };
 use tokio::task::spawn_blocking;
@@ -263,7 +263,7 @@ impl UploadTask {
         if self.last_number() + 1 >= number {
             return Ok(());
         }
-        let listed = Recordings::new(self.depot.store.clone()).objects(self.id).await?;
+        let listed = RecordingReader::new(self.depot.store.clone()).objects(self.id).await?;
         // A number that is not there is in neither: the list has a hole, which every reader names.
         for (missing, size) in listed.chunks.into_iter().filter(|(at, _)| *at < number) {
             if missing <= self.last_number() {
@@ -384,7 +384,7 @@ impl UploadTask {
     }
 
     async fn learn_all(&mut self) -> Result<(), UploadError> {
-        let numbers = Recordings::new(self.depot.store.clone()).chunk_numbers(self.id).await?;
+        let numbers = RecordingReader::new(self.depot.store.clone()).chunk_numbers(self.id).await?;
         match numbers.last() {
             Some(last) => self.learn_to(last + 1).await,
             None => Ok(()),
@@ -411,7 +411,7 @@ impl UploadTask {
         let mark = self.depot.spool.mark(self.id, self.mark)?;
         let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
         self.put_rest(&header.kubetape, mark.unwrap_or_default()).await?;
-        let gist = RecoveredSummary::of(&Recordings::new(self.depot.store.clone()), self.id, &self.chunks).await?;
+        let gist = RecoveredSummary::of(&RecordingReader::new(self.depot.store.clone()), self.id, &self.chunks).await?;
         let known = told.or_else(|| self.facts.said.clone());
         let outcome = known.or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
         tracing::warn!(session = %self.id, outcome = outcome.name(), "completed a session that had no end");

@@ -19,7 +19,7 @@ use recording::{
     cast::{Code, Event, SessionKind},
 };
 use spool::{Spool, SpoolLimits};
-use storage::{Capabilities, Memory, ObjectMeta, Recordings, Store, StoreError};
+use storage::{Capabilities, Memory, ObjectMeta, RecordingReader, Store, StoreError};
 use tokio::sync::{Notify, Semaphore};
 use wire::{Negotiated, Request, Side, Subresource};
 
@@ -201,7 +201,7 @@ impl Stage {
     pub async fn finish(&self, how: Ending) -> Manifest {
         let said = self.recording.clone().finish(how).await.expect("an end");
         self.recorder.drained().await;
-        let stored = Recordings::new(self.store.clone()).manifest(self.recording.id()).await;
+        let stored = RecordingReader::new(self.store.clone()).manifest(self.recording.id()).await;
         let stored = stored.expect("a manifest").expect("a manifest");
         assert_eq!(Manifest { chunks: Vec::new(), ..stored.clone() }, said, "what was said is what is stored");
         stored
@@ -209,7 +209,7 @@ impl Stage {
 
     /// Everything that is in the store of it.
     pub async fn events(&self) -> Vec<Event> {
-        Recordings::new(self.store.clone()).events(self.recording.id()).await.expect("a recording").1
+        RecordingReader::new(self.store.clone()).events(self.recording.id()).await.expect("a recording").1
     }
 }
 
@@ -285,7 +285,7 @@ impl Store for Moody {
 
 /// Manifest and events in the store.
 pub async fn read(store: &Arc<Moody>, id: RecordingId) -> (Manifest, Vec<Event>) {
-    let recordings = Recordings::new(store.clone());
+    let recordings = RecordingReader::new(store.clone());
     let manifest = recordings.manifest(id).await.expect("readable").expect("a manifest");
     (manifest, recordings.events(id).await.expect("a recording").1)
 }

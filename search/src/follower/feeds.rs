@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 use recording::{RecordingId, cast::SessionMetadata};
 use spool::{Follow, Spool, SpoolError, SpoolEvent};
-use storage::{RecordingError, Recordings};
+use storage::{RecordingError, RecordingReader};
 
 use super::{Follower, Report, recordings::Look};
 use crate::{Index, Masks, Result, document::Stage, origin::Origin, output::Reading, reading};
@@ -197,7 +197,7 @@ impl Feed {
     /// Takes in what is there, until the deadline. Says how many documents were added.
     async fn read(
         &mut self,
-        recordings: &Recordings,
+        recordings: &RecordingReader,
         index: &Index,
         masks: &Arc<Masks>,
         deadline: Instant,
@@ -233,7 +233,7 @@ impl Feed {
     }
 
     /// The next lines; none where that is all for now.
-    async fn lines(&mut self, recordings: &Recordings) -> Result<Option<Vec<u8>>, Trouble> {
+    async fn lines(&mut self, recordings: &RecordingReader) -> Result<Option<Vec<u8>>, Trouble> {
         loop {
             if let Some(&number) = self.stored.front() {
                 let lines = recordings.chunk(self.id, number).await;

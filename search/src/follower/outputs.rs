@@ -11,7 +11,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use recording::RecordingId;
 use storage::{
-    RecordingError, Recordings,
+    RecordingError, RecordingReader,
     recordings::{Chunks, Piece},
 };
 
@@ -82,7 +82,7 @@ impl Follower {
 
 /// Reads a recording on, until it ends or the deadline is over. Says how many documents were added.
 async fn turn(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     index: &Index,
     masks: &Arc<Masks>,
     id: RecordingId,
@@ -142,7 +142,7 @@ async fn turn(
 
 /// Begins with a recording; none where it has no manifest that can be read.
 async fn begin(
-    recordings: &Recordings,
+    recordings: &RecordingReader,
     index: &Index,
     masks: &Arc<Masks>,
     id: RecordingId,

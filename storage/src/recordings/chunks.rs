@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::{RecordingError, Recordings};
+use super::{RecordingError, RecordingReader};
 use recording::{Manifest, RecordingId};
 
 /// A part of a recording.
@@ -22,10 +22,10 @@ pub enum Piece {
     },
 }
 
-/// A recording's chunks one after the other, from number 1 on; see [`Recordings::chunks`].
+/// A recording's chunks one after the other, from number 1 on; see [`RecordingReader::chunks`].
 #[derive(Debug)]
 pub struct Chunks {
-    recordings: Recordings,
+    recordings: RecordingReader,
     id: RecordingId,
     numbers: VecDeque<u32>,
     expected: u32,
@@ -34,7 +34,7 @@ pub struct Chunks {
     manifest: Option<Manifest>,
 }
 
-impl Recordings {
+impl RecordingReader {
     /// The chunks with events, in order, as they are listed now; each is read when it is asked for. What is missing
     /// between two chunks, or at the end by the manifest, comes as [`Piece::Gap`].
     ///

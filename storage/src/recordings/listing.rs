@@ -1,5 +1,8 @@
-use super::{PAGE, RecordingError, Recordings};
+use super::{RecordingError, RecordingReader};
 use recording::{Key, RecordingId};
+
+/// Most entries asked of the store at once.
+const PAGE: usize = 1000;
 
 /// A recording's objects, as they are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,7 +13,7 @@ pub struct Objects {
     pub manifest: Option<u64>,
 }
 
-impl Recordings {
+impl RecordingReader {
     /// The days that have recordings, newest first: `YYYY/MM/DD`.
     ///
     /// # Errors

@@ -7,3 +7,4 @@ mod recordings;
 mod retries;
 mod sample;
 mod stores;
+mod writer;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use recording::Key;
-use storage::{Memory, RecordingError, Recordings, Store, chunk, recordings::Piece};
+use storage::{Memory, RecordingError, RecordingReader, Store, chunk, recordings::Piece};
 
 use crate::sample::{header, id_at, manifest, output, put_chunk, put_header, put_manifest};
 
@@ -9,9 +9,9 @@ use crate::sample::{header, id_at, manifest, output, put_chunk, put_header, put_
 const NOON: u64 = 1_795_348_800;
 const DAY: u64 = 24 * 3600;
 
-fn empty() -> (Arc<Memory>, Recordings) {
+fn empty() -> (Arc<Memory>, RecordingReader) {
     let store = Arc::new(Memory::new());
-    (Arc::clone(&store), Recordings::new(store))
+    (Arc::clone(&store), RecordingReader::new(store))
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use recording::{
     cast::{Code, Event, Header, events},
 };
 use storage::{
-    Recordings,
+    RecordingReader,
     recordings::{Chunks, Piece},
 };
 
@@ -17,7 +17,7 @@ pub const LOOK: Duration = Duration::from_millis(500);
 
 /// A recording's events for a terminal, read chunk by chunk.
 pub struct PlaybackCursor {
-    recordings: Recordings,
+    recordings: RecordingReader,
     id: RecordingId,
     pub header: Header,
     pub manifest: Option<Manifest>,
@@ -52,7 +52,7 @@ pub enum What {
 
 impl PlaybackCursor {
     /// Opens a recording at its beginning.
-    pub async fn open(recordings: &Recordings, id: RecordingId) -> Result<Self> {
+    pub async fn open(recordings: &RecordingReader, id: RecordingId) -> Result<Self> {
         let (header, manifest) = (recordings.header(id).await?, recordings.manifest(id).await?);
         Ok(Self {
             commands: Commands::new(&header, manifest.as_ref()),

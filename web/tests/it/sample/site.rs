@@ -8,7 +8,7 @@ use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
 use rustls::ServerConfig;
 use search::{Follower, Index};
-use storage::{Recordings, Store};
+use storage::{RecordingReader, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,7 @@ impl Site {
         let links = Links::open(&folder.path().join("links.json")).unwrap();
         let link = links.create("auditor@example.com", Duration::from_secs(3600)).unwrap();
         let settings = Settings {
-            player: Player::new(Recordings::new(store.clone()), PlayerSettings::default()),
+            player: Player::new(RecordingReader::new(store.clone()), PlayerSettings::default()),
             store,
             index,
             journal: journal.clone(),

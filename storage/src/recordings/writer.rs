@@ -1,0 +1,180 @@
+use std::{io, sync::Arc};
+
+use bytes::Bytes;
+use recording::{Chunk, Key, LARGEST_MANIFEST, Manifest, RecordingId};
+
+use crate::{
+    Store, StoreError,
+    blocking::blocking,
+    chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
+    signing::Signer,
+    store,
+};
+
+/// Lines of at most so many bytes are compressed on the calling thread: at 400 MB/s that takes 40 µs, about as long as
+/// the way to another thread and back.
+const SMALL: usize = 16 << 10;
+
+/// What became of an object that was to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutOutcome<T> {
+    /// The object is new. It is durable.
+    Stored(T),
+    /// The store had an object of this name that says the same: an earlier attempt wrote it. Nothing was written.
+    AlreadyOurs(T),
+    /// The store has an object of this name that says something else. Nothing was written.
+    Conflict(Key),
+}
+
+impl<T> PutOutcome<T> {
+    /// What the store has now.
+    ///
+    /// # Errors
+    /// The object's name, if the store has something else under it.
+    pub fn stored(self) -> Result<T, Key> {
+        match self {
+            Self::Stored(stored) | Self::AlreadyOurs(stored) => Ok(stored),
+            Self::Conflict(key) => Err(key),
+        }
+    }
+}
+
+/// A chunk as the store has it: what the manifest says of it, but for its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredChunk {
+    /// Its place in the recording, counted from 0; chunk 0 is the header.
+    pub number: u32,
+    /// Bytes of the object.
+    pub size: u64,
+    /// Bytes of its lines.
+    pub uncompressed: u64,
+    /// SHA-256 of the previous chunk's digest (zeros for the first) and the object's bytes.
+    pub digest: [u8; 32],
+}
+
+impl StoredChunk {
+    /// Describes an object that was read or written. `previous` is the digest of the chunk before it.
+    pub(super) fn new(number: u32, object: &[u8], uncompressed: u64, previous: [u8; 32]) -> Self {
+        Self { number, size: object.len() as u64, uncompressed, digest: chunk::chain(previous, object) }
+    }
+
+    /// The manifest's line on this chunk. The times are those of its first and last event, in microseconds since the
+    /// recording's start.
+    pub fn listed(&self, first_micros: u64, last_micros: u64) -> Chunk {
+        Chunk {
+            number: self.number,
+            size: self.size,
+            uncompressed: self.uncompressed,
+            digest: recording::hex(self.digest),
+            first_micros,
+            last_micros,
+        }
+    }
+}
+
+/// Puts chunks and manifests into a store: the only way to write recordings. Cheap to clone.
+///
+/// Nothing is overwritten. A put whose answer was lost can be made again: the second one finds the object and says
+/// [`PutOutcome::AlreadyOurs`].
+#[derive(Clone, Debug)]
+pub struct RecordingWriter {
+    store: Arc<dyn Store>,
+    signer: Arc<Signer>,
+}
+
+impl RecordingWriter {
+    /// Writes to `store`; manifests are signed by `signer`.
+    pub fn new(store: Arc<dyn Store>, signer: Arc<Signer>) -> Self {
+        Self { store, signer }
+    }
+
+    /// Compresses whole lines and creates the chunk `number`. `previous` is the digest of the chunk before it, zeros
+    /// for the first.
+    ///
+    /// If the object exists, its lines are compared, not its bytes: another version of zstd makes other bytes of the
+    /// same lines. An object above [`LARGEST_OBJECT`] is a conflict and is not read.
+    ///
+    /// # Errors
+    /// The store's. Whether the object was written is not known then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the object may be written or not; the put can be made again.
+    pub async fn put_chunk(
+        &self,
+        id: RecordingId,
+        number: u32,
+        lines: impl Into<Bytes>,
+        previous: [u8; 32],
+    ) -> Result<PutOutcome<StoredChunk>, StoreError> {
+        let (key, lines) = (Key::chunk(id, number), lines.into());
+        let pack = {
+            let lines = lines.clone();
+            move || {
+                let object = Bytes::from(chunk::compress(&lines)?);
+                Ok((StoredChunk::new(number, &object, lines.len() as u64, previous), object))
+            }
+        };
+        let packed = if lines.len() > SMALL { blocking(pack).await } else { pack() };
+        let (stored, object) = packed.map_err(|error: io::Error| StoreError::failed("compress", &key, error))?;
+        match self.store.put_new(&key, object).await {
+            Ok(()) => Ok(PutOutcome::Stored(stored)),
+            Err(StoreError::Exists(_)) => self.existing_chunk(key, number, lines, previous).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Compares the chunk that the store has with the lines that were to be put.
+    async fn existing_chunk(
+        &self,
+        key: Key,
+        number: u32,
+        lines: Bytes,
+        previous: [u8; 32],
+    ) -> Result<PutOutcome<StoredChunk>, StoreError> {
+        let Some(object) = self.existing(&key, LARGEST_OBJECT).await? else { return Ok(PutOutcome::Conflict(key)) };
+        let same = move || {
+            let same = chunk::decompress(&object, MAX_UNCOMPRESSED).is_ok_and(|there| there == lines);
+            Ok(same.then(|| StoredChunk::new(number, &object, lines.len() as u64, previous)))
+        };
+        match blocking(same).await.map_err(|error| StoreError::failed("compare", &key, error))? {
+            Some(stored) => Ok(PutOutcome::AlreadyOurs(stored)),
+            None => Ok(PutOutcome::Conflict(key)),
+        }
+    }
+
+    /// Signs a manifest and creates it. `now_micros` is the time of the signature, microseconds since 1970 UTC. The
+    /// manifest in the answer is the one that the store has.
+    ///
+    /// A manifest that exists is ours if it has the same session, outcome and chunks: the signature has its time in it,
+    /// and what was derived from the lines may differ between versions. An object above [`LARGEST_MANIFEST`] is a
+    /// conflict and is not read.
+    ///
+    /// # Errors
+    /// The store's. Whether the object was written is not known then.
+    ///
+    /// # Cancel safety
+    /// As [`Self::put_chunk`].
+    pub async fn put_manifest(&self, manifest: &Manifest, now_micros: i64) -> Result<PutOutcome<Manifest>, StoreError> {
+        let key = Key::manifest(manifest.session.id);
+        match self.store.put_new(&key, self.signer.seal_manifest(manifest, now_micros)).await {
+            Ok(()) => return Ok(PutOutcome::Stored(manifest.clone())),
+            Err(StoreError::Exists(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let Some(document) = self.existing(&key, LARGEST_MANIFEST).await? else {
+            return Ok(PutOutcome::Conflict(key));
+        };
+        let there = serde_json::from_slice::<Manifest>(&document).ok().filter(|there| {
+            (&there.session, &there.outcome, &there.chunks) == (&manifest.session, &manifest.outcome, &manifest.chunks)
+        });
+        Ok(there.map_or(PutOutcome::Conflict(key), PutOutcome::AlreadyOurs))
+    }
+
+    /// The object of a name that is taken; `None` if it is larger than `max` bytes.
+    async fn existing(&self, key: &Key, max: u64) -> Result<Option<Bytes>, StoreError> {
+        if store::size(&*self.store, key).await?.is_some_and(|size| size > max) {
+            return Ok(None);
+        }
+        self.store.read(key).await.map(Some)
+    }
+}

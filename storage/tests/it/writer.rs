@@ -1,0 +1,83 @@
+//! What the writer of recordings says of what it puts, and of what was there before.
+
+use std::sync::Arc;
+
+use recording::{Key, Outcome, RecordingId};
+use storage::{Memory, PutOutcome, RecordingReader, RecordingWriter, Store, signing::Signer};
+
+use crate::sample::{id_at, manifest, output};
+
+const NOON: u64 = 1_795_348_800;
+
+struct Desk {
+    store: Arc<Memory>,
+    writer: RecordingWriter,
+    reader: RecordingReader,
+    id: RecordingId,
+}
+
+fn desk() -> Desk {
+    let store = Arc::new(Memory::new());
+    let writer = RecordingWriter::new(store.clone(), Arc::new(Signer::generate().unwrap()));
+    Desk { writer, reader: RecordingReader::new(store.clone()), store, id: id_at(NOON) }
+}
+
+#[tokio::test]
+async fn chunks_are_chained_and_come_back() {
+    let Desk { writer, reader, id, .. } = desk();
+    // Below and above what is compressed where it stands.
+    let all = [output(1, "a"), output(2, &"long ".repeat(50_000))];
+    let mut digest = [0; 32];
+    for (number, lines) in (0..).zip(&all) {
+        let put = writer.put_chunk(id, number, lines.clone(), digest).await.unwrap();
+        let PutOutcome::Stored(stored) = put else { panic!("{put:?}") };
+        let object = reader.chunk_object(id, number).await.unwrap();
+        assert_eq!(stored, object.stored(lines.len() as u64, digest));
+        assert_eq!((object.lines().unwrap(), object.digest(digest)), (lines.clone(), stored.digest));
+        let listed = stored.listed(1, 2);
+        assert_eq!((listed.number, listed.size), (number, object.bytes().len() as u64));
+        assert_eq!((listed.uncompressed, listed.digest), (lines.len() as u64, recording::hex(stored.digest)));
+        digest = stored.digest;
+    }
+}
+
+#[tokio::test]
+async fn the_same_lines_are_ours_whoever_compressed_them() {
+    let Desk { store, writer, reader, id } = desk();
+    let lines = output(1, &"x".repeat(100_000));
+    let theirs = zstd::bulk::compress(&lines, 19).unwrap();
+    store.put_new(&Key::chunk(id, 1), theirs.clone().into()).await.unwrap();
+    let put = writer.put_chunk(id, 1, lines.clone(), [7; 32]).await.unwrap();
+    let PutOutcome::AlreadyOurs(stored) = put else { panic!("{put:?}") };
+    assert_eq!(stored.size, theirs.len() as u64, "the object that is there counts");
+    assert_eq!(stored, reader.chunk_object(id, 1).await.unwrap().stored(lines.len() as u64, [7; 32]));
+    let again = writer.put_chunk(id, 1, lines, [7; 32]).await.unwrap();
+    assert_eq!(again.stored(), Ok(stored));
+}
+
+#[tokio::test]
+async fn other_lines_damage_and_bombs_are_conflicts() {
+    let Desk { store, writer, id, .. } = desk();
+    let bomb = zstd::bulk::compress(&vec![0; (64 << 20) + 1], 1).unwrap();
+    for (number, there) in (0..).zip([zstd::bulk::compress(b"other\n", 1).unwrap(), b"no zstd".to_vec(), bomb]) {
+        let key = Key::chunk(id, number);
+        store.put_new(&key, there.into()).await.unwrap();
+        let put = writer.put_chunk(id, number, output(1, "ours"), [0; 32]).await.unwrap();
+        assert_eq!(put.stored(), Err(key));
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_is_ours_where_it_says_the_same_of_the_same_chunks() {
+    let Desk { writer, reader, id, .. } = desk();
+    let first = manifest(id, 2);
+    assert_eq!(writer.put_manifest(&first, 1).await.unwrap(), PutOutcome::Stored(first.clone()));
+    // A later signature, and what another version makes of the lines.
+    let mut other = first.clone();
+    other.anomalies.push("seen by a later version".to_owned());
+    assert_eq!(writer.put_manifest(&other, 2).await.unwrap(), PutOutcome::AlreadyOurs(first.clone()));
+    other.outcome = Outcome::Interrupted;
+    assert_eq!(writer.put_manifest(&other, 3).await.unwrap(), PutOutcome::Conflict(Key::manifest(id)));
+    assert_eq!(writer.put_manifest(&manifest(id, 3), 4).await.unwrap(), PutOutcome::Conflict(Key::manifest(id)));
+    assert_eq!(reader.manifest(id).await.unwrap(), Some(first));
+}
