@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use access::InputRecording;
 use recorder::{Ending, KeepLimits, Recorder, Settings};
@@ -12,7 +12,7 @@ use recording::{
     hex,
 };
 use sha2::{Digest, Sha256};
-use storage::{Store, StoreError};
+use storage::Store;
 use support::*;
 
 #[tokio::test]
@@ -90,10 +90,10 @@ async fn an_end_that_was_not_stored_yet_is_stored_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_completed_by_another_is_set_aside() {
+async fn a_session_that_was_finalized_by_another_is_quarantined() {
     let store = Moody::new(0);
     let stage = stage(&store, slow()).await;
-    stage.server(STDOUT, b"more than the completer saw").await;
+    stage.server(STDOUT, b"more than the finalizer saw").await;
     let folder = killed(stage.folder.path());
     let (id, elsewhere) = (stage.recording.id(), Moody::new(1_000));
     elsewhere.put_new(&Key::manifest(id), bytes::Bytes::from_static(b"{}")).await.expect("written");
@@ -103,91 +103,8 @@ async fn a_session_that_was_completed_by_another_is_set_aside() {
     assert_eq!(keys, [Key::manifest(id)], "nothing was put beside it");
 }
 
-/// Journals that say of some sessions for whom they were opened, and hear of ends.
-#[derive(Default)]
-struct Journals {
-    opened: Vec<(RecordingId, &'static str)>,
-    ended: Vec<RecordingId>,
-}
-
-impl recorder::JournalLookup for &mut Journals {
-    async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
-        assert_eq!(gateway, "kubetape");
-        Ok(self.opened.iter().find(|(opened, _)| *opened == id).map(|(_, user)| (*user).to_owned()))
-    }
-
-    async fn ended(&mut self, manifest: &Manifest) {
-        self.ended.push(manifest.session.id);
-    }
-}
-
 #[tokio::test]
-async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lease_ran_out() {
-    let store = Moody::new(1_000);
-    let stage = stage(&store, settings()).await;
-    stage.server(STDOUT, b"stored").await;
-    let id = stage.recording.id();
-    while store.list("recordings/", None, 9).await.expect("a list").len() < 2 {
-        store.written.notified().await;
-    }
-    let signer = storage::signing::Signer::generate().expect("a key");
-    let now = std::time::SystemTime::now();
-    let seconds = i64::try_from(now.duration_since(std::time::UNIX_EPOCH).expect("after").as_secs()).expect("fits");
-    let mut journals = Journals::default();
-    let complete = async |journals: &mut Journals, at: std::time::SystemTime| {
-        let mut completer = recorder::OrphanFinalizer::new(store.clone(), &signer, "other", journals);
-        completer.complete(id, at).await.expect("a store")
-    };
-    use recorder::{FinalizeOutcome, SkipReason};
-    assert!(matches!(complete(&mut journals, now).await, Some(FinalizeOutcome::LeftAlone(SkipReason::NoLease))));
-    // Two processes of one name: the last of them counts.
-    for until in [seconds + 1_000, seconds - 5_000] {
-        let lease = storage::lease::Lease { gateway: "kubetape".to_owned(), instance: uuid::Uuid::now_v7(), until };
-        storage::lease::take(&*store, &lease).await.expect("a lease");
-    }
-    assert!(matches!(complete(&mut journals, now).await, Some(FinalizeOutcome::LeftAlone(SkipReason::Alive))));
-    let later = now + Duration::from_secs(2_000);
-    let unvouched = Some(SkipReason::Unvouched);
-    let left = |done| if let Some(FinalizeOutcome::LeftAlone(why)) = done { Some(why) } else { None };
-    assert_eq!(left(complete(&mut journals, later).await), unvouched, "no journal has it");
-    journals.opened = vec![(id, "eve")];
-    assert_eq!(left(complete(&mut journals, later).await), unvouched, "it was somebody else's");
-    assert_eq!(journals.ended, []);
-    journals.opened = vec![(id, "ada")];
-    let Some(FinalizeOutcome::Completed(manifest)) = complete(&mut journals, later).await else {
-        panic!("not completed")
-    };
-    assert_eq!(journals.ended, [id]);
-    assert_eq!(manifest.outcome, Outcome::Interrupted);
-    let (stored, events) = read(&store, id).await;
-    assert_eq!((&stored, restored(&events, Code::Output).as_slice()), (&*manifest, &b"stored"[..]));
-    assert!(stored.anomalies[0].contains("completed by other"), "{:?}", stored.anomalies);
-    assert!(complete(&mut journals, later).await.is_none());
-    // It comes back and has nothing more: its spool lets go, the manifest stays, and no second end is told. What is stored is let
-    // go of a moment after it is in the store.
-    gone(&[stage.folder.path().join(id.to_string()).join("000001")]).await;
-    let folder = killed(stage.folder.path());
-    let back = Recorder::start(spool(folder.path()), store.clone(), settings());
-    let mut told = back.untold().expect("its listener");
-    back.drained().await;
-    drop(back);
-    assert!(told.try_recv().is_err(), "an end that the completer told of");
-    assert_eq!(read(&store, id).await.0, *manifest);
-    assert!(!folder.path().join("aside").exists());
-    // It comes back and has more: that is kept aside, and nothing is put beside what was completed.
-    let folder = killed(stage.folder.path());
-    let more = folder.path().join(id.to_string()).join("000002");
-    std::fs::copy(folder.path().join(id.to_string()).join("000001"), &more)
-        .or_else(|_| std::fs::write(&more, b"x").map(|()| 0))
-        .expect("a file");
-    let before = store.list("recordings/", None, 9).await.expect("a list").len();
-    recovered(folder.path(), store.clone()).await;
-    assert_eq!(store.list("recordings/", None, 9).await.expect("a list").len(), before);
-    assert!(folder.path().join("aside").join(id.to_string()).exists());
-}
-
-#[tokio::test]
-async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said() {
+async fn a_session_whose_header_is_damaged_is_quarantined_with_all_that_was_said() {
     let stage = stage(&Moody::new(0), slow()).await;
     stage.server(STDOUT, b"said").await;
     let (folder, id) = (killed(stage.folder.path()), stage.recording.id().to_string());
@@ -198,7 +115,7 @@ async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said()
     let store = Moody::new(1_000);
     let recorder = Recorder::start(spool(folder.path()), store.clone(), settings());
     recorder.drained().await;
-    let told = recorder.untold().expect("its listener").try_recv().expect("its end");
+    let told = recorder.unjournalled_ends().expect("its listener").try_recv().expect("its end");
     assert_eq!((told.session.to_string(), told.outcome), (id.clone(), Outcome::Interrupted));
     let segment = std::fs::read(folder.path().join("aside").join(&id).join("000001")).expect("kept for a person");
     assert!(segment.windows(4).any(|bytes| bytes == b"said"));
@@ -421,7 +338,7 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
     let store = Moody::new(1_000);
     let never = InputRecording::Never;
     let stage = Stage::with(settings(), store.clone(), SessionKind::Exec, &["sh"], true, never).await;
-    stage.recording.runs("app:1".to_owned());
+    stage.recording.set_image("app:1".to_owned());
     stage.client(STDIN, b"secret\r").await;
     stage.server(STDOUT, b"***\r\n").await;
     // Its segment is gone, and nothing comes after it.
@@ -448,9 +365,9 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
     assert_eq!(manifest.image, "app:1");
 }
 
-/// The process that completes dies as well, after each object that it stores.
+/// The process that finalizes dies as well, after each object that it stores.
 #[tokio::test]
-async fn what_a_completing_process_leaves_is_completed_by_the_next() {
+async fn what_a_finalizing_process_leaves_is_finalized_by_the_next() {
     let keep = KeepLimits { first: 10, last: 300, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { chunk_bytes: 100, keep, ..slow() }).await;
     stage.client(STDIN, b"typed").await;

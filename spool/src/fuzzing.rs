@@ -1,6 +1,11 @@
 //! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
 
-use crate::{checkpoint_file::newest_of, frame, segment::segment_of, tail::held_of};
+use crate::{
+    checkpoint_file::newest_of,
+    frame,
+    segment::{first_micros, last_micros, segment_of},
+    tail::held_of,
+};
 use recording::cast::events;
 
 /// Reads files of a spool as a disk may have left them: frames, and bytes that are none.
@@ -32,7 +37,7 @@ pub fn spool(input: &[u8]) {
     assert_eq!(read.torn, 0);
     assert!(segment_of(segment).unforwarded().torn <= segment.len() as u64);
     let _ = events(&read.lines).count();
-    let _ = (read.first_micros(), read.last_micros(), newest_of(checkpoints));
+    let _ = (first_micros(&read.lines), last_micros(&read.lines), newest_of(checkpoints));
 
     let held = held_of(&files, total);
     let mut behind = 0;

@@ -40,19 +40,13 @@ pub struct Segment {
     pub damaged: usize,
 }
 
-impl Segment {
-    /// Time of the last line, microseconds since the recording's start; `None` if there is none, or it is no event.
-    pub fn last_micros(&self) -> Option<u64> {
-        last_micros(&self.lines)
-    }
-
-    /// Time of the first line, likewise.
-    pub fn first_micros(&self) -> Option<u64> {
-        micros(self.lines.split(|&byte| byte == b'\n').next()?)
-    }
+/// Time of the first line, microseconds since the recording's start; `None` if there is none, or it is no event.
+pub fn first_micros(lines: &[u8]) -> Option<u64> {
+    micros(lines.split(|&byte| byte == b'\n').next()?)
 }
 
-fn last_micros(lines: &[u8]) -> Option<u64> {
+/// Time of the last line, likewise.
+pub fn last_micros(lines: &[u8]) -> Option<u64> {
     micros(lines.strip_suffix(b"\n")?.rsplit(|&byte| byte == b'\n').next()?)
 }
 
@@ -95,7 +89,7 @@ fn next_micros(folder: &Path, number: u32) -> Result<Option<u64>, SpoolError> {
         let Recovered { segment, .. } = read_one(folder, later)?;
         // Lines of an append that never ended do not count.
         if let Some(checkpoint) = segment.checkpoint {
-            return Ok(Some(segment.first_micros().unwrap_or(checkpoint.micros)));
+            return Ok(Some(first_micros(&segment.lines).unwrap_or(checkpoint.micros)));
         }
     }
     let ended = record_file::read(folder)?.and_then(|records| records.ended);
@@ -148,7 +142,7 @@ impl Recovered {
     }
 
     fn last_micros(&self) -> Option<u64> {
-        last_micros(&self.begun).or_else(|| self.segment.last_micros())
+        last_micros(&self.begun).or_else(|| last_micros(&self.segment.lines))
     }
 }
 

@@ -1,69 +1,67 @@
-//! What the spool knows of a session without an end beyond its lines: the last bytes of streams, for a chunk of their own.
+//! What the spool has of a session without an end beyond its lines: the last bytes of streams, for chunks of their own.
 
-use recording::{RecordingId, StreamTotals, cast::Code, seconds};
-use spool::{Checkpoint, HeldTail, SessionRecords, Spool, SpoolError, boot_id};
+use recording::{cast::Code, seconds};
+use spool::{Checkpoint, HeldTail, StdStream};
 
-use crate::{
-    session::encoder::STREAMS,
-    streams::output_limiter::{annotation, name},
-    streams::timeline::Timeline,
-};
+use crate::streams::{output_limiter::annotation, timeline::Timeline};
 
-/// Asciicast lines, perhaps none. `micros` is the time of the last line before them.
-pub(crate) fn rest(
-    spool: &Spool,
-    id: RecordingId,
-    facts: &SessionRecords,
-    mark: &Checkpoint,
-    micros: u64,
-) -> Result<Vec<u8>, SpoolError> {
-    let mut timeline = Timeline::resumed(micros, mark.tails);
-    for (place, code) in STREAMS.into_iter().enumerate().filter(|(place, _)| mark.held[*place]) {
-        let total = bytes_of(code, &mark.totals);
-        held(&mut timeline, code, total, mark.micros, &spool.held(id, place, total)?);
-    }
-    STREAMS.into_iter().for_each(|code| timeline.end_stream(code));
-    if facts.boot != boot_id() {
-        let text = format!(
-            "missing: the gateway's machine stopped; what was said from {} s until then may have been lost with it",
-            seconds(micros)
-        );
-        timeline.event(micros, Code::Gap, &text);
-    }
-    Ok(timeline.lines().to_vec())
+/// What goes behind a session's last line.
+#[derive(Debug)]
+pub(crate) struct RecoveredTail {
+    /// The last thing that is known.
+    pub(crate) checkpoint: Checkpoint,
+    /// Time of the last line, microseconds since the recording's start.
+    pub(crate) micros: u64,
+    /// What an output limit holds back of streams.
+    pub(crate) held: Vec<(StdStream, HeldTail)>,
+    /// Whether the machine has stopped since: it may have taken the last writes with it.
+    pub(crate) is_machine_lost: bool,
 }
 
-/// The end of a flood, as [`crate::streams::output_limiter::Flood::end`] would have written it; where bytes are missing, an annotation says so.
-fn held(timeline: &mut Timeline, code: Code, total: u64, micros: u64, held: &HeldTail) {
+impl RecoveredTail {
+    /// The lines; perhaps none.
+    pub(crate) fn lines(&self) -> Vec<u8> {
+        let mut timeline = Timeline::resumed(self.micros, self.checkpoint.tails);
+        for (stream, held) in &self.held {
+            let total = stream.total(&self.checkpoint.totals);
+            write_held(&mut timeline, *stream, total, self.checkpoint.micros, held);
+        }
+        StdStream::ALL.into_iter().for_each(|stream| timeline.end_stream(stream));
+        if self.is_machine_lost {
+            let text = format!(
+                "missing: the gateway's machine stopped; what was said from {} s until then may have been lost with it",
+                seconds(self.micros)
+            );
+            timeline.event(self.micros, Code::Gap, &text);
+        }
+        timeline.take_lines()
+    }
+}
+
+/// Writes the end of a limited stream as [`crate::streams::output_limiter::OutputLimiter::end`] would have. If bytes are missing,
+/// an annotation says so.
+fn write_held(timeline: &mut Timeline, stream: StdStream, total: u64, micros: u64, held: &HeldTail) {
     let missing = |timeline: &mut Timeline, micros, from: u64, to: u64| {
-        let (bytes, stream) = (to - from, name(code));
+        let (bytes, stream) = (to - from, stream.name());
         let text = format!("missing: {bytes} bytes of {stream} from byte {from} on were damaged on the gateway's disk");
         timeline.event(micros, Code::Gap, &text);
     };
     let Some((first, from, _)) = held.pieces.first() else {
-        let text = format!("missing: the end of {}, up to byte {total}, was damaged on the gateway's disk", name(code));
+        let stream = stream.name();
+        let text = format!("missing: the end of {stream}, up to byte {total}, was damaged on the gateway's disk");
         return timeline.event(micros, Code::Gap, &text);
     };
-    let mut expected =
-        held.omission.as_ref().map_or(*from, |omission| omission.from_byte.saturating_add(omission.bytes));
-    annotation(timeline, code, *first, expected, held.omission.as_ref());
+    let omission = held.omission.as_ref();
+    let mut expected = omission.map_or(*from, |omission| omission.from_byte.saturating_add(omission.bytes));
+    annotation(timeline, stream, *first, expected, omission);
     for (micros, at, bytes) in &held.pieces {
         if *at > expected {
             missing(timeline, *micros, expected, *at);
         }
-        timeline.data(*micros, code, bytes);
+        timeline.data(*micros, stream, bytes);
         expected = *at + bytes.len() as u64;
     }
     if expected < total {
         missing(timeline, micros, expected, total);
-    }
-}
-
-/// A stream's bytes.
-pub(crate) fn bytes_of(code: Code, totals: &StreamTotals) -> u64 {
-    match code {
-        Code::Output => totals.stdout,
-        Code::Stderr => totals.stderr,
-        _ => totals.stdin,
     }
 }

@@ -3,39 +3,37 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use memchr::memchr;
 use recording::{Command, CommandSource};
 
-use crate::streams::alt_screen::last_switch;
+use crate::{
+    manifest_limits::{COMMAND_BYTES, COMMANDS, TYPED_BYTES},
+    streams::alt_screen::last_switch,
+};
 
-/// Most typed commands in a manifest. Later ones are in the recording as markers, but not in its summary.
-const COMMANDS: usize = 10_000;
-/// Most bytes of all typed commands in it.
-const TYPED_BYTES: usize = 1 << 20;
-/// Most bytes of a command; what is longer is cut.
-const COMMAND_BYTES: usize = 8 << 10;
-/// Most output that is put aside. Beyond it the oldest is given up, where no key was pressed since, and the screen with
-/// it: a flood costs a copy and no terminal emulation, which is 30 ns a byte.
+/// Most output that is put aside. If more comes and no key was pressed since, it is given up, and the screen with it: much output
+/// costs a copy, and not the terminal emulation, which takes 30 ns a byte.
 const ASIDE_BYTES: usize = 64 << 10;
 /// Most steps that are put aside.
 const STEPS: usize = 2048;
 /// Output within this time is one step, as it is one event of the recording.
 const JOIN_MICROS: u64 = 1_000;
-/// Output aside below this is left aside when the session goes to sleep.
+/// Less output than this stays aside when the session goes to sleep.
 const SLEEP_BYTES: usize = 4 << 10;
 
-/// The commands of a session, and how the typed ones are found: [`transcript::Commands`], fed when a line may have been
+/// Finds the commands of a session. The typed ones are what [`transcript::Commands`] finds, which is fed when a line may have been
 /// entered, and not with every byte.
 pub(crate) struct Commands {
     first: Option<Command>,
     typing: Option<Typing>,
 }
 
-/// What a manifest lists, and whether there was more.
-pub(crate) struct List {
+/// The commands that a manifest lists.
+pub(crate) struct CommandList {
     pub(crate) listed: Vec<Command>,
+    /// Whether there were more.
     pub(crate) unlisted: bool,
 }
 
-impl List {
-    /// The first, and as many of the typed ones as there is room for. `full`: some were not even read.
+impl CommandList {
+    /// Lists the first command, and as many typed ones as there is room for. `full` says that some were not even read.
     fn new(first: Option<Command>, typed: Vec<Command>, full: bool) -> Self {
         let mut bytes = 0;
         let fits = |command: &&Command| {
@@ -52,35 +50,36 @@ impl List {
 struct Typing {
     commands: transcript::Commands,
     aside: Vec<u8>,
-    /// What happened, by offset in `aside`.
-    steps: Vec<(usize, u64, Step)>,
+    /// What happened, by offset in `aside`, and when.
+    steps: Vec<(usize, u64, TerminalStep)>,
     /// A key was pressed since the output aside was fed.
     touched: bool,
     /// Enter was pressed, and the cursor has not gone down since.
     entered: bool,
 }
 
-enum Step {
+enum TerminalStep {
     /// Output up to the next step.
     Printed,
-    /// Keys: their bytes are kept only until the output aside is fed, and are in no recording because of this.
+    /// Keys. Their bytes are kept only until the output aside is fed: they come into no recording this way.
     Typed(Vec<u8>),
+    /// A new size: columns, rows.
     Size(u16, u16),
 }
 
 impl Commands {
-    /// `interactive`: a terminal and stdin were asked for, so lines may be typed.
+    /// `interactive` says that a terminal and stdin were asked for, so that lines may be typed.
     pub(crate) fn new(first: Option<Command>, interactive: bool) -> Self {
         Self { first, typing: interactive.then(Typing::default) }
     }
 
     pub(crate) fn resized(&mut self, micros: u64, width: u16, height: u16) {
         self.with_typing(|typing| {
-            if let Some((_, _, last @ Step::Size(..))) = typing.steps.last_mut() {
+            if let Some((_, _, last @ TerminalStep::Size(..))) = typing.steps.last_mut() {
                 // Nothing was printed at the size before.
-                *last = Step::Size(width, height);
+                *last = TerminalStep::Size(width, height);
             } else {
-                typing.step(micros, Step::Size(width, height));
+                typing.step(micros, TerminalStep::Size(width, height));
             }
         });
     }
@@ -89,7 +88,7 @@ impl Commands {
         self.with_typing(|typing| typing.typed(micros, bytes));
     }
 
-    /// Takes output; `found` gets each line that it completed.
+    /// Takes output. `found` gets each line that it completed.
     pub(crate) fn printed(&mut self, micros: u64, bytes: &[u8], found: &mut dyn FnMut(&str)) {
         self.with_typing(|typing| typing.printed(micros, bytes, found));
     }
@@ -99,24 +98,25 @@ impl Commands {
         self.with_typing(|typing| typing.sleep(found));
     }
 
-    pub(crate) fn awake(&self) -> bool {
+    /// Whether [`Self::sleep`] would give up memory.
+    pub(crate) fn is_awake(&self) -> bool {
         self.typing
             .as_ref()
             .is_some_and(|typing| typing.commands.is_awake() || typing.aside.capacity() > 2 * SLEEP_BYTES)
     }
 
-    /// All commands, for the manifest; `found` gets the lines that were not told yet.
-    pub(crate) fn finish(&mut self, found: &mut dyn FnMut(&str)) -> List {
-        self.with_typing(|typing| typing.look(found));
+    /// Ends the session. Returns the commands for the manifest; `found` gets the lines that it did not get yet.
+    pub(crate) fn finish(&mut self, found: &mut dyn FnMut(&str)) -> CommandList {
+        self.with_typing(|typing| typing.feed(found));
         let typed = self.typing.take().map(|typing| typing.commands);
         let full = typed.as_ref().is_some_and(transcript::Commands::is_full);
         let typed = typed.and_then(|commands| catch_unwind(AssertUnwindSafe(|| commands.finish())).ok());
         let typed = typed.unwrap_or_default().into_iter().map(cut).collect();
-        List::new(self.first.take(), typed, full)
+        CommandList::new(self.first.take(), typed, full)
     }
 
-    /// Runs the emulator. Should it panic on what a container printed, then the session goes on, recorded, without
-    /// typed commands from there on.
+    /// Runs the emulator. If it panics on what a container printed, the session goes on, recorded, without typed commands from there
+    /// on.
     fn with_typing(&mut self, run: impl FnOnce(&mut Typing)) {
         let Some(typing) = &mut self.typing else { return };
         if catch_unwind(AssertUnwindSafe(|| run(typing))).is_err() {
@@ -134,11 +134,11 @@ impl Typing {
         let kept = &bytes[..bytes.len().min(ASIDE_BYTES)];
         match self.steps.last_mut() {
             // A paste in many frames is one step.
-            Some((_, _, Step::Typed(before))) if before.len() + kept.len() <= ASIDE_BYTES => {
+            Some((_, _, TerminalStep::Typed(before))) if before.len() + kept.len() <= ASIDE_BYTES => {
                 before.extend_from_slice(kept)
             }
-            Some((_, _, Step::Typed(before))) => *before = kept.to_vec(),
-            _ => self.step(micros, Step::Typed(kept.to_vec())),
+            Some((_, _, TerminalStep::Typed(before))) => *before = kept.to_vec(),
+            _ => self.step(micros, TerminalStep::Typed(kept.to_vec())),
         }
     }
 
@@ -147,20 +147,20 @@ impl Typing {
             if self.aside.len() + piece.len() > ASIDE_BYTES {
                 self.make_room(micros, found);
             }
-            let joins = |&(_, since, ref step): &(usize, u64, Step)| {
-                matches!(step, Step::Printed) && micros.saturating_sub(since) <= JOIN_MICROS
+            let joins = |&(_, since, ref step): &(usize, u64, TerminalStep)| {
+                matches!(step, TerminalStep::Printed) && micros.saturating_sub(since) <= JOIN_MICROS
             };
             if !self.steps.last().is_some_and(joins) {
-                self.step(micros, Step::Printed);
+                self.step(micros, TerminalStep::Printed);
             }
             self.aside.extend_from_slice(piece);
             if self.entered && memchr(b'\n', piece).is_some() {
-                self.look(found);
+                self.feed(found);
             }
         }
     }
 
-    fn step(&mut self, micros: u64, step: Step) {
+    fn step(&mut self, micros: u64, step: TerminalStep) {
         if self.steps.len() >= STEPS {
             self.give_up(micros);
         }
@@ -168,14 +168,14 @@ impl Typing {
     }
 
     fn make_room(&mut self, micros: u64, found: &mut dyn FnMut(&str)) {
-        if self.touched { self.look(found) } else { self.give_up(micros) }
+        if self.touched { self.feed(found) } else { self.give_up(micros) }
     }
 
     /// Forgets what was put aside, and the screen with it.
     fn give_up(&mut self, micros: u64) {
         let alternate = last_switch(&self.aside).unwrap_or_else(|| self.commands.is_alternate());
         for (_, micros, step) in std::mem::take(&mut self.steps) {
-            if let Step::Size(width, height) = step {
+            if let TerminalStep::Size(width, height) = step {
                 self.commands.resized(micros, width, height);
             }
         }
@@ -185,15 +185,15 @@ impl Typing {
         self.entered = false;
     }
 
-    /// Feeds what was put aside.
-    fn look(&mut self, found: &mut dyn FnMut(&str)) {
+    /// Feeds the emulator with what was put aside.
+    fn feed(&mut self, found: &mut dyn FnMut(&str)) {
         let steps = std::mem::take(&mut self.steps);
         let ends = steps.iter().skip(1).map(|step| step.0).chain([self.aside.len()]);
         for ((offset, micros, step), end) in steps.iter().zip(ends) {
             match step {
-                Step::Printed => self.commands.printed(*micros, &self.aside[*offset..end]),
-                Step::Typed(bytes) => self.commands.typed(*micros, bytes),
-                Step::Size(width, height) => self.commands.resized(*micros, *width, *height),
+                TerminalStep::Printed => self.commands.printed(*micros, &self.aside[*offset..end]),
+                TerminalStep::Typed(bytes) => self.commands.typed(*micros, bytes),
+                TerminalStep::Size(width, height) => self.commands.resized(*micros, *width, *height),
             }
         }
         self.aside.clear();
@@ -204,7 +204,7 @@ impl Typing {
 
     fn sleep(&mut self, found: &mut dyn FnMut(&str)) {
         if self.aside.len() > SLEEP_BYTES || self.commands.is_awake() {
-            self.look(found);
+            self.feed(found);
         }
         self.commands.sleep();
         self.aside.shrink_to_fit();
@@ -244,7 +244,7 @@ mod tests {
         texts(&mut commands)
     }
 
-    /// The same with an emulator that is put to sleep after every event, and output that comes byte by byte.
+    /// As `found`, with an emulator that is put to sleep after every event, and output that comes byte by byte.
     fn found_in_crumbs(cast: &str) -> Vec<String> {
         let mut commands = Commands::new(None, true);
         for event in events(cast) {
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_between_two_commands_forgets_the_screen_but_not_the_typist() {
+    fn much_output_between_two_commands_forgets_the_screen_but_not_the_typist() {
         let mut commands = Commands::new(None, true);
         let print =
             |commands: &mut Commands, micros: u64, text: &str| commands.printed(micros, text.as_bytes(), &mut |_| {});
@@ -363,7 +363,7 @@ mod tests {
         let listed = |count: usize, bytes: usize, full| {
             let command = Command { micros: 0, source: CommandSource::Typed, text: "x".repeat(bytes), typed: None };
             let first = Command { source: CommandSource::Argv, text: "sh".repeat(TYPED_BYTES), ..command.clone() };
-            let list = List::new(Some(first), vec![command; count], full);
+            let list = CommandList::new(Some(first), vec![command; count], full);
             assert_eq!(list.listed[0].source, CommandSource::Argv);
             (list.listed.len() - 1, list.unlisted)
         };
@@ -403,7 +403,8 @@ mod tests {
         commands.typed(0, &[b'x'; 3 * ASIDE_BYTES]);
         commands.typed(0, &[b'x'; 3 * ASIDE_BYTES]);
         let typing = commands.typing.as_ref().expect("typing");
-        let kept = typing.steps.iter().map(|step| if let Step::Typed(bytes) = &step.2 { bytes.len() } else { 0 });
+        let kept =
+            typing.steps.iter().map(|step| if let TerminalStep::Typed(bytes) = &step.2 { bytes.len() } else { 0 });
         assert!(kept.max() <= Some(ASIDE_BYTES));
     }
 

@@ -1,47 +1,57 @@
 //! A recording without IO: bytes and times in, asciicast lines out.
 
-use access::InputRecording;
 use recording::{
     Command, Contents, Direction, Omission, Outcome, StreamTotals,
     cast::{Code, PortConnection, SessionKind, SessionMetadata},
 };
 use sha2::Digest;
-use spool::{Checkpoint, TailWrite};
+use spool::{Checkpoint, SessionRecord, SpoolError, SpoolWriter, StdStream, TailWrite};
 use wire::{Anomaly, Decoder, Event, Negotiated, Request, Side, Status, Stream, Transport};
 
 use crate::{
     Ending, RecordError,
-    session::commands::Commands,
-    session::ending::Evidence,
-    session::open_recording::argv_command,
-    streams::digests::{DigestCache, Digests},
-    streams::output_limiter::{KeepLimits, OutputLimiter},
-    streams::ports::Ports,
-    streams::resize_filter::{ResizeFilter, Size},
-    streams::tar::Tar,
-    streams::timeline::Timeline,
+    argv::argv_command,
+    manifest_limits::ANNOTATIONS,
+    session::{commands::Commands, ending::Evidence},
+    streams::{
+        digests::{DigestCache, Digests},
+        output_limiter::{KeepLimits, OutputLimiter},
+        ports::Ports,
+        resize_filter::{ResizeFilter, Size},
+        tar::Tar,
+        timeline::Timeline,
+    },
 };
 
-/// The streams that have lines.
-pub(crate) const STREAMS: [Code; 3] = [Code::Output, Code::Stderr, Code::Input];
-
-/// Most annotations that are made while a session goes on. What is said at its end has room behind them.
-const ANOMALIES: usize = 98;
+/// Most annotations that are made while a session goes on. Two of its end have room behind them.
+const ANOMALIES: usize = ANNOTATIONS - 2;
 
 const UNLISTED: &str =
     "more was typed than the list of commands has room for: later commands are in the recording only";
 
-/// What a session's two directions meant, so far.
+/// Turns the bytes of both directions into lines: decoder, and behind it everything that a recording has.
 pub(crate) struct SessionEncoder {
     decoder: Decoder,
-    script: EncoderState,
+    state: EncoderState,
     /// Whether the client's and the server's bytes are over.
     over: [bool; 2],
-    /// How far the server's bytes were from a frame border before those that are not forwarded yet.
-    border: Option<Option<u64>>,
+    /// While accepted bytes of the server are not forwarded: how far those before them were from a frame boundary.
+    boundary: Option<Option<u64>>,
 }
 
-/// What the tape leaves behind for the manifest.
+/// What must be in the spool before the bytes it came from may be forwarded. It forgets what of it is written.
+pub(crate) struct Batch {
+    /// By stream: what an output limit holds back. It goes first, so that the checkpoint never counts what is not there.
+    tails: [TailWrite; 3],
+    checkpoint: Checkpoint,
+    lines: Vec<u8>,
+    /// Whether checkpoint and lines are written.
+    is_appended: bool,
+    /// What a Status said about the end: once the client knows it, the process that finishes the recording must.
+    status: Option<Outcome>,
+}
+
+/// What the encoder knows of a session at its end, for the manifest.
 pub(crate) struct Summary {
     pub(crate) outcome: Outcome,
     pub(crate) size: Size,
@@ -63,19 +73,20 @@ struct EncoderState {
     ports: Ports,
     totals: StreamTotals,
     digests: Digests,
-    known: DigestCache,
-    /// Of stdout, stderr and stdin.
-    floods: [OutputLimiter; 3],
+    digest_cache: DigestCache,
+    /// By stream.
+    limiters: [OutputLimiter; 3],
     omitted: Vec<Omission>,
-    /// Of stdin and stdout, as long as they may be archives.
+    /// Follows stdin, as long as it may be an archive.
     uploaded: Option<Tar>,
+    /// Follows stdout, likewise.
     downloaded: Option<Tar>,
     status: Option<Status>,
     /// Whether the client had gone, or said that it goes, when the Status came.
     late: bool,
     client_over: bool,
-    /// What the status means for the end is in the spool.
-    told: bool,
+    /// Whether the spool has what the Status means for the end.
+    is_status_noted: bool,
     closing: Option<Side>,
     anomalies: Vec<String>,
     last_micros: u64,
@@ -85,9 +96,9 @@ impl SessionEncoder {
     pub(crate) fn new(session: &SessionMetadata, negotiated: &Negotiated, request: &Request, keep: KeepLimits) -> Self {
         let keep = (!(session.tty && keep.terminals)).then_some(keep);
         let copies = session.kind == SessionKind::Exec && !session.tty;
-        let script = EncoderState {
+        let state = EncoderState {
             kind: session.kind,
-            store_input: stores_input(session),
+            store_input: session.stores_input(),
             transport: transport_name(negotiated),
             timeline: Timeline::new(),
             commands: Commands::new(argv_command(session), session.tty && session.stdin),
@@ -95,45 +106,45 @@ impl SessionEncoder {
             ports: Ports::default(),
             totals: StreamTotals::default(),
             digests: Digests::default(),
-            known: DigestCache::default(),
-            floods: STREAMS.map(|code| OutputLimiter::new(code, keep)),
+            digest_cache: DigestCache::default(),
+            limiters: StdStream::ALL.map(|stream| OutputLimiter::new(stream, keep)),
             omitted: Vec::new(),
             uploaded: copies.then(|| Tar::new(Direction::ToPod)),
             downloaded: copies.then(|| Tar::new(Direction::FromPod)),
             status: None,
             late: false,
             client_over: false,
-            told: false,
+            is_status_noted: false,
             closing: None,
             anomalies: Vec::new(),
             last_micros: 0,
         };
-        Self { decoder: Decoder::new(negotiated, request), script, over: [false; 2], border: None }
+        Self { decoder: Decoder::new(negotiated, request), state, over: [false; 2], boundary: None }
     }
 
-    /// Writes what a side sent. `strict`: any anomaly is an error; one that the decoder cannot go on behind always is. The
-    /// bytes are on the tape either way.
+    /// Encodes what a side sent. Any anomaly is an error if `strict`; one that the decoder cannot go on behind always is. The bytes
+    /// are recorded either way.
     pub(crate) fn accept(&mut self, micros: u64, from: Side, bytes: &[u8], strict: bool) -> Result<(), RecordError> {
         if from == Side::Server {
-            self.border = Some(self.decoder.to_border(Side::Server));
+            self.boundary = Some(self.decoder.to_border(Side::Server));
         }
-        let Self { decoder, script, .. } = self;
+        let Self { decoder, state, .. } = self;
         let mut odd = None;
         decoder.feed(from, bytes, &mut |event| {
             if let Event::Anomaly(anomaly) = &event
                 && (strict || matches!(anomaly, Anomaly::Lost { .. }))
             {
-                odd.get_or_insert_with(|| said(from, anomaly));
+                odd.get_or_insert_with(|| described(from, anomaly));
             }
-            script.event(micros, from, &event);
+            state.event(micros, from, &event);
         });
-        script.passed(micros);
+        state.passed(micros);
         odd.map_or(Ok(()), |odd| Err(RecordError::Anomaly(odd)))
     }
 
-    /// That side will send nothing more. The second time does nothing.
+    /// Notes that a side will send nothing more. A second call does nothing.
     pub(crate) fn ended(&mut self, micros: u64, from: Side) {
-        let Self { decoder, script, over, .. } = self;
+        let Self { decoder, state, over, .. } = self;
         let side = match from {
             Side::Client => 0,
             Side::Server => 1,
@@ -141,83 +152,132 @@ impl SessionEncoder {
         if std::mem::replace(&mut over[side], true) {
             return;
         }
-        script.client_over |= from == Side::Client;
-        decoder.end(from, &mut |event| script.event(micros, from, &event));
+        state.client_over |= from == Side::Client;
+        decoder.end(from, &mut |event| state.event(micros, from, &event));
     }
 
-    /// The session is over: last events, and the summary.
+    /// Encodes the session's end: the last events. Returns the summary.
     pub(crate) fn finish(&mut self, micros: u64, how: Ending) -> Summary {
-        self.script.finish(micros, how)
+        self.state.finish(micros, how)
     }
 
     /// Whether something may happen by time alone.
     pub(crate) fn restless(&self) -> bool {
-        self.script.timeline.is_waiting() || self.script.commands.awake() || self.script.sizes.waiting()
+        self.state.timeline.is_waiting() || self.state.commands.is_awake() || self.state.sizes.is_waiting()
     }
 
-    /// The whole lines since [`Self::written`], and what is known beside them.
-    pub(crate) fn pending(&mut self, micros: u64) -> (Checkpoint, &[u8]) {
-        let script = &mut self.script;
-        script.timeline.lines();
-        let mark = Checkpoint {
+    /// Whether there are lines that no batch has taken.
+    pub(crate) fn has_lines(&mut self) -> bool {
+        self.state.timeline.has_lines()
+    }
+
+    /// Takes everything since the last batch. The batch is to be written and given to [`Self::commit`]; the next one goes behind
+    /// it.
+    pub(crate) fn take_batch(&mut self, micros: u64) -> Batch {
+        let state = &mut self.state;
+        let lines = state.timeline.take_lines();
+        let has_news = state.status.is_some() && !state.is_status_noted;
+        let checkpoint = Checkpoint {
             micros,
-            totals: script.totals,
-            tails: script.timeline.tails(),
-            held: script.floods.each_ref().map(OutputLimiter::holds),
-            digests: script.digests_of_unstored(),
+            totals: state.totals,
+            tails: state.timeline.tails(),
+            held: state.limiters.each_ref().map(OutputLimiter::holds),
+            digests: state.digests_of_unstored(),
         };
-        (mark, script.timeline.lines())
-    }
-
-    /// What is held back of stdout, stderr and stdin, and must be kept before [`Self::pending`] is.
-    pub(crate) fn holdings(&mut self) -> impl Iterator<Item = &mut TailWrite> {
-        self.script.floods.iter_mut().map(OutputLimiter::holding)
-    }
-
-    /// The lines so far are kept elsewhere.
-    pub(crate) fn written(&mut self) {
-        self.script.timeline.taken();
-    }
-
-    /// What a Status said about the end, until [`Self::noted`].
-    pub(crate) fn said(&self) -> Option<Outcome> {
-        let script = &self.script;
-        let news = script.status.is_some() && !script.told;
-        news.then(|| script.evidence().outcome(Ending::Interrupted).0)
-    }
-
-    /// What the Status said is kept elsewhere.
-    pub(crate) fn noted(&mut self) {
-        self.script.told = true;
-    }
-
-    /// The transport's name.
-    pub(crate) fn transport(&self) -> &str {
-        &self.script.transport
-    }
-
-    /// What is to be done by time alone, when the session may be idle.
-    pub(crate) fn settle(&mut self, micros: u64) {
-        const QUIET_MICROS: u64 = 1_000_000;
-        self.script.passed(micros);
-        self.script.timeline.passed(micros);
-        if micros.saturating_sub(self.script.last_micros) >= QUIET_MICROS {
-            self.script.sleep(micros);
+        Batch {
+            tails: state.limiters.each_mut().map(OutputLimiter::take_tail),
+            checkpoint,
+            lines,
+            is_appended: false,
+            status: has_news.then(|| state.evidence().outcome(Ending::Interrupted).0),
         }
     }
 
-    /// Of what was forwarded: where accepting failed, the decoder is ahead of the client.
-    pub(crate) fn to_border(&self) -> Option<u64> {
-        self.border.unwrap_or_else(|| self.decoder.to_border(Side::Server))
+    /// Notes that a batch is in the spool, and takes its memory for the next one.
+    pub(crate) fn commit(&mut self, batch: Batch) {
+        let state = &mut self.state;
+        state.is_status_noted |= batch.status.is_some();
+        state.timeline.reuse(batch.lines);
+        state.limiters.iter_mut().zip(batch.tails).for_each(|(limiter, tail)| limiter.reuse(tail));
     }
 
-    /// What was accepted of the server's is forwarded.
+    /// The transport's name, as the manifest has it.
+    pub(crate) fn transport(&self) -> &str {
+        &self.state.transport
+    }
+
+    /// Does what time alone does, when the session may be idle.
+    pub(crate) fn settle(&mut self, micros: u64) {
+        const QUIET_MICROS: u64 = 1_000_000;
+        self.state.passed(micros);
+        self.state.timeline.passed(micros);
+        if micros.saturating_sub(self.state.last_micros) >= QUIET_MICROS {
+            self.state.sleep(micros);
+        }
+    }
+
+    /// How far the bytes that were forwarded are from the next frame boundary. After an accept that failed, the decoder is ahead
+    /// of the client.
+    pub(crate) fn bytes_to_frame_boundary(&self) -> Option<u64> {
+        self.boundary.unwrap_or_else(|| self.decoder.to_border(Side::Server))
+    }
+
+    /// Notes that all accepted bytes of the server may be forwarded.
     pub(crate) fn forwarded(&mut self) {
-        self.border = None;
+        self.boundary = None;
     }
 
     pub(crate) fn termination(&self, message: &str, reason: &str, code: u16) -> Vec<u8> {
         self.decoder.termination(message, reason, code)
+    }
+}
+
+impl Batch {
+    /// The lines alone.
+    #[cfg(fuzzing)]
+    pub(crate) fn into_lines(self) -> Vec<u8> {
+        self.lines
+    }
+
+    pub(crate) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Writes what is not written yet.
+    ///
+    /// # Errors
+    /// The spool's. After [`SpoolError::Full`] it may be called again.
+    pub(crate) fn write(&mut self, spooled: &mut SpoolWriter) -> Result<(), SpoolError> {
+        for (stream, tail) in StdStream::ALL.into_iter().zip(&mut self.tails) {
+            if !tail.is_empty() {
+                spooled.hold(stream, tail)?;
+                tail.clear();
+            }
+        }
+        if !self.is_appended {
+            spooled.append(&self.checkpoint, &self.lines)?;
+            self.is_appended = true;
+        }
+        if let Some(outcome) = &self.status {
+            spooled.note(&SessionRecord::Status { outcome: outcome.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Writes a session's last lines. The streams are over: nothing is held, and the end says more than the Status.
+    ///
+    /// # Errors
+    /// The spool's, as of [`SpoolWriter::append_last`].
+    pub(crate) fn write_last(&mut self, spooled: &mut SpoolWriter) -> Result<(), SpoolError> {
+        spooled.append_last(&self.checkpoint, &self.lines)
+    }
+
+    /// The batch with the lines of the one before it, which was not written.
+    pub(crate) fn behind(self, earlier: Self) -> Self {
+        match earlier.is_appended {
+            true => self,
+            false => Self { lines: [earlier.lines, self.lines].concat(), ..self },
+        }
     }
 }
 
@@ -245,11 +305,11 @@ impl EncoderState {
                         (Some(status.clone()), self.client_over || self.closing == Some(Side::Client));
                 }
             }
-            // A server's CLOSE to a client that is gone already is not who closes.
+            // The CLOSE of a server whose client is gone already answers that, and closes nothing.
             Event::Close { .. } if !self.client_over => {
                 self.closing.get_or_insert(from);
             }
-            Event::Anomaly(anomaly) => self.note(micros, format!("anomaly: {}", said(from, anomaly))),
+            Event::Anomaly(anomaly) => self.annotate(micros, format!("anomaly: {}", described(from, anomaly))),
             Event::Close { .. } | Event::Opened { .. } | Event::Ping | Event::Pong => {}
         }
     }
@@ -262,7 +322,7 @@ impl EncoderState {
                 self.digests.stdin.update(data);
                 let archive = follow(&mut self.uploaded, data);
                 if self.store_input {
-                    self.floods[2].data(&mut self.timeline, micros, data, archive);
+                    self.limiters[StdStream::Stdin.index()].data(&mut self.timeline, micros, data, archive);
                 }
                 self.commands.typed(micros, data);
             }
@@ -270,14 +330,14 @@ impl EncoderState {
                 self.totals.stdout += length;
                 self.digests.stdout.update(data);
                 let archive = follow(&mut self.downloaded, data);
-                self.floods[0].data(&mut self.timeline, micros, data, archive);
+                self.limiters[StdStream::Stdout.index()].data(&mut self.timeline, micros, data, archive);
                 let timeline = &mut self.timeline;
                 self.commands.printed(micros, data, &mut |text| timeline.event(micros, Code::Marker, text));
             }
             (Stream::Stderr, Side::Server) => {
                 self.totals.stderr += length;
                 self.digests.stderr.update(data);
-                self.floods[1].data(&mut self.timeline, micros, data, false);
+                self.limiters[StdStream::Stderr.index()].data(&mut self.timeline, micros, data, false);
             }
             (Stream::PortData, Side::Client) => {
                 self.totals.stdin += length;
@@ -295,17 +355,16 @@ impl EncoderState {
 
     fn stream_ended(&mut self, micros: u64, from: Side, stream: Stream) {
         match (stream, from) {
-            (Stream::Stdout, Side::Server) => self.end_stream(micros, 0),
-            (Stream::Stderr, Side::Server) => self.end_stream(micros, 1),
+            (Stream::Stdout, Side::Server) => self.end_stream(micros, StdStream::Stdout),
+            (Stream::Stderr, Side::Server) => self.end_stream(micros, StdStream::Stderr),
             _ => {}
         }
     }
 
-    /// By its place in [`STREAMS`].
-    fn end_stream(&mut self, micros: u64, place: usize) {
-        let omitted = self.floods[place].end(&mut self.timeline, micros);
+    fn end_stream(&mut self, micros: u64, stream: StdStream) {
+        let omitted = self.limiters[stream.index()].end(&mut self.timeline, micros);
         self.omitted.extend(omitted);
-        self.timeline.end_stream(STREAMS[place]);
+        self.timeline.end_stream(stream);
     }
 
     fn passed(&mut self, micros: u64) {
@@ -318,31 +377,31 @@ impl EncoderState {
         commands.sleep(&mut |text| timeline.event(micros, Code::Marker, text));
     }
 
-    /// An annotation, for a reader of the lines and of the manifest.
-    fn note(&mut self, micros: u64, text: String) {
+    /// Writes an annotation, for a reader of the lines and of the manifest.
+    fn annotate(&mut self, micros: u64, text: String) {
         if self.anomalies.len() < ANOMALIES {
-            self.note_last(micros, text);
+            self.annotate_end(micros, text);
         }
     }
 
-    /// The same for one that is made once, at the end.
-    fn note_last(&mut self, micros: u64, text: String) {
+    /// Writes an annotation that is made once, at the end.
+    fn annotate_end(&mut self, micros: u64, text: String) {
         self.timeline.event(micros, Code::Gap, &text);
         self.anomalies.push(text);
     }
 
     fn finish(&mut self, micros: u64, how: Ending) -> Summary {
         self.sizes_end(micros);
-        (0..STREAMS.len()).for_each(|place| self.end_stream(micros, place));
+        StdStream::ALL.into_iter().for_each(|stream| self.end_stream(micros, stream));
         let timeline = &mut self.timeline;
         let commands = self.commands.finish(&mut |text| timeline.event(micros, Code::Marker, text));
         self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
         let (outcome, annotation) = self.evidence().outcome(how);
         if let Some(annotation) = annotation {
-            self.note_last(micros, annotation);
+            self.annotate_end(micros, annotation);
         }
         if commands.unlisted {
-            self.note_last(micros, UNLISTED.to_owned());
+            self.annotate_end(micros, UNLISTED.to_owned());
         }
         if let Outcome::Exited { exit_code } = outcome {
             self.timeline.event(micros, Code::Exit, &exit_code.to_string());
@@ -358,16 +417,15 @@ impl EncoderState {
         }
     }
 
-    /// SHA-256 so far of stdout, stderr and stdin: of those that are not, or not wholly, in the lines.
+    /// SHA-256 so far of the streams that are not, or not wholly, in the lines.
     fn digests_of_unstored(&mut self) -> [Option<[u8; 32]>; 3] {
-        let Self { kind, store_input, totals, digests, known, floods, .. } = self;
-        let forwarded = *kind == SessionKind::PortForward;
-        let [stdout, stderr, stdin] = floods.each_ref().map(|flood| forwarded || flood.is_incomplete());
-        [
-            stdout.then(|| known.of(0, totals.stdout, &digests.stdout)).flatten(),
-            stderr.then(|| known.of(1, totals.stderr, &digests.stderr)).flatten(),
-            (stdin || !*store_input).then(|| known.of(2, totals.stdin, &digests.stdin)).flatten(),
-        ]
+        let Self { kind, store_input, totals, digests, digest_cache, limiters, .. } = self;
+        StdStream::ALL.map(|stream| {
+            let is_unstored = *kind == SessionKind::PortForward
+                || limiters[stream.index()].is_incomplete()
+                || (stream == StdStream::Stdin && !*store_input);
+            is_unstored.then(|| digest_cache.digest(stream, stream.total(totals), digests.of(stream))).flatten()
+        })
     }
 
     fn contents(&mut self) -> Contents {
@@ -396,16 +454,8 @@ impl EncoderState {
     }
 }
 
-/// Whether stdin has lines.
-pub(crate) fn stores_input(session: &SessionMetadata) -> bool {
-    match session.input {
-        InputRecording::Never => false,
-        InputRecording::Piped => !session.tty,
-        InputRecording::Always => true,
-    }
-}
-
-/// Shows an archive's follower what passes. Whether the stream is an archive, as far as is known; what is none is let go.
+/// Shows an archive's follower what passes, and lets it go if the stream is none. Returns whether the stream is an archive, as far
+/// as is known.
 fn follow(tar: &mut Option<Tar>, data: &[u8]) -> bool {
     let Some(following) = tar else { return false };
     following.feed(data);
@@ -416,7 +466,7 @@ fn follow(tar: &mut Option<Tar>, data: &[u8]) -> bool {
     archive
 }
 
-/// An `r` event. A size of 0 is in the recording, but as a note: no terminal has it, and players fail on it.
+/// Writes an `r` event. A size of 0 becomes an annotation: no terminal has it, and players fail on it.
 fn real_size(timeline: &mut Timeline, commands: &mut Commands, micros: u64, (width, height): Size) {
     if width == 0 || height == 0 {
         timeline.event(micros, Code::Gap, &format!("the client announced a terminal of {width}x{height}"));
@@ -432,7 +482,8 @@ fn port_event(timeline: &mut Timeline, micros: u64, connection: &PortConnection)
     timeline.event(micros, Code::Port, &text);
 }
 
-fn said(from: Side, anomaly: &Anomaly) -> String {
+/// An anomaly, and who sent it.
+fn described(from: Side, anomaly: &Anomaly) -> String {
     match from {
         Side::Client => format!("the client sent {anomaly}"),
         Side::Server => format!("the server sent {anomaly}"),
@@ -457,11 +508,11 @@ mod tests {
         let request = Request::parse(wire::Subresource::Exec, "command=sh&stdout=true").expect("a request");
         let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
         let session = crate::session::open_request::tests::session();
-        let mut tape = SessionEncoder::new(&session, &negotiated, &request, KeepLimits::default());
-        (0..1_000).for_each(|micros| tape.script.note(micros, format!("annotation {micros}")));
+        let mut encoder = SessionEncoder::new(&session, &negotiated, &request, KeepLimits::default());
+        (0..1_000).for_each(|micros| encoder.state.annotate(micros, format!("annotation {micros}")));
         let failure = Status::Failure { message: "no space".to_owned(), code: Some(500) };
-        (tape.script.status, tape.script.totals.stdout) = (Some(failure), 1);
-        let anomalies = tape.finish(1_000, Ending::Closed(Side::Server)).anomalies;
+        (encoder.state.status, encoder.state.totals.stdout) = (Some(failure), 1);
+        let anomalies = encoder.finish(1_000, Ending::Closed(Side::Server)).anomalies;
         assert_eq!(anomalies.len(), ANOMALIES + 1);
         assert_eq!(anomalies.last().map(String::as_str), Some("the server's last word was: no space"));
     }

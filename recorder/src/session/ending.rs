@@ -1,7 +1,7 @@
 use recording::{Outcome, cast::SessionKind};
 use wire::{Side, Status};
 
-/// How the gateway saw a session end.
+/// How a session ended, as the gateway saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Both connections are over; this side's was the first.
@@ -10,7 +10,7 @@ pub enum Ending {
     ByGateway {
         /// Why: what the person saw.
         reason: String,
-        /// Who asked for it; empty where the gateway did it by itself.
+        /// Who asked for it; empty if the gateway did it by itself.
         by: String,
     },
     /// The gateway is stopping.
@@ -21,23 +21,23 @@ pub enum Ending {
 pub(crate) struct Evidence<'a> {
     pub(crate) kind: SessionKind,
     pub(crate) status: Option<&'a Status>,
-    /// Whether the client's connection was over when the Status came: what the server then calls a failure is that.
+    /// Whether the client's connection was over when the Status came: what the server calls a failure then is only that.
     pub(crate) late: bool,
     /// Whether any byte of stdout or stderr was seen.
     pub(crate) output: bool,
-    /// Who first said that they close: WebSocket CLOSE or SPDY GOAWAY. The other side's answer may reach its socket
-    /// before their own end does.
+    /// The side that first announced that it closes, by WebSocket CLOSE or SPDY GOAWAY. The other side's answer may reach its socket
+    /// before the end of the first does.
     pub(crate) closing: Option<Side>,
 }
 
 impl Evidence<'_> {
-    /// The outcome, and an annotation where it does not say all.
+    /// The outcome, and an annotation if the outcome does not say all.
     ///
     /// | | exit code | Success | other Status | no Status |
     /// |---|---|---|---|---|
     /// | exec | exited | exited 0 | failed to start, or unknown after output | who went first |
-    /// | attach | exited | ended | the same | who went first; ended where the server said so |
-    /// | port-forward | ended | ended | ended | ended where the client went first or somebody said so |
+    /// | attach | exited | ended | as for exec | who went first; ended if the server announced it |
+    /// | port-forward | ended | ended | ended | ended if the client went first or one of them announced it |
     ///
     /// A Status outweighs a gateway that is stopping: the process had ended before.
     pub(crate) fn outcome(&self, how: Ending) -> (Outcome, Option<String>) {

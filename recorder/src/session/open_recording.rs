@@ -1,41 +1,45 @@
 use std::{sync::Arc, time::Instant};
 
-use recording::{
-    Command, CommandSource, Manifest, Outcome, RecordingId, StreamTotals,
-    cast::{SessionKind, SessionMetadata},
-};
-use spool::{self, SessionRecord};
+use recording::{Contents, Manifest, Outcome, RecordingId, StreamTotals, cast::SessionMetadata};
+use spool::{SessionRecord, SpoolWriter};
 
-use crate::{RecordError, Recording, recorder::Context, session::open_request::quoted};
+use crate::{RecordError, Recording, argv::argv_command, clock::micros_since, context::Context};
 
 /// A recording whose header is on the disk, of a session that has not begun: no 101 was seen.
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]
 pub struct OpenRecording {
-    pub(crate) recorder: Arc<Context>,
-    pub(crate) session: SessionMetadata,
+    context: Arc<Context>,
+    session: SessionMetadata,
     /// Zero of the recording's clock.
-    pub(crate) start: Instant,
-    pub(crate) spooled: spool::SpoolWriter,
+    start: Instant,
+    writer: SpoolWriter,
 }
 
 impl OpenRecording {
-    /// The recording's name.
+    pub(crate) fn new(context: Arc<Context>, session: SessionMetadata, start: Instant, writer: SpoolWriter) -> Self {
+        Self { context, session, start, writer }
+    }
+
+    /// The recording's id.
     pub fn id(&self) -> RecordingId {
         self.session.id
     }
 
-    /// The upstream answered 101: the session begins. Must be called inside a Tokio runtime.
+    /// Begins the session: the upstream answered 101. Must be called inside a Tokio runtime.
     pub fn begin(self, negotiated: wire::Negotiated, request: &wire::Request) -> Recording {
-        Recording::start(self, negotiated, request)
+        let Self { context, session, start, writer } = self;
+        Recording::start(context, session, start, writer, &negotiated, request)
     }
 
-    /// The upstream did not answer 101: writes down the end, with `message` for a reader. The answer is the manifest as it
-    /// will be, without chunks; the caller tells the journal, and then [`crate::Recorder::told`].
+    /// Ends the recording of a session that never began, because the upstream did not answer 101. `message` is for a reader.
+    ///
+    /// Returns the manifest as it will be, without chunks. The caller tells the journal, and then calls
+    /// [`crate::Recorder::acknowledge`].
     ///
     /// # Errors
-    /// Why the disk did not take it.
+    /// The disk's: the end is not written. The caller tells the journal all the same.
     pub async fn refused(mut self, message: &str) -> Result<Manifest, RecordError> {
-        self.recorder.ends.promise(self.id());
+        self.context.ends.expect(self.id());
         let duration_micros = micros_since(self.start);
         let manifest = Manifest {
             format: 1,
@@ -45,7 +49,7 @@ impl OpenRecording {
             width: 80,
             height: 24,
             totals: StreamTotals::default(),
-            contents: recording::Contents::default(),
+            contents: Contents::default(),
             chunks: Vec::new(),
             commands: argv_command(&self.session).into_iter().collect(),
             anomalies: Vec::new(),
@@ -53,18 +57,8 @@ impl OpenRecording {
             image: String::new(),
             session: self.session,
         };
-        self.spooled.fact(&SessionRecord::Ended(Box::new(manifest.clone())))?;
-        self.spooled.end();
+        self.writer.note(&SessionRecord::Ended(Box::new(manifest.clone())))?;
+        self.writer.end();
         Ok(manifest)
     }
-}
-
-/// What an exec request asked to run, as a command at time 0.
-pub(crate) fn argv_command(session: &SessionMetadata) -> Option<Command> {
-    let exec = session.kind == SessionKind::Exec && !session.argv.is_empty();
-    exec.then(|| Command { micros: 0, source: CommandSource::Argv, text: quoted(&session.argv), typed: None })
-}
-
-pub(crate) fn micros_since(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,11 +1,13 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use recording::{
     RecordingId,
     cast::{Header, SessionKind, SessionMetadata},
 };
 
-/// What a request asked for, beyond what its permit says.
+use crate::{argv::quoted, clock::unix_micros};
+
+/// What a request asks for, beyond what its permit says.
 #[derive(Clone, Debug)]
 pub struct OpenRequest {
     /// Which streaming subresource.
@@ -22,7 +24,7 @@ pub struct OpenRequest {
     pub user_agent: String,
     /// `Kubectl-Command`, as the client claimed.
     pub kubectl_command: String,
-    /// `Kubectl-SessionMetadata`, as the client claimed.
+    /// `Kubectl-Session`, as the client claimed.
     pub kubectl_session: String,
 }
 
@@ -56,8 +58,8 @@ impl OpenRequest {
     }
 }
 
-/// The header: written before any size is known, so always 80x24. The first real size comes as an `r` event and
-/// stands in the manifest.
+/// The header. It is written before any size is known, and always says 80x24: the first real size comes as an `r` event, and stands
+/// in the manifest.
 pub(crate) fn header(session: &SessionMetadata) -> Header {
     Header {
         version: 2,
@@ -70,11 +72,6 @@ pub(crate) fn header(session: &SessionMetadata) -> Header {
     }
 }
 
-pub(crate) fn unix_micros(at: SystemTime) -> i64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
 fn title(session: &SessionMetadata) -> String {
     let target = &session.target;
     let mut title = format!("{}@{} {}/{}", session.principal.name, target.cluster, target.namespace, target.name);
@@ -85,26 +82,13 @@ fn title(session: &SessionMetadata) -> String {
     title
 }
 
-/// argv as one line that a POSIX shell would split into the same elements.
-pub(crate) fn quoted(argv: &[String]) -> String {
-    argv.iter().map(|element| quote(element)).collect::<Vec<_>>().join(" ")
-}
-
-fn quote(element: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&byte);
-    if !element.is_empty() && element.bytes().all(plain) {
-        return element.to_owned();
-    }
-    format!("'{}'", element.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use access::{Credential, Impersonation, InputRecording, Principal, Target};
 
     use super::*;
 
-    /// An exec's.
+    /// The metadata of an exec.
     pub(crate) fn session() -> SessionMetadata {
         let (name, credential_id) = ("ada".to_owned(), String::new());
         SessionMetadata {
@@ -126,11 +110,5 @@ pub(crate) mod tests {
             kubectl_session: String::new(),
             imported: None,
         }
-    }
-
-    #[test]
-    fn argv_is_quoted_only_where_a_shell_needs_it() {
-        let argv = ["sh", "-c", "echo \"it's\"", "", "a\nb", "x=1"].map(str::to_owned);
-        assert_eq!(quoted(&argv), "sh -c 'echo \"it'\\''s\"' '' 'a\nb' x=1");
     }
 }

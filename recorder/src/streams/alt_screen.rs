@@ -2,7 +2,10 @@
 
 use memchr::memchr_iter;
 
-/// Whether the last switch of screens in `bytes` was to the alternate one: DECSET or DECRST 47, 1047, 1049.
+/// Whether the last switch of screens in `bytes` was to the alternate one; `None` if there was no switch.
+///
+/// xterm's control sequences, "DEC Private Mode Set (DECSET)": modes 47, 1047 and 1049 switch, with `h` to the alternate screen and
+/// with `l` back. A sequence that is cut off at the end does not count.
 pub(crate) fn last_switch(bytes: &[u8]) -> Option<bool> {
     // Not `memmem`: making a searcher costs more than a short piece of output.
     let mut sequences = memchr_iter(0x1b, bytes).rev().filter_map(|at| bytes[at + 1..].strip_prefix(b"[?"));
@@ -29,5 +32,7 @@ mod tests {
         assert_eq!(last_switch(b"\x1b[?1049h\x1b[?25l"), Some(true));
         assert_eq!(last_switch(b"\x1b[?1049h..\x1b[?25;47l"), Some(false));
         assert_eq!(last_switch(b"\x1b[?2004h"), None);
+        assert_eq!(last_switch(b"\x1b[?1049h\x1b[?1049"), Some(true), "cut off");
+        assert_eq!(last_switch(b""), None);
     }
 }

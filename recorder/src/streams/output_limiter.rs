@@ -1,5 +1,4 @@
-//! The flood policy: of a stream without a terminal, the first part and the last are kept, the middle is counted and
-//! digested.
+//! The output limit: of a stream without a terminal the first part and the last are kept; the middle is counted and digested.
 //!
 //! ```text
 //!  │◀──── first ────▶│◀───────── omitted ─────────▶│◀─ last ─▶│
@@ -8,14 +7,14 @@
 //! ```
 //!
 //! The annotation at the beginning is written when the first byte is held back. What passes through the ring goes to the spool as
-//! well, to files that replace each other: whoever finishes the recording of a process that died has the last part and what
-//! was omitted before it, and loses nothing of it.
+//! well, to files that replace each other: the process that finishes the recording of one that died has the last part and what
+//! was omitted before it.
 
 use std::collections::VecDeque;
 
 use recording::{Omission, cast::Code, hex};
 use sha2::{Digest, Sha256};
-use spool::TailWrite;
+use spool::{StdStream, TailWrite};
 
 use crate::streams::timeline::Timeline;
 
@@ -24,9 +23,9 @@ use crate::streams::timeline::Timeline;
 pub struct KeepLimits {
     /// Bytes from the stream's beginning.
     pub first: u64,
-    /// The same for a stream that is a tar archive: its files are listed with their digests anyway.
+    /// Bytes from the beginning of a stream that is a tar archive: its files are listed with their digests anyway.
     pub first_of_archive: u64,
-    /// Bytes up to the stream's end. They wait in memory, and in the spool up to twice as many.
+    /// Bytes before the stream's end. They wait in memory, and up to twice as many in the spool.
     pub last: usize,
     /// Whether all of a terminal's output is kept, however much it is.
     pub terminals: bool,
@@ -38,31 +37,31 @@ impl Default for KeepLimits {
     }
 }
 
-/// One stream's way into the lines.
+/// Writes one stream's bytes into lines, as far as the limits let it.
 pub(crate) struct OutputLimiter {
-    code: Code,
-    /// None: everything is kept.
+    stream: StdStream,
+    /// `None` if everything is kept.
     keep: Option<KeepLimits>,
     /// Bytes that passed.
     passed: u64,
     ring: VecDeque<(u64, Box<[u8]>)>,
     ring_bytes: usize,
-    /// When the first byte was held back, and its place.
+    /// When the first byte was held back, and its place in the stream.
     since: Option<(u64, u64)>,
     omitted: Option<Omitted>,
-    /// On its way to the spool.
-    holding: TailWrite,
+    /// What the spool must get of the ring.
+    tail: TailWrite,
     files: Files,
 }
 
-/// The spool's files of a stream, of which two are there.
+/// The files of a stream in the spool, where the newest two are.
 #[derive(Default)]
 struct Files {
     /// How many began.
     count: u64,
     /// Place in the stream at which the newest begins.
     newest: u64,
-    /// What was omitted before that, once the ring is past it.
+    /// What was omitted before that place, once the ring is past it.
     before_newest: Option<Omission>,
 }
 
@@ -75,15 +74,21 @@ struct Omitted {
 }
 
 impl OutputLimiter {
-    /// `code` is `o`, `e` or `i`.
-    pub(crate) fn new(code: Code, keep: Option<KeepLimits>) -> Self {
-        let (ring, holding, files) = (VecDeque::new(), TailWrite::default(), Files::default());
-        Self { code, keep, passed: 0, ring, ring_bytes: 0, since: None, omitted: None, holding, files }
+    pub(crate) fn new(stream: StdStream, keep: Option<KeepLimits>) -> Self {
+        let (ring, tail, files) = (VecDeque::new(), TailWrite::default(), Files::default());
+        Self { stream, keep, passed: 0, ring, ring_bytes: 0, since: None, omitted: None, tail, files }
     }
 
-    /// What must be in the spool before the bytes of it may be forwarded. Once it is, it is to be cleared.
-    pub(crate) fn holding(&mut self) -> &mut TailWrite {
-        &mut self.holding
+    /// Takes what must be in the spool before its bytes may be forwarded.
+    pub(crate) fn take_tail(&mut self) -> TailWrite {
+        std::mem::take(&mut self.tail)
+    }
+
+    /// Takes the memory of a tail that is written for the next one.
+    pub(crate) fn reuse(&mut self, tail: TailWrite) {
+        if self.tail.is_empty() && self.since.is_some() {
+            self.tail = tail;
+        }
     }
 
     /// Whether the stream's end is held, and in no line.
@@ -96,14 +101,14 @@ impl OutputLimiter {
         self.files.count > 0
     }
 
-    /// Writes what is kept. `archive`: the stream is a tar archive, as far as is known by now.
+    /// Writes the bytes that are kept. `archive` says whether the stream is a tar archive, as far as is known by now.
     pub(crate) fn data(&mut self, timeline: &mut Timeline, micros: u64, data: &[u8], archive: bool) {
-        let Some(keep) = self.keep else { return timeline.data(micros, self.code, data) };
+        let Some(keep) = self.keep else { return timeline.data(micros, self.stream, data) };
         let first = if archive { keep.first_of_archive } else { keep.first };
         let room = if self.since.is_some() { 0 } else { first.saturating_sub(self.passed) };
         let (now, later) = data.split_at(usize::try_from(room).unwrap_or(data.len()).min(data.len()));
         if !now.is_empty() {
-            timeline.data(micros, self.code, now);
+            timeline.data(micros, self.stream, now);
         }
         self.passed += now.len() as u64;
         if later.is_empty() {
@@ -111,7 +116,7 @@ impl OutputLimiter {
         }
         if self.since.is_none() {
             self.since = Some((micros, self.passed));
-            let (stream, from) = (name(self.code), self.passed);
+            let (stream, from) = (self.stream.name(), self.passed);
             timeline.event(micros, Code::Gap, &format!("omitting {stream} from byte {from} on, but for its end"));
         }
         self.hold(micros, later, keep.last);
@@ -123,20 +128,20 @@ impl OutputLimiter {
         while !rest.is_empty() {
             let room = self.room(last.max(LEAST_FILE));
             let (now, later) = rest.split_at(rest.len().min(room));
-            self.holding.bytes(micros, self.passed, now);
+            self.tail.bytes(micros, self.passed, now);
             self.pass(micros, now, last);
             rest = later;
         }
     }
 
-    /// Bytes that the newest file of the spool has room for; begins one where it has none.
+    /// How many bytes the newest file in the spool has room for. Begins a file if that is none.
     fn room(&mut self, file: usize) -> usize {
         let written = usize::try_from(self.passed - self.files.newest).unwrap_or(usize::MAX);
         match file.checked_sub(written) {
             Some(room @ 1..) if self.files.count > 0 => room,
             _ => {
-                self.holding.begin(self.files.count, self.files.before_newest.as_ref());
-                // Where no last part is kept the ring is never behind the file's beginning.
+                self.tail.begin(self.files.count, self.files.before_newest.as_ref());
+                // If no last part is kept, the ring never holds bytes of before the file.
                 let before_newest = if self.ring.is_empty() { self.omission() } else { None };
                 self.files = Files { count: self.files.count + 1, newest: self.passed, before_newest };
                 file
@@ -144,11 +149,10 @@ impl OutputLimiter {
         }
     }
 
-    /// Takes bytes into the ring, and omits what is then too much.
+    /// Takes bytes into the ring, and omits what is too much then.
     fn pass(&mut self, micros: u64, data: &[u8], last: usize) {
         self.passed += data.len() as u64;
-        // Small pieces of one moment share an allocation's worth of bookkeeping only where they are large anyway: a ring of
-        // single bytes would be fifty times its size.
+        // Small pieces are joined: a ring of single bytes would take fifty times its size.
         match self.ring.back_mut() {
             Some((_, piece)) if piece.len() + data.len() <= SMALL => *piece = [&**piece, data].concat().into(),
             _ => self.ring.push_back((micros, data.into())),
@@ -192,7 +196,7 @@ impl OutputLimiter {
     fn omission(&self) -> Option<Omission> {
         let ((_, from_byte), omitted) = (self.since?, self.omitted.clone()?);
         Some(Omission {
-            stream: name(self.code).to_owned(),
+            stream: self.stream.name().to_owned(),
             from_byte,
             bytes: omitted.bytes,
             sha256: hex(omitted.digest.finalize().into()),
@@ -201,25 +205,25 @@ impl OutputLimiter {
         })
     }
 
-    /// The stream is over: writes its last part, and what lies before it as an annotation.
+    /// Ends the stream: writes an annotation of what was omitted, and the last part. Returns what was omitted.
     pub(crate) fn end(&mut self, timeline: &mut Timeline, micros: u64) -> Option<Omission> {
         let (_, from_byte) = self.since?;
         let omission = self.omission();
-        annotation(timeline, self.code, micros, from_byte, omission.as_ref());
+        annotation(timeline, self.stream, micros, from_byte, omission.as_ref());
         for (at, piece) in self.ring.drain(..) {
-            timeline.data(at, self.code, &piece);
+            timeline.data(at, self.stream, &piece);
         }
         self.ring_bytes = 0;
-        self.holding.clear();
+        self.tail.clear();
         (self.keep, self.since, self.omitted) = (None, None, None);
         omission
     }
 }
 
-/// Writes what was omitted of a stream from `from_byte` on; it is followed by the stream's last part.
+/// Writes the annotation of what was omitted of a stream from `from_byte` on. The stream's last part follows it.
 pub(crate) fn annotation(
     timeline: &mut Timeline,
-    code: Code,
+    stream: StdStream,
     micros: u64,
     from_byte: u64,
     omission: Option<&Omission>,
@@ -227,27 +231,17 @@ pub(crate) fn annotation(
     match omission {
         Some(omission) => timeline.event(omission.to_micros, Code::Gap, &omission.to_string()),
         None => {
-            let text = format!("omitted nothing of {} from byte {from_byte} on", name(code));
+            let text = format!("omitted nothing of {} from byte {from_byte} on", stream.name());
             timeline.event(micros, Code::Gap, &text);
         }
     }
 }
 
-/// Bytes of a spool's file at least: less would be a file for each few reads.
+/// Fewest bytes of a file in the spool: less would make a file for each few reads.
 const LEAST_FILE: usize = 256 << 10;
 
 /// Pieces below this are joined in the ring, with the time of the first.
 const SMALL: usize = 512;
-
-/// A stream as annotations name it.
-pub(crate) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Output => "stdout",
-        Code::Stderr => "stderr",
-        Code::Input => "stdin",
-        Code::Bytes | Code::Resize | Code::Marker | Code::Exit | Code::Port | Code::Gap => "",
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -259,14 +253,14 @@ mod tests {
 
     fn recorded(pieces: &[&[u8]], archive: bool) -> (Vec<Event>, Option<Omission>) {
         let mut timeline = Timeline::new();
-        let mut flood = OutputLimiter::new(Code::Output, Some(KEEP));
+        let mut limiter = OutputLimiter::new(StdStream::Stdout, Some(KEEP));
         for (micros, piece) in (0..).zip(pieces) {
-            flood.data(&mut timeline, micros, piece, archive);
+            limiter.data(&mut timeline, micros, piece, archive);
         }
-        let omission = flood.end(&mut timeline, 1000);
-        assert_eq!(flood.end(&mut timeline, 1000), None, "an end is told once");
-        timeline.end_stream(Code::Output);
-        let lines = timeline.lines().to_vec();
+        let omission = limiter.end(&mut timeline, 1000);
+        assert_eq!(limiter.end(&mut timeline, 1000), None, "an end is told once");
+        timeline.end_stream(StdStream::Stdout);
+        let lines = timeline.take_lines();
         (events(&lines).map(Result::unwrap).collect(), omission)
     }
 
@@ -323,11 +317,11 @@ mod tests {
     #[test]
     fn a_ring_of_single_bytes_is_no_larger_than_its_bytes() {
         let mut timeline = Timeline::new();
-        let mut flood = OutputLimiter::new(Code::Output, Some(KeepLimits { first: 0, last: 1 << 20, ..KEEP }));
+        let mut limiter = OutputLimiter::new(StdStream::Stdout, Some(KeepLimits { first: 0, last: 1 << 20, ..KEEP }));
         for micros in 0..2 << 20 {
-            flood.data(&mut timeline, micros, b"y", false);
+            limiter.data(&mut timeline, micros, b"y", false);
         }
-        assert_eq!(flood.ring_bytes, 1 << 20);
-        assert!(flood.ring.len() <= (1 << 20) / SMALL + 1, "{}", flood.ring.len());
+        assert_eq!(limiter.ring_bytes, 1 << 20);
+        assert!(limiter.ring.len() <= (1 << 20) / SMALL + 1, "{}", limiter.ring.len());
     }
 }

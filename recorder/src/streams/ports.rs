@@ -6,13 +6,13 @@ use recording::{
 };
 use wire::{Event, Side, Stream};
 
-/// Most forwarded connections that are followed at a time. Those beyond it are counted in the totals only.
+/// Most forwarded connections that are followed at a time. Further ones are counted in the totals only.
 const CONNECTIONS: usize = 4096;
-/// Most streams that are known to belong to one of them; a connection has two.
+/// Most streams of these connections, which have two each.
 const STREAMS: usize = 2 * CONNECTIONS;
 /// Most bytes of an error text that are kept.
 const ERROR_BYTES: usize = 4 << 10;
-/// Most ports that are summed up apart; those beyond it are summed up under port 0.
+/// Most ports that have a sum of their own; further ones are summed up under port 0.
 const PORTS: usize = 256;
 
 /// The connections that one port-forward session carries: which port, how many bytes, how they ended. Their bytes are
@@ -20,7 +20,7 @@ const PORTS: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Ports {
     connections: BTreeMap<u32, Connection>,
-    /// Connection of each stream.
+    /// By stream: its connection.
     streams: HashMap<u32, u32>,
     sums: Sums,
 }
@@ -36,26 +36,28 @@ impl Sums {
         let sum = self.0.entry(port).or_insert(ForwardedPort { port, ..ForwardedPort::default() });
         sum.connections += 1;
         sum.failed += u64::from(!connection.error.is_empty());
-        sum.sent += connection.sent;
-        sum.received += connection.received;
+        sum.sent = sum.sent.saturating_add(connection.sent);
+        sum.received = sum.received.saturating_add(connection.received);
     }
 
-    /// In the ports' order.
+    /// The sums in the ports' order.
     pub(crate) fn list(&self) -> Vec<ForwardedPort> {
         self.0.values().copied().collect()
     }
 }
 
-/// Connections by what the lines say of them.
+/// Connections by what the lines of a recording say of them.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct ReportedPorts {
     open: BTreeMap<u32, PortConnection>,
     sums: Sums,
 }
 
-impl Told {
-    /// Takes a `p` event.
-    pub(crate) fn take(&mut self, connection: PortConnection) {
+impl ReportedPorts {
+    /// Takes a `p` event. Of an error only whether there is one counts.
+    pub(crate) fn take(&mut self, mut connection: PortConnection) {
+        connection.error.truncate(connection.error.floor_char_boundary(ERROR_BYTES));
+        connection.error.shrink_to_fit();
         match connection.state {
             PortState::Opened if self.open.len() < CONNECTIONS => {
                 _ = self.open.insert(connection.connection, connection)
@@ -68,7 +70,7 @@ impl Told {
         }
     }
 
-    /// By port; those that nobody ended count with what was last said of them.
+    /// The sums by port. A connection without an end counts with what was last said of it.
     pub(crate) fn sums(mut self) -> Vec<ForwardedPort> {
         self.open.values().for_each(|connection| self.sums.add(connection));
         self.sums.list()
@@ -80,34 +82,34 @@ struct Connection {
     port: u16,
     sent: u64,
     received: u64,
-    /// Bytes: where a character is cut by how they came, it is read when all are there.
+    /// Bytes, not text: a character may come in two pieces.
     error: Vec<u8>,
     client_done: bool,
     server_done: bool,
 }
 
 impl Ports {
-    /// Takes what a side sent; `tell` gets each connection that opened or ended by it.
-    pub(crate) fn event(&mut self, from: Side, event: &Event<'_>, tell: &mut dyn FnMut(PortConnection)) {
+    /// Takes what a side sent; `report` gets each connection that opened or ended by it.
+    pub(crate) fn event(&mut self, from: Side, event: &Event<'_>, report: &mut dyn FnMut(PortConnection)) {
         match event {
             Event::Opened { id, stream, port, connection } => {
-                self.opened(*id, *stream, *port, connection.unwrap_or(*id), tell);
+                self.opened(*id, *stream, *port, connection.unwrap_or(*id), report);
             }
             Event::Data { id, stream, data } => self.data(from, *id, *stream, data),
-            Event::HalfClosed { id, stream: Stream::PortData } => self.half_closed(from, *id, tell),
+            Event::HalfClosed { id, stream: Stream::PortData } => self.half_closed(from, *id, report),
             Event::Reset { id, stream: Stream::PortData, .. } => {
                 if let Some(number) = self.streams.get(id).copied() {
-                    self.over(number, tell);
+                    self.over(number, report);
                 }
             }
             _ => {}
         }
     }
 
-    /// The session is over, and with it every connection.
-    pub(crate) fn end(&mut self, tell: &mut dyn FnMut(PortConnection)) {
+    /// Ends every connection, with the session.
+    pub(crate) fn end(&mut self, report: &mut dyn FnMut(PortConnection)) {
         while let Some(number) = self.connections.keys().next().copied() {
-            self.over(number, tell);
+            self.over(number, report);
         }
     }
 
@@ -122,7 +124,7 @@ impl Ports {
         stream: Stream,
         port: Option<u16>,
         number: u32,
-        tell: &mut dyn FnMut(PortConnection),
+        report: &mut dyn FnMut(PortConnection),
     ) {
         let known = self.connections.contains_key(&number);
         if (self.connections.len() >= CONNECTIONS && !known) || self.streams.len() >= STREAMS {
@@ -132,7 +134,7 @@ impl Ports {
         let connection = self.connections.entry(number).or_default();
         connection.port = port.unwrap_or(connection.port);
         if stream == Stream::PortData {
-            tell(connection.state(PortState::Opened, number));
+            report(connection.state(PortState::Opened, number));
         }
     }
 
@@ -151,7 +153,7 @@ impl Ports {
         }
     }
 
-    fn half_closed(&mut self, from: Side, id: u32, tell: &mut dyn FnMut(PortConnection)) {
+    fn half_closed(&mut self, from: Side, id: u32, report: &mut dyn FnMut(PortConnection)) {
         let Some(number) = self.streams.get(&id).copied() else { return };
         let Some(connection) = self.connections.get_mut(&number) else { return };
         match from {
@@ -159,17 +161,17 @@ impl Ports {
             Side::Server => connection.server_done = true,
         }
         if connection.client_done && connection.server_done {
-            self.over(number, tell);
+            self.over(number, report);
         }
     }
 
-    fn over(&mut self, number: u32, tell: &mut dyn FnMut(PortConnection)) {
+    fn over(&mut self, number: u32, report: &mut dyn FnMut(PortConnection)) {
         if let Some(connection) = self.connections.remove(&number) {
             self.streams.retain(|_, of| *of != number);
             let state = if connection.error.is_empty() { PortState::Closed } else { PortState::Failed };
-            let told = connection.state(state, number);
-            self.sums.add(&told);
-            tell(told);
+            let ended = connection.state(state, number);
+            self.sums.add(&ended);
+            report(ended);
         }
     }
 }
@@ -199,15 +201,15 @@ mod tests {
         Event::Data { id, stream, data }
     }
 
-    fn told(events: &[(Side, Event<'_>)]) -> Vec<(PortState, u32, u64, u64, String)> {
+    fn reported(events: &[(Side, Event<'_>)]) -> Vec<(PortState, u32, u64, u64, String)> {
         let mut ports = Ports::default();
-        let mut told = Vec::new();
-        let mut tell = |at: PortConnection| told.push((at.state, at.connection, at.sent, at.received, at.error));
+        let mut reported = Vec::new();
+        let mut report = |at: PortConnection| reported.push((at.state, at.connection, at.sent, at.received, at.error));
         for (from, event) in events {
-            ports.event(*from, event, &mut tell);
+            ports.event(*from, event, &mut report);
         }
-        ports.end(&mut tell);
-        told
+        ports.end(&mut report);
+        reported
     }
 
     #[test]
@@ -224,7 +226,7 @@ mod tests {
             (Side::Client, closed),
         ];
         assert_eq!(
-            told(&events),
+            reported(&events),
             [
                 (PortState::Opened, 0, 0, 0, String::new()),
                 (PortState::Opened, 1, 0, 0, String::new()),
@@ -244,7 +246,7 @@ mod tests {
                 (Side::Server, data(1, Stream::PortError, &text[cut..])),
             ];
             let error = "port 80: r\u{e9}fus\u{e9}".to_owned();
-            assert_eq!(told(&events), [(PortState::Failed, 0, 0, 0, error)], "cut at {cut}");
+            assert_eq!(reported(&events), [(PortState::Failed, 0, 0, 0, error)], "cut at {cut}");
         }
     }
 
@@ -283,6 +285,6 @@ mod tests {
             (Side::Server, data(1, Stream::PortError, b"connection refused")),
             (Side::Server, Event::Reset { id: 3, stream: Stream::PortData, code: 5 }),
         ];
-        assert_eq!(told(&events)[1], (PortState::Failed, 0, 0, 0, "connection refused".to_owned()));
+        assert_eq!(reported(&events)[1], (PortState::Failed, 0, 0, 0, "connection refused".to_owned()));
     }
 }

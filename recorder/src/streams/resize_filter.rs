@@ -4,9 +4,9 @@ pub(crate) type Size = (u16, u16);
 /// How long attach's first size waits for the second.
 const WAIT_MICROS: u64 = 1_000_000;
 
-/// The sizes a client announced, without the one that is only there to make the program redraw: `kubectl attach`
-/// sends columns and rows plus one, then the real size, at once. So attach's first size waits; it was fake if the next is
-/// smaller by one both ways, and real if there is another next, or none within a second.
+/// Passes on the sizes that a client announces, but for the one that only makes the program redraw: `kubectl attach` sends columns
+/// and rows plus one, then at once the real size. Attach's first size waits therefore. It was fake if the next one is smaller
+/// by one both ways, and real if the next one is another, or does not come within a second.
 #[derive(Debug)]
 pub(crate) struct ResizeFilter {
     /// Attach's first size, and when it came.
@@ -21,7 +21,7 @@ impl ResizeFilter {
         Self { held: None, may_hold: attach, first: None }
     }
 
-    /// Takes a size; `real` gets those that are real now.
+    /// Takes a size. `real` gets those that are known to be real now.
     pub(crate) fn announced(&mut self, micros: u64, size: Size, real: &mut dyn FnMut(Size)) {
         if self.may_hold {
             self.may_hold = false;
@@ -36,7 +36,7 @@ impl ResizeFilter {
         self.found(size, real);
     }
 
-    /// Time has passed; `u64::MAX` for the end.
+    /// Notes that time has passed: until `micros`, or `u64::MAX` at the end. `real` gets a size that has waited enough.
     pub(crate) fn passed(&mut self, micros: u64, real: &mut dyn FnMut(Size)) {
         if let Some((since, size)) = self.held
             && micros.saturating_sub(since) >= WAIT_MICROS
@@ -47,7 +47,7 @@ impl ResizeFilter {
     }
 
     /// Whether a size waits to be real.
-    pub(crate) fn waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.held.is_some()
     }
 

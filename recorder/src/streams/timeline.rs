@@ -1,10 +1,9 @@
 use recording::cast::{Code, write_bytes, write_event};
-use spool::PartialUtf8;
+use spool::{PartialUtf8, StdStream};
 
 /// Most bytes of a stream in one event. A line stays below 64 KiB even where every byte needs six (`\u001b`).
 const PIECE: usize = 10 << 10;
-/// Bytes of one stream that come within this time of each other are one event: a flood of small frames is not a
-/// flood of lines.
+/// Bytes of one stream that come within this time of each other are one event, so that many small frames are not as many lines.
 const JOIN_MICROS: u64 = 1_000;
 /// A character's first bytes wait this long for the rest.
 const TAIL_MICROS: u64 = 1_000_000;
@@ -13,17 +12,17 @@ const IDLE_BYTES: usize = 4 << 10;
 /// Text between bytes that are not UTF-8 becomes an event of its own from this length on.
 const TEXT_RUN: usize = 64;
 
-/// Events to asciicast lines. Times never go backwards, and a stream's text and `b` events, in order, are
-/// its exact bytes.
+/// Turns events into asciicast lines. Times never go backwards, and a stream's text and `b` events, in order, are its exact
+/// bytes.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     lines: Vec<u8>,
     last_micros: u64,
     /// Bytes of one stream that are not yet a line.
     run: Vec<u8>,
-    run_code: Code,
+    run_stream: StdStream,
     run_micros: u64,
-    /// Incomplete characters at the end of stdout, stderr and stdin.
+    /// By stream: an incomplete character at its end.
     tails: [PartialUtf8; 3],
 }
 
@@ -33,26 +32,26 @@ impl Timeline {
             lines: Vec::new(),
             last_micros: 0,
             run: Vec::new(),
-            run_code: Code::Output,
+            run_stream: StdStream::Stdout,
             run_micros: 0,
             tails: [PartialUtf8::default(); 3],
         }
     }
 
-    /// One that goes on behind lines that end at `micros`, with these beginnings of characters.
+    /// A timeline that goes on behind lines that end at `micros`, with these beginnings of characters.
     pub(crate) fn resumed(micros: u64, tails: [PartialUtf8; 3]) -> Self {
         Self { last_micros: micros, tails, ..Self::new() }
     }
 
-    /// Bytes of a stream: `code` is `o`, `e` or `i`.
-    pub(crate) fn data(&mut self, micros: u64, code: Code, bytes: &[u8]) {
-        if code != self.run_code || micros.saturating_sub(self.run_micros) > JOIN_MICROS {
+    /// Writes bytes of a stream.
+    pub(crate) fn data(&mut self, micros: u64, stream: StdStream, bytes: &[u8]) {
+        if stream != self.run_stream || micros.saturating_sub(self.run_micros) > JOIN_MICROS {
             self.end_run();
         }
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.run.is_empty() {
-                self.begin_run(micros, code);
+                self.begin_run(micros, stream);
             }
             let (now, later) = rest.split_at(rest.len().min(PIECE.saturating_sub(self.run.len())));
             self.run.extend_from_slice(now);
@@ -63,36 +62,41 @@ impl Timeline {
         }
     }
 
-    /// Any other event.
+    /// Writes any other event.
     pub(crate) fn event(&mut self, micros: u64, code: Code, data: &str) {
         self.end_run();
         let micros = self.stamp(micros);
         write_event(&mut self.lines, micros, code, data);
     }
 
-    /// The stream has no more bytes: what is left of a character is not one.
-    pub(crate) fn end_stream(&mut self, code: Code) {
+    /// Ends a stream: what is left of a character is not one.
+    pub(crate) fn end_stream(&mut self, stream: StdStream) {
         self.end_run();
-        self.give_up_tail(code);
+        self.give_up_tail(stream);
     }
 
-    /// The lines since [`Self::taken`], whole: what waits to be joined is ended. Beginnings of characters are in
-    /// [`Self::tails`] instead.
-    pub(crate) fn lines(&mut self) -> &[u8] {
+    /// Whether there are lines that were not taken.
+    pub(crate) fn has_lines(&mut self) -> bool {
         self.end_run();
-        &self.lines
+        !self.lines.is_empty()
     }
 
-    /// Beginnings of characters at the end of stdout, stderr and stdin.
+    /// Takes the lines so far, all of them whole. Beginnings of characters stay in [`Self::tails`].
+    pub(crate) fn take_lines(&mut self) -> Vec<u8> {
+        self.end_run();
+        std::mem::take(&mut self.lines)
+    }
+
+    /// By stream: the beginning of a character at its end.
     pub(crate) fn tails(&self) -> [PartialUtf8; 3] {
         self.tails
     }
 
-    /// The lines are kept elsewhere.
-    pub(crate) fn taken(&mut self) {
-        self.lines.clear();
-        if self.lines.capacity() > IDLE_BYTES {
-            self.lines = Vec::new();
+    /// Takes the memory of lines that are written for the next ones, unless it is much.
+    pub(crate) fn reuse(&mut self, mut lines: Vec<u8>) {
+        if self.lines.capacity() == 0 && lines.capacity() <= IDLE_BYTES {
+            lines.clear();
+            self.lines = lines;
         }
         if self.run.is_empty() && self.run.capacity() > 0 && self.lines.capacity() == 0 {
             self.run = Vec::new();
@@ -106,18 +110,18 @@ impl Timeline {
 
     /// Gives up characters whose rest does not come.
     pub(crate) fn passed(&mut self, now: u64) {
-        for code in [Code::Output, Code::Stderr, Code::Input] {
-            let tail = &self.tails[place(code)];
+        for stream in StdStream::ALL {
+            let tail = &self.tails[stream.index()];
             if tail.len > 0 && now.saturating_sub(tail.micros) >= TAIL_MICROS {
-                self.give_up_tail(code);
+                self.give_up_tail(stream);
             }
         }
     }
 
-    fn begin_run(&mut self, micros: u64, code: Code) {
-        self.run_code = code;
+    fn begin_run(&mut self, micros: u64, stream: StdStream) {
+        self.run_stream = stream;
         self.run_micros = micros;
-        let tail = std::mem::take(&mut self.tails[place(code)]);
+        let tail = std::mem::take(&mut self.tails[stream.index()]);
         self.run.extend_from_slice(&tail.bytes[..tail.len]);
     }
 
@@ -134,7 +138,7 @@ impl Timeline {
         self.run = run;
     }
 
-    /// A run that is not UTF-8 throughout: long texts stay text, the rest is bytes, an unfinished character waits.
+    /// Writes a run that is not UTF-8 throughout: long texts stay text, the rest is bytes, an unfinished character waits.
     fn mixed(&mut self, run: &[u8]) {
         let unfinished = unfinished(run);
         let (whole, rest) = run.split_at(run.len() - unfinished);
@@ -153,7 +157,7 @@ impl Timeline {
         }
         self.bytes(&whole[odd]);
         if !rest.is_empty() {
-            let tail = &mut self.tails[place(self.run_code)];
+            let tail = &mut self.tails[self.run_stream.index()];
             *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), micros: self.run_micros };
             tail.bytes[..rest.len()].copy_from_slice(rest);
         }
@@ -162,39 +166,28 @@ impl Timeline {
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
             let micros = self.stamp(self.run_micros);
-            write_event(&mut self.lines, micros, self.run_code, text);
+            write_event(&mut self.lines, micros, self.run_stream.code(), text);
         }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             let micros = self.stamp(self.run_micros);
-            write_bytes(&mut self.lines, micros, self.run_code, bytes);
+            write_bytes(&mut self.lines, micros, self.run_stream.code(), bytes);
         }
     }
 
-    fn give_up_tail(&mut self, code: Code) {
-        let tail = std::mem::take(&mut self.tails[place(code)]);
+    fn give_up_tail(&mut self, stream: StdStream) {
+        let tail = std::mem::take(&mut self.tails[stream.index()]);
         if tail.len > 0 {
             let micros = self.stamp(tail.micros);
-            write_bytes(&mut self.lines, micros, code, &tail.bytes[..tail.len]);
+            write_bytes(&mut self.lines, micros, stream.code(), &tail.bytes[..tail.len]);
         }
     }
 
     fn stamp(&mut self, micros: u64) -> u64 {
         self.last_micros = self.last_micros.max(micros);
         self.last_micros
-    }
-}
-
-fn place(code: Code) -> usize {
-    match code {
-        Code::Output => 0,
-        Code::Stderr => 1,
-        Code::Input => 2,
-        Code::Bytes | Code::Resize | Code::Marker | Code::Exit | Code::Port | Code::Gap => {
-            unreachable!("only streams have bytes")
-        }
     }
 }
 
@@ -219,8 +212,8 @@ mod tests {
     }
 
     fn taken(timeline: &mut Timeline) -> Vec<u8> {
-        let lines = timeline.lines().to_vec();
-        timeline.taken();
+        let lines = timeline.take_lines();
+        timeline.reuse(lines.clone());
         lines
     }
 
@@ -238,17 +231,17 @@ mod tests {
     #[test]
     fn a_character_cut_by_a_frame_is_joined() {
         let mut timeline = Timeline::new();
-        timeline.data(0, Code::Output, b"ls \xc3");
-        timeline.data(5_000, Code::Output, b"\xa9\r\n");
+        timeline.data(0, StdStream::Stdout, b"ls \xc3");
+        timeline.data(5_000, StdStream::Stdout, b"\xa9\r\n");
         assert_eq!(written(&mut timeline), [(Code::Output, "ls ".to_owned()), (Code::Output, "é\r\n".to_owned())]);
     }
 
     #[test]
     fn a_character_is_joined_across_another_stream() {
         let mut timeline = Timeline::new();
-        timeline.data(0, Code::Output, b"\xe2\x82");
-        timeline.data(0, Code::Stderr, b"warning");
-        timeline.data(0, Code::Output, b"\xac");
+        timeline.data(0, StdStream::Stdout, b"\xe2\x82");
+        timeline.data(0, StdStream::Stderr, b"warning");
+        timeline.data(0, StdStream::Stdout, b"\xac");
         assert_eq!(written(&mut timeline), [(Code::Stderr, "warning".to_owned()), (Code::Output, "€".to_owned())]);
     }
 
@@ -256,8 +249,8 @@ mod tests {
     fn bytes_that_are_no_text_are_kept_and_long_text_between_them_stays_text() {
         let mut timeline = Timeline::new();
         let text = "x".repeat(TEXT_RUN);
-        timeline.data(0, Code::Output, &[b"a\xffb\xfe", text.as_bytes(), b"\xff"].concat());
-        timeline.end_stream(Code::Output);
+        timeline.data(0, StdStream::Stdout, &[b"a\xffb\xfe", text.as_bytes(), b"\xff"].concat());
+        timeline.end_stream(StdStream::Stdout);
         assert_eq!(
             written(&mut timeline),
             [(Code::Bytes, "o Yf9i/g==".to_owned()), (Code::Output, text), (Code::Bytes, "o /w==".to_owned()),]
@@ -267,18 +260,18 @@ mod tests {
     #[test]
     fn half_a_character_at_the_end_is_bytes() {
         let mut timeline = Timeline::new();
-        timeline.data(0, Code::Stderr, b"caf\xc3");
-        timeline.end_stream(Code::Stderr);
+        timeline.data(0, StdStream::Stderr, b"caf\xc3");
+        timeline.end_stream(StdStream::Stderr);
         assert_eq!(written(&mut timeline), [(Code::Stderr, "caf".to_owned()), (Code::Bytes, "e ww==".to_owned())]);
     }
 
     #[test]
-    fn small_pieces_become_one_event_and_a_flood_stays_in_short_lines() {
+    fn small_pieces_become_one_event_and_large_ones_stay_in_short_lines() {
         let mut timeline = Timeline::new();
         for micros in 0..500 {
-            timeline.data(micros, Code::Output, b"y\r\n");
+            timeline.data(micros, StdStream::Stdout, b"y\r\n");
         }
-        timeline.data(10_000, Code::Output, &[0x1b; 3 * PIECE]);
+        timeline.data(10_000, StdStream::Stdout, &[0x1b; 3 * PIECE]);
         let lines = taken(&mut timeline);
         let lengths: Vec<_> = lines.split(|&byte| byte == b'\n').map(<[u8]>::len).collect();
         assert_eq!(lengths.len(), 1 + 3 + 1, "{lengths:?}");
@@ -289,7 +282,7 @@ mod tests {
     fn times_never_go_backwards() {
         let mut timeline = Timeline::new();
         timeline.event(900, Code::Marker, "ls");
-        timeline.data(100, Code::Output, b"late");
+        timeline.data(100, StdStream::Stdout, b"late");
         let lines = taken(&mut timeline);
         assert!(events(&lines).iter().all(|event| event.micros == 900));
     }
@@ -305,30 +298,29 @@ mod tests {
                 0..40,
             )
         ) {
-            let codes = [Code::Output, Code::Stderr, Code::Input];
-            let mut timeline = Timeline::new();
+                        let mut timeline = Timeline::new();
             let mut expected = [const { Vec::new() }; 3];
             let (mut now, mut lines) = (0, Vec::new());
             for (stream, pause, bytes, cut) in pieces {
                 now += pause;
                 // Any cut of the stream gives the same bytes.
                 let (one, two) = bytes.split_at(bytes.len() / 2);
-                timeline.data(now, codes[stream], one);
-                timeline.data(now, codes[stream], two);
+                timeline.data(now, StdStream::ALL[stream], one);
+                timeline.data(now, StdStream::ALL[stream], two);
                 expected[stream].extend_from_slice(&bytes);
                 if cut {
                     timeline.passed(now);
                     lines.extend(taken(&mut timeline));
                 }
             }
-            for code in codes {
-                timeline.end_stream(code);
+            for stream in StdStream::ALL {
+                timeline.end_stream(stream);
             }
             lines.extend(taken(&mut timeline));
             let events = events(&lines);
             prop_assert!(events.is_sorted_by_key(|event| event.micros));
-            for (stream, code) in codes.into_iter().enumerate() {
-                prop_assert_eq!(&restored(&events, code), &expected[stream]);
+            for stream in StdStream::ALL {
+                prop_assert_eq!(&restored(&events, stream.code()), &expected[stream.index()]);
             }
         }
     }

@@ -1,528 +1,363 @@
-use std::{io, sync::Arc, time::SystemTime};
+//! One session's way from the spool to the store.
+//!
+//! ```text
+//!                  segment closed
+//!                   ┌────────┐
+//!                   ▼        │
+//!  Header ──────▶ Segments ──┘ ── ended ──▶ Finishing ──────▶ Done: the spool lets go of it
+//!    │ chunk 0      │ a chunk each              │ the end journalled, what was recovered, the manifest last
+//!    └──────────────┴───────────────────────────┴─ conflict, damaged header ─▶ quarantined, Done
+//! ```
+//!
+//! A step that fails is made again after a pause, in the phase in which it was. Puts create only, so that a step may be made
+//! twice.
+
+mod recovered;
+
+use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use recording::{
-    Chunk, Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId,
-    cast::{Header, SessionMetadata, pieces},
-};
-use spool::{Checkpoint, Segment, SessionRecord, SessionRecords, SpoolError};
-use storage::{
-    RecordingError, RecordingReader, StoreError,
-    chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
-};
-use tokio::task::spawn_blocking;
+use recording::{Chunk, Key, Manifest, Outcome, RecordingId};
+use spool::{Checkpoint, SessionRecord, SessionRecords, SpoolRecovery, UploadQueue};
 
 use crate::{
-    recover::recovered_tail::rest,
-    recover::stream_accounting::StreamAccounting,
-    recover::summary::RecoveredSummary,
-    session::open_request::unix_micros,
-    upload::uploader::{Attempts, Conflict, Uploader, described},
+    backoff::Backoff,
+    blocking::blocking,
+    clock::unix_micros,
+    recover::{chunk_list::ChunkList, stream_accounting::StreamAccounting},
+    upload::{
+        end_acks::EndAcks,
+        store::{UploadError, UploadStore},
+    },
 };
 
-/// Most bytes of lines in a chunk of what is known beyond the segments: up to twice `keep_last` of each stream, six times as
-/// long as JSON.
-const LARGEST_BEYOND: usize = 16 << 20;
+/// What all upload tasks share.
+pub(crate) struct UploadContext {
+    pub(crate) queue: UploadQueue,
+    pub(crate) recovery: SpoolRecovery,
+    pub(crate) store: UploadStore,
+    pub(crate) ends: Arc<EndAcks>,
+}
 
-/// One session's way from the spool to the store: chunks in order, then the manifest, then the spool lets go of it.
+/// One session's way to the store.
 pub(crate) struct UploadTask {
-    depot: Arc<Uploader>,
+    context: Arc<UploadContext>,
     id: RecordingId,
-    facts: SessionRecords,
-    chunks: Vec<Chunk>,
-    digest: [u8; 32],
-    /// Of the last segment that was read.
-    mark: Option<Checkpoint>,
-    /// What the lines have, of an earlier process's session: what the disk has lost of it is told.
-    count: Option<StreamAccounting>,
-    /// The store failed, or this is an earlier process's session: another may have completed it meanwhile.
-    doubtful: bool,
-    /// There is a manifest: nothing may be put beside what it lists.
-    completed: bool,
+    phase: Phase,
+    origin: Origin,
+    foreign_manifest: ForeignManifest,
+    records: SessionRecords,
+    chunks: ChunkList,
+    /// The checkpoint of the last segment that was read.
+    checkpoint: Option<Checkpoint>,
 }
 
-/// Why a step did not work.
-enum UploadError {
-    /// The store, or the spool's disk: it may work later.
-    Retry(String),
-    /// The store has something else under our names.
-    Conflict(Conflict),
-    /// The disk has lost what a recording begins with.
-    CorruptHeader,
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Put chunk 0, the header.
+    Header,
+    /// Put each segment that is closed, until the session has ended.
+    Segments,
+    /// Put what is known beyond the segments, and the manifest.
+    Finishing,
+    /// The session is no longer in the spool.
+    Done,
 }
 
-impl From<StoreError> for UploadError {
-    fn from(error: StoreError) -> Self {
-        Self::Retry(described(&error))
-    }
+/// Who knows what was stored of the session.
+enum Origin {
+    /// This task: the session began with it.
+    Begun,
+    /// A task of this process that panicked, and the store.
+    Restarted,
+    /// An earlier process, and the store. What the lines have is counted, so that what the disk has lost of them is told.
+    Recovered(StreamAccounting),
 }
 
-impl From<SpoolError> for UploadError {
-    fn from(error: SpoolError) -> Self {
-        Self::Retry(described(&error))
-    }
-}
-
-impl From<RecordingError> for UploadError {
-    fn from(error: RecordingError) -> Self {
-        Self::Retry(described(&error))
-    }
-}
-
-impl From<io::Error> for UploadError {
-    fn from(error: io::Error) -> Self {
-        Self::Retry(error.to_string())
-    }
-}
-
-/// An object before it is put, and the lines in it.
-struct PendingChunk {
-    object: Vec<u8>,
-    /// The lines that what the store has must have, if it has something.
-    lines: Vec<u8>,
-    uncompressed: u64,
-    first_micros: u64,
-    last_micros: u64,
+/// Whether the store has a manifest of the session that this task did not put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ForeignManifest {
+    /// It has none: this gateway is alive, and nobody else finalizes its sessions.
+    Absent,
+    /// The store failed, or this gateway was away: another may have finalized the session meanwhile.
+    Unknown,
+    /// It has one: nothing may be put beside what that lists.
+    Present,
 }
 
 impl UploadTask {
-    pub(crate) fn new(depot: Arc<Uploader>, id: RecordingId) -> Self {
-        let doubtful = depot.spool.is_left(id);
+    /// `is_restart` says whether a task of this process had the session before.
+    pub(crate) fn new(context: Arc<UploadContext>, id: RecordingId, is_restart: bool) -> Self {
+        let (origin, foreign_manifest) = match (context.recovery.is_left(id), is_restart) {
+            (true, _) => (Origin::Recovered(StreamAccounting::default()), ForeignManifest::Unknown),
+            (false, true) => (Origin::Restarted, ForeignManifest::Unknown),
+            (false, false) => (Origin::Begun, ForeignManifest::Absent),
+        };
         Self {
-            depot,
+            context,
             id,
-            facts: SessionRecords::default(),
-            chunks: Vec::new(),
-            digest: [0; 32],
-            mark: None,
-            count: doubtful.then(StreamAccounting::default),
-            doubtful,
-            completed: false,
+            phase: Phase::Header,
+            origin,
+            foreign_manifest,
+            records: SessionRecords::default(),
+            chunks: ChunkList::default(),
+            checkpoint: None,
         }
     }
 
-    /// Runs until the session is in the store. Whatever fails is tried again; only a store that has something else under
-    /// our names ends it, or a header that the disk has damaged, and then the session is set aside.
+    /// Runs until the session is in the store, or in the quarantine.
     pub(crate) async fn run(mut self) {
-        let mut attempts = Attempts::default();
-        loop {
-            match self.go_on(&mut attempts).await {
-                Ok(()) => break,
-                Err(UploadError::Conflict(conflict)) => {
-                    self.tell_of_conflict(&conflict).await;
-                    self.set_aside(&conflict);
-                    break;
-                }
-                Err(UploadError::CorruptHeader) => {
-                    // It is told once more should this process die before the folder is elsewhere.
-                    let _ = self.depot.tell(self.id, "", &Outcome::Interrupted).await;
-                    self.set_aside(&"its header is damaged on the gateway's disk");
-                    break;
-                }
+        let mut backoff = Backoff::default();
+        while self.phase != Phase::Done {
+            match self.step(&mut backoff).await {
+                Ok(next) => self.phase = next,
                 Err(UploadError::Retry(why)) => {
                     tracing::debug!(session = %self.id, why, "not stored yet");
-                    self.doubtful = true;
-                    self.shed();
-                    self.depot.pause(&mut attempts).await;
+                    self.before_retry();
+                    self.context.store.health.pause(&mut backoff).await;
+                }
+                Err(error @ (UploadError::Conflict(_) | UploadError::CorruptHeader)) => {
+                    self.give_up(&error).await;
+                    self.phase = Phase::Done;
                 }
             }
         }
-        self.depot.ends.forget(self.id);
+        self.context.ends.forget(self.id);
     }
 
-    async fn go_on(&mut self, attempts: &mut Attempts) -> Result<(), UploadError> {
-        if self.chunks.is_empty() {
-            // However many sessions go on at once, when the store is back or a process starts: few are read.
-            let _place = self.depot.place().await;
-            let (spool, id) = (self.depot.spool.clone(), self.id);
-            let Some(facts) = blocking(move || spool.facts(id)).await? else {
-                return self.without_header();
-            };
-            self.facts = facts;
-            self.refuse_completed().await?;
-            self.put_header().await?;
+    async fn step(&mut self, backoff: &mut Backoff) -> Result<Phase, UploadError> {
+        match self.phase {
+            Phase::Header => self.put_header().await,
+            Phase::Segments => self.put_segments(backoff).await,
+            Phase::Finishing => self.finish().await,
+            Phase::Done => Ok(Phase::Done),
         }
+    }
+
+    fn before_retry(&mut self) {
+        if self.foreign_manifest == ForeignManifest::Absent {
+            self.foreign_manifest = ForeignManifest::Unknown;
+        }
+        // Thousands may wait for a store that is unavailable: what the next attempt reads again is not kept.
+        if self.phase == Phase::Header {
+            self.records = SessionRecords::default();
+        }
+    }
+
+    async fn put_header(&mut self) -> Result<Phase, UploadError> {
+        let context = Arc::clone(&self.context);
+        // However many sessions go on when the store is back, or a process starts: few are read at once.
+        let _place = context.store.place().await;
+        let Some(records) = context.queue.records(self.id).await? else { return self.without_header().await };
+        self.records = records;
+        self.refuse_finalized().await?;
+        self.put(0, self.records.header.clone()).await?;
+        Ok(Phase::Segments)
+    }
+
+    /// Lets go of a session whose header was never whole: nothing was dialled, and nobody was told of it.
+    async fn without_header(&self) -> Result<Phase, UploadError> {
+        if !self.context.recovery.is_unopened(self.id).await? {
+            return Err(UploadError::CorruptHeader);
+        }
+        self.context.queue.finished(self.id).await?;
+        Ok(Phase::Done)
+    }
+
+    async fn put_segments(&mut self, backoff: &mut Backoff) -> Result<Phase, UploadError> {
         loop {
-            let Some(mut watch) = self.depot.spool.watch(self.id) else { return Ok(()) };
-            let (ended, _) = watch.seen();
-            for number in self.depot.spool.closed_segments(self.id)? {
-                self.learn_to(number).await?;
+            let Some(mut watch) = self.context.queue.watch(self.id) else { return Ok(Phase::Done) };
+            let (has_ended, _) = watch.seen();
+            for number in self.context.queue.closed_segments(self.id).await? {
+                self.learn_before(number).await?;
                 self.put_segment(number).await?;
-                *attempts = Attempts::default();
+                *backoff = Backoff::default();
             }
-            if ended {
-                return self.finish().await;
+            if has_ended {
+                return Ok(Phase::Finishing);
             }
             watch.changed().await;
         }
     }
 
-    /// Forgets what is read again by the next attempt: thousands may wait for a store that is away.
-    fn shed(&mut self) {
-        if self.chunks.is_empty() {
-            self.facts = SessionRecords::default();
-        }
-    }
-
-    /// Nothing was dialled, and nobody was told of it, where the header was never whole.
-    fn without_header(&self) -> Result<(), UploadError> {
-        match self.depot.spool.is_unopened(self.id)? {
-            true => Ok(self.depot.spool.finished(self.id)?),
-            false => Err(UploadError::CorruptHeader),
-        }
-    }
-
-    async fn put_header(&mut self) -> Result<(), UploadError> {
-        let lines = self.facts.header.clone();
-        let object = chunk::compress(&lines)?;
-        let uncompressed = lines.len() as u64;
-        self.put(0, PendingChunk { object, lines, uncompressed, first_micros: 0, last_micros: 0 }).await
-    }
-
     /// Stores a segment and removes it.
     async fn put_segment(&mut self, number: u32) -> Result<(), UploadError> {
-        if self.chunks.last().is_some_and(|last| last.number >= number) {
+        if self.chunks.last_number() >= number {
             return self.let_go(number).await;
         }
-        let _place = self.depot.place().await;
-        let (spool, id) = (self.depot.spool.clone(), self.id);
-        let (packed, mark, damaged) = blocking(move || -> Result<_, UploadError> {
-            let segment = spool.segment(id, number)?;
-            let (mark, damaged) = (segment.mark, segment.damaged);
-            Ok((pack(segment)?, mark, damaged))
-        })
-        .await?;
-        self.mark = mark.or(self.mark);
-        if damaged > 0 {
-            tracing::error!(session = %id, number, places = damaged, "the spool is damaged: the recording says where");
+        let context = Arc::clone(&self.context);
+        let _place = context.store.place().await;
+        let segment = context.queue.segment(self.id, number).await?;
+        self.checkpoint = segment.checkpoint.or(self.checkpoint);
+        if segment.damaged > 0 {
+            let places = segment.damaged;
+            tracing::error!(session = %self.id, number, places, "the spool is damaged: the recording says where");
         }
-        if packed.uncompressed > 0 {
-            self.refuse_completed().await?;
-            self.put(number, packed).await?;
+        if !segment.lines.is_empty() {
+            self.refuse_finalized().await?;
+            self.put(number, segment.lines).await?;
         }
         self.let_go(number).await
     }
 
-    /// Removes a stored segment. What an earlier process knew beside its last lines stays until the manifest is stored, and what
-    /// the chunks up to it were: the next process has only the store to learn them from.
+    /// Removes a stored segment. What an earlier process knew beside its last lines stays until the manifest is stored, and so does
+    /// the digest of the chunks up to it: the next process has only the store to learn them from.
     async fn let_go(&self, number: u32) -> Result<(), UploadError> {
-        let (spool, id, of_lines) = (self.depot.spool.clone(), self.id, self.mark);
-        if self.facts.ended.is_none() && spool.is_left(id) {
-            blocking(move || spool.mark(id, of_lines)?.map_or(Ok(()), |mark| spool.keep(id, &mark))).await?;
+        let UploadContext { queue, recovery, .. } = &*self.context;
+        if matches!(self.origin, Origin::Recovered(_))
+            && self.records.ended.is_none()
+            && let Some(checkpoint) = recovery.checkpoint(self.id, self.checkpoint).await?
+        {
+            recovery.keep_checkpoint(self.id, checkpoint).await?;
         }
-        if self.facts.stored.as_ref().is_some_and(|(known, _)| *known <= self.last_number()) {
+        if self.records.stored.as_ref().is_some_and(|(known, _)| *known <= self.chunks.last_number()) {
             self.check_stored()?;
         }
-        let (spool, stored) = (self.depot.spool.clone(), self.chunks.last().cloned());
-        blocking(move || {
-            if let Some(Chunk { number, digest, .. }) = stored.filter(|chunk| chunk.number > 0) {
-                // A disk without room gets some by what follows.
-                let _ = spool.note(id, &SessionRecord::Stored { number, digest });
-            }
-            spool.stored(id, number)
-        })
-        .await
+        if let Some(Chunk { number, digest, .. }) = self.chunks.chunks().last().filter(|chunk| chunk.number > 0) {
+            let stored = SessionRecord::Stored { number: *number, digest: digest.clone() };
+            // A disk without room gets some by the removal.
+            let _ = queue.note(self.id, stored).await;
+        }
+        Ok(queue.stored(self.id, number).await?)
     }
 
-    async fn put(&mut self, number: u32, packed: PendingChunk) -> Result<(), UploadError> {
-        let PendingChunk { object, lines, uncompressed, first_micros, last_micros } = packed;
-        let counted = self.counted(number, &lines);
-        // Another version of zstd may have made other bytes of the same lines.
-        let ours = |there: &Bytes| chunk::decompress(there, MAX_UNCOMPRESSED).is_ok_and(|there| there == lines);
-        let stored = self.depot.put(&Key::chunk(self.id, number), object.into(), LARGEST_OBJECT, ours).await?;
-        let stored = stored.map_err(UploadError::Conflict)?;
-        self.list(number, &stored, uncompressed, (first_micros, last_micros));
-        self.count = counted;
+    /// Puts a chunk and adds it to the manifest's list.
+    async fn put(&mut self, number: u32, lines: Vec<u8>) -> Result<(), UploadError> {
+        let lines = Bytes::from(lines);
+        let stored = self.context.store.put_chunk(self.id, number, lines.clone(), self.chunks.digest()).await?;
+        self.chunks.push(&stored, &lines);
+        self.account(number, lines).await;
         Ok(())
     }
 
-    /// The count with a chunk's lines. What was found to be missing does not count as something that was said.
-    fn counted(&self, number: u32, lines: &[u8]) -> Option<StreamAccounting> {
-        let mut count = self.count.clone()?;
-        if number > 0 && self.facts.rest.is_none_or(|rest| number < rest) {
-            count.lines(lines);
+    /// Counts the lines of a chunk. What was found to be missing is nothing that was said.
+    async fn account(&mut self, number: u32, lines: impl AsRef<[u8]> + Send + 'static) {
+        let is_said = number > 0 && self.records.recovered_tail.is_none_or(|tail| number < tail);
+        if let (Origin::Recovered(accounting), true) = (&mut self.origin, is_said) {
+            let mut taken = std::mem::take(accounting);
+            *accounting = blocking(move || {
+                taken.take(lines.as_ref());
+                taken
+            })
+            .await;
         }
-        Some(count)
     }
 
-    /// Adds a chunk to the manifest's list.
-    fn list(&mut self, number: u32, object: &[u8], uncompressed: u64, (first_micros, last_micros): (u64, u64)) {
-        self.digest = chunk::chain(self.digest, object);
-        self.chunks.push(Chunk {
-            number,
-            size: object.len() as u64,
-            uncompressed,
-            digest: recording::hex(self.digest),
-            first_micros,
-            last_micros,
-        });
-    }
-
-    /// Chunks before `number` that an earlier process stored.
-    async fn learn_to(&mut self, number: u32) -> Result<(), UploadError> {
-        if self.last_number() + 1 >= number {
+    /// Learns the chunks before `number` that an earlier task stored.
+    async fn learn_before(&mut self, number: u32) -> Result<(), UploadError> {
+        if self.chunks.last_number() + 1 >= number {
             return Ok(());
         }
-        let listed = RecordingReader::new(self.depot.store.clone()).objects(self.id).await?;
-        // A number that is not there is in neither: the list has a hole, which every reader names.
+        let listed = self.context.store.objects(self.id).await?;
+        // A number that is not there is in no list: the manifest's has a hole, which every reader names.
         for (missing, size) in listed.chunks.into_iter().filter(|(at, _)| *at < number) {
-            if missing <= self.last_number() {
+            if missing <= self.chunks.last_number() {
                 continue;
             }
-            let key = Key::chunk(self.id, missing);
-            if size > LARGEST_OBJECT {
-                return Err(UploadError::Conflict(Conflict(key)));
-            }
-            let object = match self.depot.observed(self.depot.store.read(&key)).await {
-                Err(StoreError::NotFound(_)) => continue,
-                other => other?,
-            };
-            let lines = chunk::decompress(&object, MAX_UNCOMPRESSED).unwrap_or_default();
-            self.count = self.counted(missing, &lines);
-            let uncompressed = lines.len() as u64;
-            let segment = Segment { lines, ..Segment::default() };
-            let times = (segment.first_micros().unwrap_or(0), segment.last_micros().unwrap_or(0));
-            self.list(missing, &object, uncompressed, times);
+            let Some(object) = self.context.store.chunk(self.id, missing, size).await? else { continue };
+            let lines = self.chunks.learn(object).await.unwrap_or_default();
+            self.account(missing, lines).await;
         }
         Ok(())
     }
 
-    /// Whether somebody else completed the session while it was not known how this gateway is. Then nothing more may be
-    /// put beside what they listed.
-    async fn refuse_completed(&mut self) -> Result<(), UploadError> {
-        if !std::mem::take(&mut self.doubtful) && !self.completed {
+    /// Looks whether another gateway finalized the session while it was not known how this one is. Then nothing more may be put
+    /// beside what that listed.
+    async fn refuse_finalized(&mut self) -> Result<(), UploadError> {
+        if self.foreign_manifest == ForeignManifest::Absent {
             return Ok(());
         }
-        let manifest = Key::manifest(self.id);
-        match self.depot.observed(storage::size(&*self.depot.store, &manifest)).await {
-            Ok(None) => Ok(()),
-            // Ours, perhaps: the spool was not cleared any more. What it lists decides.
-            Ok(_) if self.depot.spool.closed_segments(self.id)?.is_empty() => {
-                self.completed = true;
-                Ok(())
-            }
-            Ok(_) => Err(UploadError::Conflict(Conflict(manifest))),
-            Err(error) => {
-                self.doubtful = true;
-                Err(error.into())
-            }
+        if !self.context.store.has_manifest(self.id).await? {
+            self.foreign_manifest = ForeignManifest::Absent;
+            return Ok(());
         }
+        // It may be this gateway's own, if the spool was not cleared any more. What it lists decides.
+        if !self.context.queue.closed_segments(self.id).await?.is_empty() {
+            return Err(UploadError::Conflict(Key::manifest(self.id)));
+        }
+        self.foreign_manifest = ForeignManifest::Present;
+        Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), UploadError> {
-        let (spool, id) = (self.depot.spool.clone(), self.id);
-        if let Some(facts) = blocking(move || spool.facts(id)).await? {
-            self.facts = facts;
+    async fn finish(&mut self) -> Result<Phase, UploadError> {
+        if let Some(records) = self.context.queue.records(self.id).await? {
+            self.records = records;
         }
-        if self.doubtful_end() {
-            self.learn_all().await?;
+        // An earlier task may have stored and removed all segments.
+        if !matches!(self.origin, Origin::Begun) && self.chunks.chunks().len() == 1 {
+            self.learn_before(u32::MAX).await?;
         }
         self.check_stored()?;
-        let told = self.told().await;
-        let own = self.count.is_none() && self.facts.ended.is_some();
-        let mut manifest = match self.facts.ended.take() {
+        let journalled = self.journalled_outcome().await;
+        let is_ended_here = !matches!(self.origin, Origin::Recovered(_)) && self.records.ended.is_some();
+        let mut manifest = match self.records.ended.take() {
             Some(manifest) => self.checked(*manifest).await?,
-            None => self.interrupted(told.clone()).await?,
+            None => self.interrupted(journalled.clone()).await?,
         };
-        manifest.chunks.clone_from(&self.chunks);
-        let stored = self.put_manifest(&manifest).await?;
-        // Who completed it in our absence has told of its end; whoever ended it here tells of it.
-        if told.is_none() && stored == manifest && !own {
-            self.tell(&manifest).await?;
+        manifest.chunks = self.chunks.chunks().to_vec();
+        let stored = self.context.store.put_manifest(&manifest, unix_micros(SystemTime::now())).await?;
+        // The caller journals an end here, and a gateway that finalized it has journalled that.
+        if journalled.is_none() && stored == manifest && !is_ended_here {
+            self.journal_end(&manifest).await?;
         }
-        Ok(self.depot.spool.finished(self.id)?)
+        self.context.queue.finished(self.id).await?;
+        Ok(Phase::Done)
     }
 
-    /// What the journal says of the end: of a session that was ended here, once it says something.
-    async fn told(&self) -> Option<Outcome> {
-        match (&self.facts.told, &self.count) {
-            (Some(told), _) => Some(told.clone()),
-            (None, None) => self.depot.ends.outcome(self.id).await,
-            (None, Some(_)) => None,
+    /// The outcome that the journal has. Waits for it, if the session was ended here.
+    async fn journalled_outcome(&self) -> Option<Outcome> {
+        match (&self.records.journalled, &self.origin) {
+            (Some(outcome), _) => Some(outcome.clone()),
+            (None, Origin::Begun | Origin::Restarted) => self.context.ends.outcome(self.id).await,
+            (None, Origin::Recovered(_)) => None,
         }
     }
 
-    /// An earlier process's session that cannot be stored has its end told all the same; whoever put a manifest there has told it.
-    async fn tell_of_conflict(&self, Conflict(key): &Conflict) {
-        let Ok(Some(facts)) = self.depot.spool.facts(self.id) else { return };
-        if self.count.is_none() || facts.told.is_some() || *key == Key::manifest(self.id) {
-            return;
-        }
-        let ended = facts.ended.map(|manifest| manifest.outcome);
-        let outcome = ended.or(facts.said).unwrap_or(Outcome::Interrupted);
-        let user = Header::parse(&facts.header).map_or_else(|_| String::new(), |header| header.kubetape.principal.name);
-        // Where the journal does not take it the log has it: the session is set aside either way.
-        let _ = self.depot.tell(self.id, &user, &outcome).await;
-    }
-
-    async fn tell(&self, manifest: &Manifest) -> Result<(), UploadError> {
+    async fn journal_end(&self, manifest: &Manifest) -> Result<(), UploadError> {
         let outcome = manifest.outcome.clone();
-        if !self.depot.tell(self.id, &manifest.session.principal.name, &outcome).await {
+        if !self.context.ends.journal(self.id, &manifest.session.principal.name, &outcome).await {
             return Err(UploadError::Retry("the journal did not take the session's end".to_owned()));
         }
-        let (spool, id) = (self.depot.spool.clone(), self.id);
-        let noted = blocking(move || spool.note(id, &SessionRecord::Told { outcome })).await;
-        // A disk that does not take it must not have the end told again and again.
-        if let Err(UploadError::Retry(why)) = noted {
-            tracing::warn!(session = %id, why, "cannot note that the journal has the session's end");
+        // A disk that does not take the note must not have the end journalled again and again.
+        if let Err(error) = self.context.queue.note(self.id, SessionRecord::Journalled { outcome }).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(session = %self.id, error, "cannot note that the journal has the session's end");
         }
         Ok(())
     }
 
-    /// Only the header is known: an earlier process may have stored and removed all segments.
-    fn doubtful_end(&self) -> bool {
-        self.chunks.len() == 1 && self.depot.spool.is_left(self.id)
-    }
-
-    /// Whether the store still has what an earlier process put there: the digest of the last chunk vouches for those before it.
+    /// Checks that the store still has what an earlier task put there: the digest of the last chunk vouches for those before it.
     fn check_stored(&self) -> Result<(), UploadError> {
-        let Some((number, digest)) = &self.facts.stored else { return Ok(()) };
-        match self.chunks.iter().find(|chunk| chunk.number == *number) {
+        let Some((number, digest)) = &self.records.stored else { return Ok(()) };
+        match self.chunks.chunks().iter().find(|chunk| chunk.number == *number) {
             Some(chunk) if chunk.digest == *digest => Ok(()),
-            _ => Err(UploadError::Conflict(Conflict(Key::chunk(self.id, *number)))),
+            _ => Err(UploadError::Conflict(Key::chunk(self.id, *number))),
         }
     }
 
-    async fn learn_all(&mut self) -> Result<(), UploadError> {
-        let numbers = RecordingReader::new(self.depot.store.clone()).chunk_numbers(self.id).await?;
-        match numbers.last() {
-            Some(last) => self.learn_to(last + 1).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The answer is the manifest that the store has: this one, or one that says the same of the same chunks.
-    async fn put_manifest(&mut self, manifest: &Manifest) -> Result<Manifest, UploadError> {
-        let object = self.depot.signer.seal_manifest(&manifest, unix_micros(SystemTime::now()));
-        let ours = |there: &Bytes| {
-            serde_json::from_slice::<Manifest>(there).is_ok_and(|there| {
-                (&there.session, &there.outcome, &there.chunks)
-                    == (&manifest.session, &manifest.outcome, &manifest.chunks)
-            })
-        };
-        let _place = self.depot.place().await;
-        let put = self.depot.put(&Key::manifest(self.id), object, LARGEST_MANIFEST, ours).await?;
-        let stored = put.map_err(UploadError::Conflict)?;
-        Ok(serde_json::from_slice(&stored).map_err(io::Error::from)?)
-    }
-
-    /// The manifest of a session without an end: what its lines, the mark and facts say, and the journal, which comes first.
-    async fn interrupted(&mut self, told: Option<Outcome>) -> Result<Manifest, UploadError> {
-        let mark = self.depot.spool.mark(self.id, self.mark)?;
-        let header = Header::parse(&self.facts.header).map_err(io::Error::other)?;
-        self.put_rest(&header.kubetape, mark.unwrap_or_default()).await?;
-        let gist = RecoveredSummary::of(&RecordingReader::new(self.depot.store.clone()), self.id, &self.chunks).await?;
-        let known = told.or_else(|| self.facts.said.clone());
-        let outcome = known.or_else(|| gist.outcome()).unwrap_or(Outcome::Interrupted);
-        tracing::warn!(session = %self.id, outcome = outcome.name(), "completed a session that had no end");
-        let digests = mark.and_then(|mark| gist.digests(&mark));
-        let mut manifest = gist.manifest(header.kubetape, outcome, self.facts.transport.clone());
-        if let Some(mark) = mark {
-            manifest.duration_micros = manifest.duration_micros.max(mark.micros);
-            manifest.totals = mark.totals;
-        }
-        manifest.ended_micros = manifest.session.started_micros.saturating_add_unsigned(manifest.duration_micros);
-        manifest.contents.digests = digests;
-        manifest.image.clone_from(&self.facts.image);
-        Ok(manifest)
-    }
-
-    /// The manifest of a session with an end, after a look at whether the disk had the lines with it: what is missing is told in
-    /// a chunk of its own.
-    async fn checked(&mut self, mut manifest: Manifest) -> Result<Manifest, UploadError> {
-        let Some(mut count) = self.count.clone() else { return Ok(manifest) };
-        let (first, micros) = self.first_of_rest();
-        let lacking = count.lacking(&manifest.session, &manifest.totals, micros.max(manifest.duration_micros));
-        count.lines(&lacking);
-        self.put_beyond(first, lacking).await?;
-        let known = manifest.anomalies.clone();
-        manifest.anomalies.extend(count.into_missing().into_iter().filter(|text| !known.contains(text)));
-        Ok(manifest)
-    }
-
-    /// Stores what is known beyond the segments of a session without an end, and what is known to be missing.
-    async fn put_rest(&mut self, session: &SessionMetadata, mark: Checkpoint) -> Result<(), UploadError> {
-        let (first, micros) = self.first_of_rest();
-        let (spool, id, facts) = (self.depot.spool.clone(), self.id, self.facts.clone());
-        let mut lines = blocking(move || rest(&spool, id, &facts, &mark, micros)).await?;
-        if let Some(mut count) = self.count.clone() {
-            count.lines(&lines);
-            let last = Segment { lines: std::mem::take(&mut lines), ..Segment::default() };
-            let micros = last.last_micros().unwrap_or(micros).max(mark.micros);
-            lines = [last.lines, count.lacking(session, &mark.totals, micros)].concat();
-        }
-        self.put_beyond(first, lines).await
-    }
-
-    /// Number of the first chunk beyond the segments, and the time of the last line before it.
-    fn first_of_rest(&self) -> (u32, u64) {
-        let first = self.facts.rest.unwrap_or_else(|| self.last_number() + 1);
-        let before = self.chunks.iter().rfind(|chunk| chunk.number < first);
-        (first, before.map_or(0, |chunk| chunk.last_micros))
-    }
-
-    /// Stores lines as chunks of their own, of which the first's number is written down before: whoever goes on after this
-    /// process makes the same of the same, and must not store it twice.
-    async fn put_beyond(&mut self, first: u32, lines: Vec<u8>) -> Result<(), UploadError> {
-        if !lines.is_empty() && self.facts.rest.is_none() {
-            let (spool, id) = (self.depot.spool.clone(), self.id);
-            blocking(move || spool.note(id, &SessionRecord::Rest { chunk: first })).await?;
-            self.facts.rest = Some(first);
-        }
-        let _place = self.depot.place().await;
-        for (number, lines) in (first..).zip(pieces(&lines, LARGEST_BEYOND)) {
-            if number > self.last_number() {
-                self.put_one_beyond(number, lines.to_vec()).await?;
+    /// Quarantines a session that cannot be stored.
+    async fn give_up(&self, error: &UploadError) {
+        let why = match error {
+            UploadError::Conflict(key) => {
+                self.journal_conflict(key).await;
+                format!("{key} is not there with what this gateway recorded")
             }
-        }
-        Ok(())
-    }
-
-    async fn put_one_beyond(&mut self, number: u32, lines: Vec<u8>) -> Result<(), UploadError> {
-        let packed = blocking(move || pack(Segment { lines, ..Segment::default() })).await?;
-        self.refuse_completed().await?;
-        if self.completed {
-            return Err(UploadError::Conflict(Conflict(Key::manifest(self.id))));
-        }
-        self.put(number, packed).await
-    }
-
-    fn last_number(&self) -> u32 {
-        self.chunks.last().map_or(0, |chunk| chunk.number)
-    }
-
-    fn set_aside(&self, why: &dyn std::fmt::Display) {
+            UploadError::CorruptHeader | UploadError::Retry(_) => {
+                // The next process journals it once more, if this one dies before the folder is elsewhere.
+                let _ = self.context.ends.journal(self.id, "", &Outcome::Interrupted).await;
+                "its header is damaged on the gateway's disk".to_owned()
+            }
+        };
         let session = self.id;
-        match self.depot.spool.set_aside(session) {
+        match self.context.queue.quarantine(session).await {
             Ok(place) => {
-                tracing::error!(%session, place = %place.display(), %why, "the session cannot be stored: it is kept aside");
+                tracing::error!(%session, place = %place.display(), why, "the session cannot be stored: it is quarantined");
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(%session, error, %why, "the session cannot be stored");
+                tracing::error!(%session, error, why, "the session can neither be stored nor quarantined");
             }
         }
-    }
-}
-
-fn pack(segment: Segment) -> io::Result<PendingChunk> {
-    Ok(PendingChunk {
-        object: chunk::compress(&segment.lines)?,
-        uncompressed: segment.lines.len() as u64,
-        first_micros: segment.first_micros().unwrap_or(0),
-        last_micros: segment.last_micros().unwrap_or(0),
-        lines: segment.lines,
-    })
-}
-
-/// File calls and compression block: they run where blocking is allowed.
-async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, UploadError>
-where
-    T: Send + 'static,
-    E: Into<UploadError> + Send + 'static,
-{
-    match spawn_blocking(work).await {
-        Ok(done) => done.map_err(Into::into),
-        Err(gone) => Err(UploadError::Retry(gone.to_string())),
     }
 }
