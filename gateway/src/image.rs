@@ -36,7 +36,7 @@ pub(crate) fn ask(
         let (Some(headers), Some(path)) = (headers, path) else { return };
         let asked = timeout(patience, pod(&cluster, &path, headers)).await;
         if let Some(image) = asked.ok().flatten().and_then(|pod| pod.image(&target.container)) {
-            recording.runs(image);
+            recording.set_image(image);
         }
     })
 }

@@ -360,7 +360,7 @@ pub(crate) async fn finish(shared: &Shared, user: &str, recording: Arc<Recording
 /// Journals a session's end, and only then lets the spool forget it.
 async fn told(shared: &Shared, user: &str, session: RecordingId, outcome: Outcome) {
     shared.journal.note(user, JournalEvent::SessionEnded { session, outcome: outcome.clone() }).await;
-    shared.recorder.told(session, &outcome);
+    shared.recorder.acknowledge(session, &outcome);
 }
 
 /// Journals what a session carried: files, forwarded connections.

@@ -128,27 +128,29 @@ impl Leases {
         }
     }
 
-    async fn look(&mut self, signer: &Signer, journal: &Journal, days: usize) -> Result<()> {
+    async fn look(&mut self, signer: &Arc<Signer>, journal: &Journal, days: usize) -> Result<()> {
         let recordings = RecordingReader::new(self.store.clone());
         let openings = Openings::new(self.store.clone()).await?;
         let witness = Journals { openings, own: journal, ended: &mut self.ended };
-        let mut completer = OrphanFinalizer::new(self.store.clone(), signer, &self.gateway, witness);
+        let mut finalizer = OrphanFinalizer::new(self.store.clone(), signer.clone(), &self.gateway, witness);
         for day in recordings.days().await?.into_iter().take(days) {
             for id in unfinished(&*self.store, &recordings, &day).await? {
-                match completer.complete(id, SystemTime::now()).await {
-                    Ok(Some(FinalizeOutcome::Completed(manifest))) => {
-                        tracing::info!(session = %id, gateway = manifest.session.gateway, "completed: its gateway is gone");
+                match finalizer.finalize(id, SystemTime::now()).await {
+                    Ok(Some(FinalizeOutcome::Finalized(manifest))) => {
+                        tracing::info!(session = %id, gateway = manifest.session.gateway, "finalized: its gateway is gone");
                     }
-                    Ok(Some(FinalizeOutcome::LeftAlone(why @ (SkipReason::Unvouched | SkipReason::TooLarge(_))))) => {
+                    Ok(Some(FinalizeOutcome::Skipped(
+                        why @ (SkipReason::Unvouched | SkipReason::TooLarge(_) | SkipReason::ManifestTooLarge),
+                    ))) => {
                         if remember(&mut self.left, id) {
-                            tracing::warn!(session = %id, %why, "a recording without an end is left alone");
+                            tracing::warn!(session = %id, %why, "a recording without an end is skipped");
                         }
                     }
-                    Ok(Some(FinalizeOutcome::LeftAlone(_) | FinalizeOutcome::Taken) | None) => {}
+                    Ok(Some(FinalizeOutcome::Skipped(_) | FinalizeOutcome::Taken) | None) => {}
                     // One that cannot be read keeps nobody from the others.
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
-                        tracing::warn!(session = %id, error, "cannot complete a session whose gateway is gone");
+                        tracing::warn!(session = %id, error, "cannot finalize a session whose gateway is gone");
                     }
                 }
             }

@@ -66,7 +66,7 @@ impl Numbers {
     }
 
     fn spool(&self, sheet: &mut Sheet<'_>) -> Result<(), std::fmt::Error> {
-        let spool = self.0.recorder.spool();
+        let spool = self.0.recorder.spool().gauges();
         let (gauge, bounds) = (spool.usage(), spool.limits());
         sheet.gauge("spool_sessions", "Sessions of which something is not stored yet", gauge.sessions as u64)?;
         sheet.gauge("spool_sessions_limit", "Where new ones are refused: spool.sessions", bounds.sessions as u64)?;
@@ -79,8 +79,10 @@ impl Numbers {
         let reached = [("total", LimitKind::Total), ("sessions", LimitKind::Sessions), ("disk", LimitKind::Disk)]
             .map(|(name, bound)| (name, reached(bound)));
         sheet.by("spool_full", "1 while that bound is reached", "bound", MetricType::Gauge, reached)?;
-        let away = *self.0.recorder.weather().borrow() != StoreHealth::Healthy;
-        sheet.gauge("store_away", "1 while the store does not take what is written", u64::from(away))
+        let away = *self.0.recorder.store_health().borrow() != StoreHealth::Healthy;
+        sheet.gauge("store_away", "1 while the store does not take what is written", u64::from(away))?;
+        let panics = self.0.recorder.task_panics();
+        sheet.counter("recorder_task_panics", "Panics in tasks of the recorder, which started again", panics)
     }
 
     fn journal(&self, sheet: &mut Sheet<'_>) -> Result<(), std::fmt::Error> {

@@ -105,7 +105,7 @@ impl Service {
 
         let spool = wiring::spool(config)?;
         // Before the recorder stores what an earlier process left.
-        let ended = timelines::Ended::of(&spool);
+        let ended = timelines::Ended::of(&spool.reader());
         let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings(config, &signer)));
         let gateway = Gateway::new(gateway::Settings {
             name: config.gateway.name.clone(),
@@ -128,7 +128,7 @@ impl Service {
         let mut others = JoinSet::new();
         if let (Some(settings), Some(listener), Some(index)) = (&config.web, listeners.web, &index) {
             let player =
-                wiring::player(config, RecordingReader::new(store.clone())).with_spool(recorder.spool().clone());
+                wiring::player(config, RecordingReader::new(store.clone())).with_spool(recorder.spool().reader());
             let recordings = RecordingReader::new(store.clone());
             others.spawn(timelines::run(ended, recordings, player.clone(), late.clone()));
             let of_web = web_settings(config, settings, (&store, player), index, &journal, &gateway, kubectl_hint)?;
@@ -144,7 +144,7 @@ impl Service {
         others.spawn(control.serve(gateway.clone(), journal.clone(), late.clone()));
         others.spawn(leases.keep(signer, journal.clone(), late.clone()));
         if let Some(index) = index {
-            let follower = Follower::new(store, index, config.interval).with_spool(recorder.spool().clone());
+            let follower = Follower::new(store, index, config.interval).with_spool(recorder.spool().reader());
             others.spawn(follower.run(late.clone()));
         }
         let mut first = JoinSet::new();
@@ -182,7 +182,7 @@ impl Service {
     /// Gives the last sessions a while to reach the store. What does not stays in the spool for the next start.
     async fn store_the_rest(&self) {
         if timeout(LAST_UPLOADS, self.recorder.drained()).await.is_err() {
-            let sessions = self.recorder.spool().usage().sessions;
+            let sessions = self.recorder.spool().gauges().usage().sessions;
             tracing::warn!(sessions, "not everything is in the store: the next start goes on from the spool");
         }
     }

@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs as long as the process.
 pub async fn watch(recorder: Recorder, journal: Journal) {
-    let mut untold = recorder.untold();
+    let mut untold = recorder.unjournalled_ends();
     let mut seen = Seen::default();
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -27,7 +27,7 @@ pub async fn watch(recorder: Recorder, journal: Journal) {
             end = found => match end {
                 // One that the journal does not take is told again.
                 Some(end) => if note_end(&journal, end.session, &end.user, &end.outcome).await {
-                    end.noted();
+                    end.ack();
                 },
                 None => untold = None,
             },
@@ -56,8 +56,8 @@ struct Seen {
 
 impl Seen {
     async fn look(&mut self, recorder: &Recorder, journal: &Journal) {
-        let away = *recorder.weather().borrow() != StoreHealth::Healthy;
-        let full = recorder.spool().check().err();
+        let away = *recorder.store_health().borrow() != StoreHealth::Healthy;
+        let full = recorder.spool().gauges().check().err();
         let is = |bound: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == bound);
         let (total, sessions, disk) = (is(LimitKind::Total), is(LimitKind::Sessions), is(LimitKind::Disk));
         let now = Self { store: away, total, sessions, disk };
@@ -76,7 +76,7 @@ impl Seen {
 }
 
 async fn note_bound(recorder: &Recorder, journal: &Journal, bound: &str, reached: bool) {
-    let gauge = recorder.spool().usage();
+    let gauge = recorder.spool().gauges().usage();
     tracing::warn!(bound, reached, bytes = gauge.bytes, sessions = gauge.sessions, free = gauge.free, "spool");
     let (bytes, sessions) = (gauge.bytes, gauge.sessions as u64);
     journal.note("", JournalEvent::Spool { bound: bound.to_owned(), reached, bytes, sessions }).await;

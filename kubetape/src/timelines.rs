@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use player::Player;
 use recording::{Manifest, RecordingId};
-use spool::Spool;
+use spool::SpoolReader;
 use storage::RecordingReader;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,14 +19,14 @@ const WAITING: usize = 4096;
 /// The sessions that leave the spool: their manifests are in the store, whether this process recorded them or an earlier one
 /// that died.
 pub struct Ended {
-    spool: Spool,
+    spool: SpoolReader,
     changes: watch::Receiver<u64>,
     here: HashSet<RecordingId>,
 }
 
 impl Ended {
     /// Those that leave from now on.
-    pub fn of(spool: &Spool) -> Self {
+    pub fn of(spool: &SpoolReader) -> Self {
         let changes = spool.changes();
         Self { here: spool.sessions().into_iter().collect(), changes, spool: spool.clone() }
     }
@@ -85,7 +85,7 @@ mod tests {
     use player::PlayerSettings;
     use recording::{Key, cast::Header};
     use serde_json::json;
-    use spool::SpoolLimits;
+    use spool::{Spool, SpoolLimits};
     use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError, chunk};
     use tokio::sync::Notify;
     use tokio_util::bytes::Bytes;
@@ -165,8 +165,8 @@ mod tests {
         drop(earlier);
 
         let spool = Spool::open(folder.path(), bounds).unwrap();
-        assert_eq!(spool.left(), [id]);
-        let ended = Ended::of(&spool);
+        assert_eq!(spool.recovery().sessions(), [id]);
+        let ended = Ended::of(&spool.reader());
         let store = Arc::new(Stuck::default());
         long(&store, &header).await;
         let recordings = RecordingReader::new(store.clone());
@@ -174,7 +174,7 @@ mod tests {
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(ended, recordings, player, stop.clone()));
         // The recorder has stored the rest of it.
-        spool.finished(id).unwrap();
+        spool.queue().finished(id).await.unwrap();
         store.asked.notified().await;
         stop.cancel();
         running.await.unwrap();

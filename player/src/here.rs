@@ -6,7 +6,7 @@ use recording::{
     RecordingId,
     cast::{Code, Header, events},
 };
-use spool::{Spool, SpoolEvent};
+use spool::{SpoolEvent, SpoolReader};
 use storage::{RecordingError, Summary};
 use tokio::time::timeout;
 
@@ -54,7 +54,7 @@ impl Player {
 
     /// Whether this process is recording it now.
     pub fn is_live(&self, id: RecordingId) -> bool {
-        self.spool.as_ref().is_some_and(|spool| spool.live().contains(&id))
+        self.spool.as_ref().is_some_and(|spool| spool.is_live(id))
     }
 
     /// The markers of a recording, what it was started with first. Of a session in the spool the store is asked only for what
@@ -84,7 +84,7 @@ impl Player {
             return last(&*self.timeline(id).await?);
         };
         let near = last(&self.known_here(id, &header))?;
-        if has(spool, id, near.place.chunk) {
+        if spool.has_chunk(id, near.place.chunk) {
             return Ok(near);
         }
         match timeout(PATIENCE, self.timeline(id)).await {
@@ -112,7 +112,7 @@ impl PartialMarkers {
 }
 
 /// What a timeline has and what the spool has behind it.
-async fn so_far(spool: &Spool, id: RecordingId, known: &Timeline) -> Result<PartialMarkers, PlayerError> {
+async fn so_far(spool: &SpoolReader, id: RecordingId, known: &Timeline) -> Result<PartialMarkers, PlayerError> {
     let mut markers = known.markers.clone();
     // One that has left the spool meanwhile is in the store.
     let Some(mut follow) = spool.follow(id, known.chunk + 1) else {
@@ -136,11 +136,4 @@ fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {
         Code::Output | Code::Stderr | Code::Bytes | Code::Resize | Code::Input | Code::Exit | Code::Port => None,
     };
     events(lines).flatten().filter_map(marker).collect()
-}
-
-/// Whether a chunk's lines are in the spool, or will be.
-fn has(spool: &Spool, id: RecordingId, chunk: u32) -> bool {
-    let Some(mut watch) = spool.watch(id) else { return false };
-    let (_, closed) = watch.seen();
-    chunk > closed || spool.closed_segments(id).is_ok_and(|there| there.contains(&chunk))
 }

@@ -34,7 +34,7 @@ use readings::{Readings, SingleFlight};
 use recording::RecordingId;
 use segments::Gathering;
 pub use segments::{ActivityBars, Screen, Segment, SegmentIndex, SegmentRef, SegmentSnapshot, TerminalSize};
-use spool::Spool;
+use spool::SpoolReader;
 use storage::RecordingReader;
 use timeline::Timeline;
 use tokio::io::AsyncWrite;
@@ -64,7 +64,7 @@ pub struct Player {
     cache: Arc<Cache>,
     readings: Arc<Readings>,
     stages: Arc<live::LiveHub>,
-    spool: Option<Spool>,
+    spool: Option<SpoolReader>,
     kept: Option<DiskCache>,
 }
 
@@ -78,7 +78,7 @@ impl Player {
 
     /// Watches the sessions that this process records where they are first: without it what is live is some seconds old.
     #[must_use]
-    pub fn with_spool(self, spool: Spool) -> Self {
+    pub fn with_spool(self, spool: SpoolReader) -> Self {
         Self { spool: Some(spool), ..self }
     }
 

@@ -120,7 +120,7 @@ impl Recorder {
         self.context.tasks.panics()
     }
 
-    /// Resolves once everything is in the store: no session is in the spool any more.
+    /// Resolves once everything is in the store: no session is in the spool any more, and no task works on one.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -132,5 +132,7 @@ impl Recorder {
                 return;
             }
         }
+        // A task lets go of the spool a moment after its session has.
+        self.uploader.idle().await;
     }
 }

@@ -107,15 +107,15 @@ async fn an_end_that_the_disk_did_not_take_has_the_journals_outcome() {
 async fn ends_that_nobody_takes_wait_in_the_spool_and_not_in_memory() {
     const SESSIONS: usize = 100;
     let folder = tempfile::tempdir().expect("a folder");
-    let kill = async |store| {
-        let stage = stage(store, slow()).await;
+    let kill = async || {
+        let stage = stage(&Moody::new(0), slow()).await;
         stage.server(STDOUT, b"said").await;
         let id = stage.recording.id().to_string();
         let left = killed(stage.folder.path());
         std::fs::rename(left.path().join(&id), folder.path().join(&id)).expect("moved");
     };
     for _ in 0..SESSIONS {
-        kill(&Moody::new(0)).await;
+        kill().await;
     }
     let store = Moody::new(1_000);
     let recorder = Recorder::start(spool(folder.path()), store.clone(), journalled());

@@ -7,7 +7,7 @@ use std::path::Path;
 use access::InputRecording;
 use recorder::{Ending, KeepLimits, Recorder, Settings};
 use recording::{
-    Key, Manifest, Outcome, RecordingId,
+    Key, Manifest, Outcome,
     cast::{Code, Event, SessionKind},
     hex,
 };

@@ -13,7 +13,7 @@ use std::{
 };
 
 use recording::RecordingId;
-use spool::Spool;
+use spool::SpoolReader;
 use storage::{RecordingReader, Store, journal::JournalReader};
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +93,7 @@ impl Follower {
 
     /// Reads the sessions of this process's gateway from its spool: they are found as they go on.
     #[must_use]
-    pub fn with_spool(self, spool: Spool) -> Self {
+    pub fn with_spool(self, spool: SpoolReader) -> Self {
         Self { feeds: Feeds::new(spool), ..self }
     }
 

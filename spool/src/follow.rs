@@ -3,9 +3,8 @@ use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 use tokio::sync::watch;
 
 use crate::{
-    SpoolError, disk_threads,
+    SpoolError, disk_threads, files,
     frame::{self, Frame},
-    segment,
     spooled::{SpooledSession, WritePosition},
 };
 
@@ -117,7 +116,7 @@ impl Follow {
                     }
                 }
                 Err(error) => {
-                    return Err(SpoolError::failed("read", &segment::path(&self.session.folder, number), error));
+                    return Err(SpoolError::failed("read", &files::numbered(&self.session.folder, number), error));
                 }
             }
         }
@@ -133,7 +132,7 @@ impl Follow {
     /// The segment is gone: it is in the store, and so are those up to the first that is still here.
     fn stored(&mut self, position: WritePosition) -> Option<SpoolEvent> {
         let from = self.number;
-        let there = |number: &u32| segment::path(&self.session.folder, *number).exists();
+        let there = |number: &u32| files::numbered(&self.session.folder, *number).exists();
         let last = if position.ended { position.number + 1 } else { position.number };
         self.number = (from + 1..=position.number).find(there).unwrap_or(last.max(from + 1));
         self.offset = 0;
@@ -155,7 +154,7 @@ fn piece(
 ) -> io::Result<Option<Read>> {
     let file = match file {
         Some(file) => file,
-        None => Arc::new(File::open(segment::path(&session.folder, number))?),
+        None => Arc::new(File::open(files::numbered(&session.folder, number))?),
     };
     let end = file.metadata()?.len().min(until);
     let mut want = end.saturating_sub(offset).min(PIECE);

@@ -18,7 +18,7 @@
 //!                                                                          │
 //!  player, search ◀── Follow ── SpoolReader ◀──────────────────────────────┤
 //!  recorder's upload tasks ◀──── UploadQueue ◀─────────────────────────────┤
-//!  the same, of a session that an earlier process left ◀── SpoolRecovery ◀─┤
+//!  upload tasks, of what an earlier process left ◀── SpoolRecovery ◀───────┤
 //!  metrics ◀──────────────────── SpoolGauges ◀─────────────────────────────┘
 //! ```
 //!
@@ -34,11 +34,13 @@ mod checkpoint;
 mod checkpoint_file;
 mod disk_threads;
 mod error;
+mod files;
 mod follow;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gauges;
+mod handle;
 mod limits;
 mod queue;
 mod reader;

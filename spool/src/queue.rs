@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use recording::RecordingId;
 
 use crate::{
-    Segment, SessionRecord, SessionRecords, Spool, SpoolError, disk_threads, record_file, segment,
+    Segment, SessionRecord, SessionRecords, SpoolError, disk_threads, files, handle::Handle, record_file, segment,
     spooled::WritePosition,
 };
 
@@ -16,17 +16,17 @@ use crate::{
 /// A call that changes files changes them whether its caller goes on waiting or not.
 #[derive(Clone, Debug)]
 pub struct UploadQueue {
-    spool: Spool,
+    handle: Handle,
 }
 
 impl UploadQueue {
-    pub(crate) fn new(spool: Spool) -> Self {
-        Self { spool }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// Watches a session for a closed segment, or its end. `None` if the session is not here.
     pub fn watch(&self, id: RecordingId) -> Option<SessionWatch> {
-        let position = self.spool.find(id)?.position.subscribe();
+        let position = self.handle.find(id)?.position.subscribe();
         let seen = progress(&position.borrow());
         Some(SessionWatch { position, seen })
     }
@@ -37,7 +37,7 @@ impl UploadQueue {
     /// # Errors
     /// A file that cannot be read.
     pub async fn records(&self, id: RecordingId) -> Result<Option<SessionRecords>, SpoolError> {
-        let Some(session) = self.spool.find(id) else { return Ok(None) };
+        let Some(session) = self.handle.find(id) else { return Ok(None) };
         disk_threads::run_blocking(move || record_file::read(&session.folder)).await
     }
 
@@ -46,7 +46,7 @@ impl UploadQueue {
     /// # Errors
     /// A folder that cannot be read.
     pub async fn closed_segments(&self, id: RecordingId) -> Result<Vec<u32>, SpoolError> {
-        let Some(session) = self.spool.find(id) else { return Ok(Vec::new()) };
+        let Some(session) = self.handle.find(id) else { return Ok(Vec::new()) };
         let position = *session.position.borrow();
         let listed = self.on_disk_thread(move || {
             segment::numbers(&session.folder).map_err(|error| SpoolError::failed("read", &session.folder, error))
@@ -61,10 +61,10 @@ impl UploadQueue {
     /// # Errors
     /// A file that cannot be read.
     pub async fn segment(&self, id: RecordingId, number: u32) -> Result<Segment, SpoolError> {
-        let session = self.spool.find(id);
+        let session = self.handle.find(id);
         let is_closed =
             session.is_some_and(|session| session.recorded_here && number < session.position.borrow().number);
-        let folder = self.spool.shared.folder.join(id.to_string());
+        let folder = self.handle.shared.folder.join(id.to_string());
         disk_threads::run_blocking(move || segment::read(&folder, number, is_closed)).await
     }
 
@@ -74,9 +74,9 @@ impl UploadQueue {
     /// # Errors
     /// The disk's.
     pub async fn note(&self, id: RecordingId, record: SessionRecord) -> Result<(), SpoolError> {
-        let spool = self.spool.shared.clone();
-        let Some(session) = self.spool.find(id) else { return Ok(()) };
-        self.on_disk_thread(move || record_file::append(&spool.capacity, &session, &record)).await
+        let shared = Arc::clone(&self.handle.shared);
+        let Some(session) = self.handle.find(id) else { return Ok(()) };
+        self.on_disk_thread(move || record_file::append(&shared.capacity, &session, &record)).await
     }
 
     /// As [`Self::note`], on the caller's thread.
@@ -84,8 +84,8 @@ impl UploadQueue {
     /// # Errors
     /// The disk's.
     pub fn note_now(&self, id: RecordingId, record: &SessionRecord) -> Result<(), SpoolError> {
-        match self.spool.find(id) {
-            Some(session) => record_file::append(&self.spool.shared.capacity, &session, record),
+        match self.handle.find(id) {
+            Some(session) => record_file::append(&self.handle.shared.capacity, &session, record),
             None => Ok(()),
         }
     }
@@ -95,10 +95,10 @@ impl UploadQueue {
     /// # Errors
     /// The disk's.
     pub async fn stored(&self, id: RecordingId, number: u32) -> Result<(), SpoolError> {
-        let shared = Arc::clone(&self.spool.shared);
-        let Some(session) = self.spool.find(id) else { return Ok(()) };
+        let shared = Arc::clone(&self.handle.shared);
+        let Some(session) = self.handle.find(id) else { return Ok(()) };
         self.on_disk_thread(move || {
-            let path = segment::path(&session.folder, number);
+            let path = files::numbered(&session.folder, number);
             let removed = fs::metadata(&path).and_then(|file| fs::remove_file(&path).map(|()| file.len()));
             match removed {
                 Ok(bytes) => shared.capacity.gave_back(&session, bytes),
@@ -115,8 +115,8 @@ impl UploadQueue {
     /// # Errors
     /// The disk's.
     pub async fn finished(&self, id: RecordingId) -> Result<(), SpoolError> {
-        let shared = Arc::clone(&self.spool.shared);
-        let Some(session) = self.spool.find(id) else { return Ok(()) };
+        let shared = Arc::clone(&self.handle.shared);
+        let Some(session) = self.handle.find(id) else { return Ok(()) };
         self.on_disk_thread(move || {
             session.detach();
             shared.remove_folder(&session)?;
@@ -132,9 +132,9 @@ impl UploadQueue {
     /// # Errors
     /// The disk's.
     pub async fn quarantine(&self, id: RecordingId) -> Result<PathBuf, SpoolError> {
-        let shared = Arc::clone(&self.spool.shared);
+        let shared = Arc::clone(&self.handle.shared);
         let place = shared.quarantine_of(id);
-        let Some(session) = self.spool.find(id) else { return Ok(place) };
+        let Some(session) = self.handle.find(id) else { return Ok(place) };
         self.on_disk_thread(move || {
             // A writer that still has it must fail alone.
             session.detach();
@@ -150,14 +150,14 @@ impl UploadQueue {
     /// # Errors
     /// The disk's.
     pub async fn sync(&self, id: RecordingId) -> Result<(), SpoolError> {
-        match self.spool.find(id) {
-            Some(session) => self.spool.shared.synced(&session).await,
+        match self.handle.find(id) {
+            Some(session) => self.handle.shared.synced(&session).await,
             None => Ok(()),
         }
     }
 
     async fn on_disk_thread<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
-        self.spool.shared.jobs.run(job).await
+        self.handle.shared.jobs.run(job).await
     }
 }
 

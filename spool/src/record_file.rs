@@ -11,8 +11,8 @@ use crate::{
     SessionRecord, SessionRecords, SpoolError,
     capacity::Capacity,
     error::FileError,
+    files,
     frame::{self, Frame, Part},
-    segment,
     spooled::SpooledSession,
 };
 
@@ -23,11 +23,11 @@ pub(crate) fn create(
     header: &[u8],
     first: &SessionRecord,
 ) -> Result<(), SpoolError> {
-    let path = segment::path(&session.folder, 0);
+    let path = files::numbered(&session.folder, 0);
     // A header that is too long is this session's: the disk is not at fault.
     frame::fits(header.len()).map_err(|error| SpoolError::failed("write", &path, error))?;
     let bytes = [frame::encode(b'H', header), frame::encode_record(&json(first))].concat();
-    let file = segment::create(&path).map_err(|error| capacity.open_failed("create", &path, error))?;
+    let file = files::create(&path).map_err(|error| capacity.open_failed("create", &path, error))?;
     (&file).write_all(&bytes).map_err(|error| capacity.write_failed("write", &path, error))?;
     session.created(&Arc::new(file));
     capacity.took(session, bytes.len() as u64);
@@ -36,7 +36,7 @@ pub(crate) fn create(
 
 /// Appends a record.
 pub(crate) fn append(capacity: &Capacity, session: &SpooledSession, record: &SessionRecord) -> Result<(), SpoolError> {
-    let path = segment::path(&session.folder, 0);
+    let path = files::numbered(&session.folder, 0);
     let bytes = frame::encode_record(&json(record));
     // A writer that fails cuts the file to its length before: nobody else may append meanwhile.
     let _alone = session.records_lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +58,7 @@ fn append_bytes(path: &Path, bytes: &[u8]) -> Result<fs::File, FileError> {
 
 /// The header and what the records say; `None` if the header is not whole.
 pub(crate) fn read(folder: &Path) -> Result<Option<SessionRecords>, SpoolError> {
-    let bytes = read_file(folder).map_err(|error| SpoolError::failed("read", &segment::path(folder, 0), error))?;
+    let bytes = read_file(folder).map_err(|error| SpoolError::failed("read", &files::numbered(folder, 0), error))?;
     let (mut records, mut begun, mut at) = (SessionRecords::default(), Vec::new(), 0);
     while let Some((part, next)) = frame::part(&bytes, at) {
         at = next;
@@ -93,7 +93,7 @@ pub(crate) fn is_unopened(folder: &Path) -> io::Result<bool> {
 
 /// The file's bytes; none if there is no file.
 fn read_file(folder: &Path) -> io::Result<Vec<u8>> {
-    match fs::read(segment::path(folder, 0)) {
+    match fs::read(files::numbered(folder, 0)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         bytes => bytes,
     }

@@ -1,27 +1,29 @@
 use recording::RecordingId;
 
-use crate::{Checkpoint, HeldTail, Spool, SpoolError, StdStream, checkpoint_file, disk_threads, record_file, tail};
+use crate::{
+    Checkpoint, HeldTail, SpoolError, StdStream, checkpoint_file, disk_threads, handle::Handle, record_file, tail,
+};
 
 /// What an earlier process left behind, beside the lines of its sessions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SpoolRecovery {
-    spool: Spool,
+    handle: Handle,
 }
 
 impl SpoolRecovery {
-    pub(crate) fn new(spool: Spool) -> Self {
-        Self { spool }
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     /// The sessions that an earlier process left.
     pub fn sessions(&self) -> Vec<RecordingId> {
-        let sessions = self.spool.shared.sessions();
+        let sessions = self.handle.shared.sessions();
         sessions.values().filter(|session| !session.recorded_here).map(|session| session.id).collect()
     }
 
     /// Whether an earlier process left the session.
     pub fn is_left(&self, id: RecordingId) -> bool {
-        self.spool.find(id).is_some_and(|session| !session.recorded_here)
+        self.handle.find(id).is_some_and(|session| !session.recorded_here)
     }
 
     /// Whether a session without [`crate::UploadQueue::records`] was never opened: its folder has nothing but the beginning
@@ -30,7 +32,7 @@ impl SpoolRecovery {
     /// # Errors
     /// A folder that cannot be read.
     pub async fn is_unopened(&self, id: RecordingId) -> Result<bool, SpoolError> {
-        let Some(session) = self.spool.find(id) else { return Ok(true) };
+        let Some(session) = self.handle.find(id) else { return Ok(true) };
         disk_threads::run_blocking(move || {
             record_file::is_unopened(&session.folder)
                 .map_err(|error| SpoolError::failed("read", &session.folder, error))
@@ -48,7 +50,7 @@ impl SpoolRecovery {
         id: RecordingId,
         of_lines: Option<Checkpoint>,
     ) -> Result<Option<Checkpoint>, SpoolError> {
-        let Some(session) = self.spool.find(id) else { return Ok(of_lines) };
+        let Some(session) = self.handle.find(id) else { return Ok(of_lines) };
         let read = move || {
             let of_file = checkpoint_file::read(&session.folder);
             of_file.map_err(|error| SpoolError::failed("read", &checkpoint_file::path(&session.folder), error))
@@ -64,8 +66,8 @@ impl SpoolRecovery {
     /// # Cancel safety
     /// It is kept whether the caller goes on waiting or not.
     pub async fn keep_checkpoint(&self, id: RecordingId, checkpoint: Checkpoint) -> Result<(), SpoolError> {
-        let shared = self.spool.shared.clone();
-        let Some(session) = self.spool.find(id) else { return Ok(()) };
+        let shared = self.handle.shared.clone();
+        let Some(session) = self.handle.find(id) else { return Ok(()) };
         let keep = move || {
             let kept = checkpoint_file::keep(&session.folder, &checkpoint);
             kept.map_err(|error| shared.capacity.failed(&checkpoint_file::path(&session.folder), error))
@@ -78,7 +80,7 @@ impl SpoolRecovery {
     /// # Errors
     /// A file that cannot be read.
     pub async fn held_tail(&self, id: RecordingId, stream: StdStream, total: u64) -> Result<HeldTail, SpoolError> {
-        let Some(session) = self.spool.find(id) else { return Ok(HeldTail::default()) };
+        let Some(session) = self.handle.find(id) else { return Ok(HeldTail::default()) };
         disk_threads::run_blocking(move || {
             let held = tail::read(&session.folder, stream, total);
             held.map_err(|error| SpoolError::failed("read", &session.folder, error))

@@ -1,14 +1,9 @@
 //! Files `000001` and up of a session: the lines of one chunk each, as they were left, damage included.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use crate::{
-    Checkpoint, SpoolError,
+    Checkpoint, SpoolError, files,
     frame::{self, Frame, Part},
     record_file,
 };
@@ -16,16 +11,6 @@ use recording::{
     cast::{Code, Event, write_event},
     seconds,
 };
-
-/// The file of a segment in a session's folder; of 0, the header's and the records'.
-pub(crate) fn path(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("{number:06}"))
-}
-
-/// A new file to append to, of mode 0600.
-pub(crate) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
-}
 
 /// A segment's content.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +62,7 @@ pub(crate) fn read(folder: &Path, number: u32, is_closed: bool) -> Result<Segmen
 }
 
 fn read_one(folder: &Path, number: u32) -> Result<Recovered, SpoolError> {
-    let path = path(folder, number);
+    let path = files::numbered(folder, number);
     let bytes = fs::read(&path).map_err(|error| SpoolError::failed("read", &path, error))?;
     Ok(segment_of(&bytes))
 }

@@ -1,8 +1,8 @@
 use std::{
     collections::HashMap,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
@@ -10,7 +10,9 @@ use std::{
 use recording::RecordingId;
 use tokio::sync::{oneshot, watch};
 
-use crate::{LimitKind, SpoolError, SpoolLimits, capacity::Capacity, disk_threads::DiskJobs, spooled::SpooledSession};
+use crate::{
+    LimitKind, SpoolError, SpoolLimits, capacity::Capacity, disk_threads::DiskJobs, files, spooled::SpooledSession,
+};
 
 /// What the name of a session's folder ends with while it is removed, file by file.
 pub(crate) const STORED: &str = ".stored";
@@ -115,7 +117,7 @@ impl Shared {
 
     pub(crate) fn move_to_quarantine(&self, session: &SpooledSession) -> Result<(), SpoolError> {
         let place = self.quarantine_of(session.id);
-        let moved = make_dir(&self.folder.join(QUARANTINE)).and_then(|()| fs::rename(&session.folder, &place));
+        let moved = files::make_dir(&self.folder.join(QUARANTINE)).and_then(|()| fs::rename(&session.folder, &place));
         moved.map_err(|error| SpoolError::failed("move", &session.folder, error))
     }
 
@@ -125,10 +127,6 @@ impl Shared {
         self.capacity.gave_back(session, session.used.load(Ordering::Relaxed));
         self.changes.send_modify(|count| *count += 1);
     }
-}
-
-pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn lock(folder: &Path) -> Result<File, SpoolError> {

@@ -1,27 +1,24 @@
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::DirBuilderExt,
+    fs, io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    thread::{self, JoinHandle},
+    sync::{Arc, atomic::Ordering},
 };
 
 use recording::{RecordingId, cast::Header};
 
 use crate::{
     SessionRecord, SpoolError, SpoolGauges, SpoolLimits, SpoolReader, SpoolRecovery, SpoolWriter, UploadQueue, boot_id,
+    files::{self, make_dir},
+    handle::Handle,
     record_file, segment,
-    shared::{STORED, Shared, make_dir},
+    shared::{STORED, Shared},
     spooled::{SpooledSession, WritePosition},
-    sync,
 };
 
 /// A spool folder, held by this process. Cheap to clone; the folder is free again when all clones and handles are dropped.
 #[derive(Clone, Debug)]
 pub struct Spool {
-    pub(crate) shared: Arc<Shared>,
-    _threads: Arc<Threads>,
+    handle: Handle,
 }
 
 impl Spool {
@@ -36,9 +33,8 @@ impl Spool {
         let shared = Arc::new(Shared::lock(folder.clone(), limits)?);
         shared.capacity.measure_disk();
         adopt(&shared).map_err(|error| SpoolError::failed("read", &folder, error))?;
-        let threads =
-            Threads::start(&shared).map_err(|error| SpoolError::failed("start threads for", &folder, error))?;
-        Ok(Self { shared, _threads: Arc::new(threads) })
+        let handle = Handle::start(shared);
+        Ok(Self { handle: handle.map_err(|error| SpoolError::failed("start threads for", &folder, error))? })
     }
 
     /// Begins a session. When this returns, its header is on the disk, synced.
@@ -50,35 +46,32 @@ impl Spool {
     /// # Cancel safety
     /// A session whose future is dropped never began: its folder is removed and its bytes are given back.
     pub async fn begin(&self, id: RecordingId, header: &Header) -> Result<SpoolWriter, SpoolError> {
-        self.shared.may_begin()?;
-        let (shared, line) = (Arc::clone(&self.shared), header.to_line());
-        let beginning = self.shared.jobs.run(move || Beginning::make(shared, id, &line)).await?;
-        self.shared.synced(&beginning.session).await?;
+        let shared = &self.handle.shared;
+        shared.may_begin()?;
+        let (sharing, line) = (Arc::clone(shared), header.to_line());
+        let beginning = shared.jobs.run(move || Beginning::make(sharing, id, &line)).await?;
+        shared.synced(&beginning.session).await?;
         Ok(beginning.begun())
     }
 
     /// For who reads sessions while they are here.
     pub fn reader(&self) -> SpoolReader {
-        SpoolReader::new(self.clone())
+        SpoolReader::new(self.handle.clone())
     }
 
     /// For who brings sessions to the store.
     pub fn queue(&self) -> UploadQueue {
-        UploadQueue::new(self.clone())
+        UploadQueue::new(self.handle.clone())
     }
 
     /// For who finishes the sessions of an earlier process.
     pub fn recovery(&self) -> SpoolRecovery {
-        SpoolRecovery::new(self.clone())
+        SpoolRecovery::new(self.handle.clone())
     }
 
     /// For who watches its limits.
     pub fn gauges(&self) -> SpoolGauges {
-        SpoolGauges::new(self.clone())
-    }
-
-    pub(crate) fn find(&self, id: RecordingId) -> Option<Arc<SpooledSession>> {
-        self.shared.sessions().get(&id).cloned()
+        SpoolGauges::new(self.handle.clone())
     }
 }
 
@@ -94,8 +87,7 @@ impl Beginning {
     /// Makes folder and header. Blocks on the disk.
     fn make(shared: Arc<Shared>, id: RecordingId, header: &[u8]) -> Result<Self, SpoolError> {
         let folder = shared.folder.join(id.to_string());
-        let made = DirBuilder::new().mode(0o700).create(&folder);
-        made.map_err(|error| shared.capacity.open_failed("make", &folder, error))?;
+        files::create_dir(&folder).map_err(|error| shared.capacity.open_failed("make", &folder, error))?;
         let position = WritePosition { number: 1, ..WritePosition::default() };
         let session = Arc::new(SpooledSession::new(id, folder, true, position));
         let beginning = Self { shared, session, is_begun: false };
@@ -129,33 +121,6 @@ impl Drop for Beginning {
     }
 }
 
-/// The spool's threads, which end with its last handle.
-#[derive(Debug)]
-struct Threads {
-    shared: Arc<Shared>,
-    running: Mutex<Vec<JoinHandle<()>>>,
-}
-
-impl Threads {
-    fn start(shared: &Arc<Shared>) -> io::Result<Self> {
-        let mut running = shared.jobs.start()?;
-        running.push(sync::start(shared)?);
-        Ok(Self { shared: Arc::clone(shared), running: Mutex::new(running) })
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.shared.jobs.close();
-        self.shared.syncs().over = true;
-        self.shared.wake.notify_one();
-        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in running.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
-            let _ = thread.join();
-        }
-    }
-}
-
 /// Learns what an earlier process left, and goes on with what it was removing.
 fn adopt(shared: &Shared) -> io::Result<()> {
     for entry in fs::read_dir(&shared.folder)? {
@@ -178,7 +143,7 @@ fn adopt_session(shared: &Shared, id: RecordingId, folder: &Path) -> io::Result<
         used += file?.metadata()?.len();
     }
     let number = segment::numbers(folder)?.last().copied().unwrap_or(1);
-    let length = fs::metadata(segment::path(folder, number)).map_or(0, |file| file.len());
+    let length = fs::metadata(files::numbered(folder, number)).map_or(0, |file| file.len());
     let position = WritePosition { number, length, chunks: number, ended: true };
     let session = SpooledSession::new(id, folder.to_owned(), false, position);
     shared.capacity.took(&session, used);

@@ -7,9 +7,9 @@ use std::{
 use recording::{RecordingId, cast::pieces};
 
 use crate::{
-    Checkpoint, SessionRecord, SpoolError, StdStream, TailWrite, checkpoint_file,
+    Checkpoint, SessionRecord, SpoolError, StdStream, TailWrite, checkpoint_file, files,
     frame::{self, LINES_HEAD, PIECE},
-    record_file, segment,
+    record_file,
     shared::Shared,
     spooled::{Kept, SpooledSession, WritePosition},
     tail::TailFiles,
@@ -212,7 +212,7 @@ impl SpoolWriter {
     }
 
     fn write_frame(&mut self, head: &[u8], lines: &[u8]) -> Result<u64, SpoolError> {
-        let path = segment::path(&self.session.folder, self.number);
+        let path = files::numbered(&self.session.folder, self.number);
         // Lines that are too long are this session's: the disk is not at fault.
         frame::fits(head.len() + lines.len()).map_err(|error| SpoolError::failed("write", &path, error))?;
         let file = self.file()?;
@@ -226,7 +226,7 @@ impl SpoolWriter {
     /// Removes what was written of an append that failed: it must not stand before the next one.
     fn take_back(&mut self, first: Arc<File>, before: (u32, u64, u64)) -> Result<(), SpoolError> {
         for number in before.0 + 1..=self.number {
-            let path = segment::path(&self.session.folder, number);
+            let path = files::numbered(&self.session.folder, number);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(self.shared.capacity.open_failed("remove", &path, error));
@@ -235,7 +235,7 @@ impl SpoolWriter {
             }
         }
         (self.number, self.length, self.lines) = before;
-        let path = segment::path(&self.session.folder, self.number);
+        let path = files::numbered(&self.session.folder, self.number);
         first.set_len(self.length).map_err(|error| self.shared.capacity.write_failed("cut", &path, error))?;
         self.file = Some(first);
         Ok(())
@@ -286,8 +286,8 @@ impl SpoolWriter {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let path = segment::path(&self.session.folder, self.number);
-        let file = segment::create(&path).map_err(|error| self.shared.capacity.open_failed("create", &path, error))?;
+        let path = files::numbered(&self.session.folder, self.number);
+        let file = files::create(&path).map_err(|error| self.shared.capacity.open_failed("create", &path, error))?;
         let file = Arc::new(file);
         self.session.created(&file);
         self.file = Some(Arc::clone(&file));

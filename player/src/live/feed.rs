@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use recording::{RecordingId, cast::events};
-use spool::{Follow, Spool, SpoolError, SpoolEvent};
+use spool::{Follow, SpoolError, SpoolEvent, SpoolReader};
 use storage::{RecordingError, RecordingReader};
 use tokio::time::timeout;
 
@@ -39,7 +39,7 @@ enum Source {
 }
 
 impl Feed {
-    pub(super) fn open(recordings: RecordingReader, spool: Option<&Spool>, id: RecordingId, mark: &Mark) -> Self {
+    pub(super) fn open(recordings: RecordingReader, spool: Option<&SpoolReader>, id: RecordingId, mark: &Mark) -> Self {
         let source = match spool.and_then(|spool| spool.follow(id, mark.place.chunk)) {
             Some(follow) => Source::Spool(Box::new(follow)),
             None => Source::Store(mark.place.chunk.saturating_sub(1)),

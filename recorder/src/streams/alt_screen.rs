@@ -33,6 +33,8 @@ mod tests {
         assert_eq!(last_switch(b"\x1b[?1049h..\x1b[?25;47l"), Some(false));
         assert_eq!(last_switch(b"\x1b[?2004h"), None);
         assert_eq!(last_switch(b"\x1b[?1049h\x1b[?1049"), Some(true), "cut off");
-        assert_eq!(last_switch(b""), None);
+        for none in [&b""[..], b"\x1b", b"\x1b[?47", b"[?47h"] {
+            assert_eq!(last_switch(none), None);
+        }
     }
 }

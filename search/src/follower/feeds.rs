@@ -15,7 +15,7 @@ use std::{
 
 use jiff::Timestamp;
 use recording::{RecordingId, cast::SessionMetadata};
-use spool::{Follow, Spool, SpoolError, SpoolEvent};
+use spool::{Follow, SpoolError, SpoolEvent, SpoolReader};
 use storage::{RecordingError, RecordingReader};
 
 use super::{Follower, Report, recordings::Look};
@@ -35,7 +35,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 /// The sessions that are read from the spool.
 #[derive(Default)]
 pub(super) struct Feeds {
-    spool: Option<Spool>,
+    spool: Option<SpoolReader>,
     open: BTreeMap<RecordingId, Feed>,
     /// Those that cannot be read here.
     refused: HashSet<RecordingId>,
@@ -45,7 +45,7 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    pub(super) fn new(spool: Spool) -> Self {
+    pub(super) fn new(spool: SpoolReader) -> Self {
         Self { spool: Some(spool), ..Self::default() }
     }
 
@@ -179,7 +179,7 @@ impl Follower {
 }
 
 /// What a session's header says, and its lines; none where they cannot be read.
-fn start(spool: &Spool, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
+fn start(spool: &SpoolReader, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
     let follow = spool.follow(id, 1)?;
     let header = spool.header(id).ok().flatten()?;
     (header.kubetape.id == id).then_some((header.kubetape, follow))
