@@ -1,4 +1,4 @@
-//! Who tells the journal of a session's end: exactly one, whoever dies when.
+//! Who tells the journal of a session's end: exactly one process, whichever dies when.
 
 mod support;
 

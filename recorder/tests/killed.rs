@@ -161,7 +161,7 @@ fn missing(events: &[Event]) -> Vec<&str> {
     annotations.map(|event| event.data.as_str()).collect()
 }
 
-/// The disk got the end of a session and not its last lines, as a power failure may leave it; and whoever says so dies as well,
+/// The disk got the end of a session and not its last lines, as a power failure may leave it; and the process that says so dies as well,
 /// after each object that it stores.
 #[tokio::test]
 async fn lines_that_the_disk_lost_before_an_end_are_told() {
@@ -243,24 +243,24 @@ async fn forwarded_connections_are_summed_up_after_kill_9() {
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (3, 5));
 }
 
-/// The bytes that were accepted so far, of a flood: no two places of it look the same.
-fn flood(bytes: usize) -> Vec<u8> {
+/// So many bytes, of which no two places look the same.
+fn distinct(bytes: usize) -> Vec<u8> {
     (0..bytes / 4 + 1).flat_map(|number| (number as u32).to_be_bytes()).take(bytes).collect()
 }
 
 #[tokio::test]
-async fn the_end_of_a_flood_is_there_after_kill_9_and_what_was_omitted_is_told() {
+async fn the_end_of_a_limited_stream_is_there_after_kill_9_and_what_was_omitted_is_told() {
     for last in [64 << 10, 0] {
-        flood_killed(last).await;
+        limited_and_killed(last).await;
     }
 }
 
-async fn flood_killed(last: usize) {
-    // The least that the spool has of a flood is two of these.
+async fn limited_and_killed(last: usize) {
+    // The spool has two of these at least of a limited stream.
     const FILE: usize = 256 << 10;
     let keep = KeepLimits { first: 1_000, last, ..KeepLimits::default() };
     let stage = stage(&Moody::new(1_000), Settings { keep, ..slow() }).await;
-    let whole = flood(2 << 20);
+    let whole = distinct(2 << 20);
     let mut accepted = 0;
     for size in [999, 1, 1, 5_000, FILE, 100_000, FILE, 300, FILE + 17, 2, 600_000] {
         let piece = &whole[accepted..accepted + size];
@@ -291,10 +291,10 @@ async fn flood_killed(last: usize) {
 }
 
 #[tokio::test]
-async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
+async fn a_limited_stream_that_had_ended_is_there_once_after_kill_9() {
     let keep = KeepLimits { first: 10, last: 1_000, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
-    let whole = flood(100_000);
+    let whole = distinct(100_000);
     stage.server(STDOUT, &whole).await;
     let folder = stage.folder.path().join(stage.recording.id().to_string());
     assert!(folder.join("stdout.0").exists());
@@ -307,9 +307,9 @@ async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
     assert_eq!((manifest.contents.omitted[0].bytes, &manifest.contents), (98_990, &said.contents));
 }
 
-/// Six bytes of JSON for each: the end of such a flood is longer than a frame of the spool, and than a chunk may be.
+/// Six bytes of JSON for each: the end of such a stream is longer than a frame of the spool, and than a chunk may be.
 #[tokio::test]
-async fn the_end_of_a_flood_of_nuls_is_whole_whoever_writes_it() {
+async fn the_end_of_many_nuls_is_whole_whichever_process_writes_it() {
     const LAST: usize = 8 << 20;
     let keep = KeepLimits { first: 10, last: LAST, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
@@ -371,7 +371,7 @@ async fn what_a_finalizing_process_leaves_is_finalized_by_the_next() {
     let keep = KeepLimits { first: 10, last: 300, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { chunk_bytes: 100, keep, ..slow() }).await;
     stage.client(STDIN, b"typed").await;
-    let whole = flood(2_000);
+    let whole = distinct(2_000);
     stage.server(STDOUT, &whole).await;
     stage.server(STDERR, b"\xe2\x82").await;
     let (id, mut objects) = (stage.recording.id(), 0);

@@ -119,7 +119,7 @@ async fn what_hostile_chunks_say_is_bounded_in_bytes() {
     assert!(typed.clone().all(|length| length <= 8 << 10) && typed.sum::<usize>() <= 1 << 20);
     assert!(manifest.anomalies.iter().map(String::len).sum::<usize>() <= 1 << 20, "annotations");
     let object = store.read(&Key::manifest(id)).await.expect("a manifest").len() as u64;
-    assert!(object < 4 << 20 && object < LARGEST_MANIFEST, "{object} bytes");
+    assert!(object < LARGEST_MANIFEST / 32, "{object} bytes");
 }
 
 /// A chunk of a command, annotations and a port's error, all of them too long.

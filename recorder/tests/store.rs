@@ -208,7 +208,7 @@ async fn accept_waits_while_there_is_no_room_and_goes_on_when_there_is() {
     store.gate.add_permits(1_000);
     stage.server(STDOUT, b"the end").await;
     stage.finish(Ending::Closed(Server)).await;
-    // The piece whose wait was dropped is on the tape too.
+    // The piece whose wait was dropped is recorded too.
     let bytes = restored(&stage.events().await, Code::Output);
     assert_eq!(bytes.len(), accepted + 5_000 + 7);
 }
@@ -248,7 +248,7 @@ async fn an_object_that_is_not_ours_is_never_taken_for_one() {
     assert!(aside.join("000001").exists(), "what was said is kept for a person");
 }
 
-/// Whoever can write the store can put objects of any size there: they would be read by every gateway, at every look.
+/// Who can write the store can put objects of any size there, and every gateway would read them at every look.
 #[tokio::test]
 async fn an_object_that_is_too_large_is_not_read() {
     let huge = || bytes::Bytes::from(vec![0; 81 << 20]);

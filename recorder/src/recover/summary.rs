@@ -101,7 +101,7 @@ impl RecoveredSummary {
     /// Adds an annotation, while there is room.
     pub(crate) fn annotate(&mut self, text: &str) {
         let text = cut(text, ANNOTATION_BYTES);
-        // One of each stream, whoever wrote the lines.
+        // A recorder writes one for each stream at most.
         if self.omitted.len() < StdStream::ALL.len() {
             self.omitted.extend(Omission::parse(text));
         }

@@ -10,7 +10,7 @@
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 512;
 
-/// A block that was recognised.
+/// What a header block says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) name: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Header {
     pub(super) extended: bool,
 }
 
-/// Why a block is none.
+/// Why a block is no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     Checksum,
@@ -29,6 +29,7 @@ pub(super) enum Wrong {
 }
 
 impl Header {
+    /// Reads a block.
     pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Self, Wrong> {
         let said = octal(&block[148..156]).ok_or(Wrong::Checksum)?;
         if !sums(block).contains(&said) {
@@ -46,7 +47,8 @@ impl Header {
     }
 }
 
-/// The sum of all bytes with blanks for the checksum; old archivers took the bytes as signed.
+/// The sums of all bytes, with blanks in the place of the checksum: of unsigned bytes, and of signed ones, as old archivers have
+/// it.
 fn sums(block: &[u8; BLOCK]) -> [u64; 2] {
     let bytes = || block.iter().enumerate().map(|(at, &byte)| if (148..156).contains(&at) { b' ' } else { byte });
     let unsigned = bytes().map(u64::from).sum();
@@ -54,7 +56,7 @@ fn sums(block: &[u8; BLOCK]) -> [u64; 2] {
     [unsigned, u64::try_from(signed).unwrap_or(unsigned)]
 }
 
-/// Up to the first zero.
+/// A text field: up to the first zero.
 fn text(field: &[u8]) -> &[u8] {
     &field[..field.iter().position(|&byte| byte == 0).unwrap_or(field.len())]
 }
@@ -67,7 +69,7 @@ fn octal(field: &[u8]) -> Option<u64> {
     })
 }
 
-/// Octal, or big-endian binary where the first bit is set (GNU, star). None for what is negative or beyond 63 bits.
+/// A number field: octal, or big-endian binary if the first bit is set (GNU, star). `None` if it is negative or beyond 63 bits.
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 == 0 {
         return octal(field);

@@ -10,9 +10,8 @@
 //!            └─ no header ─▶ Over
 //! ```
 //!
-//! Tar programs differ in what they make of odd archives. Where they do, nothing is guessed: the archive is followed no
-//! further, and the list says so. Behind the archive's end further headers are listed all the same, for `tar -i` goes on
-//! there.
+//! Tar programs differ in what they make of odd archives. Where they do, the follower does not guess: it follows the archive no
+//! further, and the list says so. It lists headers behind the archive's end all the same, since `tar -i` goes on there.
 
 mod header;
 mod pax;
@@ -31,10 +30,10 @@ const NAMES: usize = 128 << 10;
 
 /// Follows one stream. It keeps a block, a note, and the list.
 pub(crate) struct Tar {
-    state: State,
+    state: TarState,
     block: Box<[u8; BLOCK]>,
     filled: usize,
-    /// A note's text.
+    /// A note's text, as far as it came.
     note: Vec<u8>,
     pax: Pax,
     global: Pax,
@@ -43,18 +42,18 @@ pub(crate) struct Tar {
     zeros: u32,
     names: usize,
     copied: Copied,
-    /// Of the file that is passing.
-    current: Option<Current>,
+    /// The file that is passing.
+    current: Option<PassingFile>,
 }
 
-struct Current {
+struct PassingFile {
     file: CopiedFile,
     digest: Sha256,
     listed: bool,
 }
 
 /// What the next bytes are.
-enum State {
+enum TarState {
     Header,
     /// Text about the next entry.
     Note {
@@ -80,7 +79,7 @@ enum State {
 impl Tar {
     pub(crate) fn new(direction: Direction) -> Self {
         Self {
-            state: State::Header,
+            state: TarState::Header,
             block: Box::new([0; BLOCK]),
             filled: 0,
             note: Vec::new(),
@@ -109,22 +108,22 @@ impl Tar {
 
     /// Whether further bytes make no difference: it is no archive, or it was followed as far as it can be.
     pub(crate) fn over(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, TarState::Over)
     }
 
-    /// The stream's next bytes, cut anywhere.
+    /// Takes the stream's next bytes, cut anywhere.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let taken = match &mut self.state {
-                State::Over => return,
-                State::Header | State::Map { .. } => self.fill(bytes),
-                State::Note { left, .. } => {
+                TarState::Over => return,
+                TarState::Header | TarState::Map { .. } => self.fill(bytes),
+                TarState::Note { left, .. } => {
                     let taken = part(*left, bytes);
                     *left -= taken.len() as u64;
                     self.note.extend_from_slice(taken);
                     taken.len()
                 }
-                State::Body { left, .. } => {
+                TarState::Body { left, .. } => {
                     let taken = part(*left, bytes);
                     *left -= taken.len() as u64;
                     if let Some(current) = &mut self.current {
@@ -132,7 +131,7 @@ impl Tar {
                     }
                     taken.len()
                 }
-                State::Padding { left } => {
+                TarState::Padding { left } => {
                     let taken = part(*left, bytes);
                     *left -= taken.len() as u64;
                     taken.len()
@@ -143,11 +142,11 @@ impl Tar {
         }
     }
 
-    /// The stream is over. None where it was no archive.
+    /// Ends the stream. Returns what it carried; `None` if it was no archive.
     pub(crate) fn finish(mut self) -> Option<Copied> {
         let left = match self.state {
-            State::Body { left, .. } => left,
-            State::Map { size } => size,
+            TarState::Body { left, .. } => left,
+            TarState::Map { size } => size,
             _ => 0,
         };
         self.end_file(left);
@@ -161,34 +160,34 @@ impl Tar {
         taken
     }
 
-    /// Goes from state to state where one is complete.
+    /// Goes on to the next states while one is complete.
     fn turn(&mut self) {
         loop {
             match self.state {
-                State::Header if self.filled == BLOCK => self.header(),
-                State::Map { size } if self.filled == BLOCK => {
+                TarState::Header if self.filled == BLOCK => self.header(),
+                TarState::Map { size } if self.filled == BLOCK => {
                     self.filled = 0;
                     if self.block[504] == 0 {
                         self.state = body(size);
                     }
                 }
-                State::Note { kind, left: 0, padding } => {
+                TarState::Note { kind, left: 0, padding } => {
                     self.noted(kind);
                     if !self.over() {
-                        self.state = State::Padding { left: padding };
+                        self.state = TarState::Padding { left: padding };
                     }
                 }
-                State::Body { left: 0, padding } => {
+                TarState::Body { left: 0, padding } => {
                     self.end_file(0);
-                    self.state = State::Padding { left: padding };
+                    self.state = TarState::Padding { left: padding };
                 }
-                State::Padding { left: 0 } => self.state = State::Header,
-                State::Header
-                | State::Map { .. }
-                | State::Note { .. }
-                | State::Body { .. }
-                | State::Padding { .. }
-                | State::Over => return,
+                TarState::Padding { left: 0 } => self.state = TarState::Header,
+                TarState::Header
+                | TarState::Map { .. }
+                | TarState::Note { .. }
+                | TarState::Body { .. }
+                | TarState::Padding { .. }
+                | TarState::Over => return,
             }
         }
     }
@@ -200,15 +199,15 @@ impl Tar {
             self.copied.complete |= self.zeros >= 2 && self.recognised();
             // An archive does not begin with its end.
             if !self.recognised() {
-                self.state = State::Over;
+                self.state = TarState::Over;
             }
             return;
         }
         match Header::parse(&self.block) {
             Ok(header) => self.entry(header),
             // What stands behind the end is padding, whatever it is.
-            Err(_) if self.copied.complete => self.state = State::Over,
-            Err(Wrong::Checksum) if !self.recognised() => self.state = State::Over,
+            Err(_) if self.copied.complete => self.state = TarState::Over,
+            Err(Wrong::Checksum) if !self.recognised() => self.state = TarState::Over,
             Err(Wrong::Checksum) => self.stop("a block that is no header stands where one must be"),
             Err(Wrong::Size) => self.stop("a size that is no number, or beyond 63 bits"),
         }
@@ -222,7 +221,7 @@ impl Tar {
                     return self.stop("a header's text is longer than 64 KiB");
                 }
                 self.note.clear();
-                self.state = State::Note { kind: header.kind, left: header.size, padding: padding(header.size) };
+                self.state = TarState::Note { kind: header.kind, left: header.size, padding: padding(header.size) };
             }
             kind => self.file(kind, header),
         }
@@ -259,11 +258,11 @@ impl Tar {
         let bodiless = matches!(kind, FileKind::Hardlink | FileKind::Symlink | FileKind::Directory);
         self.begin_file(file);
         if bodiless && size > 0 {
-            // Go takes it for 0, others skip so many bytes: what follows is another archive for each of them.
+            // Go takes the size for 0, others skip so many bytes: each of them reads another archive behind it.
             self.end_file(size);
             return self.stop("a link or folder announces contents, which tar programs read differently");
         }
-        self.state = if header.extended { State::Map { size } } else { body(size) };
+        self.state = if header.extended { TarState::Map { size } } else { body(size) };
     }
 
     fn begin_file(&mut self, file: CopiedFile) {
@@ -272,11 +271,11 @@ impl Tar {
         if listed {
             self.names += length;
         }
-        self.current = Some(Current { file, digest: Sha256::new(), listed });
+        self.current = Some(PassingFile { file, digest: Sha256::new(), listed });
     }
 
     fn end_file(&mut self, missing: u64) {
-        let Some(Current { mut file, digest, listed }) = self.current.take() else { return };
+        let Some(PassingFile { mut file, digest, listed }) = self.current.take() else { return };
         file.missing = missing;
         self.copied.bytes = self.copied.bytes.saturating_add(file.size - missing.min(file.size));
         if !listed {
@@ -289,7 +288,7 @@ impl Tar {
         self.copied.files.push(file);
     }
 
-    /// A note is complete.
+    /// Takes a note that is complete.
     fn noted(&mut self, kind: u8) {
         let note = std::mem::take(&mut self.note);
         let text = || note.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
@@ -306,7 +305,7 @@ impl Tar {
 
     fn stop(&mut self, why: &str) {
         why.clone_into(&mut self.copied.problem);
-        self.state = State::Over;
+        self.state = TarState::Over;
     }
 }
 
@@ -318,8 +317,8 @@ fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
-fn body(size: u64) -> State {
-    State::Body { left: size, padding: padding(size) }
+fn body(size: u64) -> TarState {
+    TarState::Body { left: size, padding: padding(size) }
 }
 
 #[cfg(test)]

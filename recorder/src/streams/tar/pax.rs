@@ -12,7 +12,7 @@ pub(super) struct Pax {
 }
 
 impl Pax {
-    /// None where the records are not what they say.
+    /// Reads the records; `None` if they are not what they say.
     pub(super) fn parse(mut records: &[u8]) -> Option<Self> {
         let mut pax = Self::default();
         while !records.is_empty() {
@@ -38,7 +38,7 @@ impl Pax {
         Some(())
     }
 
-    /// What a global header said, where this one says nothing.
+    /// Fills in what a global header said and this one does not say.
     pub(super) fn or(self, global: &Self) -> Self {
         Self {
             path: self.path.or_else(|| global.path.clone()),
