@@ -56,13 +56,13 @@ impl Finalizer for RecorderFinalizer {
         evidence: &mut SessionEvidence<'_>,
     ) -> Result<Finalization, RecordingError> {
         // Made anew for each session: one remembers what it knows of leases.
-        let mut finalizer = OrphanFinalizer::new(self.store.clone(), &self.signer, &self.by, Lookup(evidence));
-        Ok(match finalizer.complete(id, now).await? {
-            Some(FinalizeOutcome::Completed(manifest)) => Finalization::Finalized { gateway: manifest.session.gateway },
-            Some(FinalizeOutcome::LeftAlone(why @ (SkipReason::Unvouched | SkipReason::TooLarge(_)))) => {
-                Finalization::Refused { why: why.to_string() }
-            }
-            Some(FinalizeOutcome::LeftAlone(_) | FinalizeOutcome::Taken) | None => Finalization::NotNeeded,
+        let mut finalizer = OrphanFinalizer::new(self.store.clone(), self.signer.clone(), &self.by, Lookup(evidence));
+        Ok(match finalizer.finalize(id, now).await? {
+            Some(FinalizeOutcome::Finalized(manifest)) => Finalization::Finalized { gateway: manifest.session.gateway },
+            Some(FinalizeOutcome::Skipped(
+                why @ (SkipReason::Unvouched | SkipReason::TooLarge(_) | SkipReason::ManifestTooLarge),
+            )) => Finalization::Refused { why: why.to_string() },
+            Some(FinalizeOutcome::Skipped(_) | FinalizeOutcome::Taken) | None => Finalization::NotNeeded,
         })
     }
 }

@@ -76,7 +76,7 @@ impl ProcessMetrics {
     }
 
     fn spool(&self, encoder: &mut MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        let spool = self.0.recorder.spool();
+        let spool = self.0.recorder.spool().gauges();
         let (usage, limits) = (spool.usage(), spool.limits());
         encoder.gauge("spool_sessions", "Sessions of which something is not stored yet", usage.sessions as u64)?;
         encoder.gauge("spool_sessions_limit", "Where new ones are refused: spool.sessions", limits.sessions as u64)?;
@@ -89,8 +89,10 @@ impl ProcessMetrics {
         let reached = [("total", LimitKind::Total), ("sessions", LimitKind::Sessions), ("disk", LimitKind::Disk)]
             .map(|(name, limit)| (name, reached(limit)));
         encoder.by("spool_full", "1 while that limit is reached", "bound", MetricType::Gauge, reached)?;
-        let unavailable = *self.0.recorder.weather().borrow() != StoreHealth::Healthy;
-        encoder.gauge("store_unavailable", "1 while the store takes nothing", u64::from(unavailable))
+        let unavailable = *self.0.recorder.store_health().borrow() != StoreHealth::Healthy;
+        encoder.gauge("store_unavailable", "1 while the store takes nothing", u64::from(unavailable))?;
+        let panics = self.0.recorder.task_panics();
+        encoder.counter("recorder_task_panics", "Panics in tasks of the recorder, which were started again", panics)
     }
 
     fn journal(&self, encoder: &mut MetricEncoder<'_>) -> Result<(), fmt::Error> {

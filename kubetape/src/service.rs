@@ -18,7 +18,7 @@ use player::{FinishedSessions, prepare_long_recordings};
 use recorder::{Recorder, StoreHealth};
 use recording::{RecordingId, journal::JournalEvent};
 use search::{Backend, Follower, Index};
-use spool::{LimitKind, Spool, SpoolError};
+use spool::{LimitKind, SpoolError, SpoolReader};
 use storage::{RecordingReader, Store, signing::Signer};
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
@@ -190,7 +190,7 @@ impl Service {
     async fn end(&mut self, deadline: Deadline) -> Result<()> {
         deadline.stage("sessions", RESERVED_FOR_UPLOADS, self.gateway.all_ended()).await;
         if deadline.stage("uploads", RESERVED_FOR_JOURNAL, self.recorder.drained()).await.is_none() {
-            let sessions = self.recorder.spool().usage().sessions;
+            let sessions = self.recorder.spool().gauges().usage().sessions;
             tracing::warn!(sessions, "not everything is in the store: the next start goes on from the spool");
         }
         let close = async {
@@ -280,7 +280,7 @@ impl Recording {
         proof: &Proof,
     ) -> Result<Self> {
         let spool = wiring::spool(config)?;
-        let finished = FinishedSessions::watch(&spool);
+        let finished = FinishedSessions::watch(&spool.reader());
         let settings = settings::recorder(config, &proof.signer);
         let recorder = Arc::new(Recorder::start(spool, store.clone(), settings));
         let authenticator = Arc::new(wiring::authenticator(config)?);
@@ -301,10 +301,10 @@ impl Recording {
 }
 
 fn spool_condition(recorder: &Recorder) -> SpoolCondition {
-    let (full, usage) = (recorder.spool().check().err(), recorder.spool().usage());
+    let (full, usage) = (recorder.spool().gauges().check().err(), recorder.spool().gauges().usage());
     let is_full = |limit: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == limit);
     SpoolCondition {
-        store_unavailable: *recorder.weather().borrow() != StoreHealth::Healthy,
+        store_unavailable: *recorder.store_health().borrow() != StoreHealth::Healthy,
         total_full: is_full(LimitKind::Total),
         sessions_full: is_full(LimitKind::Sessions),
         disk_full: is_full(LimitKind::Disk),
@@ -317,10 +317,10 @@ fn spool_condition(recorder: &Recorder) -> SpoolCondition {
 /// Journals ends that the process which recorded the session could not journal any more. One that the journal does not take
 /// is told again.
 async fn journal_ends(recorder: Arc<Recorder>, journal: Journal) {
-    let Some(mut ends) = recorder.untold() else { return };
+    let Some(mut ends) = recorder.unjournalled_ends() else { return };
     while let Some(end) = ends.recv().await {
         if journal_end(&journal, end.session, &end.user, &end.outcome).await {
-            end.noted();
+            end.ack();
         }
     }
 }
@@ -356,7 +356,7 @@ impl Reading<'_> {
             self.start_web(&mut tasks, settings, listener, &index, kubectl_hint, shutdown)?;
         }
         let follower = Follower::new(self.stores.read.clone(), index, self.config.interval);
-        let follower = follower.with_spool(self.recording.recorder.spool().clone());
+        let follower = follower.with_spool(self.recording.recorder.spool().reader());
         tasks.spawn("index's follower", follower.run(shutdown.clone()), self.readers.handle());
         Ok(tasks)
     }
@@ -378,7 +378,7 @@ impl Reading<'_> {
     ) -> Result<()> {
         let recordings = RecordingReader::new(self.stores.read.clone());
         let player =
-            wiring::player(self.config, recordings.clone()).with_spool(self.recording.recorder.spool().clone());
+            wiring::player(self.config, recordings.clone()).with_spool(self.recording.recorder.spool().reader());
         let prepare = prepare_long_recordings(self.recording.finished.clone(), recordings, player.clone());
         tasks.spawn("preparation of recordings", unless(shutdown, prepare), self.readers.handle());
         let web = web::Web::new(web::Settings {
@@ -393,7 +393,7 @@ impl Reading<'_> {
             kubectl_hint,
             end_session: Some(end_session(
                 GatewaySessions(self.recording.gateway.clone()),
-                self.recording.recorder.spool().clone(),
+                self.recording.recorder.spool().reader(),
             )),
         });
         let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
@@ -404,7 +404,7 @@ impl Reading<'_> {
 
 /// How the web ends a session of this process's gateway, on the gateway's runtime, and learns that the store has its end: the
 /// recorder takes the session out of the spool then.
-fn end_session(sessions: GatewaySessions, spool: Spool) -> web::EndSession {
+fn end_session(sessions: GatewaySessions, spool: SpoolReader) -> web::EndSession {
     let here = Handle::current();
     Arc::new(move |by, session, reason| {
         let (sessions, spool) = (sessions.clone(), spool.clone());
@@ -417,7 +417,7 @@ fn end_session(sessions: GatewaySessions, spool: Spool) -> web::EndSession {
     })
 }
 
-async fn stored(spool: Spool, session: RecordingId) {
+async fn stored(spool: SpoolReader, session: RecordingId) {
     // Before the first look, so that no change after it is missed.
     let mut changes = spool.changes();
     while spool.has(session) && changes.changed().await.is_ok() {}

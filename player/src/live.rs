@@ -19,7 +19,7 @@ use std::{
 
 use avt::Terminal;
 use recording::RecordingId;
-use spool::Spool;
+use spool::SpoolReader;
 use storage::RecordingReader;
 use tokio::sync::{broadcast, watch};
 
@@ -106,7 +106,7 @@ impl LiveHub {
     pub(crate) async fn open(
         &self,
         recordings: RecordingReader,
-        spool: Option<&Spool>,
+        spool: Option<&SpoolReader>,
         id: RecordingId,
         start: &SegmentStart,
     ) -> Result<Viewer, PlayerError> {

@@ -4,7 +4,7 @@ mod spooled;
 use std::{path::PathBuf, sync::Arc};
 
 use recording::RecordingId;
-use spool::Spool;
+use spool::SpoolReader;
 use storage::RecordingReader;
 use tokio::io::AsyncWrite;
 
@@ -30,7 +30,7 @@ pub struct Player {
     cache: Arc<TimelineCache>,
     scans: Arc<SingleFlight>,
     live: Arc<LiveHub>,
-    spool: Option<Spool>,
+    spool: Option<SpoolReader>,
     disk_cache: Option<DiskCache>,
 }
 
@@ -44,7 +44,7 @@ impl Player {
 
     /// Reads the sessions that this process records from its spool. Without it, a live view is some seconds behind.
     #[must_use]
-    pub fn with_spool(self, spool: Spool) -> Self {
+    pub fn with_spool(self, spool: SpoolReader) -> Self {
         Self { spool: Some(spool), ..self }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use recording::{Manifest, RecordingId};
-use spool::Spool;
+use spool::SpoolReader;
 use storage::RecordingReader;
 use tokio::sync::{mpsc, watch};
 
@@ -20,7 +20,7 @@ const QUEUE: usize = 4096;
 /// earlier one that died.
 #[derive(Clone, Debug)]
 pub struct FinishedSessions {
-    spool: Spool,
+    spool: SpoolReader,
     changes: watch::Receiver<u64>,
     /// The sessions that were in the spool at the last look.
     spooled: HashSet<RecordingId>,
@@ -28,7 +28,7 @@ pub struct FinishedSessions {
 
 impl FinishedSessions {
     /// Watches the spool. Called before the recorder starts to store what an earlier process left there.
-    pub fn watch(spool: &Spool) -> Self {
+    pub fn watch(spool: &SpoolReader) -> Self {
         let changes = spool.changes();
         Self { spooled: spool.sessions().into_iter().collect(), changes, spool: spool.clone() }
     }
@@ -89,7 +89,7 @@ mod tests {
     use bytes::Bytes;
     use recording::{Key, cast::Header};
     use serde_json::json;
-    use spool::SpoolLimits;
+    use spool::{Spool, SpoolLimits};
     use storage::{Capabilities, Memory, ObjectMeta, Store, StoreError};
     use tokio::sync::Notify;
 
@@ -169,15 +169,15 @@ mod tests {
         drop(earlier);
 
         let spool = Spool::open(folder.path(), bounds).unwrap();
-        assert_eq!(spool.left(), [id]);
-        let finished = FinishedSessions::watch(&spool);
+        assert_eq!(spool.recovery().sessions(), [id]);
+        let finished = FinishedSessions::watch(&spool.reader());
         let store = Arc::new(StalledStore::default());
         store_long(&store, &header).await;
         let recordings = RecordingReader::new(store.clone());
         let player = Player::new(recordings.clone(), PlayerSettings::default());
         let running = tokio::spawn(prepare_long_recordings(finished, recordings, player));
         // The recorder has stored the rest of it.
-        spool.finished(id).unwrap();
+        spool.queue().finished(id).await.unwrap();
         store.asked.notified().await;
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());

@@ -160,7 +160,7 @@ fn write_ahead_alone(bencher: Bencher, size: usize) {
             }
         }
         session.end();
-        spool.finished(id).expect("removed");
+        runtime.block_on(spool.queue().finished(id)).expect("removed");
     });
 }
 

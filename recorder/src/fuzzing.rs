@@ -9,8 +9,8 @@ use wire::{Negotiated, Request, Side, Subresource};
 
 use crate::{
     Ending, KeepLimits,
-    tape::{SessionEncoder, Summary},
-    tar::Tar,
+    session::encoder::{SessionEncoder, Summary},
+    streams::tar::Tar,
 };
 
 /// Every shape of the bytes behind a 101.
@@ -56,24 +56,24 @@ fn run(shape: usize, mut records: &[u8], cut: usize) -> Seen {
     let request = Request::parse(subresource, query).expect("a request of ours");
     let negotiated = Negotiated::from_response(&request, upgrade, Some(protocol)).expect("a protocol of ours");
     let keep = KeepLimits { first: 4000, first_of_archive: 1000, last: 500, terminals: false };
-    let mut tape = SessionEncoder::new(&header(kind, &request), &negotiated, &request, keep);
+    let mut encoder = SessionEncoder::new(&header(kind, &request), &negotiated, &request, keep);
     while let [first, second, rest @ ..] = records {
         let side = if first & 0x80 == 0 { Side::Client } else { Side::Server };
         let length = usize::from(u16::from_be_bytes([first & 0x7f, *second])).min(rest.len());
         let (bytes, later) = rest.split_at(length);
         for piece in bytes.chunks(cut.min(bytes.len().max(1))) {
-            let _ = tape.accept(0, side, piece, false);
-            let _ = tape.to_border();
+            let _ = encoder.accept(0, side, piece, false);
+            let _ = encoder.bytes_to_frame_boundary();
         }
         records = later;
     }
-    let _ = tape.termination("m", "Forbidden", 403);
+    let _ = encoder.termination("m", "Forbidden", 403);
     for side in [Side::Server, Side::Client] {
-        tape.ended(0, side);
+        encoder.ended(0, side);
     }
     let Summary { outcome, size, totals, contents, commands, anomalies, transport } =
-        tape.finish(0, Ending::Closed(Side::Server));
-    let lines = tape.pending(u64::MAX).1.to_vec();
+        encoder.finish(0, Ending::Closed(Side::Server));
+    let lines = encoder.take_batch(u64::MAX).into_lines();
     let read: Vec<Event> = events(&lines).map(|event| event.expect("a line of ours")).collect();
     let summary = format!("{outcome:?} {size:?} {totals:?} {contents:?} {commands:?} {anomalies:?} {transport}");
     (streams(&read), summary)

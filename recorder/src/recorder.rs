@@ -1,132 +1,138 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant, SystemTime},
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Instant, SystemTime},
 };
 
 use recording::{Outcome, RecordingId};
 use spool::{SessionRecord, Spool, SpoolError};
-use storage::Store;
+use storage::{RecordingWriter, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    OpenRecording, OpenRequest, RecordError, Settings, UnjournalledEnd,
-    depot::{StoreHealth, Uploader},
-    ends::EndAcks,
-    opening::header,
-    shelves::ActiveRecordings,
+    OpenRecording, OpenRequest, RecordError, Settings, StoreHealth, UnjournalledEnd,
+    context::Context,
+    session::{
+        active_recordings::{self, ActiveRecordings},
+        open_request::header,
+    },
+    supervisor::Supervisor,
+    upload::{end_acks::EndAcks, uploader::Uploader},
 };
 
-/// How often is looked for chunks of age and characters that do not go on.
-const TICK: Duration = Duration::from_secs(1);
-/// The same where chunks are closed sooner.
-const SHORTEST_TICK: Duration = Duration::from_millis(10);
-
-/// Records sessions into a spool, and stores from there, for as long as it takes, whatever happens to the sessions.
-/// Cheap to clone.
+/// Records sessions into a spool, and brings them from there to a store, however long that takes and whatever happens to the
+/// sessions. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
-    parts: Arc<Context>,
-    depot: Arc<Uploader>,
-    untold: Arc<Mutex<Option<mpsc::UnboundedReceiver<UnjournalledEnd>>>>,
-}
-
-/// What recordings need of it.
-pub(crate) struct Context {
-    pub(crate) spool: Spool,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) shelves: ActiveRecordings,
-    pub(crate) ends: Arc<EndAcks>,
+    context: Arc<Context>,
+    uploader: Uploader,
+    unjournalled: Arc<Mutex<Option<mpsc::Receiver<UnjournalledEnd>>>>,
 }
 
 impl Recorder {
-    /// Starts to store what an earlier process left in `spool`, and can then record. Must be called inside a Tokio runtime.
+    /// Begins to upload what an earlier process left in `spool`, and can then record. Must be called inside a Tokio runtime.
     pub fn start(spool: Spool, store: Arc<dyn Store>, settings: Settings) -> Self {
-        let settings = Arc::new(settings);
-        let (tell, untold) = mpsc::unbounded_channel();
-        let ends = Arc::new(EndAcks::new(settings.journalled));
-        let depot = Arc::new(Uploader::new(spool.clone(), store, settings.signer.clone(), ends.clone(), tell));
-        for id in spool.left() {
-            depot.take(id);
-        }
-        let tick = settings.chunk_age.clamp(SHORTEST_TICK, TICK);
-        let parts = Arc::new(Context { spool, settings, shelves: ActiveRecordings::default(), ends });
-        tokio::spawn(ticking(Arc::downgrade(&parts), tick));
-        Self { parts, depot, untold: Arc::new(Mutex::new(Some(untold))) }
+        let (ends, unjournalled) = EndAcks::new(settings.journalled);
+        let (ends, tasks) = (Arc::new(ends), Supervisor::default());
+        let writer = RecordingWriter::new(store.clone(), settings.signer.clone());
+        let uploader = Uploader::new(&spool, store, writer, ends.clone(), tasks.clone());
+        spool.recovery().sessions().into_iter().for_each(|id| uploader.upload(id));
+        let context = Arc::new(Context {
+            gauges: spool.gauges(),
+            spool,
+            settings: Arc::new(settings),
+            active: ActiveRecordings::default(),
+            ends,
+            tasks,
+        });
+        active_recordings::tick_all(&context.tasks, &context.active, context.settings.chunk_age);
+        Self { context, uploader, unjournalled: Arc::new(Mutex::new(Some(unjournalled))) }
     }
 
     /// Opens a recording. When this returns `Ok`, its header is on the disk and the upstream may be dialled.
     ///
     /// # Errors
     /// Why the spool did not take the header. Nothing may be dialled then.
-    pub async fn open(&self, permit: &access::Permit, opening: OpenRequest) -> Result<OpenRecording, RecordError> {
-        self.open_as(RecordingId(uuid::Uuid::now_v7()), permit, opening).await
+    ///
+    /// # Cancel safety
+    /// A recording whose future is dropped, or that was not opened in time, never was: nothing of it is left in the spool.
+    pub async fn open(&self, permit: &access::Permit, request: OpenRequest) -> Result<OpenRecording, RecordError> {
+        self.open_as(RecordingId(uuid::Uuid::now_v7()), permit, request).await
     }
 
-    /// The same under a name that the caller made, a UUID v7 of this moment: for who has to write it elsewhere at the
-    /// same time.
+    /// As [`Self::open`], under an id that the caller made, so that it can be written elsewhere at the same time: a UUID v7 of
+    /// this moment.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As of [`Self::open`]; [`RecordError::Taken`] if there is a recording of that id.
+    ///
+    /// # Cancel safety
+    /// As of [`Self::open`].
     pub async fn open_as(
         &self,
         id: RecordingId,
         permit: &access::Permit,
-        opening: OpenRequest,
+        request: OpenRequest,
     ) -> Result<OpenRecording, RecordError> {
-        let Context { spool, settings, .. } = &*self.parts;
+        let Context { spool, settings, .. } = &*self.context;
         let (start, now) = (Instant::now(), SystemTime::now());
-        let session = opening.session(id, &settings.gateway, permit, now);
+        let session = request.session(id, &settings.gateway, permit, now);
         let begun = tokio::time::timeout(settings.open_patience, spool.begin(id, &header(&session))).await;
-        let spooled = begun.map_err(|_| RecordError::Slow)?.map_err(|error| match error {
-            SpoolError::Failed { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+        let writer = begun.map_err(|_| RecordError::Slow)?.map_err(|error| match error {
+            SpoolError::Failed { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 RecordError::Taken(id)
             }
             other => other.into(),
         })?;
-        self.depot.take(id);
-        Ok(OpenRecording { recorder: self.parts.clone(), session, start, spooled })
+        self.uploader.upload(id);
+        Ok(OpenRecording::new(self.context.clone(), session, start, writer))
     }
 
-    /// The spool: for who reads live sessions, and for its bounds.
+    /// The spool, for who reads live sessions, and who watches its limits.
     pub fn spool(&self) -> &Spool {
-        &self.parts.spool
+        &self.context.spool
     }
 
-    /// The journal has the end of a session that was finished, or refused: the spool may let go of it. Where the end did not
-    /// reach the disk the manifest gets this outcome.
-    pub fn told(&self, id: RecordingId, outcome: &Outcome) {
-        // A disk that fails here has it told again at the next start.
-        let _ = self.parts.spool.note(id, &SessionRecord::Told { outcome: outcome.clone() });
-        self.parts.ends.told(id, outcome.clone());
+    /// Acknowledges that the journal has the end of a session that the caller finished, or refused: the spool may let go of the
+    /// session. If the end did not reach the disk, the manifest gets this outcome. Appends to a small file on the caller's
+    /// thread.
+    pub fn acknowledge(&self, id: RecordingId, outcome: &Outcome) {
+        // Where the disk fails here, the next process tells the journal once more.
+        let _ = self.context.spool.queue().note_now(id, &SessionRecord::Journalled { outcome: outcome.clone() });
+        self.context.ends.acknowledge(id, outcome.clone());
     }
 
-    /// The ends that nobody else tells, once their manifests are in the store: for the journal. Only the first caller gets it.
-    pub fn untold(&self) -> Option<mpsc::UnboundedReceiver<UnjournalledEnd>> {
-        self.untold.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The ends that nobody else tells the journal of. `None` for all callers but the first.
+    ///
+    /// They come through a bounded queue: where nobody takes them, their sessions stay in the spool, and the next process
+    /// tells of them again.
+    pub fn unjournalled_ends(&self) -> Option<mpsc::Receiver<UnjournalledEnd>> {
+        self.unjournalled.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the store takes what it is given.
-    pub fn weather(&self) -> watch::Receiver<StoreHealth> {
-        self.depot.weather()
+    pub fn store_health(&self) -> watch::Receiver<StoreHealth> {
+        self.uploader.store_health()
     }
 
-    /// Resolves once everything is in the store: there is no session in the spool any more.
+    /// How many of the recorder's own tasks panicked and started again.
+    pub fn task_panics(&self) -> u64 {
+        self.context.tasks.panics()
+    }
+
+    /// Resolves once everything is in the store: no session is in the spool any more, and no task works on one.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
     pub async fn drained(&self) {
-        let mut changes = self.parts.spool.changes();
-        while !self.parts.spool.sessions().is_empty() {
+        let reader = self.context.spool.reader();
+        let mut changes = reader.changes();
+        while !reader.sessions().is_empty() {
             if changes.changed().await.is_err() {
                 return;
             }
         }
-    }
-}
-
-async fn ticking(parts: Weak<Context>, every: Duration) {
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        let Some(parts) = parts.upgrade() else { return };
-        parts.shelves.tick();
+        // A task lets go of the spool a moment after its session has.
+        self.uploader.idle().await;
     }
 }

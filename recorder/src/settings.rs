@@ -9,8 +9,7 @@ pub struct Settings {
     pub gateway: String,
     /// A chunk is closed when its lines have this many bytes.
     pub chunk_bytes: usize,
-    /// A chunk is closed this long after its first line came: what a reader of the store alone lags at most, and what a
-    /// lost disk loses at most.
+    /// A chunk is closed this long after its first line came. A reader of the store lags no more, and a lost disk loses no more.
     pub chunk_age: Duration,
     /// How long a session waits for room in the spool before it is ended.
     pub patience: Duration,
@@ -18,8 +17,9 @@ pub struct Settings {
     pub open_patience: Duration,
     /// Whether an anomaly ends the session ([`crate::RecordError::Anomaly`]) or is only noted.
     pub strict: bool,
-    /// Whether somebody tells a journal of each end, and then says so: by [`crate::Recorder::told`] of a session that it ended
-    /// itself, by [`crate::Untold::noted`] of any other. The spool keeps a session until then.
+    /// Whether there is a journal. Then the caller acknowledges each end that the journal has: by [`crate::Recorder::acknowledge`]
+    /// of a session that it ended itself, by [`crate::UnjournalledEnd::ack`] of any other. The spool keeps a session until
+    /// then.
     pub journalled: bool,
     /// Signs every manifest. The default is a key that nobody knows.
     pub signer: Arc<Signer>,

@@ -1,4 +1,4 @@
-//! Who tells the journal of a session's end: exactly one, whoever dies when.
+//! Who tells the journal of a session's end: exactly one process, whichever dies when.
 
 mod support;
 
@@ -17,8 +17,8 @@ fn journalled() -> Settings {
 /// A next process on that folder, and the one end that it tells.
 async fn next(folder: &Path) -> (Recorder, recorder::UnjournalledEnd) {
     let recorder = Recorder::start(spool(folder), Moody::new(1_000), journalled());
-    let mut untold = recorder.untold().expect("its listener");
-    let end = untold.recv().await.expect("an end");
+    let mut ends = recorder.unjournalled_ends().expect("its listener");
+    let end = ends.recv().await.expect("an end");
     (recorder, end)
 }
 
@@ -32,7 +32,7 @@ async fn an_end_that_the_journal_may_not_have_is_told_until_it_has_it() {
     let open = killed(stage.folder.path());
     let said = stage.recording.clone().finish(Ending::Closed(Server)).await.expect("an end");
     let ended = killed(stage.folder.path());
-    stage.recorder.told(id, &said.outcome);
+    stage.recorder.acknowledge(id, &said.outcome);
     let told = stage.folder.path().join(id.to_string()).join("000000");
     let bytes = std::fs::read(&told).expect("what is noted, of a session that the store does not take yet");
     store.gate.add_permits(1_000);
@@ -43,15 +43,15 @@ async fn an_end_that_the_journal_may_not_have_is_told_until_it_has_it() {
         std::fs::write(after.path().join(id.to_string()).join("000000"), &bytes).expect("written");
         let recorder = Recorder::start(spool(after.path()), Moody::new(1_000), journalled());
         recorder.drained().await;
-        assert!(recorder.untold().expect("its listener").try_recv().is_err(), "the journal has it");
+        assert!(recorder.unjournalled_ends().expect("its listener").try_recv().is_err(), "the journal has it");
         let (dies, end) = next(folder.path()).await;
         assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &said.outcome));
         // It dies before the journal has it.
         let again = killed(folder.path());
         drop((end, dies));
         let (recorder, end) = next(again.path()).await;
-        assert_eq!(recorder.spool().sessions(), [id], "it is kept until then");
-        end.noted();
+        assert_eq!(recorder.spool().reader().sessions(), [id], "it is kept until then");
+        end.ack();
         recorder.drained().await;
     }
 }
@@ -62,11 +62,11 @@ async fn an_end_that_the_journal_does_not_take_is_told_again() {
     stage.server(STDOUT, b"said").await;
     let folder = killed(stage.folder.path());
     let recorder = Recorder::start(spool(folder.path()), Moody::new(1_000), journalled());
-    let mut untold = recorder.untold().expect("its listener");
-    drop(untold.recv().await.expect("an end"));
-    let again = untold.recv().await.expect("the same");
+    let mut ends = recorder.unjournalled_ends().expect("its listener");
+    drop(ends.recv().await.expect("an end"));
+    let again = ends.recv().await.expect("the same");
     assert_eq!((again.session, &again.outcome), (stage.recording.id(), &Outcome::Interrupted));
-    again.noted();
+    again.ack();
     recorder.drained().await;
 }
 
@@ -77,9 +77,9 @@ async fn an_end_is_told_of_a_session_that_the_store_has_no_place_for() {
     let (id, folder, store) = (stage.recording.id(), killed(stage.folder.path()), Moody::new(1_000));
     store.put_new(&Key::chunk(id, 1), bytes::Bytes::from_static(b"forged")).await.expect("written");
     let recorder = Recorder::start(spool(folder.path()), store, journalled());
-    let end = recorder.untold().expect("its listener").recv().await.expect("an end");
+    let end = recorder.unjournalled_ends().expect("its listener").recv().await.expect("an end");
     assert_eq!((end.session, &*end.user, &end.outcome), (id, "ada", &Outcome::Interrupted));
-    end.noted();
+    end.ack();
     recorder.drained().await;
     assert!(folder.path().join("aside").join(id.to_string()).exists());
 }
@@ -97,8 +97,40 @@ async fn an_end_that_the_disk_did_not_take_has_the_journals_outcome() {
     recording.finish(Ending::Closed(Server)).await.expect_err("there is nowhere to write it");
     std::fs::rename(&elsewhere, &facts).expect("moved");
     let outcome = Outcome::EndedByGateway { reason: "it cannot be recorded".to_owned(), by: String::new() };
-    recorder.told(id, &outcome);
+    recorder.acknowledge(id, &outcome);
     recorder.drained().await;
     assert_eq!(read(&store, id).await.0.outcome, outcome);
-    assert!(recorder.untold().expect("its listener").try_recv().is_err(), "no second end");
+    assert!(recorder.unjournalled_ends().expect("its listener").try_recv().is_err(), "no second end");
+}
+
+#[tokio::test]
+async fn ends_that_nobody_takes_wait_in_the_spool_and_not_in_memory() {
+    const SESSIONS: usize = 100;
+    let folder = tempfile::tempdir().expect("a folder");
+    let kill = async || {
+        let stage = stage(&Moody::new(0), slow()).await;
+        stage.server(STDOUT, b"said").await;
+        let id = stage.recording.id().to_string();
+        let left = killed(stage.folder.path());
+        std::fs::rename(left.path().join(&id), folder.path().join(&id)).expect("moved");
+    };
+    for _ in 0..SESSIONS {
+        kill().await;
+    }
+    let store = Moody::new(1_000);
+    let recorder = Recorder::start(spool(folder.path()), store.clone(), journalled());
+    // Header, lines and manifest of each.
+    while store.list("", None, 1_000).await.expect("a list").len() < 3 * SESSIONS {
+        store.written.notified().await;
+    }
+    let mut ends = recorder.unjournalled_ends().expect("its listener");
+    assert_eq!(recorder.spool().reader().sessions().len(), SESSIONS, "each is kept until the journal has its end");
+    assert!(ends.len() <= 64, "{} ends in memory", ends.len());
+    let mut journalled = std::collections::HashSet::new();
+    while journalled.len() < SESSIONS {
+        let end = ends.recv().await.expect("an end");
+        assert!(journalled.insert(end.session), "twice");
+        end.ack();
+    }
+    recorder.drained().await;
 }

@@ -2,17 +2,17 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use access::InputRecording;
 use recorder::{Ending, KeepLimits, Recorder, Settings};
 use recording::{
-    Key, Manifest, Outcome, RecordingId,
+    Key, Manifest, Outcome,
     cast::{Code, Event, SessionKind},
     hex,
 };
 use sha2::{Digest, Sha256};
-use storage::{Store, StoreError};
+use storage::Store;
 use support::*;
 
 #[tokio::test]
@@ -90,10 +90,10 @@ async fn an_end_that_was_not_stored_yet_is_stored_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_completed_by_another_is_set_aside() {
+async fn a_session_that_was_finalized_by_another_is_quarantined() {
     let store = Moody::new(0);
     let stage = stage(&store, slow()).await;
-    stage.server(STDOUT, b"more than the completer saw").await;
+    stage.server(STDOUT, b"more than the finalizer saw").await;
     let folder = killed(stage.folder.path());
     let (id, elsewhere) = (stage.recording.id(), Moody::new(1_000));
     elsewhere.put_new(&Key::manifest(id), bytes::Bytes::from_static(b"{}")).await.expect("written");
@@ -103,91 +103,8 @@ async fn a_session_that_was_completed_by_another_is_set_aside() {
     assert_eq!(keys, [Key::manifest(id)], "nothing was put beside it");
 }
 
-/// Journals that say of some sessions for whom they were opened, and hear of ends.
-#[derive(Default)]
-struct Journals {
-    opened: Vec<(RecordingId, &'static str)>,
-    ended: Vec<RecordingId>,
-}
-
-impl recorder::JournalLookup for &mut Journals {
-    async fn opened(&mut self, gateway: &str, id: RecordingId) -> Result<Option<String>, StoreError> {
-        assert_eq!(gateway, "kubetape");
-        Ok(self.opened.iter().find(|(opened, _)| *opened == id).map(|(_, user)| (*user).to_owned()))
-    }
-
-    async fn ended(&mut self, manifest: &Manifest) {
-        self.ended.push(manifest.session.id);
-    }
-}
-
 #[tokio::test]
-async fn a_gateway_that_never_comes_back_has_its_sessions_completed_once_its_lease_ran_out() {
-    let store = Moody::new(1_000);
-    let stage = stage(&store, settings()).await;
-    stage.server(STDOUT, b"stored").await;
-    let id = stage.recording.id();
-    while store.list("recordings/", None, 9).await.expect("a list").len() < 2 {
-        store.written.notified().await;
-    }
-    let signer = storage::signing::Signer::generate().expect("a key");
-    let now = std::time::SystemTime::now();
-    let seconds = i64::try_from(now.duration_since(std::time::UNIX_EPOCH).expect("after").as_secs()).expect("fits");
-    let mut journals = Journals::default();
-    let complete = async |journals: &mut Journals, at: std::time::SystemTime| {
-        let mut completer = recorder::OrphanFinalizer::new(store.clone(), &signer, "other", journals);
-        completer.complete(id, at).await.expect("a store")
-    };
-    use recorder::{FinalizeOutcome, SkipReason};
-    assert!(matches!(complete(&mut journals, now).await, Some(FinalizeOutcome::LeftAlone(SkipReason::NoLease))));
-    // Two processes of one name: the last of them counts.
-    for until in [seconds + 1_000, seconds - 5_000] {
-        let lease = storage::lease::Lease { gateway: "kubetape".to_owned(), instance: uuid::Uuid::now_v7(), until };
-        storage::lease::take(&*store, &lease).await.expect("a lease");
-    }
-    assert!(matches!(complete(&mut journals, now).await, Some(FinalizeOutcome::LeftAlone(SkipReason::Alive))));
-    let later = now + Duration::from_secs(2_000);
-    let unvouched = Some(SkipReason::Unvouched);
-    let left = |done| if let Some(FinalizeOutcome::LeftAlone(why)) = done { Some(why) } else { None };
-    assert_eq!(left(complete(&mut journals, later).await), unvouched, "no journal has it");
-    journals.opened = vec![(id, "eve")];
-    assert_eq!(left(complete(&mut journals, later).await), unvouched, "it was somebody else's");
-    assert_eq!(journals.ended, []);
-    journals.opened = vec![(id, "ada")];
-    let Some(FinalizeOutcome::Completed(manifest)) = complete(&mut journals, later).await else {
-        panic!("not completed")
-    };
-    assert_eq!(journals.ended, [id]);
-    assert_eq!(manifest.outcome, Outcome::Interrupted);
-    let (stored, events) = read(&store, id).await;
-    assert_eq!((&stored, restored(&events, Code::Output).as_slice()), (&*manifest, &b"stored"[..]));
-    assert!(stored.anomalies[0].contains("completed by other"), "{:?}", stored.anomalies);
-    assert!(complete(&mut journals, later).await.is_none());
-    // It comes back and has nothing more: its spool lets go, the manifest stays, and no second end is told. What is stored is let
-    // go of a moment after it is in the store.
-    gone(&[stage.folder.path().join(id.to_string()).join("000001")]).await;
-    let folder = killed(stage.folder.path());
-    let back = Recorder::start(spool(folder.path()), store.clone(), settings());
-    let mut told = back.untold().expect("its listener");
-    back.drained().await;
-    drop(back);
-    assert!(told.try_recv().is_err(), "an end that the completer told of");
-    assert_eq!(read(&store, id).await.0, *manifest);
-    assert!(!folder.path().join("aside").exists());
-    // It comes back and has more: that is kept aside, and nothing is put beside what was completed.
-    let folder = killed(stage.folder.path());
-    let more = folder.path().join(id.to_string()).join("000002");
-    std::fs::copy(folder.path().join(id.to_string()).join("000001"), &more)
-        .or_else(|_| std::fs::write(&more, b"x").map(|()| 0))
-        .expect("a file");
-    let before = store.list("recordings/", None, 9).await.expect("a list").len();
-    recovered(folder.path(), store.clone()).await;
-    assert_eq!(store.list("recordings/", None, 9).await.expect("a list").len(), before);
-    assert!(folder.path().join("aside").join(id.to_string()).exists());
-}
-
-#[tokio::test]
-async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said() {
+async fn a_session_whose_header_is_damaged_is_quarantined_with_all_that_was_said() {
     let stage = stage(&Moody::new(0), slow()).await;
     stage.server(STDOUT, b"said").await;
     let (folder, id) = (killed(stage.folder.path()), stage.recording.id().to_string());
@@ -198,7 +115,7 @@ async fn a_session_whose_header_is_damaged_is_set_aside_with_all_that_was_said()
     let store = Moody::new(1_000);
     let recorder = Recorder::start(spool(folder.path()), store.clone(), settings());
     recorder.drained().await;
-    let told = recorder.untold().expect("its listener").try_recv().expect("its end");
+    let told = recorder.unjournalled_ends().expect("its listener").try_recv().expect("its end");
     assert_eq!((told.session.to_string(), told.outcome), (id.clone(), Outcome::Interrupted));
     let segment = std::fs::read(folder.path().join("aside").join(&id).join("000001")).expect("kept for a person");
     assert!(segment.windows(4).any(|bytes| bytes == b"said"));
@@ -244,7 +161,7 @@ fn missing(events: &[Event]) -> Vec<&str> {
     annotations.map(|event| event.data.as_str()).collect()
 }
 
-/// The disk got the end of a session and not its last lines, as a power failure may leave it; and whoever says so dies as well,
+/// The disk got the end of a session and not its last lines, as a power failure may leave it; and the process that says so dies as well,
 /// after each object that it stores.
 #[tokio::test]
 async fn lines_that_the_disk_lost_before_an_end_are_told() {
@@ -326,24 +243,24 @@ async fn forwarded_connections_are_summed_up_after_kill_9() {
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout), (3, 5));
 }
 
-/// The bytes that were accepted so far, of a flood: no two places of it look the same.
-fn flood(bytes: usize) -> Vec<u8> {
+/// So many bytes, of which no two places look the same.
+fn distinct(bytes: usize) -> Vec<u8> {
     (0..bytes / 4 + 1).flat_map(|number| (number as u32).to_be_bytes()).take(bytes).collect()
 }
 
 #[tokio::test]
-async fn the_end_of_a_flood_is_there_after_kill_9_and_what_was_omitted_is_told() {
+async fn the_end_of_a_limited_stream_is_there_after_kill_9_and_what_was_omitted_is_told() {
     for last in [64 << 10, 0] {
-        flood_killed(last).await;
+        limited_and_killed(last).await;
     }
 }
 
-async fn flood_killed(last: usize) {
-    // The least that the spool has of a flood is two of these.
+async fn limited_and_killed(last: usize) {
+    // The spool has two of these at least of a limited stream.
     const FILE: usize = 256 << 10;
     let keep = KeepLimits { first: 1_000, last, ..KeepLimits::default() };
     let stage = stage(&Moody::new(1_000), Settings { keep, ..slow() }).await;
-    let whole = flood(2 << 20);
+    let whole = distinct(2 << 20);
     let mut accepted = 0;
     for size in [999, 1, 1, 5_000, FILE, 100_000, FILE, 300, FILE + 17, 2, 600_000] {
         let piece = &whole[accepted..accepted + size];
@@ -374,10 +291,10 @@ async fn flood_killed(last: usize) {
 }
 
 #[tokio::test]
-async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
+async fn a_limited_stream_that_had_ended_is_there_once_after_kill_9() {
     let keep = KeepLimits { first: 10, last: 1_000, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
-    let whole = flood(100_000);
+    let whole = distinct(100_000);
     stage.server(STDOUT, &whole).await;
     let folder = stage.folder.path().join(stage.recording.id().to_string());
     assert!(folder.join("stdout.0").exists());
@@ -390,9 +307,9 @@ async fn a_flood_that_had_ended_is_there_once_after_kill_9() {
     assert_eq!((manifest.contents.omitted[0].bytes, &manifest.contents), (98_990, &said.contents));
 }
 
-/// Six bytes of JSON for each: the end of such a flood is longer than a frame of the spool, and than a chunk may be.
+/// Six bytes of JSON for each: the end of such a stream is longer than a frame of the spool, and than a chunk may be.
 #[tokio::test]
-async fn the_end_of_a_flood_of_nuls_is_whole_whoever_writes_it() {
+async fn the_end_of_many_nuls_is_whole_whichever_process_writes_it() {
     const LAST: usize = 8 << 20;
     let keep = KeepLimits { first: 10, last: LAST, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { keep, ..slow() }).await;
@@ -421,7 +338,7 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
     let store = Moody::new(1_000);
     let never = InputRecording::Never;
     let stage = Stage::with(settings(), store.clone(), SessionKind::Exec, &["sh"], true, never).await;
-    stage.recording.runs("app:1".to_owned());
+    stage.recording.set_image("app:1".to_owned());
     stage.client(STDIN, b"secret\r").await;
     stage.server(STDOUT, b"***\r\n").await;
     // Its segment is gone, and nothing comes after it.
@@ -448,13 +365,13 @@ async fn counts_digests_and_image_are_known_after_kill_9() {
     assert_eq!(manifest.image, "app:1");
 }
 
-/// The process that completes dies as well, after each object that it stores.
+/// The process that finalizes dies as well, after each object that it stores.
 #[tokio::test]
-async fn what_a_completing_process_leaves_is_completed_by_the_next() {
+async fn what_a_finalizing_process_leaves_is_finalized_by_the_next() {
     let keep = KeepLimits { first: 10, last: 300, ..KeepLimits::default() };
     let stage = stage(&Moody::new(0), Settings { chunk_bytes: 100, keep, ..slow() }).await;
     stage.client(STDIN, b"typed").await;
-    let whole = flood(2_000);
+    let whole = distinct(2_000);
     stage.server(STDOUT, &whole).await;
     stage.server(STDERR, b"\xe2\x82").await;
     let (id, mut objects) = (stage.recording.id(), 0);

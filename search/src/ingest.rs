@@ -33,7 +33,7 @@ use outputs::OutputJob;
 use recording::RecordingId;
 use recordings::RecordingTracker;
 use serde::Serialize;
-use spool::Spool;
+use spool::SpoolReader;
 use spool_tails::SpoolTails;
 use storage::{RecordingReader, Store};
 use tokio_util::sync::CancellationToken;
@@ -145,7 +145,7 @@ impl Follower {
 
     /// Also reads the live sessions of this process's gateway from its spool, so that they are found as they go on.
     #[must_use]
-    pub fn with_spool(self, spool: Spool) -> Self {
+    pub fn with_spool(self, spool: SpoolReader) -> Self {
         Self { tails: SpoolTails::new(spool), ..self }
     }
 

@@ -26,7 +26,8 @@ pub enum SpoolError {
         LimitKind::Disk => "the gateway's disk is full (spool.disk_floor)",
     })]
     Full(LimitKind),
-    /// The disk failed. What was written before may be lost, so nothing more is taken.
+    /// A file or folder could not be used. Where data could not be written or synced, what was written before may be lost, and
+    /// the spool takes nothing more; where a file could not be made or opened, only its session fails.
     #[error("cannot {action} {path}")]
     Failed {
         /// What was tried, as a verb.
@@ -42,7 +43,7 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
-    pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Self::Full(LimitKind::Disk)
@@ -51,8 +52,8 @@ impl SpoolError {
         }
     }
 
-    /// One that no room later makes good.
-    pub(super) fn broken(action: &'static str, path: &Path, source: io::Error) -> Self {
+    /// An error that room does not mend.
+    pub(crate) fn broken(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Failed { action, path: path.display().to_string(), source: Arc::new(source) }
     }
 
@@ -60,4 +61,15 @@ impl SpoolError {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
+}
+
+/// Which step failed of those that bring bytes into a file: it decides what fails with it.
+#[derive(Debug)]
+pub(crate) enum FileError {
+    /// A file was not made, opened, looked at or renamed, as where the process has too many open: one session fails.
+    Open(io::Error),
+    /// Data was not written. What is on the disk is not known: the spool fails, unless the disk was only full.
+    Write(io::Error),
+    /// Data was not synced. The kernel says so once, and may have dropped it: the spool fails.
+    Sync(io::Error),
 }

@@ -2,11 +2,10 @@ use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use tokio::sync::watch;
 
-use super::{
-    SpoolError,
+use crate::{
+    SpoolError, disk_threads, files,
     frame::{self, Frame},
     spooled::{SpooledSession, WritePosition},
-    writer::segment,
 };
 
 /// Most bytes that are read at once.
@@ -15,14 +14,14 @@ const PIECE: u64 = 1 << 20;
 /// What a follower gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpoolEvent {
-    /// These chunks are in the store and no longer here: read them there ([`storage::RecordingReader::chunk`]).
+    /// These chunks are in the store and no longer here: read them there.
     Stored {
         /// The first.
         from: u32,
         /// The last.
         to: u32,
     },
-    /// Whole asciicast lines, in order, each once. They are, or will be, a part of that chunk.
+    /// Whole asciicast lines, in order, each once. They are, or will be, a part of this chunk.
     Lines {
         /// The chunk's number.
         number: u32,
@@ -31,73 +30,77 @@ pub enum SpoolEvent {
     },
 }
 
-/// A session's lines from some chunk on: everything so far, then what comes. Made by [`super::Spool::follow`].
+/// A session's lines from some chunk on: everything so far, then what comes. Made by [`crate::SpoolReader::follow`].
 ///
-/// It holds nothing up: what is stored while it reads elsewhere comes as [`SpoolEvent::Stored`].
+/// A follower holds nothing up: what is stored while it reads elsewhere comes as [`SpoolEvent::Stored`].
 #[derive(Debug)]
 pub struct Follow {
-    live: Arc<SpooledSession>,
-    extent: watch::Receiver<WritePosition>,
+    session: Arc<SpooledSession>,
+    position: watch::Receiver<WritePosition>,
     number: u32,
     offset: u64,
-    /// The segment that is being read: kept open, so that its rest can be read when it is removed meanwhile.
+    /// The segment that is being read: open, so that its rest can be read when it is removed meanwhile.
     file: Option<Arc<File>>,
 }
 
 impl Follow {
-    pub(super) fn new(live: Arc<SpooledSession>, from: u32) -> Self {
-        let extent = live.extent.subscribe();
-        Self { live, extent, number: from, offset: 0, file: None }
+    pub(crate) fn new(session: Arc<SpooledSession>, from: u32) -> Self {
+        let position = session.position.subscribe();
+        Self { session, position, number: from, offset: 0, file: None }
     }
 
-    /// The next lines; waits where there are none yet. None once the session has ended and everything was read. Dropping
-    /// the future loses nothing.
+    /// Resolves with the next lines, or with `None` once the session has ended and everything was read.
     ///
     /// # Errors
     /// A file that cannot be read.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the next call reads the same lines.
     pub async fn next(&mut self) -> Result<Option<SpoolEvent>, SpoolError> {
         loop {
-            let extent = *self.extent.borrow_and_update();
-            if let Some(news) = self.read(extent).await? {
-                return Ok(Some(news));
+            let position = *self.position.borrow_and_update();
+            if let Some(event) = self.read(position).await? {
+                return Ok(Some(event));
             }
-            // At the end of what `extent` says.
-            if extent.ended {
+            // At the end of what `position` says.
+            if position.ended {
                 return Ok(None);
             }
-            if self.extent.changed().await.is_err() {
+            if self.position.changed().await.is_err() {
                 return Ok(None);
             }
         }
     }
 
-    /// Like [`Self::next`], without waiting for the session: none where everything that it said so far was read.
+    /// Like [`Self::next`], without waiting for the session: `None` if everything so far was read.
     ///
     /// # Errors
     /// A file that cannot be read.
+    ///
+    /// # Cancel safety
+    /// As of [`Self::next`].
     pub async fn ready(&mut self) -> Result<Option<SpoolEvent>, SpoolError> {
-        let extent = *self.extent.borrow_and_update();
-        self.read(extent).await
+        let position = *self.position.borrow_and_update();
+        self.read(position).await
     }
 
     /// Whether the session has ended and everything was read. Then no file is kept open.
     pub fn is_over(&mut self) -> bool {
-        let extent = *self.extent.borrow();
-        let over = extent.ended && (self.number, self.offset) >= (extent.number, extent.length);
+        let position = *self.position.borrow();
+        let over = position.ended && (self.number, self.offset) >= (position.number, position.length);
         if over {
             self.file = None;
         }
         over
     }
 
-    /// Something between here and `extent`, if there is.
-    async fn read(&mut self, extent: WritePosition) -> Result<Option<SpoolEvent>, SpoolError> {
-        while self.number < extent.number || (self.number == extent.number && self.offset < extent.length) {
-            let (live, number, offset) = (Arc::clone(&self.live), self.number, self.offset);
+    /// What stands between here and `position`; `None` if nothing does.
+    async fn read(&mut self, position: WritePosition) -> Result<Option<SpoolEvent>, SpoolError> {
+        while self.number < position.number || (self.number == position.number && self.offset < position.length) {
+            let (session, number, offset) = (Arc::clone(&self.session), self.number, self.offset);
             let file = self.file.clone();
-            let until = if number == extent.number { extent.length } else { u64::MAX };
-            let task = tokio::task::spawn_blocking(move || piece(&live, number, file, offset, until));
-            let read = task.await.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+            let until = if number == position.number { position.length } else { u64::MAX };
+            let read = disk_threads::run_blocking(move || Ok(piece(&session, number, file, offset, until))).await?;
             match read {
                 Ok(Some((lines, next, file))) => {
                     self.offset = next;
@@ -106,44 +109,44 @@ impl Follow {
                         return Ok(Some(SpoolEvent::Lines { number, lines }));
                     }
                 }
-                Ok(None) => self.turn(),
+                Ok(None) => self.next_segment(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if let Some(news) = self.stored(extent) {
-                        return Ok(Some(news));
+                    if let Some(event) = self.stored(position) {
+                        return Ok(Some(event));
                     }
                 }
                 Err(error) => {
-                    return Err(SpoolError::failed("read", &segment(&self.live.folder, number), error));
+                    return Err(SpoolError::failed("read", &files::numbered(&self.session.folder, number), error));
                 }
             }
         }
         Ok(None)
     }
 
-    fn turn(&mut self) {
+    fn next_segment(&mut self) {
         self.number += 1;
         self.offset = 0;
         self.file = None;
     }
 
-    /// The segment is gone: it is in the store, and so are those up to the first that is there.
-    fn stored(&mut self, extent: WritePosition) -> Option<SpoolEvent> {
+    /// The segment is gone: it is in the store, and so are those up to the first that is still here.
+    fn stored(&mut self, position: WritePosition) -> Option<SpoolEvent> {
         let from = self.number;
-        let there = |number: &u32| segment(&self.live.folder, *number).exists();
-        let last = if extent.ended { extent.number + 1 } else { extent.number };
-        self.number = (from + 1..=extent.number).find(there).unwrap_or(last.max(from + 1));
+        let there = |number: &u32| files::numbered(&self.session.folder, *number).exists();
+        let last = if position.ended { position.number + 1 } else { position.number };
+        self.number = (from + 1..=position.number).find(there).unwrap_or(last.max(from + 1));
         self.offset = 0;
-        let to = (self.number - 1).min(extent.chunks);
+        let to = (self.number - 1).min(position.chunks);
         (to >= from).then_some(SpoolEvent::Stored { from, to })
     }
 }
 
-/// Lines, the offset behind them, and the file they are from.
+/// Lines, the offset behind them, and the file that they are from.
 type Read = (Vec<u8>, u64, Arc<File>);
 
-/// Lines of a file's frames from `offset` on; none at the file's end.
+/// Reads lines of a file's frames from `offset` on; `None` at the file's end.
 fn piece(
-    live: &SpooledSession,
+    session: &SpooledSession,
     number: u32,
     file: Option<Arc<File>>,
     offset: u64,
@@ -151,7 +154,7 @@ fn piece(
 ) -> io::Result<Option<Read>> {
     let file = match file {
         Some(file) => file,
-        None => Arc::new(File::open(segment(&live.folder, number))?),
+        None => Arc::new(File::open(files::numbered(&session.folder, number))?),
     };
     let end = file.metadata()?.len().min(until);
     let mut want = end.saturating_sub(offset).min(PIECE);

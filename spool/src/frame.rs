@@ -5,87 +5,56 @@
 //!  | length | crc32  | kind | body …                |  length: of kind and body; the CRC covers the same
 //!
 //!  'H'  the header's line                              first frame of file 000000
-//!  'F'  a fact, as JSON                                the others of file 000000
+//!  'F'  a record, as JSON                              the others of file 000000
 //!  'f'  the beginning of a long one, or more of it     before its 'F'
-//!  'L'  a mark (68 bytes), then whole asciicast lines  segments: files 000001 and up
+//!  'L'  a checkpoint (68 bytes), then whole lines      segments: files 000001 and up
 //!  'l'  lines of a long append, without its end        before its 'L', which may be in a later segment
-//!  'M'  a counter, a mark, three digests               the two slots of file `marks`
+//!  'M'  a counter, a checkpoint, three digests         the two slots of file `marks`
 //!  'B'  a counter, then an omission as JSON, or none   first frame of `stdout.0` and the like
 //!  'D'  a time, a place in the stream, bytes           the others of those
 //! ```
 //!
-//! An append is there with its 'L', and a fact with its 'F': what stands before one that never came is none.
+//! An append is whole with its 'L', and a record with its 'F': what stands before one that never came does not count.
 //!
-//! Lines are JSON without control characters, and every length below 16 MiB has a zero byte: so no line can look like a
-//! frame, and the frames behind damaged ones can be found again.
+//! Lines are JSON without control characters, and every length below 16 MiB has a zero byte: no line can look like a frame,
+//! so the frames behind damaged ones can be found again.
 
 use std::{io, ops::Range};
 
 use recording::StreamTotals;
 
+use crate::{Checkpoint, PartialUtf8};
+
 /// Length and CRC.
-pub(super) const PREFIX: usize = 8;
-/// Bytes of a mark, without its digests.
-pub(super) const MARK: usize = 4 * 8 + 3 * 12;
-/// Bytes of a mark's digests: for each whether there is one, and it.
+pub(crate) const PREFIX: usize = 8;
+/// Bytes of a checkpoint, without its digests.
+const CHECKPOINT: usize = 4 * 8 + 3 * 12;
+/// Bytes of a checkpoint's digests: for each a byte that says whether there is one, and the digest.
 const DIGESTS: usize = 3 * 33;
-/// A whole frame of a mark by itself.
-pub(super) const MARK_FRAME: usize = PREFIX + 1 + 8 + MARK + DIGESTS;
-/// In the byte with a tail's length: the stream's end is held.
+/// Bytes of the frame of a checkpoint by itself.
+pub(crate) const CHECKPOINT_FRAME: usize = PREFIX + 1 + 8 + CHECKPOINT + DIGESTS;
+/// The bit of a tail's length byte that says that the stream's end is held.
 const HELD: u8 = 0x80;
-/// Prefix, kind and mark: what is written before lines.
-pub(super) const LINES_HEAD: usize = PREFIX + 1 + MARK;
-/// Longest frame: below it a length has a zero byte.
+/// Bytes of prefix, kind and checkpoint: what is written before lines.
+pub(crate) const LINES_HEAD: usize = PREFIX + 1 + CHECKPOINT;
+/// Longest frame: every length up to it has a zero byte.
 const LONGEST: usize = (16 << 20) - 1;
-/// Bytes of lines, or of a fact, from which on a frame of them is several: far below the longest that is read, and no more
-/// than a reader wants at once.
-pub(super) const PIECE: usize = 1 << 20;
-
-/// What a recording knew beside its lines when they were written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Time of the last thing that was accepted, microseconds since the recording's start.
-    pub micros: u64,
-    /// Bytes that crossed so far.
-    pub totals: StreamTotals,
-    /// Beginnings of characters at the end of stdout, stderr and stdin, that are in no line yet.
-    pub tails: [PartialUtf8; 3],
-    /// Whether the end of stdout, stderr and stdin is what [`super::Session::hold`] has, and in no line.
-    pub held: [bool; 3],
-    /// SHA-256 of stdout, stderr and stdin so far, of those that are not wholly in the lines.
-    pub digests: [Option<[u8; 32]>; 3],
-}
-
-/// Up to three bytes that can still become a character.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartialUtf8 {
-    /// The bytes; those from `len` on mean nothing.
-    pub bytes: [u8; 3],
-    /// How many, 0 to 3.
-    pub len: usize,
-    /// When they came.
-    pub micros: u64,
-}
-
-impl PartialUtf8 {
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len.min(3)]
-    }
-}
+/// Longer lines, and longer records, are several frames: far below the longest that is read, and no more than a reader wants
+/// at once.
+pub(crate) const PIECE: usize = 1 << 20;
 
 /// A frame's meaning.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
+pub(crate) enum Frame<'a> {
     Header(&'a [u8]),
-    SessionRecord(&'a [u8]),
-    /// A fact's JSON, which goes on in the next frame.
-    FactBegun(&'a [u8]),
-    /// The mark has no digests.
+    Record(&'a [u8]),
+    /// A record's JSON, which goes on in the next frame.
+    RecordBegun(&'a [u8]),
+    /// The checkpoint has no digests.
     Lines(Checkpoint, &'a [u8]),
     /// Lines of an append that goes on in the next frame.
     LinesBegun(&'a [u8]),
-    /// A counter, which is higher in the newer of two, and the mark.
+    /// A counter, which is higher in the newer of two, and the checkpoint.
     Checkpoint(u64, Checkpoint),
     /// A counter of a stream's files, and the omission's JSON.
     Begin(u64, &'a [u8]),
@@ -94,9 +63,9 @@ pub(super) enum Frame<'a> {
 }
 
 /// A part of a file.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of whoever reads a file")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of the reader")]
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     Frame(Frame<'a>),
     /// Bytes that are no frame, with frames behind them.
     Damaged(Range<usize>),
@@ -104,8 +73,8 @@ pub(super) enum Part<'a> {
     Torn(Range<usize>),
 }
 
-/// The whole frame of a header or a fact.
-pub(super) fn encode(kind: u8, body: &[u8]) -> Vec<u8> {
+/// The whole frame of a header or a record.
+pub(crate) fn encode(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![0; PREFIX];
     frame.push(kind);
     frame.extend_from_slice(body);
@@ -117,7 +86,10 @@ pub(super) fn encode(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a frame of so many bytes behind its kind can be read again. Nothing longer may be written.
-pub(super) fn fits(length: usize) -> io::Result<()> {
+///
+/// # Errors
+/// That it is too long.
+pub(crate) fn fits(length: usize) -> io::Result<()> {
     if length < LONGEST {
         Ok(())
     } else {
@@ -125,40 +97,40 @@ pub(super) fn fits(length: usize) -> io::Result<()> {
     }
 }
 
-/// The frames of a fact.
-pub(super) fn encode_fact(json: &[u8]) -> Vec<u8> {
+/// The frames of a record.
+pub(crate) fn encode_record(json: &[u8]) -> Vec<u8> {
     let (begun, last) = json.split_at(json.len().saturating_sub(1) / PIECE * PIECE);
     let mut frames: Vec<u8> = begun.chunks(PIECE).flat_map(|piece| encode(b'f', piece)).collect();
     frames.extend(encode(b'F', last));
     frames
 }
 
-/// What is written before `lines` that are not an append's last.
-pub(super) fn begun_head(lines: &[u8]) -> [u8; PREFIX + 1] {
+/// The head of a frame of `lines` that are not the last of their append.
+pub(crate) fn begun_head(lines: &[u8]) -> [u8; PREFIX + 1] {
     let mut head = [0; PREFIX + 1];
     head[PREFIX] = b'l';
     seal(&mut head, lines);
     head
 }
 
-/// What is written before `lines`, so that both together are a frame.
-pub(super) fn lines_head(mark: &Checkpoint, lines: &[u8]) -> [u8; LINES_HEAD] {
+/// The head of a frame of an append's last `lines`.
+pub(crate) fn lines_head(checkpoint: &Checkpoint, lines: &[u8]) -> [u8; LINES_HEAD] {
     let mut head = [0; LINES_HEAD];
     head[PREFIX] = b'L';
-    put_mark(&mut head[PREFIX + 1..], mark);
+    put_checkpoint(&mut head[PREFIX + 1..], checkpoint);
     seal(&mut head, lines);
     head
 }
 
-/// The frame of a mark by itself.
-pub(super) fn mark_alone(counter: u64, mark: &Checkpoint) -> [u8; MARK_FRAME] {
-    let mut frame = [0; MARK_FRAME];
+/// The frame of a checkpoint by itself.
+pub(crate) fn checkpoint_alone(counter: u64, checkpoint: &Checkpoint) -> [u8; CHECKPOINT_FRAME] {
+    let mut frame = [0; CHECKPOINT_FRAME];
     frame[PREFIX] = b'M';
     let (number, rest) = frame[PREFIX + 1..].split_at_mut(8);
     number.copy_from_slice(&counter.to_le_bytes());
-    let (numbers, digests) = rest.split_at_mut(MARK);
-    put_mark(numbers, mark);
-    for (place, digest) in digests.chunks_exact_mut(33).zip(mark.digests) {
+    let (numbers, digests) = rest.split_at_mut(CHECKPOINT);
+    put_checkpoint(numbers, checkpoint);
+    for (place, digest) in digests.chunks_exact_mut(33).zip(checkpoint.digests) {
         if let Some(digest) = digest {
             place[0] = 1;
             place[1..].copy_from_slice(&digest);
@@ -169,7 +141,7 @@ pub(super) fn mark_alone(counter: u64, mark: &Checkpoint) -> [u8; MARK_FRAME] {
 }
 
 /// Appends the frame of held bytes.
-pub(super) fn push_held(into: &mut Vec<u8>, micros: u64, at: u64, bytes: &[u8]) {
+pub(crate) fn push_held(into: &mut Vec<u8>, micros: u64, at: u64, bytes: &[u8]) {
     let mut head = [0; PREFIX + 17];
     head[PREFIX] = b'D';
     head[PREFIX + 1..PREFIX + 9].copy_from_slice(&micros.to_le_bytes());
@@ -189,25 +161,25 @@ fn seal(head: &mut [u8], rest: &[u8]) {
     head[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
 }
 
-/// `into` has at least as many bytes as a mark without digests.
-fn put_mark(into: &mut [u8], mark: &Checkpoint) {
+/// Writes a checkpoint without its digests into `into`, which has room for it.
+fn put_checkpoint(into: &mut [u8], checkpoint: &Checkpoint) {
     let mut at = 0;
     let mut put = |bytes: &[u8]| {
         into[at..at + bytes.len()].copy_from_slice(bytes);
         at += bytes.len();
     };
-    for number in [mark.micros, mark.totals.stdin, mark.totals.stdout, mark.totals.stderr] {
+    for number in [checkpoint.micros, checkpoint.totals.stdin, checkpoint.totals.stdout, checkpoint.totals.stderr] {
         put(&number.to_le_bytes());
     }
-    for (tail, held) in mark.tails.iter().zip(mark.held) {
+    for (tail, held) in checkpoint.tails.iter().zip(checkpoint.held) {
         put(&[tail.len as u8 | if held { HELD } else { 0 }]);
         put(&tail.bytes);
         put(&tail.micros.to_le_bytes());
     }
 }
 
-/// The frame at the beginning of `bytes` and its length; none where it is cut off or damaged.
-pub(super) fn first(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
+/// The frame at the beginning of `bytes` and its length; `None` if it is cut off or damaged.
+pub(crate) fn first(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= LONGEST)?;
@@ -216,8 +188,8 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     (crc32fast::hash(content) == u32::from_le_bytes(*crc)).then_some((frame, PREFIX + length))
 }
 
-/// A file's content, part by part, from `at` on. The second number is where the next part begins.
-pub(super) fn part(bytes: &[u8], at: usize) -> Option<(Part<'_>, usize)> {
+/// The part of a file that begins at `at`, and where the next one begins; `None` at the file's end.
+pub(crate) fn part(bytes: &[u8], at: usize) -> Option<(Part<'_>, usize)> {
     if at >= bytes.len() {
         return None;
     }
@@ -234,17 +206,18 @@ fn decode(content: &[u8]) -> Option<Frame<'_>> {
     let (kind, body) = content.split_first()?;
     match kind {
         b'H' => Some(Frame::Header(body)),
-        b'F' => Some(Frame::SessionRecord(body)),
-        b'f' => Some(Frame::FactBegun(body)),
+        b'F' => Some(Frame::Record(body)),
+        b'f' => Some(Frame::RecordBegun(body)),
         b'l' => Some(Frame::LinesBegun(body)),
         b'L' => {
-            let (mark, lines) = body.split_at_checked(MARK)?;
-            Some(Frame::Lines(mark_of(mark), lines))
+            let (checkpoint, lines) = body.split_at_checked(CHECKPOINT)?;
+            Some(Frame::Lines(checkpoint_of(checkpoint), lines))
         }
         b'M' => {
             let (counter, rest) = number(body)?;
-            let (mark, digests) = rest.split_at_checked(MARK).filter(|(_, digests)| digests.len() == DIGESTS)?;
-            Some(Frame::Checkpoint(counter, Checkpoint { digests: digests_of(digests), ..mark_of(mark) }))
+            let (checkpoint, digests) =
+                rest.split_at_checked(CHECKPOINT).filter(|(_, digests)| digests.len() == DIGESTS)?;
+            Some(Frame::Checkpoint(counter, Checkpoint { digests: digests_of(digests), ..checkpoint_of(checkpoint) }))
         }
         b'B' => number(body).map(|(counter, json)| Frame::Begin(counter, json)),
         b'D' => {
@@ -268,8 +241,8 @@ fn digests_of(bytes: &[u8]) -> [Option<[u8; 32]>; 3] {
     digests
 }
 
-/// `bytes` are as many as a mark has.
-fn mark_of(bytes: &[u8]) -> Checkpoint {
+/// Reads a checkpoint without digests. `bytes` are as many as it has.
+fn checkpoint_of(bytes: &[u8]) -> Checkpoint {
     let (numbers, _) = bytes.as_chunks::<8>();
     let number = |place: usize| u64::from_le_bytes(numbers[place]);
     let (mut tails, mut held) = ([PartialUtf8::default(); 3], [false; 3]);
@@ -289,7 +262,7 @@ fn mark_of(bytes: &[u8]) -> Checkpoint {
 mod tests {
     use super::*;
 
-    fn mark() -> Checkpoint {
+    fn checkpoint() -> Checkpoint {
         let totals = StreamTotals { stdin: 1, stdout: 2, stderr: 3 };
         let tail = PartialUtf8 { bytes: [0xe2, 0x82, 0], len: 2, micros: 7 };
         let tails = [tail, PartialUtf8::default(), PartialUtf8::default()];
@@ -297,20 +270,20 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_by_itself_has_its_digests() {
-        let mark = Checkpoint { digests: [Some([7; 32]), None, Some([0; 32])], ..mark() };
-        let frame = mark_alone(9, &mark);
-        assert_eq!(first(&frame), Some((Frame::Checkpoint(9, mark), MARK_FRAME)));
+    fn a_checkpoint_by_itself_has_its_digests() {
+        let checkpoint = Checkpoint { digests: [Some([7; 32]), None, Some([0; 32])], ..checkpoint() };
+        let frame = checkpoint_alone(9, &checkpoint);
+        assert_eq!(first(&frame), Some((Frame::Checkpoint(9, checkpoint), CHECKPOINT_FRAME)));
     }
 
     #[test]
-    fn a_long_fact_comes_back_from_frames_that_can_be_read() {
+    fn a_long_record_comes_back_from_frames_that_can_be_read() {
         for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 20 * PIECE + 7] {
             let json: Vec<u8> = (0..length).map(|at| b' ' + (at % 90) as u8).collect();
-            let frames = encode_fact(&json);
+            let frames = encode_record(&json);
             let mut read = Vec::new();
             for part in parts(&frames) {
-                let (Part::Frame(Frame::FactBegun(piece)) | Part::Frame(Frame::SessionRecord(piece))) = part else {
+                let (Part::Frame(Frame::RecordBegun(piece)) | Part::Frame(Frame::Record(piece))) = part else {
                     panic!("{length}: no frame")
                 };
                 assert!(piece.len() <= PIECE);
@@ -331,7 +304,7 @@ mod tests {
 
     fn file() -> Vec<u8> {
         let line = b"[0.000001, \"o\", \"a\"]\n";
-        [encode(b'F', b"{}"), lines_head(&mark(), line).to_vec(), line.to_vec(), encode(b'F', b"end")].concat()
+        [encode(b'F', b"{}"), lines_head(&checkpoint(), line).to_vec(), line.to_vec(), encode(b'F', b"end")].concat()
     }
 
     fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
@@ -348,8 +321,7 @@ mod tests {
     fn frames_come_back_as_they_were_written() {
         let bytes = file();
         let line = b"[0.000001, \"o\", \"a\"]\n";
-        let expected =
-            [Frame::SessionRecord(b"{}"), Frame::Lines(mark(), line), Frame::SessionRecord(b"end")].map(Part::Frame);
+        let expected = [Frame::Record(b"{}"), Frame::Lines(checkpoint(), line), Frame::Record(b"end")].map(Part::Frame);
         assert_eq!(parts(&bytes), expected);
     }
 
@@ -373,9 +345,9 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[place] ^= 0x40;
             let found = parts(&damaged);
-            assert_eq!(found[0], Part::Frame(Frame::SessionRecord(b"{}")), "{place}");
+            assert_eq!(found[0], Part::Frame(Frame::Record(b"{}")), "{place}");
             assert!(matches!(found[1], Part::Damaged(_)), "{place}");
-            assert_eq!(found[2..], [Part::Frame(Frame::SessionRecord(b"end"))], "{place}");
+            assert_eq!(found[2..], [Part::Frame(Frame::Record(b"end"))], "{place}");
         }
     }
 }

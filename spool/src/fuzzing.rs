@@ -1,16 +1,21 @@
 //! What `fuzz/` drives: compiled with `--cfg fuzzing` only.
 
-use super::{checkpoints::newest_of, frame, recovery::segment_of, tail::held_of};
+use crate::{
+    checkpoint_file::newest_of,
+    frame,
+    segment::{first_micros, last_micros, segment_of},
+    tail::held_of,
+};
 use recording::cast::events;
 
-/// Files of a spool, as a disk may have left them: frames, and bytes that are none.
+/// Reads files of a spool as a disk may have left them: frames, and bytes that are none.
 ///
 /// ```text
 /// total (8 bytes) │ (kind, file and length: 3 bytes, bytes)*    kind 0: the bytes as they are
 /// ```
 ///
 /// # Panics
-/// Where something is read twice, out of order, or more than was written.
+/// If something is read twice, out of order, or more is read than was written.
 pub fn spool(input: &[u8]) {
     let Some((total, mut records)) = input.split_first_chunk::<8>() else { return };
     let total = u64::from_le_bytes(*total);
@@ -25,14 +30,14 @@ pub fn spool(input: &[u8]) {
         }
         records = later;
     }
-    let [segment, marks] = &files;
+    let [segment, checkpoints] = &files;
     let read = segment_of(segment).forwarded(None);
     // An annotation for each damaged place, and no line twice.
     assert!(read.lines.len() <= segment.len() + read.damaged * 200);
     assert_eq!(read.torn, 0);
     assert!(segment_of(segment).unforwarded().torn <= segment.len() as u64);
     let _ = events(&read.lines).count();
-    let _ = (read.first_micros(), read.last_micros(), newest_of(marks));
+    let _ = (first_micros(&read.lines), last_micros(&read.lines), newest_of(checkpoints));
 
     let held = held_of(&files, total);
     let mut behind = 0;

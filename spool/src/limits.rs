@@ -7,12 +7,12 @@ pub struct SpoolLimits {
     pub session_bytes: u64,
     /// Most bytes of all sessions.
     pub total_bytes: u64,
-    /// Most sessions, those under way included: each takes memory for as long as it is here. Sessions that begin at one moment
-    /// may be some more.
+    /// Most sessions, live ones included: each takes memory for as long as it is here. Sessions that begin at one moment may
+    /// exceed it by as many.
     pub sessions: usize,
     /// Free bytes on the disk below which nothing more is taken.
     pub disk_floor: u64,
-    /// Longest time between writing and syncing to the disk.
+    /// Longest time between writing to the disk and syncing it.
     pub sync: Duration,
 }
 

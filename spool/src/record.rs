@@ -2,14 +2,15 @@ use serde::{Deserialize, Serialize};
 
 use recording::{Manifest, Outcome};
 
-/// What a recording needs to be finished by another process, and lines do not say. A later fact of a kind stands for an
-/// earlier one.
+/// What another process needs to finish a recording, and lines do not say. A later record of a kind stands for an earlier one.
+///
+/// The serialised names are those of spools that are on disks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionRecord {
     /// It was opened while the machine ran under this boot id.
     Opened {
-        /// Of `/proc/sys/kernel/random/boot_id`; empty where there is none.
+        /// Of `/proc/sys/kernel/random/boot_id`; empty if there is none.
         boot: String,
     },
     /// The upstream answered 101.
@@ -18,12 +19,14 @@ pub enum SessionRecord {
         transport: String,
     },
     /// The container's image was learned.
-    Runs {
+    #[serde(rename = "runs")]
+    Image {
         /// As in the manifest.
         image: String,
     },
-    /// What is known about the end although the streams are still open: a Status was seen.
-    Said {
+    /// A Status was seen: what is known about the end although the streams are still open.
+    #[serde(rename = "said")]
+    Status {
         /// The outcome, if nothing else comes.
         outcome: Outcome,
     },
@@ -37,57 +40,82 @@ pub enum SessionRecord {
         digest: String,
     },
     /// The journal has its end.
-    Told {
+    #[serde(rename = "told")]
+    Journalled {
         /// As the journal has it.
         outcome: Outcome,
     },
-    /// It had no end: what is known beyond its segments is going to be stored as a chunk of its own.
-    Rest {
-        /// The chunk's number.
+    /// It had no end: what is known beyond its segments is going to be stored in chunks of its own.
+    #[serde(rename = "rest")]
+    RecoveredTail {
+        /// The first of these chunks' numbers.
         chunk: u32,
     },
 }
 
-/// What a session's first file says.
+/// What a session's records say together.
 #[derive(Clone, Debug, Default)]
 pub struct SessionRecords {
     /// The header's line, `\n` included.
     pub header: Vec<u8>,
-    /// Boot id of the machine when it was opened.
+    /// Boot id of the machine when the session was opened.
     pub boot: String,
-    /// As in the manifest; empty where nothing was upgraded.
+    /// As in the manifest; empty if nothing was upgraded.
     pub transport: String,
-    /// As in the manifest; empty where it was not learned.
+    /// As in the manifest; empty if it was not learned.
     pub image: String,
-    /// What was known about the end.
-    pub said: Option<Outcome>,
-    /// The manifest without chunks, of a session that ended.
+    /// The outcome by the Status that was seen; `None` if none was.
+    pub status_outcome: Option<Outcome>,
+    /// The manifest without chunks; `None` if the session did not end.
     pub ended: Option<Box<Manifest>>,
-    /// The last chunk that was stored, as far as is known, and its digest.
+    /// The last chunk that is known to be stored, and its digest.
     pub stored: Option<(u32, String)>,
-    /// What the journal says of the end; none where it may not have it.
-    pub told: Option<Outcome>,
-    /// Number of the chunk with what is known beyond the segments, where somebody began to store it.
-    pub rest: Option<u32>,
+    /// The outcome that the journal has; `None` if it may not have the end.
+    pub journalled: Option<Outcome>,
+    /// Number of the first chunk with what is known beyond the segments; `None` if nobody began to store it.
+    pub recovered_tail: Option<u32>,
 }
 
 impl SessionRecords {
-    pub(super) fn learn(&mut self, fact: SessionRecord) {
-        match fact {
+    pub(crate) fn learn(&mut self, record: SessionRecord) {
+        match record {
             SessionRecord::Opened { boot } => self.boot = boot,
             SessionRecord::Began { transport } => self.transport = transport,
-            SessionRecord::Said { outcome } => self.said = Some(outcome),
+            SessionRecord::Image { image } => self.image = image,
+            SessionRecord::Status { outcome } => self.status_outcome = Some(outcome),
             SessionRecord::Ended(manifest) => self.ended = Some(manifest),
-            SessionRecord::Runs { image } => self.image = image,
             SessionRecord::Stored { number, digest } => self.stored = Some((number, digest)),
-            SessionRecord::Told { outcome } => self.told = Some(outcome),
-            SessionRecord::Rest { chunk } => self.rest = Some(chunk),
+            SessionRecord::Journalled { outcome } => self.journalled = Some(outcome),
+            SessionRecord::RecoveredTail { chunk } => self.recovered_tail = Some(chunk),
         }
     }
 }
 
-/// This boot's id; empty where the kernel does not tell.
+/// This boot's id; empty if the kernel does not tell.
 pub fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     id.map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A spool that an older version left is read.
+    #[test]
+    fn records_are_written_under_the_names_that_are_on_disks() {
+        let ended = Outcome::Ended;
+        for (record, json) in [
+            (SessionRecord::Opened { boot: "b".to_owned() }, r#"{"opened":{"boot":"b"}}"#),
+            (SessionRecord::Began { transport: "t".to_owned() }, r#"{"began":{"transport":"t"}}"#),
+            (SessionRecord::Image { image: "i".to_owned() }, r#"{"runs":{"image":"i"}}"#),
+            (SessionRecord::Status { outcome: ended.clone() }, r#"{"said":{"outcome":{"outcome":"ended"}}}"#),
+            (SessionRecord::Stored { number: 1, digest: String::new() }, r#"{"stored":{"number":1,"digest":""}}"#),
+            (SessionRecord::Journalled { outcome: ended }, r#"{"told":{"outcome":{"outcome":"ended"}}}"#),
+            (SessionRecord::RecoveredTail { chunk: 2 }, r#"{"rest":{"chunk":2}}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&record).unwrap(), json);
+            assert_eq!(serde_json::from_str::<SessionRecord>(json).unwrap(), record);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The end of a stream that a flood policy holds back: for whoever finishes the recording of a process that died.
+//! The end of a stream that an output limit holds back: for the process that finishes the recording of one that died.
 //!
 //! ```text
 //!             ┌ the stream's bytes ───────────────────────────────────────────────▶
@@ -6,8 +6,8 @@
 //!  stdout.1   │                 [file 1        ]                [file 3 …
 //! ```
 //!
-//! Of each stream two files are there, the one being written and the one before it. The newer says what was omitted before
-//! the older: their bytes and that are, together, all that was held back.
+//! Each stream has two files, the one being written and the one before it. The newer says what was omitted before the older:
+//! their bytes and that omission are, together, all that was held back.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,13 +16,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::frame::{self, Frame, Part};
 use recording::Omission;
+
+use crate::{
+    StdStream,
+    error::FileError,
+    frame::{self, Frame, Part},
+};
 
 /// Most bytes in a frame.
 const PIECE: usize = 1 << 20;
-/// By their places in [`super::Mark::held`].
-const NAMES: [&str; 3] = ["stdout", "stderr", "stdin"];
 
 /// Bytes on their way to a stream's files, as frames.
 #[derive(Debug, Default)]
@@ -33,8 +36,8 @@ pub struct TailWrite {
 }
 
 impl TailWrite {
-    /// The next bytes are in a file of their own, the `counter`th, counted from 0. `before` is what was omitted before the
-    /// file that is the newest until now.
+    /// Begins a file of its own for the next bytes: the `counter`th, counted from 0. `before` is what was omitted before the file
+    /// that was the newest until now.
     pub fn begin(&mut self, counter: u64, before: Option<&Omission>) {
         self.begins.push((self.frames.len(), counter));
         // Numbers and strings: serialising them to memory has no way to fail.
@@ -42,7 +45,7 @@ impl TailWrite {
         self.frames.extend(frame::encode(b'B', &[&counter.to_le_bytes()[..], &json].concat()));
     }
 
-    /// Bytes that came at `micros`, the first of them the `at`th of the stream.
+    /// Adds bytes that came at `micros`; the first of them is the `at`th of the stream.
     pub fn bytes(&mut self, micros: u64, mut at: u64, bytes: &[u8]) {
         for piece in bytes.chunks(PIECE) {
             frame::push_held(&mut self.frames, micros, at, piece);
@@ -55,14 +58,14 @@ impl TailWrite {
         self.frames.is_empty()
     }
 
-    /// They are on the disk. Memory for a usual read's worth is kept.
+    /// Forgets the bytes, once they are written. Memory for a usual read's worth is kept.
     pub fn clear(&mut self) {
         self.frames.clear();
         self.frames.shrink_to(PIECE / 4);
         self.begins.clear();
     }
 
-    /// What goes to the file that is open, and what to new ones.
+    /// What goes to the open file, and what to new ones.
     fn parts(&self) -> (&[u8], impl Iterator<Item = (u64, &[u8])>) {
         let first = self.begins.first().map_or(self.frames.len(), |(start, _)| *start);
         let ends = self.begins.iter().skip(1).map(|(start, _)| *start).chain([self.frames.len()]);
@@ -74,47 +77,47 @@ impl TailWrite {
 /// What was held back of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldTail {
-    /// What was omitted before it.
+    /// What was omitted before it; `None` if nothing was.
     pub omission: Option<Omission>,
-    /// Microseconds since the start, place in the stream, and bytes. Where the disk has damaged them places are missing.
+    /// Microseconds since the start, place in the stream, and bytes. Pieces that the disk has damaged are missing.
     pub pieces: Vec<(u64, u64, Vec<u8>)>,
 }
 
 /// The files of a stream, of which the newest is open.
 #[derive(Debug)]
-pub(super) struct TailFiles {
+pub(crate) struct TailFiles {
     folder: PathBuf,
-    name: &'static str,
+    stream: StdStream,
     /// Bytes of each.
     lengths: [u64; 2],
     counter: u64,
 }
 
 impl TailFiles {
-    pub(super) fn new(folder: &Path, place: usize) -> Self {
-        Self { folder: folder.to_owned(), name: NAMES[place], lengths: [0; 2], counter: 0 }
+    pub(crate) fn new(folder: &Path, stream: StdStream) -> Self {
+        Self { folder: folder.to_owned(), stream, lengths: [0; 2], counter: 0 }
     }
 
-    pub(super) fn path(&self) -> PathBuf {
-        path(&self.folder, self.name, self.counter)
+    pub(crate) fn path(&self) -> PathBuf {
+        path(&self.folder, self.stream, self.counter)
     }
 
     /// Bytes of both.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.lengths.iter().sum()
     }
 
-    /// Writes to the open file and to those that begin. Gives the newest of the latter. Where it fails the caller may try
-    /// again with the same: what is there twice is read once.
-    pub(super) fn write(&mut self, open: Option<&File>, holding: &TailWrite) -> io::Result<Option<File>> {
-        let (more, new) = holding.parts();
+    /// Writes to the open file and to those that begin. Returns the newest of the latter. After an error the caller may try again
+    /// with the same bytes: what is there twice is read once.
+    pub(crate) fn write(&mut self, open: Option<&File>, tail: &TailWrite) -> Result<Option<File>, FileError> {
+        let (more, new) = tail.parts();
         if let Some(mut file) = open
             && !more.is_empty()
         {
             let length = self.lengths[slot(self.counter)];
             if let Err(error) = file.write_all(more) {
-                file.set_len(length)?;
-                return Err(error);
+                file.set_len(length).map_err(FileError::Write)?;
+                return Err(FileError::Write(error));
             }
             self.lengths[slot(self.counter)] += more.len() as u64;
         }
@@ -126,22 +129,23 @@ impl TailFiles {
     }
 
     /// Puts a file in the place of the one before the last, at once.
-    fn replace(&mut self, counter: u64, frames: &[u8]) -> io::Result<File> {
-        let next = self.folder.join(format!("{}.next", self.name));
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&next)?;
-        file.set_len(0)?;
-        file.write_all(frames)?;
-        fs::rename(&next, path(&self.folder, self.name, counter))?;
+    fn replace(&mut self, counter: u64, frames: &[u8]) -> Result<File, FileError> {
+        let next = self.folder.join(format!("{}.next", self.stream.name()));
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&next);
+        let mut file = file.map_err(FileError::Open)?;
+        file.set_len(0).map_err(FileError::Write)?;
+        file.write_all(frames).map_err(FileError::Write)?;
+        fs::rename(&next, path(&self.folder, self.stream, counter)).map_err(FileError::Open)?;
         self.lengths[slot(counter)] = frames.len() as u64;
         self.counter = counter;
         Ok(file)
     }
 
-    /// What was held is in lines now.
-    pub(super) fn remove(self) {
+    /// Removes the files: what was held is in lines now.
+    pub(crate) fn remove(self) {
         for counter in 0..2 {
             // What is left goes with the session's folder.
-            let _ = fs::remove_file(path(&self.folder, self.name, counter));
+            let _ = fs::remove_file(path(&self.folder, self.stream, counter));
         }
     }
 }
@@ -150,15 +154,15 @@ fn slot(counter: u64) -> usize {
     usize::from(counter % 2 == 1)
 }
 
-fn path(folder: &Path, name: &str, counter: u64) -> PathBuf {
-    folder.join(format!("{name}.{}", slot(counter)))
+fn path(folder: &Path, stream: StdStream, counter: u64) -> PathBuf {
+    folder.join(format!("{}.{}", stream.name(), slot(counter)))
 }
 
-/// What is held of the stream at `place`, of its first `total` bytes; more was never forwarded.
-pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<HeldTail> {
+/// Reads what is held of a stream's first `total` bytes; more was never forwarded.
+pub(crate) fn read(folder: &Path, stream: StdStream, total: u64) -> io::Result<HeldTail> {
     let mut files = Vec::new();
     for counter in 0..2 {
-        match fs::read(path(folder, NAMES[place], counter)) {
+        match fs::read(path(folder, stream, counter)) {
             Ok(bytes) => files.push(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -167,9 +171,9 @@ pub(super) fn read(folder: &Path, place: usize, total: u64) -> io::Result<HeldTa
     Ok(held_of(&files, total))
 }
 
-/// The same from the files' contents, in any order.
-pub(super) fn held_of(files: &[Vec<u8>], total: u64) -> HeldTail {
-    let mut files: Vec<Read> = files.iter().filter_map(|bytes| read_file(bytes)).collect();
+/// What the files' bytes say, in any order of the files.
+pub(crate) fn held_of(files: &[Vec<u8>], total: u64) -> HeldTail {
+    let mut files: Vec<TailFile> = files.iter().filter_map(|bytes| read_file(bytes)).collect();
     files.sort_unstable_by_key(|file| file.counter);
     let omission = files.last().and_then(|newest| newest.before.clone());
     let mut pieces: Vec<_> = files.into_iter().flat_map(|file| file.pieces).collect();
@@ -185,22 +189,23 @@ pub(super) fn held_of(files: &[Vec<u8>], total: u64) -> HeldTail {
     HeldTail { omission, pieces }
 }
 
-struct Read {
+/// What one of the two files says.
+struct TailFile {
     counter: u64,
     before: Option<Omission>,
     pieces: Vec<(u64, u64, Vec<u8>)>,
 }
 
-/// A file; none where its beginning is damaged.
-fn read_file(bytes: &[u8]) -> Option<Read> {
+/// Reads a file; `None` if its beginning is damaged.
+fn read_file(bytes: &[u8]) -> Option<TailFile> {
     let mut at = 0;
-    let mut file: Option<Read> = None;
+    let mut file: Option<TailFile> = None;
     while let Some((part, next)) = frame::part(bytes, at) {
         at = next;
         match (part, &mut file) {
             (Part::Frame(Frame::Begin(counter, json)), _) => {
                 let before = serde_json::from_slice(json).ok().flatten();
-                file = Some(Read { counter, before, pieces: Vec::new() });
+                file = Some(TailFile { counter, before, pieces: Vec::new() });
             }
             (Part::Frame(Frame::HeldTail(micros, at, bytes)), Some(file)) => {
                 file.pieces.push((micros, at, bytes.to_vec()));

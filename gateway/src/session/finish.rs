@@ -77,7 +77,7 @@ pub(super) async fn finish(sessions: &Sessions, user: &str, recording: Arc<Recor
 /// Journals a session's end, and only then lets the spool forget it.
 async fn acknowledge(sessions: &Sessions, user: &str, session: RecordingId, outcome: Outcome) {
     sessions.journal.note(user, JournalEvent::SessionEnded { session, outcome: outcome.clone() }).await;
-    sessions.recorder.told(session, &outcome);
+    sessions.recorder.acknowledge(session, &outcome);
 }
 
 /// Journals what a session carried: files, forwarded connections.

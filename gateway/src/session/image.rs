@@ -40,7 +40,7 @@ pub(super) fn ask(
         let (Some(headers), Some(path)) = (headers, path) else { return };
         let answer = timeout(limit, pod(&cluster, &path, headers)).await;
         if let Some(image) = answer.ok().flatten().and_then(|pod| pod.image(&container)) {
-            recording.runs(image);
+            recording.set_image(image);
         }
     })
 }

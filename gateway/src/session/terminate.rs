@@ -57,7 +57,7 @@ async fn to_frame_boundary(
     let rest = async {
         let mut buffer = [0; 4096];
         loop {
-            let want = match recording.to_border() {
+            let want = match recording.bytes_to_frame_boundary() {
                 Some(0) => return FrameBoundary::Reached,
                 Some(rest) => usize::try_from(rest).unwrap_or(buffer.len()).min(buffer.len()),
                 None => 1,
@@ -79,7 +79,7 @@ async fn to_frame_boundary(
 
 /// Completes the frame with zero bytes: none of the server's own may be forwarded unrecorded.
 async fn fill(client: &mut (impl AsyncWrite + Unpin), recording: &Recording) -> bool {
-    match recording.to_border() {
+    match recording.bytes_to_frame_boundary() {
         Some(0) => true,
         Some(rest @ ..=FILL) => {
             let zeros = vec![0; usize::try_from(rest).unwrap_or(0)];

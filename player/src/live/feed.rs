@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use recording::{RecordingId, cast::events};
-use spool::{Follow, Spool, SpoolError, SpoolEvent};
+use spool::{Follow, SpoolError, SpoolEvent, SpoolReader};
 use storage::{RecordingError, RecordingReader};
 use tokio::time::timeout;
 
@@ -35,7 +35,7 @@ pub(super) struct LiveFeed {
 
 enum FeedSource {
     /// This process records the session.
-    Spool(Box<Follow>),
+    SpoolReader(Box<Follow>),
     /// Another process does: the chunks of the store after this one.
     Store(u32),
 }
@@ -43,12 +43,12 @@ enum FeedSource {
 impl LiveFeed {
     pub(super) fn open(
         recordings: RecordingReader,
-        spool: Option<&Spool>,
+        spool: Option<&SpoolReader>,
         id: RecordingId,
         start: &SegmentStart,
     ) -> Self {
         let source = match spool.and_then(|spool| spool.follow(id, start.position.chunk)) {
-            Some(follow) => FeedSource::Spool(Box::new(follow)),
+            Some(follow) => FeedSource::SpoolReader(Box::new(follow)),
             None => FeedSource::Store(start.position.chunk.saturating_sub(1)),
         };
         let (projector, from) = (start.projector.clone(), start.position);
@@ -58,7 +58,7 @@ impl LiveFeed {
     /// Events that are there already; `None` if what follows has to be waited for.
     pub(super) async fn ready(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         match &mut self.source {
-            FeedSource::Spool(follow) => match timeout(SPOOL_READ_TIMEOUT, follow.next()).await {
+            FeedSource::SpoolReader(follow) => match timeout(SPOOL_READ_TIMEOUT, follow.next()).await {
                 Ok(event) => self.spooled(event).await,
                 Err(_) => Ok(None),
             },
@@ -69,7 +69,7 @@ impl LiveFeed {
     /// Waits for the next events. `None` if the session is over and all of it was returned.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
         loop {
-            if let FeedSource::Spool(follow) = &mut self.source {
+            if let FeedSource::SpoolReader(follow) = &mut self.source {
                 let event = follow.next().await;
                 return self.spooled(event).await;
             }

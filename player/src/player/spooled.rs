@@ -6,7 +6,7 @@ use recording::{
     RecordingId,
     cast::{Code, Header, events},
 };
-use spool::{Spool, SpoolEvent};
+use spool::{SpoolEvent, SpoolReader};
 use storage::{RecordingError, Summary};
 use tokio::time::timeout;
 
@@ -53,7 +53,7 @@ impl Player {
 
     /// Whether this process is recording the session now.
     pub fn is_live(&self, id: RecordingId) -> bool {
-        self.spool.as_ref().is_some_and(|spool| spool.live().contains(&id))
+        self.spool.as_ref().is_some_and(|spool| spool.is_live(id))
     }
 
     /// The markers of a recording, beginning with the command it was started with. For a session in the spool the store
@@ -83,7 +83,7 @@ impl Player {
             return last(&*self.timeline(id).await?);
         };
         let cached = last(&self.cached_timeline(id, &header))?;
-        if is_spooled(spool, id, cached.position.chunk) {
+        if spool.has_chunk(id, cached.position.chunk) {
             return Ok(cached);
         }
         match timeout(STORE_TIMEOUT, self.timeline(id)).await {
@@ -113,7 +113,11 @@ impl PartialMarkers {
 }
 
 /// The timeline's markers, and those of the chunks behind it that the spool has.
-async fn markers_so_far(spool: &Spool, id: RecordingId, timeline: &Timeline) -> Result<PartialMarkers, PlayerError> {
+async fn markers_so_far(
+    spool: &SpoolReader,
+    id: RecordingId,
+    timeline: &Timeline,
+) -> Result<PartialMarkers, PlayerError> {
     let mut markers = timeline.markers.clone();
     // A session that has left the spool meanwhile is in the store.
     let Some(mut follow) = spool.follow(id, timeline.chunk + 1) else {
@@ -137,11 +141,4 @@ fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {
         Code::Output | Code::Stderr | Code::Bytes | Code::Resize | Code::Input | Code::Exit | Code::Port => None,
     };
     events(lines).flatten().filter_map(marker).collect()
-}
-
-/// Whether the spool has the chunk's lines, or will have them.
-fn is_spooled(spool: &Spool, id: RecordingId, chunk: u32) -> bool {
-    let Some(mut watch) = spool.watch(id) else { return false };
-    let (_, closed) = watch.seen();
-    chunk > closed || spool.closed_segments(id).is_ok_and(|segments| segments.contains(&chunk))
 }

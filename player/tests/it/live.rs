@@ -52,7 +52,7 @@ impl Bench {
         let recording = TestRecording::start(SessionKind::Tty, "never").await;
         let header = RecordingReader::new(recording.store.clone()).header(recording.id).await.unwrap();
         let session = spool.begin(recording.id, &header).await.unwrap();
-        let player = recording.player(PlayerSettings::default()).with_spool(spool.clone());
+        let player = recording.player(PlayerSettings::default()).with_spool(spool.reader());
         Self { _folder: folder, spool, recording, session, player }
     }
 
@@ -108,7 +108,7 @@ async fn what_is_in_the_store_already_comes_first() {
     bench.say(SECOND, Output, "stored");
     bench.session.roll();
     bench.recording.chunk(&[(SECOND, Output, "stored")]).await;
-    bench.spool.stored(bench.recording.id, 1).unwrap();
+    bench.spool.queue().stored(bench.recording.id, 1).await.unwrap();
     bench.say(2 * SECOND, Output, " spooled");
     let mut viewer = bench.player.watch(bench.recording.id).await.unwrap();
     bench.session.end();
@@ -143,7 +143,7 @@ impl Away {
         store.let_go(1000);
         store.go_away(true);
         let recordings = RecordingReader::new(store.clone());
-        bench.player = Player::new(recordings, PlayerSettings::default()).with_spool(bench.spool.clone());
+        bench.player = Player::new(recordings, PlayerSettings::default()).with_spool(bench.spool.reader());
         Self { bench, store }
     }
 
@@ -183,7 +183,7 @@ async fn what_only_the_store_has_is_reported_missing_while_it_is_unavailable() {
     let mut lines = Vec::new();
     write_event(&mut lines, SECOND, Marker, "ls");
     away.bench.recording.chunk_of(&lines).await;
-    away.bench.spool.stored(id, 1).unwrap();
+    away.bench.spool.queue().stored(id, 1).await.unwrap();
     away.bench.say(2 * SECOND, Marker, "id");
     away.bench.say(3 * SECOND, Output, "now");
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();

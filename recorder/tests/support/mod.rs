@@ -233,7 +233,7 @@ pub struct Moody {
     pub refused: AtomicUsize,
     /// One permit is taken by each write.
     pub gate: Semaphore,
-    /// Notified after each write.
+    /// Notified after each write, refused or not.
     pub written: Notify,
 }
 
@@ -255,6 +255,7 @@ impl Store for Moody {
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
         if self.failing.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
+            self.written.notify_one();
             let source = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left on device");
             return Err(StoreError::Failed { action: "write", key: key.to_string(), source: Box::new(source) });
         }
@@ -322,7 +323,7 @@ pub fn killed(folder: &Path) -> tempfile::TempDir {
 
 pub async fn recovered(folder: &Path, store: Arc<dyn Store>) {
     Recorder::start(spool(folder), store, settings()).drained().await;
-    assert_eq!(spool(folder).sessions(), []);
+    assert_eq!(spool(folder).reader().sessions(), []);
 }
 
 /// Waits until files of the spool were removed, a moment after what they have is in the store.

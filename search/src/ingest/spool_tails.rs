@@ -15,7 +15,7 @@ use std::{
 
 use jiff::Timestamp;
 use recording::{RecordingId, cast::SessionMetadata};
-use spool::{Follow, Spool, SpoolError, SpoolEvent};
+use spool::{Follow, SpoolError, SpoolEvent, SpoolReader};
 use storage::{RecordingError, RecordingReader};
 
 use super::{
@@ -47,7 +47,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub(super) struct SpoolTails {
     /// `None` if the follower follows no spool.
-    spool: Option<Spool>,
+    spool: Option<SpoolReader>,
     open: BTreeMap<RecordingId, SpoolTail>,
     /// Sessions whose files in the spool cannot be read.
     unreadable: HashSet<RecordingId>,
@@ -58,7 +58,7 @@ pub(super) struct SpoolTails {
 }
 
 impl SpoolTails {
-    pub(super) fn new(spool: Spool) -> Self {
+    pub(super) fn new(spool: SpoolReader) -> Self {
         Self { spool: Some(spool), ..Self::default() }
     }
 
@@ -164,7 +164,7 @@ impl Follower {
             Ok(()) => {}
             Err(TailError::Store(error)) => self.note_damage(id, &error),
             Err(TailError::Index(error)) => return Err(error),
-            Err(TailError::Spool(error)) => {
+            Err(TailError::SpoolReader(error)) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(session = %id, error, "a session in the spool cannot be read: its chunks are, once stored");
                 self.tails.unreadable.insert(id);
@@ -201,7 +201,7 @@ impl Follower {
 }
 
 /// A session's metadata and its lines; `None` if they cannot be read.
-fn open(spool: &Spool, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
+fn open(spool: &SpoolReader, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
     let follow = spool.follow(id, 1)?;
     let header = spool.header(id).ok().flatten()?;
     (header.kubetape.id == id).then_some((header.kubetape, follow))
@@ -211,7 +211,7 @@ fn open(spool: &Spool, id: RecordingId) -> Option<(SessionMetadata, Follow)> {
 enum TailError {
     /// The next look tries again.
     Store(RecordingError),
-    Spool(SpoolError),
+    SpoolReader(SpoolError),
     Index(SearchError),
 }
 
@@ -246,7 +246,7 @@ impl SpoolTail {
                 }
                 continue;
             }
-            match self.follow.ready().await.map_err(TailError::Spool)? {
+            match self.follow.ready().await.map_err(TailError::SpoolReader)? {
                 Some(SpoolEvent::Lines { lines, .. }) => return Ok(Some(lines)),
                 Some(SpoolEvent::Stored { from, to }) => self.stored.extend(from..=to),
                 None => return Ok(None),

@@ -30,7 +30,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).unwrap();
         let mut bench = Bench::new();
-        bench.follower = bench.follower.with_spool(spool.clone());
+        bench.follower = bench.follower.with_spool(spool.reader());
         Self { bench, spool, _folder: folder }
     }
 
@@ -48,9 +48,9 @@ impl Desk {
 
     /// Puts the segment into the store, and lets go of it: what the recorder's uploader does.
     async fn store(&self, id: RecordingId, number: u32) {
-        let lines = self.spool.segment(id, number).unwrap().lines;
+        let lines = self.spool.queue().segment(id, number).await.unwrap().lines;
         self.bench.library.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
-        self.spool.stored(id, number).unwrap();
+        self.spool.queue().stored(id, number).await.unwrap();
     }
 
     fn index(&self) -> &Index {
@@ -136,7 +136,7 @@ async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after(
     let commands = ["uptime", "df -h", "exit"];
     desk.bench.library.end(&session, Outcome::Exited { exit_code: 0 }, &commands).await;
     drop(live);
-    desk.spool.finished(id).unwrap();
+    desk.spool.queue().finished(id).await.unwrap();
     desk.bench.step().await;
     let mut at_once = Bench::of(desk.bench.library.clone());
     at_once.step().await;
@@ -172,7 +172,7 @@ async fn a_flood_is_read_once_at_the_end_and_what_comes_behind_it_at_once() {
     desk.store(id, 1).await;
     desk.bench.library.end(&session, Outcome::Exited { exit_code: 0 }, &["uptime"]).await;
     drop(live);
-    desk.spool.finished(id).unwrap();
+    desk.spool.queue().finished(id).await.unwrap();
     desk.until("kind:output the-end").await;
     let found = |query| find(desk.index(), query).len();
     assert!(found("kind:output page599") > 0 && found("kind:output the-end") == 1);
@@ -188,7 +188,7 @@ async fn after_a_restart_nothing_is_there_twice() {
     desk.bench.step().await;
     let Desk { bench, spool, _folder } = desk;
     let mut bench = bench.restart();
-    bench.follower = bench.follower.with_spool(spool);
+    bench.follower = bench.follower.with_spool(spool.reader());
     say(&mut live, 1_300_000, Code::Marker, "id");
     bench.step().await;
     assert_eq!(texts(&bench.index, "source:typed"), ["id", "uptime"]);
@@ -208,7 +208,7 @@ async fn a_session_that_is_stored_and_still_in_the_spool_stays_over() {
     let mut follower = Follower::new(library.store.clone(), Arc::new(index.clone()), std::time::Duration::ZERO);
     follower.step().await.unwrap();
     assert!(!index.session(live.id()).unwrap().unwrap().is_live());
-    let mut follower = follower.with_spool(spool.clone());
+    let mut follower = follower.with_spool(spool.reader());
     follower.step().await.unwrap();
     assert!(!index.session(live.id()).unwrap().unwrap().is_live());
     drop((folder, live));

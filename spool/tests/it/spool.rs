@@ -8,7 +8,7 @@ use recording::{
 };
 use spool::{
     Checkpoint, HeldTail, PartialUtf8, SessionRecord, Spool, SpoolError, SpoolEvent, SpoolLimits, SpoolWriter,
-    TailWrite,
+    StdStream, TailWrite,
 };
 
 use crate::sample::{header, manifest};
@@ -46,7 +46,7 @@ async fn what_was_appended_is_there_after_a_process_that_never_ended() {
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    session.fact(&SessionRecord::Began { transport: "websocket".to_owned() }).unwrap();
+    session.note(&SessionRecord::Began { transport: "websocket".to_owned() }).unwrap();
     say(&mut session, 1, "one");
     session.roll();
     let tail = PartialUtf8 { bytes: [0xc3, 0, 0], len: 1, micros: 3 };
@@ -55,14 +55,14 @@ async fn what_was_appended_is_there_after_a_process_that_never_ended() {
     drop((session, spool));
 
     let spool = open(folder.path());
-    assert_eq!((spool.left(), spool.live()), (vec![id], vec![]));
-    let facts = spool.facts(id).unwrap().expect("a header");
-    assert_eq!((facts.transport.as_str(), facts.said, facts.ended), ("websocket", None, None));
-    assert_eq!(spool.closed_segments(id).unwrap(), [1, 2]);
-    assert_eq!(text(&spool.segment(id, 1).unwrap().lines), ["one"]);
-    let last = spool.segment(id, 2).unwrap();
+    assert_eq!((spool.recovery().sessions(), spool.reader().live()), (vec![id], vec![]));
+    let facts = spool.queue().records(id).await.unwrap().expect("a header");
+    assert_eq!((facts.transport.as_str(), facts.status_outcome, facts.ended), ("websocket", None, None));
+    assert_eq!(spool.queue().closed_segments(id).await.unwrap(), [1, 2]);
+    assert_eq!(text(&spool.queue().segment(id, 1).await.unwrap().lines), ["one"]);
+    let last = spool.queue().segment(id, 2).await.unwrap();
     assert_eq!(text(&last.lines), ["two"]);
-    assert_eq!((last.mark, last.torn, last.damaged), (Some(open_mark), 0, 0));
+    assert_eq!((last.checkpoint, last.torn, last.damaged), (Some(open_mark), 0, 0));
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn what_is_known_without_lines_takes_no_room_and_outlives_its_segment() {
     say(&mut session, 1, "one");
     let mut said = mark(2);
     session.append(&said, b"").unwrap();
-    let used = spool.usage().bytes;
+    let used = spool.gauges().usage().bytes;
     for bytes in 0..100_000 {
         said = Checkpoint {
             totals: StreamTotals { stdin: bytes, ..said.totals },
@@ -83,11 +83,11 @@ async fn what_is_known_without_lines_takes_no_room_and_outlives_its_segment() {
         };
         session.append(&said, b"").unwrap();
     }
-    assert_eq!(spool.usage().bytes, used);
+    assert_eq!(spool.gauges().usage().bytes, used);
     session.roll();
-    spool.stored(id, 1).unwrap();
+    spool.queue().stored(id, 1).await.unwrap();
     drop((session, spool));
-    assert_eq!(open(folder.path()).mark(id, None).unwrap(), Some(said));
+    assert_eq!(open(folder.path()).recovery().checkpoint(id, None).await.unwrap(), Some(said));
 }
 
 #[tokio::test]
@@ -107,10 +107,10 @@ async fn a_mark_that_was_being_written_leaves_the_one_before() {
     let changed: Vec<usize> = (0..after.len()).filter(|place| before[*place] != after[*place]).collect();
     for &place in &changed[1..] {
         fs::write(&marks, [&after[..place], &before[place..]].concat()).unwrap();
-        assert_eq!(spool.mark(id, None).unwrap(), Some(mark(2)), "{place}");
+        assert_eq!(spool.recovery().checkpoint(id, None).await.unwrap(), Some(mark(2)), "{place}");
     }
     fs::write(&marks, &after).unwrap();
-    assert_eq!(spool.mark(id, None).unwrap(), Some(mark(3)));
+    assert_eq!(spool.recovery().checkpoint(id, None).await.unwrap(), Some(mark(3)));
 }
 
 #[tokio::test]
@@ -124,13 +124,16 @@ async fn the_newer_of_lines_and_mark_counts_and_a_digest_only_for_the_bytes_it_w
     session.append(&Checkpoint { micros: 1, ..typed }, b"").unwrap();
     let echoed = Checkpoint { micros: 2, totals: StreamTotals { stdout: 1, ..typed.totals }, ..typed };
     session.append(&echoed, &line(2, "x")).unwrap();
-    let of_lines = spool.segment(id, 1).unwrap().mark;
-    assert_eq!(spool.mark(id, of_lines).unwrap(), Some(echoed));
+    let of_lines = spool.queue().segment(id, 1).await.unwrap().checkpoint;
+    assert_eq!(spool.recovery().checkpoint(id, of_lines).await.unwrap(), Some(echoed));
     // As where it was killed between the two writes of one append.
     let ahead =
         Checkpoint { micros: 3, totals: StreamTotals { stdin: 2, ..echoed.totals }, digests: [None; 3], ..echoed };
-    assert_eq!(spool.mark(id, Some(ahead)).unwrap(), Some(ahead));
-    assert_eq!(spool.mark(id, Some(Checkpoint { micros: 0, ..ahead })).unwrap().map(|mark| mark.micros), Some(1));
+    assert_eq!(spool.recovery().checkpoint(id, Some(ahead)).await.unwrap(), Some(ahead));
+    assert_eq!(
+        spool.recovery().checkpoint(id, Some(Checkpoint { micros: 0, ..ahead })).await.unwrap().map(|mark| mark.micros),
+        Some(1)
+    );
 }
 
 #[tokio::test]
@@ -144,7 +147,7 @@ async fn lines_whose_mark_cannot_be_written_are_there_once() {
     session.append(&Checkpoint { digests, ..mark(1) }, &line(1, "once")).expect("the lines are there");
     let told = session.append(&mark(2), &line(2, "next")).expect_err("the disk failed");
     assert!(told.to_string().contains("marks"), "{told}");
-    assert_eq!(text(&spool.segment(id, 1).unwrap().lines), ["once"]);
+    assert_eq!(text(&spool.queue().segment(id, 1).await.unwrap().lines), ["once"]);
 }
 
 fn omission(bytes: u64) -> Omission {
@@ -160,7 +163,7 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
     let id = session.id();
     let holds = Checkpoint { held: [false, true, false], ..mark(1) };
     session.append(&holds, &line(1, "omitting")).unwrap();
-    let bare = spool.usage().bytes;
+    let bare = spool.gauges().usage().bytes;
     let mut most = 0;
     for counter in 0..5_u64 {
         // In one write: the rest of a file, and the next one's beginning.
@@ -170,9 +173,9 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
         }
         holding.begin(counter, (counter > 1).then(|| omission((counter - 2) * 100 + 100)).as_ref());
         holding.bytes(counter, 10 + counter * 100, &[b'a' + counter as u8; 50]);
-        session.hold(1, &holding).unwrap();
+        session.hold(StdStream::Stderr, &holding).unwrap();
         session.append(&holds, b"").unwrap();
-        most = most.max(spool.usage().bytes - bare);
+        most = most.max(spool.gauges().usage().bytes - bare);
     }
     let here: u64 = ["stderr.0", "stderr.1"]
         .map(|name| fs::metadata(folder.path().join(id.to_string()).join(name)).unwrap().len())
@@ -181,17 +184,17 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
     assert!(most < 2 * here, "only what is there counts: {most}");
 
     // Of the last bytes some were never forwarded.
-    let held = spool.held(id, 1, 440).unwrap();
+    let held = spool.recovery().held_tail(id, StdStream::Stderr, 440).await.unwrap();
     assert_eq!(held.omission, Some(omission(300)));
     let bytes: Vec<u8> = held.pieces.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect();
     assert_eq!(bytes, [[b'd'; 50], [b'd'; 50]].concat().into_iter().chain([b'e'; 30]).collect::<Vec<u8>>());
     assert_eq!(held.pieces.iter().map(|(_, at, _)| *at).collect::<Vec<_>>(), [310, 360, 410]);
-    assert_eq!(spool.held(id, 0, 440).unwrap(), HeldTail::default());
+    assert_eq!(spool.recovery().held_tail(id, StdStream::Stdout, 440).await.unwrap(), HeldTail::default());
 
     // The stream's end is in lines.
     session.append(&Checkpoint { held: [false; 3], ..holds }, &line(9, "the end")).unwrap();
-    assert_eq!(spool.held(id, 1, 440).unwrap(), HeldTail::default());
-    assert!(spool.usage().bytes < bare + 1_000);
+    assert_eq!(spool.recovery().held_tail(id, StdStream::Stderr, 440).await.unwrap(), HeldTail::default());
+    assert!(spool.gauges().usage().bytes < bare + 1_000);
 }
 
 #[tokio::test]
@@ -203,26 +206,26 @@ async fn held_bytes_that_were_written_twice_are_read_once_and_damage_leaves_a_ho
     let mut first = TailWrite::default();
     first.begin(0, None);
     first.bytes(1, 0, b"abc");
-    session.hold(0, &first).unwrap();
+    session.hold(StdStream::Stdout, &first).unwrap();
     let mut more = TailWrite::default();
     more.bytes(2, 3, b"def");
-    session.hold(0, &more).unwrap();
-    session.hold(0, &more).unwrap();
+    session.hold(StdStream::Stdout, &more).unwrap();
+    session.hold(StdStream::Stdout, &more).unwrap();
     more.clear();
     more.bytes(3, 6, b"ghi");
-    session.hold(0, &more).unwrap();
-    let pieces = |total| spool.held(id, 0, total).unwrap().pieces;
-    assert_eq!(pieces(9), [(1, 0, b"abc".to_vec()), (2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
+    session.hold(StdStream::Stdout, &more).unwrap();
+    let pieces = async |total| spool.recovery().held_tail(id, StdStream::Stdout, total).await.unwrap().pieces;
+    assert_eq!(pieces(9).await, [(1, 0, b"abc".to_vec()), (2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
     let path = folder.path().join(id.to_string()).join("stdout.0");
     let whole = fs::read(&path).unwrap();
     let place = whole.windows(3).position(|bytes| bytes == b"abc").unwrap();
     let mut bytes = whole.clone();
     bytes[place] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    assert_eq!(pieces(9), [(2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
+    assert_eq!(pieces(9).await, [(2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
     for end in 0..whole.len() {
         fs::write(&path, &whole[..end]).unwrap();
-        let there: Vec<u8> = pieces(9).into_iter().flat_map(|(_, _, bytes)| bytes).collect();
+        let there: Vec<u8> = pieces(9).await.into_iter().flat_map(|(_, _, bytes)| bytes).collect();
         assert!(b"abcdefghi".starts_with(&there), "{end}");
     }
 }
@@ -242,7 +245,7 @@ async fn half_a_frame_at_the_end_was_never_forwarded_and_is_left_out() {
     for end in whole..bytes.len() as u64 {
         fs::write(&path, &bytes[..usize::try_from(end).unwrap()]).unwrap();
         let spool = open(folder.path());
-        let segment = spool.segment(id, 1).unwrap();
+        let segment = spool.queue().segment(id, 1).await.unwrap();
         assert_eq!((text(&segment.lines), segment.torn), (vec!["forwarded".to_owned()], end - whole));
     }
 }
@@ -263,7 +266,7 @@ async fn what_the_disk_damaged_is_marked_from_when_to_when() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[start..end].fill(0);
     fs::write(&path, bytes).unwrap();
-    let segment = spool.segment(id, 1).unwrap();
+    let segment = spool.queue().segment(id, 1).await.unwrap();
     let said = text(&segment.lines);
     assert_eq!((said[0].as_str(), said[2].as_str(), segment.damaged), ("before", "after", 1));
     assert!(said[1].contains("from 1.000000 s to 3.000000 s"), "{said:?}");
@@ -286,25 +289,25 @@ async fn half_a_frame_with_something_behind_it_is_damage() {
         fs::write(&path, bytes).unwrap();
     };
     damage(1);
-    let read = |spool: &Spool, number| {
-        let segment = spool.segment(id, number).unwrap();
+    let read = async |spool: &Spool, number| {
+        let segment = spool.queue().segment(id, number).await.unwrap();
         (text(&segment.lines), segment.torn, segment.damaged)
     };
     let gap = |from: u64, to: u64| {
         format!("missing: what was said from {from}.000000 s to {to}.000000 s was damaged on the gateway's disk")
     };
-    assert_eq!(read(&spool, 1), (vec!["before".to_owned(), gap(1, 1)], 0, 1), "it is closed");
+    assert_eq!(read(&spool, 1).await, (vec!["before".to_owned(), gap(1, 1)], 0, 1), "it is closed");
     say(&mut session, 3_000_000, "next");
     say(&mut session, 4_000_000, "last");
     drop((session, spool));
     damage(2);
     let spool = open(folder.path());
-    assert_eq!(read(&spool, 1), (vec!["before".to_owned(), gap(1, 3)], 0, 1), "there is a next segment");
-    let (said, torn, damaged) = read(&spool, 2);
+    assert_eq!(read(&spool, 1).await, (vec!["before".to_owned(), gap(1, 3)], 0, 1), "there is a next segment");
+    let (said, torn, damaged) = read(&spool, 2).await;
     assert_eq!((said, torn > 0, damaged), (vec!["next".to_owned()], true, 0), "it was being written");
     let manifest = Manifest { duration_micros: 5_000_000, ..manifest(id, 0) };
-    spool.note(id, &SessionRecord::Ended(Box::new(manifest))).unwrap();
-    assert_eq!(read(&spool, 2), (vec!["next".to_owned(), gap(3, 5)], 0, 1), "there is an end");
+    spool.queue().note(id, SessionRecord::Ended(Box::new(manifest))).await.unwrap();
+    assert_eq!(read(&spool, 2).await, (vec!["next".to_owned(), gap(3, 5)], 0, 1), "there is an end");
 }
 
 #[tokio::test]
@@ -319,10 +322,13 @@ async fn a_header_that_was_not_whole_is_no_session() {
     for end in [0, 1, 100, bytes.len() / 2] {
         fs::write(&path, &bytes[..end]).unwrap();
         let spool = open(folder.path());
-        assert!(spool.facts(id).unwrap().is_none() && spool.is_unopened(id).unwrap(), "{end}");
+        assert!(
+            spool.queue().records(id).await.unwrap().is_none() && spool.recovery().is_unopened(id).await.unwrap(),
+            "{end}"
+        );
     }
     fs::remove_file(&path).unwrap();
-    assert!(open(folder.path()).is_unopened(id).unwrap());
+    assert!(open(folder.path()).recovery().is_unopened(id).await.unwrap());
 }
 
 #[tokio::test]
@@ -338,12 +344,15 @@ async fn a_damaged_header_is_told_from_one_that_never_was() {
     damaged[20] ^= 1;
     fs::write(&path, &damaged).unwrap();
     let spool = open(folder.path());
-    assert!(spool.facts(id).unwrap().is_none() && !spool.is_unopened(id).unwrap(), "a fact stands behind it");
+    assert!(
+        spool.queue().records(id).await.unwrap().is_none() && !spool.recovery().is_unopened(id).await.unwrap(),
+        "a fact stands behind it"
+    );
     fs::write(&path, &whole[..100]).unwrap();
     for other in ["000001", "marks", "stdout.0"] {
         let other = folder.path().join(id.to_string()).join(other);
         fs::write(&other, b"").unwrap();
-        assert!(!spool.is_unopened(id).unwrap(), "{}", other.display());
+        assert!(!spool.recovery().is_unopened(id).await.unwrap(), "{}", other.display());
         fs::remove_file(other).unwrap();
     }
 }
@@ -354,16 +363,16 @@ async fn a_follower_gets_everything_so_far_and_then_what_comes() {
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    assert_eq!(spool.live(), [id]);
+    assert_eq!(spool.reader().live(), [id]);
     for micros in 1..=3 {
         say(&mut session, micros, &micros.to_string());
         session.roll();
     }
     say(&mut session, 4, "4");
     // Two are in the store already.
-    spool.stored(id, 1).unwrap();
-    spool.stored(id, 2).unwrap();
-    let mut follow = spool.follow(id, 1).expect("a session");
+    spool.queue().stored(id, 1).await.unwrap();
+    spool.queue().stored(id, 2).await.unwrap();
+    let mut follow = spool.reader().follow(id, 1).expect("a session");
     assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Stored { from: 1, to: 2 }));
     assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Lines { number: 3, lines: line(3, "3") }));
     assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Lines { number: 4, lines: line(4, "4") }));
@@ -375,10 +384,10 @@ async fn a_follower_gets_everything_so_far_and_then_what_comes() {
     session.roll();
     say(&mut session, 6, "6");
     session.end();
-    spool.finished(id).unwrap();
+    spool.queue().finished(id).await.unwrap();
     assert_eq!(follow.next().await.unwrap(), Some(SpoolEvent::Stored { from: 5, to: 5 }));
     assert_eq!(follow.next().await.unwrap(), None);
-    assert!(spool.follow(id, 1).is_none());
+    assert!(spool.reader().follow(id, 1).is_none());
 }
 
 #[tokio::test]
@@ -386,7 +395,7 @@ async fn a_session_that_ends_without_a_line_tells_its_follower() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
-    let mut follow = spool.follow(session.id(), 1).expect("a session");
+    let mut follow = spool.reader().follow(session.id(), 1).expect("a session");
     session.append(&mark(1), b"").unwrap();
     session.end();
     assert_eq!(follow.next().await.unwrap(), None);
@@ -397,7 +406,7 @@ async fn a_follower_is_over_when_the_session_has_ended_and_all_was_read() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
-    let mut follow = spool.follow(session.id(), 1).expect("a session");
+    let mut follow = spool.reader().follow(session.id(), 1).expect("a session");
     say(&mut session, 1, "1");
     assert_eq!(follow.ready().await.unwrap(), Some(SpoolEvent::Lines { number: 1, lines: line(1, "1") }));
     assert_eq!(follow.ready().await.unwrap(), None);
@@ -420,7 +429,7 @@ async fn long_sessions_are_followed_in_pieces() {
     for micros in 2..2_000 {
         say(&mut session, micros, &"y".repeat(1_000));
     }
-    let mut follow = spool.follow(session.id(), 1).expect("a session");
+    let mut follow = spool.reader().follow(session.id(), 1).expect("a session");
     session.end();
     let mut said = Vec::new();
     while let Some(SpoolEvent::Lines { lines, .. }) = follow.next().await.unwrap() {
@@ -434,9 +443,12 @@ fn nuls(lines: usize) -> Vec<u8> {
     line(2, &"\0".repeat(10_000)).repeat(lines)
 }
 
-fn segments(spool: &Spool, id: RecordingId) -> Vec<Vec<u8>> {
-    let numbers = spool.closed_segments(id).unwrap();
-    numbers.into_iter().map(|number| spool.segment(id, number).unwrap().lines).collect()
+async fn segments(spool: &Spool, id: RecordingId) -> Vec<Vec<u8>> {
+    let mut segments = Vec::new();
+    for number in spool.queue().closed_segments(id).await.unwrap() {
+        segments.push(spool.queue().segment(id, number).await.unwrap().lines);
+    }
+    segments
 }
 
 #[tokio::test]
@@ -449,22 +461,22 @@ async fn an_append_that_is_longer_than_a_frame_or_a_chunk_is_read_again() {
     assert!(long.len() > 64 << 20, "more than a reader unpacks");
     say(&mut session, 1, "before");
     session.append(&mark(1_200), &long).unwrap();
-    let mut follow = spool.follow(id, 1).expect("a session");
+    let mut follow = spool.reader().follow(id, 1).expect("a session");
     say(&mut session, 1_201, "after");
     session.end();
     let expected = [line(1, "before"), long, line(1_201, "after")].concat();
-    let read = segments(&spool, id);
+    let read = segments(&spool, id).await;
     assert_eq!(read.len(), 3);
     assert!(read.iter().all(|lines| lines.len() < 33 << 20));
     assert!(read.concat() == expected);
-    assert_eq!(spool.segment(id, 3).unwrap().mark, Some(mark(1_201)));
+    assert_eq!(spool.queue().segment(id, 3).await.unwrap().checkpoint, Some(mark(1_201)));
     let mut followed = Vec::new();
     while let Some(SpoolEvent::Lines { lines, .. }) = follow.next().await.unwrap() {
         followed.extend(lines);
     }
     assert!(followed == expected);
     drop(spool);
-    assert!(segments(&open(folder.path()), id).concat() == expected, "for the next process too");
+    assert!(segments(&open(folder.path()), id).await.concat() == expected, "for the next process too");
 }
 
 #[tokio::test]
@@ -480,10 +492,10 @@ async fn a_long_append_that_never_ended_was_not_forwarded_and_is_left_out() {
     let last = fs::read(file(2)).unwrap();
     for left in [last.len() - 1, last.len() / 2, 0] {
         fs::write(file(2), &last[..left]).unwrap();
-        assert_eq!(segments(&open(folder.path()), id).concat(), line(1, "forwarded"), "{left}");
+        assert_eq!(segments(&open(folder.path()), id).await.concat(), line(1, "forwarded"), "{left}");
     }
     fs::remove_file(file(2)).unwrap();
-    assert_eq!(segments(&open(folder.path()), id).concat(), line(1, "forwarded"));
+    assert_eq!(segments(&open(folder.path()), id).await.concat(), line(1, "forwarded"));
 }
 
 #[tokio::test]
@@ -499,7 +511,7 @@ async fn a_long_append_that_fails_leaves_nothing_and_can_be_tried_again() {
     assert!(!refused.is_full(), "{refused}");
     session.append(&mark(3), &line(3, "after")).expect("the spool goes on");
     session.end();
-    assert_eq!(segments(&spool, id), [[line(1, "before"), line(3, "after")].concat()]);
+    assert_eq!(segments(&spool, id).await, [[line(1, "before"), line(3, "after")].concat()]);
 }
 
 #[tokio::test]
@@ -510,10 +522,10 @@ async fn an_end_with_more_commands_than_a_frame_has_room_for_is_read_again() {
     let id = session.id();
     let command = |micros| Command { micros, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
     let manifest = Manifest { commands: (0..1_000).map(command).collect(), ..manifest(id, 0) };
-    session.fact(&SessionRecord::Ended(Box::new(manifest.clone()))).unwrap();
+    session.note(&SessionRecord::Ended(Box::new(manifest.clone()))).unwrap();
     session.end();
     drop(spool);
-    let facts = open(folder.path()).facts(id).unwrap().expect("a header");
+    let facts = open(folder.path()).queue().records(id).await.unwrap().expect("a header");
     assert!(facts.ended.as_deref() == Some(&manifest));
 }
 
@@ -532,7 +544,7 @@ async fn a_session_whose_removal_was_cut_short_is_none() {
     std::fs::rename(folder.path().join(id.to_string()), &half).unwrap();
     std::fs::remove_file(half.join("000000")).unwrap();
     let spool = open(folder.path());
-    assert_eq!((spool.sessions(), half.exists()), (vec![], false));
+    assert_eq!((spool.reader().sessions(), half.exists()), (vec![], false));
 }
 
 #[tokio::test]
@@ -544,19 +556,22 @@ async fn two_processes_do_not_share_a_folder() {
 }
 
 #[tokio::test]
-async fn an_end_is_there_with_its_manifest_and_a_session_can_be_set_aside() {
+async fn an_end_is_there_with_its_manifest_and_a_session_can_be_quarantined() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    session.fact(&SessionRecord::Said { outcome: Outcome::Exited { exit_code: 3 } }).unwrap();
+    session.note(&SessionRecord::Status { outcome: Outcome::Exited { exit_code: 3 } }).unwrap();
     session.end();
-    assert_eq!(spool.facts(id).unwrap().unwrap().said, Some(Outcome::Exited { exit_code: 3 }));
-    let place = spool.set_aside(id).unwrap();
+    assert_eq!(
+        spool.queue().records(id).await.unwrap().unwrap().status_outcome,
+        Some(Outcome::Exited { exit_code: 3 })
+    );
+    let place = spool.queue().quarantine(id).await.unwrap();
     assert!(place.join("000000").exists());
-    assert_eq!((spool.sessions(), spool.usage().bytes), (vec![], 0));
+    assert_eq!((spool.reader().sessions(), spool.gauges().usage().bytes), (vec![], 0));
     drop(spool);
-    assert_eq!(open(folder.path()).sessions(), []);
+    assert_eq!(open(folder.path()).reader().sessions(), []);
 }
 
 #[tokio::test]
@@ -579,7 +594,7 @@ async fn many_sessions_are_synced_together() {
         say(session, 1, "x");
     }
     for session in &sessions {
-        spool.sync(session.id()).await.unwrap();
+        spool.queue().sync(session.id()).await.unwrap();
     }
-    assert_eq!(spool.live().len(), 100);
+    assert_eq!(spool.reader().live().len(), 100);
 }

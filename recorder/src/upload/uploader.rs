@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use recording::RecordingId;
+use spool::Spool;
+use storage::{RecordingWriter, Store};
+use tokio::sync::watch;
+
+use crate::{
+    supervisor::Supervisor,
+    upload::{
+        end_acks::EndAcks,
+        health::StoreHealth,
+        store::UploadStore,
+        task::{UploadContext, UploadTask},
+    },
+};
+
+/// Brings sessions from the spool to the store: a task for each, of which few work at once. Cheap to clone.
+///
+/// A task goes on after the session's end, after an outage, and in the next process.
+#[derive(Clone)]
+pub(crate) struct Uploader {
+    context: Arc<UploadContext>,
+    tasks: Supervisor,
+    running: watch::Sender<usize>,
+}
+
+/// Counts a task as running, until it has let go of everything.
+struct Running {
+    /// `None` while it is dropped.
+    context: Option<Arc<UploadContext>>,
+    count: watch::Sender<usize>,
+}
+
+impl Running {
+    fn new(context: Arc<UploadContext>, count: watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self { context: Some(context), count }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.context = None;
+        self.count.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Uploader {
+    pub(crate) fn new(
+        spool: &Spool,
+        store: Arc<dyn Store>,
+        writer: RecordingWriter,
+        ends: Arc<EndAcks>,
+        tasks: Supervisor,
+    ) -> Self {
+        let (queue, recovery, store) = (spool.queue(), spool.recovery(), UploadStore::new(store, writer));
+        let context = Arc::new(UploadContext { queue, recovery, store, ends });
+        Self { context, tasks, running: watch::Sender::new(0) }
+    }
+
+    /// Has a session of the spool uploaded.
+    pub(crate) fn upload(&self, id: RecordingId) {
+        let running = Running::new(Arc::clone(&self.context), self.running.clone());
+        self.tasks.spawn("upload", id, move |restarts| {
+            let context = running.context.clone();
+            async move {
+                if let Some(context) = context {
+                    UploadTask::new(context, id, restarts > 0).run().await;
+                }
+            }
+        });
+    }
+
+    /// Resolves when no task runs.
+    pub(crate) async fn idle(&self) {
+        let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
+    }
+
+    pub(crate) fn store_health(&self) -> watch::Receiver<StoreHealth> {
+        self.context.store.health.subscribe()
+    }
+}
