@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use recording::Key;
 use serde_json::{Map, Value};
 use storage::{
-    journal::{self, Parts, Tail},
+    journal::{self, ChainLink, SealedObject},
     signing::{DocumentKind, KeyStatement, SignedDocument, Signer},
 };
 
@@ -61,17 +61,17 @@ fn sealed(input: &[u8]) {
 
 /// The parts of an object are all of it, and a journal can continue behind it.
 fn object(input: &[u8]) {
-    let parts = Parts::of(input);
+    let parts = SealedObject::new(input);
     assert!(input.starts_with(parts.frame));
     match parts.seal {
         Some(seal) => assert!(input.ends_with(seal) && parts.frame.len() + 8 + seal.len() == input.len()),
         None => assert_eq!(parts.frame, input),
     }
     let key = Key::new("journal/gw/2026/11/28/000000000001.jsonl.zst").expect("a name");
-    let (next, tail) = journal::seal(&SIGNER, &key, Tail::after(input), input, 7).expect("memory");
-    let parts = Parts::of(&next);
+    let (next, tail) = journal::seal(&SIGNER, &key, ChainLink::after(input), input, 7).expect("memory");
+    let parts = SealedObject::new(&next);
     let sealed =
         SignedDocument::open(DocumentKind::Journal, parts.seal.expect("a seal of ours")).expect("a document of ours");
     assert!(sealed.is_by(&SIGNER.public()));
-    assert_eq!(Tail::after(&next), tail);
+    assert_eq!(ChainLink::after(&next), tail);
 }

@@ -368,9 +368,10 @@ fn id(started_micros: i64, sha256: &str) -> RecordingId {
 
 fn mark_key(sha256: &str) -> Result<Key, StoreError> {
     // Hexadecimal digits are legal in a name.
-    Key::new(format!("imports/{sha256}.json")).map_err(|name| {
-        let source = io::Error::new(io::ErrorKind::InvalidInput, "not a legal name").into();
-        StoreError::Failed { action: "name", key: name, source }
+    Key::new(format!("imports/{sha256}.json")).map_err(|error| StoreError::Failed {
+        action: "create",
+        key: error.0.clone(),
+        source: error.into(),
     })
 }
 

@@ -12,11 +12,13 @@ pub(crate) fn clip(what: &mut JournalEvent) {
         JournalEvent::Refused(request)
         | JournalEvent::Request(request)
         | JournalEvent::SessionOpened { request, .. } => clip_request(request),
-        JournalEvent::Copied { of, .. } | JournalEvent::Forwarded { of, .. } => clip_joined(of),
+        JournalEvent::Copied { of, .. } | JournalEvent::Forwarded { of, .. } => clip_context(of),
         JournalEvent::Searched(search) => {
             clip_text(&mut search.query);
             search.filters.values_mut().for_each(clip_text);
         }
+        // Every event is listed, so that a new one with text of a client is not forgotten. The text of these is the gateway's,
+        // the web's or the upstream's, or is bounded where it is read.
         JournalEvent::Login { .. }
         | JournalEvent::Started { .. }
         | JournalEvent::Configured { .. }
@@ -29,7 +31,7 @@ pub(crate) fn clip(what: &mut JournalEvent) {
     }
 }
 
-fn clip_joined(of: &mut RequestContext) {
+fn clip_context(of: &mut RequestContext) {
     let target = &mut of.target;
     for text in [
         &mut target.namespace,

@@ -1,16 +1,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use jiff::Timestamp;
 use recording::journal::{JournalEntry, JournalEvent};
 use storage::{
     Store, StoreError,
     journal::{self, LARGEST_JOURNAL_OBJECT},
 };
 use tokio::{
-    sync::{Mutex, oneshot},
+    sync::{Mutex as AsyncMutex, oneshot},
     task::JoinHandle,
     time::timeout,
 };
@@ -19,30 +22,29 @@ use crate::{
     JournalError, JournalSettings,
     clip::clip,
     head_file,
-    object::{ChainPosition, legal_name},
-    queue::{Durability, Limits, Queue, first_micros},
-    tally::EventCounters,
+    position::{ChainPosition, legal_name},
+    queue::{Durability, Queue, QueueLimits, UntimedLine, first_micros},
     wal::{RecoveredLines, Wal},
-    writer::{LastError, Writer},
+    writer::{LastError, ObjectWriter},
 };
 
 /// The journal of one gateway. Clones write to the same journal; when the last one is dropped, what is queued is
 /// still written as long as the runtime lives. [`Journal::close`] waits for it.
 #[derive(Clone)]
 pub struct Journal {
-    open: Arc<Open>,
+    open: Arc<OpenJournal>,
 }
 
-struct Open {
+struct OpenJournal {
     gateway: String,
     settings: JournalSettings,
     queue: Arc<Queue>,
     last_error: Arc<LastError>,
     taken: EventCounters,
-    writer: Mutex<Option<JoinHandle<usize>>>,
+    writer: AsyncMutex<Option<JoinHandle<usize>>>,
 }
 
-impl Drop for Open {
+impl Drop for OpenJournal {
     fn drop(&mut self) {
         self.queue.close();
     }
@@ -55,18 +57,19 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Goes on where the store's journal of `gateway` ends, and starts the writer.
+    /// Opens the journal of `gateway` behind the last object in the store, and starts the writer. Reads the spool's files
+    /// on the calling thread.
     ///
     /// # Errors
-    /// [`JournalError::Name`] for a name that cannot be part of a key; [`JournalError::Open`] when the store
-    /// cannot be listed.
+    /// [`JournalError::Name`] for a name that cannot be part of a key; [`JournalError::Open`] if the store cannot be
+    /// listed; [`JournalError::Spool`] if the spool's folder cannot be used.
     pub async fn open(store: Arc<dyn Store>, gateway: &str, settings: JournalSettings) -> Result<Self, JournalError> {
         if !legal_name(gateway) {
             return Err(JournalError::Name(gateway.to_owned()));
         }
-        let place =
+        let position =
             ChainPosition::after_last(&*store, gateway).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
-        let queue = Queue::new(Limits {
+        let queue = Queue::new(QueueLimits {
             object_bytes: settings.object_bytes.max(1),
             object_age: settings.object_age,
             queue_bytes: settings.queue_bytes.max(1),
@@ -75,35 +78,37 @@ impl Journal {
         let queue = Arc::new(match &settings.spool {
             Some(folder) => {
                 let opened = Wal::open(folder).map_err(|error| JournalError::Spool(Arc::new(error)));
-                let (wal, left) = opened?;
-                let left =
-                    unstored(&*store, gateway, left).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
-                queue.with_wal(wal, left)
+                let (wal, recovered) = opened?;
+                let recovered =
+                    unstored(&*store, gateway, recovered).await.map_err(|error| JournalError::Open(Arc::new(error)))?;
+                queue.with_wal(wal, recovered)
             }
             None => queue,
         });
         let last_error = Arc::<LastError>::default();
-        let place = match settings.head_file.as_deref().and_then(head_file::read) {
-            Some(known) => place.not_before(gateway, &known),
-            None => place,
+        let position = match settings.head_file.as_deref().and_then(head_file::read) {
+            Some(known) => position.not_before(gateway, &known),
+            None => position,
         };
-        if let Some(head) = place.head(gateway) {
-            settings.signer.witness(head);
+        if let Some(head) = position.head(gateway) {
+            settings.signer.set_journal_head(head);
         }
-        let writer = Writer {
+        let writer = ObjectWriter {
             store,
             signer: Arc::clone(&settings.signer),
             sealed: None,
             head_file: settings.head_file.clone(),
             gateway: gateway.to_owned(),
-            place,
+            position,
             queue: Arc::clone(&queue),
             last_error: Arc::clone(&last_error),
             patience: settings.patience,
         };
-        let writer = Mutex::new(Some(tokio::spawn(writer.run())));
+        let writer = AsyncMutex::new(Some(tokio::spawn(writer.run())));
         let taken = EventCounters::default();
-        Ok(Self { open: Arc::new(Open { gateway: gateway.to_owned(), settings, queue, last_error, taken, writer }) })
+        Ok(Self {
+            open: Arc::new(OpenJournal { gateway: gateway.to_owned(), settings, queue, last_error, taken, writer }),
+        })
     }
 
     /// The gateway's name.
@@ -121,8 +126,13 @@ impl Journal {
         self.open.queue.waiting()
     }
 
-    /// Queues an entry; `user` is empty where nobody was authenticated. Waits while the queue is full, which is
-    /// while the store fails or is slower than the requests. After [`Journal::close`] it only logs.
+    /// Queues an entry; `user` is empty if nobody was authenticated. Waits while the queue is full, which is while the
+    /// store fails or is slower than the requests. After [`Journal::close`] it only logs.
+    ///
+    /// With a spool, the calling thread blocks for one `write(2)` into the page cache.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped while it waits the entry is not taken.
     pub async fn note(&self, user: &str, what: JournalEvent) {
         match self.push(user, what, None).await {
             Ok(_) => {}
@@ -131,12 +141,15 @@ impl Journal {
     }
 
     /// Queues an entry and waits until it is on the gateway's own disk, synced; without a spool, until the object with it is
-    /// stored. Durable notes that come while an object is
-    /// being written share the next one.
+    /// stored. Durable notes that come during a sync share the next one, and those that come while an object is written
+    /// share the next object. As [`Journal::note`] it blocks for one `write(2)`; syncs have a thread of their own.
     ///
     /// # Errors
     /// [`JournalError::NotStored`] after the settings' patience: the entry may still be stored later.
-    /// [`JournalError::Closed`].
+    /// [`JournalError::Spool`] if the disk did not take it: it is queued all the same. [`JournalError::Closed`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the entry is taken or not; once taken it is stored.
     pub async fn note_durably(&self, user: &str, what: JournalEvent) -> Result<(), JournalError> {
         let (stored, waiting) = oneshot::channel();
         let patience = self.open.settings.patience;
@@ -147,7 +160,7 @@ impl Journal {
                 Durability::InMemory => waiting.await.map_err(|_| self.not_stored()),
                 Durability::OnDisk(file) => file.sync().await.map_err(|error| {
                     self.open.queue.distrust(&file);
-                    JournalError::Spool(Arc::new(error))
+                    JournalError::Spool(error)
                 }),
                 Durability::NotOnDisk(error) => Err(JournalError::Spool(Arc::new(error))),
             }
@@ -158,7 +171,7 @@ impl Journal {
     /// Stores what is queued and ends the writer. Later notes are not taken.
     ///
     /// # Errors
-    /// [`JournalError::NotStored`] when the store still fails after the settings' patience: the queue is lost.
+    /// [`JournalError::NotStored`] if the store still fails after the settings' patience: what is in memory only is lost.
     pub async fn close(&self) -> Result<(), JournalError> {
         self.open.queue.close();
         let Some(writer) = self.open.writer.lock().await.take() else { return Ok(()) };
@@ -175,17 +188,11 @@ impl Journal {
         waiting: Option<oneshot::Sender<()>>,
     ) -> Result<Durability, JournalError> {
         clip(&mut what);
-        let mut entry = JournalEntry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
-        let write = |lines: &mut Vec<u8>| {
-            entry.micros = Timestamp::now().as_microsecond();
-            serde_json::to_writer(&mut *lines, &entry)?;
-            lines.push(b'\n');
-            Ok(entry.micros)
-        };
-        let pushed = self.open.queue.push(write, waiting).await.map_err(|_| JournalError::Closed)?;
-        let kept = pushed.map_err(|error: serde_json::Error| JournalError::Encode(Arc::new(error)))?;
+        let entry = JournalEntry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
+        let line = UntimedLine::new(&entry).map_err(|error| JournalError::Encode(Arc::new(error)))?;
+        let durability = self.open.queue.push(&line, waiting).await.map_err(|_| JournalError::Closed)?;
         self.open.taken.count(&entry.what);
-        Ok(kept)
+        Ok(durability)
     }
 
     fn not_stored(&self) -> JournalError {
@@ -193,7 +200,28 @@ impl Journal {
     }
 }
 
-/// Without the batches whose objects are stored already: the process died before a file was removed, which is that of the
+/// How many entries of each kind a process has taken.
+#[derive(Debug, Default)]
+struct EventCounters(Mutex<BTreeMap<EventKind, u64>>);
+
+/// An entry's event, and a session's outcome where it is the end of one.
+type EventKind = (&'static str, Option<&'static str>);
+
+impl EventCounters {
+    fn count(&self, what: &JournalEvent) {
+        let outcome = match what {
+            JournalEvent::SessionEnded { outcome, .. } => Some(outcome.name()),
+            _ => None,
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((what.name(), outcome)).or_default() += 1;
+    }
+
+    fn all(&self) -> BTreeMap<EventKind, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Leaves out the batches whose objects are stored already: the process died before it removed a file, which is that of the
 /// newest object; or the disk did not let it be removed, which may be any. An object begins with the entries that its
 /// file has; what the disk did not take comes behind them.
 async fn unstored(

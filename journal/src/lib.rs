@@ -14,10 +14,9 @@ mod clip;
 mod error;
 mod head_file;
 mod journal;
-mod object;
+mod position;
 mod queue;
 mod settings;
-mod tally;
 mod wal;
 mod writer;
 

@@ -1,16 +1,51 @@
 //! Entries on their way to the store: batches in order, bounded in bytes and entries.
+//!
+//! The queue's one mutex is held for a copy of an entry's bytes and, with a spool, for the `write(2)` of its line; entries
+//! are serialised before.
 
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
+use recording::journal::JournalEntry;
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
 };
 
 use crate::wal::{RecoveredLines, Wal, WalFile};
+
+/// What an entry's line begins with before it has its time.
+const UNTIMED: &[u8] = b"{\"micros\":0";
+
+/// An entry's line but for its time.
+pub(crate) struct UntimedLine(Vec<u8>);
+
+impl UntimedLine {
+    /// Serialises an entry, whose `micros` is 0.
+    ///
+    /// # Errors
+    /// That it cannot be written as JSON.
+    pub(crate) fn new(entry: &JournalEntry) -> serde_json::Result<Self> {
+        let line = serde_json::to_vec(entry)?;
+        match line.strip_prefix(UNTIMED) {
+            Some(rest) => Ok(Self(rest.to_vec())),
+            None => Err(serde::ser::Error::custom("an entry that does not begin with its time")),
+        }
+    }
+
+    /// The line of this time, microseconds since 1970 UTC, with its newline.
+    fn at(&self, micros: i64) -> Vec<u8> {
+        let mut line = UNTIMED.strip_suffix(b"0").unwrap_or(UNTIMED).to_vec();
+        line.reserve(self.0.len() + 24);
+        line.extend_from_slice(micros.to_string().as_bytes());
+        line.extend_from_slice(&self.0);
+        line.push(b'\n');
+        line
+    }
+}
 
 /// Lines that become one object.
 #[derive(Debug)]
@@ -23,16 +58,16 @@ pub(crate) struct Batch {
     pub(crate) micros: i64,
     /// When the first entry came.
     pub(crate) since: Instant,
-    /// Its entries on the gateway's own disk; none without a spool, or where the disk took not one of them.
+    /// Its entries on the gateway's own disk; `None` without a spool, or if the disk took not one of them.
     pub(crate) wal: Option<WalFile>,
-    /// How many are there: the first ones. Once the disk did not take one, none of the batch's later ones follow it.
-    pub(crate) kept: usize,
-    /// Whom to tell that it is stored.
+    /// How many entries are there: the first ones. Once the disk did not take one, no later one of the batch follows it.
+    pub(crate) spooled: usize,
+    /// Durable notes that wait until it is stored.
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Batch {
-    /// One without entries.
+    /// A batch without entries.
     fn new() -> Self {
         Self {
             lines: Vec::new(),
@@ -40,22 +75,22 @@ impl Batch {
             micros: 0,
             since: Instant::now(),
             wal: None,
-            kept: 0,
+            spooled: 0,
             waiting: Vec::new(),
         }
     }
 
     /// Whether the spool has all of it.
     fn is_whole(&self) -> bool {
-        self.kept == self.entries
+        self.spooled == self.entries
     }
 }
 
-/// What the writer has to do next.
+/// What the writer does next.
 #[derive(Debug)]
-pub(crate) enum Next {
-    /// Write this.
-    Batch(Batch),
+pub(crate) enum NextBatch {
+    /// This one is to be written.
+    Due(Batch),
     /// Nothing is due before this moment.
     Later(Instant),
     /// Nothing is queued.
@@ -66,7 +101,7 @@ pub(crate) enum Next {
 
 /// Limits of a queue; see [`crate::JournalSettings`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct QueueLimits {
     pub(crate) object_bytes: usize,
     pub(crate) object_age: std::time::Duration,
     pub(crate) queue_bytes: usize,
@@ -76,8 +111,8 @@ pub(crate) struct Limits {
 /// The queue between notes and the writer.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    limits: Limits,
-    state: Mutex<State>,
+    limits: QueueLimits,
+    state: Mutex<QueuedBatches>,
     /// The writer has something to look at.
     pub(crate) work: Notify,
     /// There is room again, or the queue was closed.
@@ -85,7 +120,7 @@ pub(crate) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueuedBatches {
     batches: VecDeque<Batch>,
     /// Of queued batches and of the one being written.
     bytes: usize,
@@ -96,23 +131,30 @@ struct State {
 
 /// The queue is closed: nothing more is taken.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Closed;
+pub(crate) struct QueueClosed;
 
 impl Queue {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: QueueLimits) -> Self {
         Self { limits, state: Mutex::default(), work: Notify::new(), room: Notify::new() }
     }
 
     /// Keeps entries in `wal` from now on, and begins with those that an earlier process left there.
-    pub(crate) fn with_wal(self, wal: Wal, left: Vec<RecoveredLines>) -> Self {
+    pub(crate) fn with_wal(self, wal: Wal, recovered: Vec<RecoveredLines>) -> Self {
         let mut state = self.state();
         state.wal = Some(wal);
-        for RecoveredLines { file, lines } in left {
+        for RecoveredLines { file, lines } in recovered {
             let entries = lines.iter().filter(|&&byte| byte == b'\n').count();
             state.bytes += lines.len();
             state.entries += entries;
             let micros = first_micros(&lines);
-            state.batches.push_back(Batch { lines, entries, micros, wal: Some(file), kept: entries, ..Batch::new() });
+            state.batches.push_back(Batch {
+                lines,
+                entries,
+                micros,
+                wal: Some(file),
+                spooled: entries,
+                ..Batch::new()
+            });
         }
         // What comes now is another batch: those have names of their own.
         drop(state);
@@ -125,27 +167,30 @@ impl Queue {
         (state.bytes, state.entries)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueuedBatches> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an entry; waits while the queue is full. `write` appends the entry's line and returns its time; it
-    /// is called with the queue held, so that times and order agree.
-    pub(crate) async fn push<E>(
+    /// Takes an entry; waits while the queue is full. The entry gets its time with the queue held, so that times and order
+    /// agree.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready the entry is not taken.
+    pub(crate) async fn push(
         &self,
-        mut write: impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
+        line: &UntimedLine,
         mut waiting: Option<oneshot::Sender<()>>,
-    ) -> Result<Result<Durability, E>, Closed> {
+    ) -> Result<Durability, QueueClosed> {
         loop {
             // Listens before it looks, so that room made in between is not missed.
             let room = self.room.notified();
             {
                 let mut state = self.state();
                 if state.closed {
-                    return Err(Closed);
+                    return Err(QueueClosed);
                 }
                 if state.bytes < self.limits.queue_bytes && state.entries < self.limits.queue_entries {
-                    let written = state.append(self.limits.object_bytes, &mut write, &mut waiting);
+                    let written = state.append(self.limits.object_bytes, line, &mut waiting);
                     let due = state.is_due(self.limits.object_bytes);
                     let first = state.batches.len() == 1 && state.batches[0].entries == 1;
                     drop(state);
@@ -159,32 +204,32 @@ impl Queue {
         }
     }
 
-    /// What is due now. A batch that is handed out still counts until [`Queue::done`].
-    pub(crate) fn next(&self, now: Instant) -> Next {
+    /// Hands out what is due now. A batch that is handed out still counts until [`Queue::done`].
+    pub(crate) fn next(&self, now: Instant) -> NextBatch {
         let mut state = self.state();
         let Some(front) = state.batches.front() else {
-            return if state.closed { Next::Over } else { Next::Nothing };
+            return if state.closed { NextBatch::Over } else { NextBatch::Nothing };
         };
         let due_at = front.since + self.limits.object_age;
         if state.closed || state.is_due(self.limits.object_bytes) || due_at <= now {
-            state.batches.pop_front().map_or(Next::Nothing, Next::Batch)
+            state.batches.pop_front().map_or(NextBatch::Nothing, NextBatch::Due)
         } else {
-            Next::Later(due_at)
+            NextBatch::Later(due_at)
         }
     }
 
-    /// What the file has may not be on the disk, for a sync of it failed: the next sync would say nothing of that. Later
-    /// entries go to another one.
+    /// Notes that a sync of the file failed: what it has may not be on the disk, and the next sync would not say so. Later
+    /// entries go to another file.
     pub(crate) fn distrust(&self, file: &WalFile) {
         let mut state = self.state();
         for batch in &mut state.batches {
             if batch.wal.as_ref().is_some_and(|own| own.is(file)) {
-                batch.kept = 0;
+                batch.spooled = 0;
             }
         }
     }
 
-    /// The batch is stored or given up.
+    /// Makes room: the batch is stored or given up.
     pub(crate) fn done(&self, batch: &Batch) {
         let mut state = self.state();
         state.bytes -= batch.lines.len();
@@ -206,10 +251,10 @@ impl Queue {
     }
 }
 
-/// The time of the first of these entries; 0 where it is none.
+/// The time of the first of these entries, microseconds since 1970 UTC; 0 if it cannot be read.
 pub(crate) fn first_micros(lines: &[u8]) -> i64 {
     let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<recording::journal::JournalEntry>(line).map_or(0, |entry| entry.micros)
+    serde_json::from_slice::<JournalEntry>(line).map_or(0, |entry| entry.micros)
 }
 
 /// Where an entry is beside the queue's memory.
@@ -222,15 +267,15 @@ pub(crate) enum Durability {
     NotOnDisk(std::io::Error),
 }
 
-impl State {
-    fn append<E>(
+impl QueuedBatches {
+    fn append(
         &mut self,
         object_bytes: usize,
-        write: &mut impl FnMut(&mut Vec<u8>) -> Result<i64, E>,
+        line: &UntimedLine,
         waiting: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<Durability, E> {
-        let mut line = Vec::new();
-        let micros = write(&mut line)?;
+    ) -> Durability {
+        let micros = Timestamp::now().as_microsecond();
+        let line = line.at(micros);
         let batch = match self.batches.pop_back() {
             Some(last) if last.lines.len() < object_bytes => last,
             full => {
@@ -238,7 +283,7 @@ impl State {
                 Batch::new()
             }
         };
-        let (mut batch, kept) = self.keep(batch, &line);
+        let (mut batch, durability) = self.spool(batch, &line);
         if batch.entries == 0 {
             batch.micros = micros;
         }
@@ -248,15 +293,15 @@ impl State {
         self.entries += 1;
         self.bytes += line.len();
         self.batches.push_back(batch);
-        Ok(kept)
+        durability
     }
 
-    /// Writes an entry to the spool. Returns the batch that it belongs to: the one that is given, or a new one where the
-    /// disk takes entries again after one that it did not take. So that one is alone in being in memory only.
-    fn keep(&mut self, mut batch: Batch, line: &[u8]) -> (Batch, Durability) {
+    /// Writes an entry to the spool. Returns the batch that the entry belongs to: the given one, or a new one if the disk
+    /// takes entries again after one that it did not take. So that one alone is in memory only.
+    fn spool(&mut self, mut batch: Batch, line: &[u8]) -> (Batch, Durability) {
         let Some(wal) = &mut self.wal else { return (batch, Durability::InMemory) };
         let written = match &mut batch.wal {
-            Some(file) if batch.kept == batch.entries => file.append(line).map(|()| file.clone()),
+            Some(file) if batch.spooled == batch.entries => file.append(line).map(|()| file.clone()),
             _ => wal.begin(line),
         };
         match written {
@@ -266,7 +311,7 @@ impl State {
                     batch = Batch::new();
                 }
                 batch.wal = Some(file.clone());
-                batch.kept += 1;
+                batch.spooled += 1;
                 (batch, Durability::OnDisk(file))
             }
             // What the batch has in its file stays there, and so does the file's name: it is removed once that is stored.

@@ -11,39 +11,39 @@ use jiff::Timestamp;
 use recording::Key;
 use storage::{
     Backoff, Store, StoreError,
-    journal::{self, Tail},
+    journal::{self, ChainLink},
     signing::Signer,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     head_file,
-    object::{ChainPosition, tail_after},
-    queue::{Batch, Next, Queue},
+    position::{ChainPosition, link_after},
+    queue::{Batch, NextBatch, Queue},
 };
 
 /// Before the second attempt at a store that fails, and between attempts at most.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
-pub(crate) struct Writer {
+pub(crate) struct ObjectWriter {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gateway: String,
     pub(crate) signer: Arc<Signer>,
-    pub(crate) place: ChainPosition,
+    pub(crate) position: ChainPosition,
     /// The batch's object as it was tried last: a try whose answer was lost is known again by its bytes.
-    pub(crate) sealed: Option<Sealed>,
+    pub(crate) sealed: Option<SealedBatch>,
     pub(crate) head_file: Option<PathBuf>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) last_error: Arc<LastError>,
     pub(crate) patience: Duration,
 }
 
-/// A batch's object for one place of the journal.
-pub(crate) struct Sealed {
+/// A batch's object for one position of the journal.
+pub(crate) struct SealedBatch {
     key: Key,
     object: Bytes,
     /// After it.
-    tail: Tail,
+    link: ChainLink,
 }
 
 /// What the store said last; nothing while it works.
@@ -60,19 +60,19 @@ impl LastError {
     }
 }
 
-impl Writer {
+impl ObjectWriter {
     /// Runs until the queue is closed and empty, or the store's patience is over after that. Returns how many
     /// entries were given up.
     pub(crate) async fn run(mut self) -> usize {
         let mut lost = 0;
         loop {
             match self.queue.next(Instant::now()) {
-                Next::Batch(batch) => lost += self.store_batch(batch).await,
-                Next::Later(due) => {
+                NextBatch::Due(batch) => lost += self.store_batch(batch).await,
+                NextBatch::Later(due) => {
                     let _ = timeout_at(due, self.queue.work.notified()).await;
                 }
-                Next::Nothing => self.queue.work.notified().await,
-                Next::Over => return lost,
+                NextBatch::Nothing => self.queue.work.notified().await,
+                NextBatch::Over => return lost,
             }
         }
     }
@@ -92,7 +92,7 @@ impl Writer {
             }
         }
         // What is on the disk waits for the next start.
-        if stored { 0 } else { batch.entries - batch.kept }
+        if stored { 0 } else { batch.entries - batch.spooled }
     }
 
     /// Whether it is stored.
@@ -132,20 +132,20 @@ impl Writer {
     /// Creates the object under the first free name. Where a name is taken, its object is ours (an attempt whose
     /// answer was lost) or another's; only ours counts as stored, and the next one is chained to what is there.
     async fn put(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.place.on_day_of(batch.micros);
+        self.position.on_day_of(batch.micros);
         loop {
-            let Sealed { key, object, tail } = self.sealed(batch)?;
-            let (key, object, tail) = (key.clone(), object.clone(), *tail);
+            let SealedBatch { key, object, link } = self.sealed(batch)?;
+            let (key, object, link) = (key.clone(), object.clone(), *link);
             match self.store.put_new(&key, object).await {
                 Ok(()) => {
-                    self.advance(tail);
+                    self.advance(link);
                     return Ok(());
                 }
                 Err(StoreError::Exists(_)) => {
-                    let there = tail_after(&*self.store, &key).await?;
+                    let there = link_after(&*self.store, &key).await?;
                     self.advance(there);
-                    // Its digest is in the tail: an object with the same one is this one.
-                    if there == tail {
+                    // Its digest is in the link: an object with the same one is this one.
+                    if there == link {
                         return Ok(());
                     }
                 }
@@ -154,33 +154,33 @@ impl Writer {
         }
     }
 
-    /// The batch's object for the place where the journal is now.
-    fn sealed(&mut self, batch: &Batch) -> Result<&Sealed, StoreError> {
-        let key = self.place.key(&self.gateway);
+    /// The batch's object for the position where the journal is now.
+    fn sealed(&mut self, batch: &Batch) -> Result<&SealedBatch, StoreError> {
+        let key = self.position.key(&self.gateway);
         let sealed = match self.sealed.take().filter(|sealed| sealed.key == key) {
             Some(sealed) => sealed,
             None => {
                 let now = Timestamp::now().as_microsecond();
-                let sealed = journal::seal(&self.signer, &key, self.place.tail(), &batch.lines, now);
-                let (object, tail) = sealed.map_err(|source| StoreError::Failed {
+                let sealed = journal::seal(&self.signer, &key, self.position.link(), &batch.lines, now);
+                let (object, link) = sealed.map_err(|source| StoreError::Failed {
                     action: "compress",
                     key: key.to_string(),
                     source: source.into(),
                 })?;
-                Sealed { key, object, tail }
+                SealedBatch { key, object, link }
             }
         };
         Ok(self.sealed.insert(sealed))
     }
 
-    fn advance(&mut self, tail: Tail) {
-        self.place.advance(tail);
-        if let Some(head) = self.place.head(&self.gateway) {
+    fn advance(&mut self, link: ChainLink) {
+        self.position.advance(link);
+        if let Some(head) = self.position.head(&self.gateway) {
             if let Some(path) = &self.head_file {
                 // A few bytes into the page cache; the store's own put took longer.
                 head_file::write(path, &head);
             }
-            self.signer.witness(head);
+            self.signer.set_journal_head(head);
         }
     }
 }

@@ -5,7 +5,7 @@ use recording::{
     RecordingId,
     cast::{Event, events},
 };
-use storage::{RecordingError, RecordingReader, Summary, recordings::Piece};
+use storage::{RecordingError, RecordingReader, Summary, recordings::ChunkOrGap};
 
 /// The recording whose id is `text` or begins with it.
 ///
@@ -61,8 +61,8 @@ pub async fn each_event(
     loop {
         match chunks.next().await {
             Ok(None) => break,
-            Ok(Some(Piece::Gap { from, to })) => eprintln!("kubetape: chunks {from} to {to} are missing"),
-            Ok(Some(Piece::Lines { lines, .. })) => {
+            Ok(Some(ChunkOrGap::Gap { from, to })) => eprintln!("kubetape: chunks {from} to {to} are missing"),
+            Ok(Some(ChunkOrGap::Lines { lines, .. })) => {
                 for event in events(&lines) {
                     match event {
                         Ok(event) => take(event)?,

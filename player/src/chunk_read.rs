@@ -1,6 +1,6 @@
 use storage::{
     RecordingError,
-    recordings::{Chunks, Piece},
+    recordings::{ChunkOrGap, Chunks},
 };
 
 use crate::PlayerError;
@@ -24,8 +24,8 @@ pub(crate) enum ChunkRead {
 pub(crate) async fn read_chunk(chunks: &mut Chunks) -> Result<ChunkRead, PlayerError> {
     match chunks.next().await {
         Ok(None) => Ok(ChunkRead::End),
-        Ok(Some(Piece::Lines { number, lines })) => Ok(ChunkRead::Lines(number, lines)),
-        Ok(Some(Piece::Gap { from, to })) => Ok(ChunkRead::Gap(from, to)),
+        Ok(Some(ChunkOrGap::Lines { number, lines })) => Ok(ChunkRead::Lines(number, lines)),
+        Ok(Some(ChunkOrGap::Gap { from, to })) => Ok(ChunkRead::Gap(from, to)),
         Err(RecordingError::Chunk { number, .. }) => Ok(ChunkRead::Unreadable(number)),
         Err(RecordingError::Gap { number, .. }) => Ok(ChunkRead::Gap(number, number)),
         Err(error) => Err(error.into()),

@@ -4,9 +4,9 @@
 //! twelve-digit decimal that grows by one for each object of a gateway. The day of a gateway's object is never before
 //! that of the object before it, even if the clock was: so names sort like numbers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::value::MapDeserializer};
 
 use crate::RecordingId;
 
@@ -145,6 +145,13 @@ pub enum JournalEvent {
 }
 
 impl JournalEvent {
+    /// The names of all events, as entries have them. They are those that the enum is read by, so none can be forgotten.
+    pub fn names() -> &'static [&'static str] {
+        // No event has this name: the error that says so lists those that there are.
+        let tag = MapDeserializer::<_, ExpectedNames>::new(std::iter::once(("event", "")));
+        Self::deserialize(tag).err().map_or(&[], |expected| expected.0)
+    }
+
     /// The event's name, as the entry has it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -164,6 +171,28 @@ impl JournalEvent {
             Self::Searched(_) => "searched",
             Self::Imported { .. } => "imported",
         }
+    }
+}
+
+/// What could have stood in the place of a name that is none.
+#[derive(Debug)]
+struct ExpectedNames(&'static [&'static str]);
+
+impl fmt::Display for ExpectedNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one of {}", self.0.join(", "))
+    }
+}
+
+impl std::error::Error for ExpectedNames {}
+
+impl serde::de::Error for ExpectedNames {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected)
     }
 }
 
@@ -248,3 +277,61 @@ pub const OPTIONS: [&str; 15] = [
     "timestamps",
     "watch",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each. A new variant does not compile here before it is in the list.
+    fn every_event() -> Vec<JournalEvent> {
+        let (session, request) = (RecordingId(uuid::Uuid::nil()), ApiRequest::default());
+        let (text, of) = (String::new(), RequestContext::default());
+        let copied = crate::Copied {
+            direction: crate::Direction::ToPod,
+            files: Vec::new(),
+            unlisted: 0,
+            bytes: 0,
+            complete: true,
+            problem: String::new(),
+        };
+        let events = vec![
+            JournalEvent::Started { version: text.clone(), config: text.clone() },
+            JournalEvent::Configured { changed: Vec::new() },
+            JournalEvent::Stopped,
+            JournalEvent::Login { ok: true, method: text.clone(), client: text.clone() },
+            JournalEvent::Refused(request.clone()),
+            JournalEvent::SessionOpened { session, request: request.clone() },
+            JournalEvent::SessionEnded { session, outcome: crate::Outcome::Interrupted },
+            JournalEvent::Terminated { session, reason: text.clone() },
+            JournalEvent::Copied { session, of: of.clone(), copied },
+            JournalEvent::Forwarded { session, of, ports: Vec::new() },
+            JournalEvent::Spool { bound: text.clone(), reached: true, bytes: 0, sessions: 0 },
+            JournalEvent::Request(request),
+            JournalEvent::Viewed { session, how: text.clone() },
+            JournalEvent::Searched(SearchRequest::default()),
+            JournalEvent::Imported { session, file: text.clone(), sha256: text },
+        ];
+        for event in &events {
+            match event {
+                JournalEvent::Started { .. } | JournalEvent::Configured { .. } | JournalEvent::Stopped => {}
+                JournalEvent::Login { .. } | JournalEvent::Refused(_) | JournalEvent::SessionOpened { .. } => {}
+                JournalEvent::SessionEnded { .. } | JournalEvent::Terminated { .. } | JournalEvent::Copied { .. } => {}
+                JournalEvent::Forwarded { .. } | JournalEvent::Spool { .. } | JournalEvent::Request(_) => {}
+                JournalEvent::Viewed { .. } | JournalEvent::Searched(_) | JournalEvent::Imported { .. } => {}
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn the_name_of_every_event_is_known_and_is_what_entries_have() {
+        let events = every_event();
+        for event in &events {
+            let json = serde_json::to_value(event).unwrap();
+            assert_eq!(json["event"], event.name());
+            assert!(JournalEvent::names().contains(&event.name()), "{}", event.name());
+            assert_eq!(serde_json::from_value::<JournalEvent>(json).unwrap(), *event);
+        }
+        assert_eq!(JournalEvent::names().len(), events.len());
+    }
+}

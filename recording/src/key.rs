@@ -2,6 +2,7 @@ use std::fmt;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use uuid::Uuid;
 
 use crate::KeyId;
@@ -32,6 +33,11 @@ impl std::str::FromStr for RecordingId {
     }
 }
 
+/// Why a text is no object's name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} cannot name an object: names are segments of letters, digits, `.`, `_` and `-` between slashes")]
+pub struct InvalidKey(pub String);
+
 /// An object's name in a store: `/`-separated, of `[A-Za-z0-9._-]` segments that are not `.` or `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
@@ -40,13 +46,13 @@ impl Key {
     /// Takes a name.
     ///
     /// # Errors
-    /// The name itself, when a segment is empty, `.`, `..` or has another character.
-    pub fn new(name: impl Into<String>) -> Result<Self, String> {
+    /// [`InvalidKey`], if a segment is empty, `.`, `..` or has another character.
+    pub fn new(name: impl Into<String>) -> Result<Self, InvalidKey> {
         let name = name.into();
-        if name.split('/').all(legal) { Ok(Self(name)) } else { Err(name) }
+        if name.split('/').all(legal) { Ok(Self(name)) } else { Err(InvalidKey(name)) }
     }
 
-    /// Whether a key can start like this: whole legal segments, and the beginning of one.
+    /// Whether a key can start with `prefix`: whole legal segments, and the beginning of one.
     pub fn may_start_with(prefix: &str) -> bool {
         let (folders, rest) = prefix.rsplit_once('/').map_or((None, prefix), |(folders, rest)| (Some(folders), rest));
         folders.is_none_or(|folders| folders.split('/').all(legal)) && rest.bytes().all(legal_byte)
@@ -70,21 +76,21 @@ impl Key {
     /// A gateway's journal object `seq` of the day (UTC) that `at` is in: `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`.
     ///
     /// # Errors
-    /// The name, when the gateway's name is not a legal segment.
-    pub fn journal(gateway: &str, at: Timestamp, seq: u64) -> Result<Self, String> {
+    /// [`InvalidKey`], if the gateway's name is not a legal segment.
+    pub fn journal(gateway: &str, at: Timestamp, seq: u64) -> Result<Self, InvalidKey> {
         let day = at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
         if gateway.contains('/') {
-            return Err(gateway.to_owned());
+            return Err(InvalidKey(gateway.to_owned()));
         }
         Self::new(format!("journal/{gateway}/{day}/{seq:012}.jsonl.zst"))
     }
 
-    /// The number of a chunk's key; none for another key.
+    /// The number of a chunk's key; `None` for another key.
     pub fn chunk_number(&self) -> Option<u32> {
         self.file_name().strip_suffix(".cast.zst")?.parse().ok()
     }
 
-    /// The number of a journal object's key; none for another key.
+    /// The number of a journal object's key; `None` for another key.
     pub fn journal_seq(&self) -> Option<u64> {
         self.file_name().strip_suffix(".jsonl.zst")?.parse().ok()
     }

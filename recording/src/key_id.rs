@@ -9,7 +9,7 @@ use crate::{hex, unhex};
 /// Why a text is not a key's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a key's id has 32 lower-case hexadecimal digits")]
-pub struct NotAKeyId;
+pub struct InvalidKeyId;
 
 /// A signing key's id: the first 16 bytes of SHA-256 of the public key's 32 bytes, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,17 +38,17 @@ impl fmt::Display for KeyId {
 }
 
 impl TryFrom<String> for KeyId {
-    type Error = NotAKeyId;
+    type Error = InvalidKeyId;
 
-    fn try_from(text: String) -> Result<Self, NotAKeyId> {
-        unhex::<16>(&text).map(|_| Self(text)).ok_or(NotAKeyId)
+    fn try_from(text: String) -> Result<Self, InvalidKeyId> {
+        unhex::<16>(&text).map(|_| Self(text)).ok_or(InvalidKeyId)
     }
 }
 
 impl FromStr for KeyId {
-    type Err = NotAKeyId;
+    type Err = InvalidKeyId;
 
-    fn from_str(text: &str) -> Result<Self, NotAKeyId> {
+    fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
         text.to_owned().try_into()
     }
 }

@@ -6,4 +6,4 @@ mod objects;
 mod seal;
 
 pub use objects::{JournalError, JournalObject, JournalReader, LARGEST_JOURNAL_OBJECT, decode, encode};
-pub use seal::{Parts, Seal, Tail, seal};
+pub use seal::{ChainLink, Seal, SealedObject, seal};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Store, StoreError};
-use recording::Key;
+use recording::{InvalidKey, Key};
 
 /// A lease's content, for a person: the name says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,14 +26,13 @@ impl Lease {
     /// Its name, under the day of its end.
     ///
     /// # Errors
-    /// The name, where the gateway's is not a legal segment, or the end lies outside of what a calendar has.
-    pub fn key(&self) -> Result<Key, String> {
-        let at = Timestamp::from_second(self.until).map_err(|error| error.to_string())?;
-        let day = at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
-        if self.gateway.contains('/') {
-            return Err(self.gateway.clone());
-        }
-        Key::new(format!("leases/{}/{day}/{:012}-{}.json", self.gateway, self.until, self.instance))
+    /// [`InvalidKey`], if the gateway's name is not a legal segment, or the end lies outside of what a calendar has.
+    pub fn key(&self) -> Result<Key, InvalidKey> {
+        let Self { gateway, instance, until } = self;
+        let day = Timestamp::from_second(*until).map(|at| at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string());
+        // A day that is none is no legal segment either.
+        let name = format!("leases/{gateway}/{}/{until:012}-{instance}.json", day.unwrap_or_default());
+        if gateway.contains('/') { Err(InvalidKey(name)) } else { Key::new(name) }
     }
 }
 
@@ -42,7 +41,7 @@ impl Lease {
 /// # Errors
 /// The store's.
 pub async fn take(store: &dyn Store, lease: &Lease) -> Result<(), StoreError> {
-    let key = lease.key().map_err(|name| StoreError::failed("name", name, "not a legal name"))?;
+    let key = lease.key().map_err(|error| StoreError::failed("create", "leases/", error))?;
     // Strings and a number: serialising them to memory has no way to fail.
     match store.put_new(&key, serde_json::to_vec(lease).unwrap_or_default().into()).await {
         Err(StoreError::Exists(_)) => Ok(()),

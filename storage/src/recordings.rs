@@ -5,7 +5,7 @@ mod listing;
 mod reader;
 mod writer;
 
-pub use chunks::{Chunks, Piece};
+pub use chunks::{ChunkOrGap, Chunks};
 pub use listing::Objects;
 pub use reader::{ChunkObject, RecordingError, RecordingReader, Summary};
 pub use writer::{PutOutcome, RecordingWriter, StoredChunk};

@@ -103,8 +103,8 @@ pub async fn size(store: &dyn Store, key: &Key) -> Result<Option<u64>, StoreErro
 /// # Errors
 /// The store's.
 pub async fn probe_by_creating_twice(store: &dyn Store) -> Result<Capabilities, StoreError> {
-    let name = format!("probe/{}", uuid::Uuid::new_v4());
-    let key = Key::new(name).map_err(|name| StoreError::failed("name", name, "not a legal name"))?;
+    let key = Key::new(format!("probe/{}", uuid::Uuid::new_v4()));
+    let key = key.map_err(|error| StoreError::failed("create", "probe/", error))?;
     let content = Bytes::from_static(b"Kubetape was here to see what this store can do.\n");
     store.put_new(&key, content.clone()).await?;
     match store.put_new(&key, content).await {

@@ -7,8 +7,8 @@ use recording::{Key, RecordingId, journal::JournalEvent};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
-    StoreError, chunk,
-    journal::{self, LARGEST_JOURNAL_OBJECT, Parts, Seal, Tail},
+    StoreError,
+    journal::{self, ChainLink, LARGEST_JOURNAL_OBJECT, Seal, SealedObject},
     signing::DocumentKind,
 };
 
@@ -104,7 +104,7 @@ pub(super) struct Chain {
     /// The last object that was listed.
     after: Option<Key>,
     /// After the object before.
-    tail: Tail,
+    tail: ChainLink,
     /// Number of the object before.
     last: Option<u64>,
     /// Whether the object before is as it was written, so that a break of the chain is this one's.
@@ -131,7 +131,14 @@ fn own_seq(key: &Key, gateway: &str) -> Option<u64> {
 impl Chain {
     /// A gateway's, before its first object.
     pub(super) fn of(gateway: String) -> Self {
-        Self { gateway: gateway.into(), after: None, tail: Tail::default(), last: None, intact: true, stopped: false }
+        Self {
+            gateway: gateway.into(),
+            after: None,
+            tail: ChainLink::default(),
+            last: None,
+            intact: true,
+            stopped: false,
+        }
     }
 
     /// The gateway.
@@ -197,7 +204,7 @@ impl Chain {
             report.found(key, problem, detail);
         }
         self.entries(key, &object, sessions, report);
-        let tail = Tail::after(&object);
+        let tail = ChainLink::after(&object);
         let sha256 = recording::hex(tail.object);
         if witnesses.contradicts(&self.gateway, seq, &sha256) {
             report.found(key, Problem::Altered, "the heads that were given know it by another digest");
@@ -230,9 +237,9 @@ impl Chain {
         follows: bool,
         witnesses: &mut Witnesses,
     ) -> Result<(), Wrong> {
-        let parts = Parts::of(object);
+        let parts = SealedObject::new(object);
         let Some(document) = parts.seal else {
-            return Err(match chunk::decompress(object, chunk::MAX_UNCOMPRESSED) {
+            return Err(match parts.lines() {
                 Ok(_) => (Problem::Unsigned, "it has no seal".to_owned()),
                 Err(error) => (Problem::Altered, error.to_string()),
             });
@@ -252,18 +259,17 @@ impl Chain {
         if follows && self.intact && seal.previous != recording::hex(self.tail.object) {
             return Err((Problem::Reordered, "it was not written behind the object before it".to_owned()));
         }
-        self.lines(object, &seal, follows)
+        self.lines(parts, &seal, follows)
     }
 
     /// The chain through the lines.
-    fn lines(&self, object: &[u8], seal: &Seal, follows: bool) -> Result<(), Wrong> {
+    fn lines(&self, parts: SealedObject<'_>, seal: &Seal, follows: bool) -> Result<(), Wrong> {
         #[derive(Deserialize)]
         struct Linked {
             prev: String,
             gateway: String,
         }
-        let lines = chunk::decompress(object, chunk::MAX_UNCOMPRESSED)
-            .map_err(|error| (Problem::Altered, error.to_string()))?;
+        let lines = parts.lines().map_err(|error| (Problem::Altered, error.to_string()))?;
         let mut previous = (follows && self.intact).then(|| recording::hex(self.tail.line));
         let mut count = 0;
         for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {

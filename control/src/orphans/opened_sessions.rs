@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use storage::{
     Store, StoreError,
     chunk::LARGEST_OBJECT,
-    journal::{self, Parts, Seal},
+    journal::{self, Seal, SealedObject},
     signing::{DocumentKind, KeyStatement, SignedDocument, statements},
 };
 
@@ -107,7 +107,7 @@ impl OpenedSessions {
 
     /// Whether the gateway wrote this object under this name.
     fn is_genuine(&self, gateway: &str, key: &Key, object: &[u8]) -> bool {
-        let parts = Parts::of(object);
+        let parts = SealedObject::new(object);
         let Some(document) = parts.seal else { return false };
         let Ok(sealed) = SignedDocument::open(DocumentKind::Journal, document) else { return false };
         let Some(stated) = self.keys.iter().find(|it| it.key == sealed.signature.key && it.gateway == gateway) else {
@@ -202,7 +202,7 @@ mod tests {
         let moved = Key::new(entry.key.as_str().replace("000000000000", "000000000001")).unwrap();
         forged.put_new(&moved, object.clone()).await.unwrap();
         assert_eq!(user(&forged, "gw-1", session).await, None);
-        let seal = Parts::of(&object).seal.unwrap().len() + 8;
+        let seal = SealedObject::new(&object).seal.unwrap().len() + 8;
         let other = JournalEntry {
             micros: 1,
             gateway: "gw-1".to_owned(),

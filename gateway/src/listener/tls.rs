@@ -1,7 +1,7 @@
 //! TLS to clients, and the gateway's own certificate.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 

@@ -139,3 +139,19 @@ async fn a_file_whose_sync_failed_gets_no_more_entries() {
     assert_eq!(stored(&machine.store).await, [[0], [1]]);
     assert_eq!(files(&machine.path("spool")).len(), 0);
 }
+
+#[test]
+fn a_durable_note_does_not_wait_for_the_runtimes_blocking_threads() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    let machine = Machine::new();
+    runtime.block_on(async {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || released.recv());
+        let journal = machine.start(&machine.store, "spool").await;
+        journal.note_durably("ada", numbered(0)).await.unwrap();
+        drop(release);
+        busy.await.unwrap().unwrap_err();
+        journal.close().await.unwrap();
+    });
+    assert_eq!(runtime.block_on(stored(&machine.store)), [[0]]);
+}

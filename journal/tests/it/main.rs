@@ -1,11 +1,11 @@
 //! The journal against a store that can be held up and made to fail.
 
-mod gate;
+mod flaky_store;
 
 use std::{sync::Arc, time::Duration};
 
+use flaky_store::{Fault, FlakyStore};
 use futures_util::{FutureExt, future::join_all};
-use gate::{Gate, Trouble};
 use journal::{Journal, JournalError, JournalSettings};
 use recording::{
     Key,
@@ -22,7 +22,7 @@ fn settings() -> JournalSettings {
     }
 }
 
-async fn open(store: &Arc<Gate>, settings: JournalSettings) -> Journal {
+async fn open(store: &Arc<FlakyStore>, settings: JournalSettings) -> Journal {
     Journal::open(store.clone(), "gw-1", settings).await.unwrap()
 }
 
@@ -36,7 +36,7 @@ fn number(entry: &JournalEntry) -> usize {
 }
 
 /// The entries of each object, in order.
-async fn objects(store: &Arc<Gate>) -> Vec<Vec<JournalEntry>> {
+async fn objects(store: &Arc<FlakyStore>) -> Vec<Vec<JournalEntry>> {
     let reader = JournalReader::new(store.clone());
     let mut objects = Vec::new();
     for object in reader.list("gw-1", None, 1000).await.unwrap() {
@@ -45,13 +45,13 @@ async fn objects(store: &Arc<Gate>) -> Vec<Vec<JournalEntry>> {
     objects
 }
 
-async fn numbers(store: &Arc<Gate>) -> Vec<Vec<usize>> {
+async fn numbers(store: &Arc<FlakyStore>) -> Vec<Vec<usize>> {
     objects(store).await.iter().map(|entries| entries.iter().map(number).collect()).collect()
 }
 
 #[tokio::test]
 async fn entries_are_stored_in_order_in_one_object() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, settings()).await;
     for n in 0..1000 {
         journal.note("ada", numbered(n)).await;
@@ -65,7 +65,7 @@ async fn entries_are_stored_in_order_in_one_object() {
 
 #[tokio::test]
 async fn size_closes_an_object() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, JournalSettings { object_bytes: 300, ..settings() }).await;
     for n in 0..20 {
         journal.note("ada", numbered(n)).await;
@@ -78,7 +78,7 @@ async fn size_closes_an_object() {
 
 #[tokio::test]
 async fn age_closes_an_object() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, JournalSettings { object_age: Duration::from_millis(20), ..settings() }).await;
     journal.note("ada", numbered(7)).await;
     store.wait_for_puts(1).await;
@@ -88,7 +88,7 @@ async fn age_closes_an_object() {
 
 #[tokio::test]
 async fn durable_notes_that_come_together_share_an_object() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, JournalSettings { patience: Duration::from_secs(60), ..settings() }).await;
     store.hold();
     let first = journal.note_durably("ada", numbered(0));
@@ -107,7 +107,7 @@ async fn durable_notes_that_come_together_share_an_object() {
 
 #[tokio::test]
 async fn a_durable_note_takes_earlier_ones_with_it() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, settings()).await;
     journal.note("ada", numbered(0)).await;
     journal.note_durably("ada", numbered(1)).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_durable_note_takes_earlier_ones_with_it() {
 
 #[tokio::test]
 async fn a_restarted_journal_goes_on_where_it_ended() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     for n in 0..3 {
         let journal = open(&store, settings()).await;
         journal.note("ada", numbered(n)).await;
@@ -130,7 +130,7 @@ async fn a_restarted_journal_goes_on_where_it_ended() {
 
 #[tokio::test]
 async fn names_sort_as_written_when_the_clock_is_set_back() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let ahead = Key::new("journal/gw-1/2999/12/31/000000000041.jsonl.zst").unwrap();
     store.put_new(&ahead, storage::journal::encode(&[]).unwrap().into()).await.unwrap();
     let journal = open(&store, settings()).await;
@@ -141,7 +141,7 @@ async fn names_sort_as_written_when_the_clock_is_set_back() {
 
 #[tokio::test]
 async fn two_writers_of_one_name_overwrite_nothing() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let (one, other) = (open(&store, settings()).await, open(&store, settings()).await);
     one.note_durably("ada", numbered(0)).await.unwrap();
     other.note_durably("bob", numbered(1)).await.unwrap();
@@ -151,9 +151,9 @@ async fn two_writers_of_one_name_overwrite_nothing() {
 
 #[tokio::test]
 async fn an_object_whose_answer_was_lost_is_stored_once() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, JournalSettings { patience: Duration::from_secs(60), ..settings() }).await;
-    store.trouble(Trouble::AnswersLost(1));
+    store.set_fault(Fault::AnswersLost(1));
     journal.note_durably("ada", numbered(0)).await.unwrap();
     assert_eq!(numbers(&store).await, [[0]]);
     assert_eq!(store.puts(), 2);
@@ -161,21 +161,21 @@ async fn an_object_whose_answer_was_lost_is_stored_once() {
 
 #[tokio::test]
 async fn a_store_that_fails_is_told_to_durable_notes_and_tried_again() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, settings()).await;
-    store.trouble(Trouble::Fails);
+    store.set_fault(Fault::Fails);
     let error = journal.note_durably("ada", numbered(0)).await.unwrap_err();
     assert_eq!(error.to_string(), "the journal could not be stored within 0.2 s");
     let JournalError::NotStored { source: Some(source), .. } = error else { panic!("{error:?}") };
     assert!(source.to_string().starts_with("cannot write journal/gw-1/"));
-    store.trouble(Trouble::None);
+    store.set_fault(Fault::None);
     journal.close().await.unwrap();
     assert_eq!(numbers(&store).await, [[0]]);
 }
 
 #[tokio::test]
 async fn notes_wait_while_the_queue_is_full() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, JournalSettings { queue_entries: 3, object_bytes: 1, ..settings() }).await;
     store.hold();
     for n in 0..3 {
@@ -193,10 +193,10 @@ async fn notes_wait_while_the_queue_is_full() {
 
 #[tokio::test]
 async fn closing_gives_up_on_a_store_that_keeps_failing() {
-    let store = Gate::open();
+    let store = FlakyStore::new();
     let journal = open(&store, settings()).await;
     journal.note("ada", numbered(0)).await;
-    store.trouble(Trouble::Fails);
+    store.set_fault(Fault::Fails);
     assert!(matches!(journal.close().await, Err(JournalError::NotStored { .. })));
     assert!(matches!(journal.note_durably("ada", numbered(1)).await, Err(JournalError::Closed)));
 }
@@ -204,7 +204,7 @@ async fn closing_gives_up_on_a_store_that_keeps_failing() {
 #[tokio::test]
 async fn a_name_that_would_leave_its_folder_is_refused() {
     for name in ["", "a/b", "..", ".hidden", "a b", "ä"] {
-        let opened = Journal::open(Gate::open(), name, settings()).await;
+        let opened = Journal::open(FlakyStore::new(), name, settings()).await;
         assert!(matches!(opened, Err(JournalError::Name(_))), "{name:?}");
     }
 }
@@ -213,14 +213,14 @@ async fn a_name_that_would_leave_its_folder_is_refused() {
 async fn a_journal_whose_end_was_removed_goes_on_behind_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let settings = JournalSettings { head_file: Some(folder.path().join("head.json")), ..settings() };
-    let store = Gate::open();
+    let store = FlakyStore::new();
     for n in 0..3 {
         let journal = open(&store, settings.clone()).await;
         journal.note("ada", numbered(n)).await;
         journal.close().await.unwrap();
     }
     // The last two objects are gone.
-    let cut = Gate::open();
+    let cut = FlakyStore::new();
     let first = store.list("journal/gw-1/", None, 1).await.unwrap().remove(0).key;
     cut.put_new(&first, store.read(&first, u64::MAX).await.unwrap()).await.unwrap();
     let journal = open(&cut, settings).await;
@@ -245,7 +245,7 @@ async fn a_journal_goes_on_behind_an_object_that_no_process_can_hold() {
     std::fs::File::create(folder.path().join(taken)).unwrap().set_len(30 << 30).unwrap();
     journal.note_durably("ada", numbered(1)).await.unwrap();
     journal.close().await.unwrap();
-    assert_eq!(signer.head().unwrap().seq, 2);
+    assert_eq!(signer.journal_head().unwrap().seq, 2);
 
     let newest = first.as_str().replace("000000000000", "000000000003");
     std::fs::File::create(folder.path().join(newest)).unwrap().set_len(30 << 30).unwrap();
@@ -264,11 +264,11 @@ fn spooled(folder: &tempfile::TempDir) -> JournalSettings {
 
 #[tokio::test]
 async fn with_a_spool_a_durable_note_does_not_need_the_store_and_kill_9_loses_none() {
-    let (store, folder) = (Gate::open(), tempfile::tempdir().unwrap());
+    let (store, folder) = (FlakyStore::new(), tempfile::tempdir().unwrap());
     let killed = tempfile::tempdir().unwrap();
     {
         let journal = open(&store, spooled(&folder)).await;
-        store.trouble(Trouble::Fails);
+        store.set_fault(Fault::Fails);
         for n in 0..5 {
             journal.note_durably("ada", numbered(n)).await.unwrap();
             journal.note("ada", numbered(n + 100)).await;
@@ -283,7 +283,7 @@ async fn with_a_spool_a_durable_note_does_not_need_the_store_and_kill_9_loses_no
         // The same process ends in good order while the store is away: nothing is lost either.
         journal.close().await.unwrap();
     }
-    store.trouble(Trouble::None);
+    store.set_fault(Fault::None);
     let journal = open(&store, spooled(&killed)).await;
     journal.note("ada", numbered(7)).await;
     journal.close().await.unwrap();
@@ -297,7 +297,7 @@ async fn with_a_spool_a_durable_note_does_not_need_the_store_and_kill_9_loses_no
 
 #[tokio::test]
 async fn entries_whose_object_was_stored_before_kill_9_are_not_stored_twice() {
-    let (store, folder) = (Gate::open(), tempfile::tempdir().unwrap());
+    let (store, folder) = (FlakyStore::new(), tempfile::tempdir().unwrap());
     let journal = open(&store, spooled(&folder)).await;
     journal.note_durably("ada", numbered(1)).await.unwrap();
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use recording::RecordingId;
 use storage::{
     RecordingError, RecordingReader,
-    recordings::{Chunks, Piece},
+    recordings::{ChunkOrGap, Chunks},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -138,8 +138,8 @@ impl JobContext {
                 return (added, JobOutcome::Paused(job));
             }
             let lines = match job.chunks.next().await {
-                Ok(Some(Piece::Lines { lines, .. })) => Some(lines),
-                Ok(Some(Piece::Gap { .. })) => continue,
+                Ok(Some(ChunkOrGap::Lines { lines, .. })) => Some(lines),
+                Ok(Some(ChunkOrGap::Gap { .. })) => continue,
                 Ok(None) => None,
                 Err(RecordingError::Store(_)) => return (added, JobOutcome::StoreFailed),
                 Err(error) => {

@@ -6,10 +6,12 @@ use crate::{
     Store, StoreError,
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
 };
-use recording::Key;
-use recording::journal::JournalEntry;
+use recording::{
+    Key,
+    journal::{JournalEntry, JournalEvent},
+};
 
-/// Most objects asked of the store at once.
+/// Most objects that are asked of the store at once.
 const PAGE: usize = 1000;
 
 /// Largest object in bytes that is read as a journal's: lines of 64 MiB that do not compress, and the seal, stay below.
@@ -51,16 +53,16 @@ pub struct JournalObject {
 }
 
 impl JournalObject {
-    /// None for an object that is not the journal's.
+    /// `None` if the name is not one of a journal's objects.
     fn of(key: Key) -> Option<Self> {
         key.journal_seq().map(|seq| Self { seq, key })
     }
 }
 
-/// Entries as an object's bytes.
+/// Writes entries as an object's bytes, neither chained nor signed.
 ///
 /// # Errors
-/// Only where zstd has no memory.
+/// Only if zstd has no memory.
 pub fn encode(entries: &[JournalEntry]) -> io::Result<Vec<u8>> {
     let mut lines = Vec::with_capacity(entries.len() * 256);
     for entry in entries {
@@ -70,7 +72,7 @@ pub fn encode(entries: &[JournalEntry]) -> io::Result<Vec<u8>> {
     chunk::compress(&lines)
 }
 
-/// The entries of an object. Entries with an `event` that this version does not know are left out.
+/// Reads the entries of an object. Entries with an `event` that this version does not know are left out.
 ///
 /// # Errors
 /// [`JournalError::Object`] or [`JournalError::Line`]; `key` is for the message.
@@ -88,27 +90,11 @@ pub fn decode(key: &Key, object: &[u8]) -> Result<Vec<JournalEntry>, JournalErro
 
 /// Whether the line is an entry in everything but its event's name.
 fn of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 14] = [
-        "started",
-        "configured",
-        "stopped",
-        "login",
-        "refused",
-        "session_opened",
-        "session_ended",
-        "terminated",
-        "copied",
-        "forwarded",
-        "request",
-        "imported",
-        "searched",
-        "viewed",
-    ];
     #[derive(serde::Deserialize)]
-    struct Named {
+    struct EventName {
         event: String,
     }
-    serde_json::from_slice::<Named>(line).is_ok_and(|named| !KNOWN.contains(&named.event.as_str()))
+    serde_json::from_slice::<EventName>(line).is_ok_and(|line| !JournalEvent::names().contains(&line.event.as_str()))
 }
 
 /// Reads the journals of all gateways of a store. Cheap to clone.
@@ -118,7 +104,7 @@ pub struct JournalReader {
 }
 
 impl JournalReader {
-    /// Of `store`.
+    /// Reads from `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
@@ -131,8 +117,8 @@ impl JournalReader {
         Ok(self.store.children("journal/").await?)
     }
 
-    /// Up to `limit` objects of a gateway, in order, after the object `after` (from the first one on where there is
-    /// none). The key to go on from is the last one returned.
+    /// Up to `limit` objects of a gateway, in order, after the object `after`, or from the first one on. The key to go on
+    /// from is the last one returned.
     ///
     /// # Errors
     /// The store's.

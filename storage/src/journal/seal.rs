@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    chunk::{self, MAX_UNCOMPRESSED},
+    chunk::{self, ChunkError, MAX_UNCOMPRESSED},
     signing::{DocumentKind, Signer},
 };
 use recording::{Key, hex};
@@ -23,12 +23,12 @@ use recording::{Key, hex};
 /// numbers the first.
 const SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
 
-/// Where a journal stands: what the next object and its first line are chained to. Zeros before the first.
+/// What the next object and its first line are chained to. Zeros before a journal's first object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tail {
+pub struct ChainLink {
     /// SHA-256 of the newest object's bytes.
     pub object: [u8; 32],
-    /// SHA-256 of its last line, without the newline; zeros where it has none that can be read.
+    /// SHA-256 of its last line, without the newline; zeros if it has no line that can be read.
     pub line: [u8; 32],
 }
 
@@ -39,26 +39,26 @@ pub struct Seal {
     pub format: u32,
     /// The object's own name.
     pub object: String,
-    /// SHA-256 of the bytes of the object before it; zeros for a journal's first.
+    /// SHA-256 of the bytes of the object before it, in hexadecimal; zeros for a journal's first.
     pub previous: String,
     /// Lines in it.
     pub entries: u64,
-    /// SHA-256 of the bytes before this frame.
+    /// SHA-256 of the bytes before this frame, in hexadecimal.
     pub sha256: String,
 }
 
-/// An object's bytes, taken apart.
+/// A journal object's bytes, split into lines and seal. Any bytes can be split: nothing is checked here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts<'a> {
+pub struct SealedObject<'a> {
     /// The lines' zstd frame.
     pub frame: &'a [u8],
-    /// The sealed document; none where there is no whole one.
+    /// The signed document; `None` if there is no whole one.
     pub seal: Option<&'a [u8]>,
 }
 
-impl<'a> Parts<'a> {
-    /// Of any bytes.
-    pub fn of(object: &'a [u8]) -> Self {
+impl<'a> SealedObject<'a> {
+    /// Splits any bytes.
+    pub fn new(object: &'a [u8]) -> Self {
         // The document is JSON: but for its last byte it has none below 0x20, so the last such number begins its frame.
         let found = object.windows(SKIPPABLE.len()).rposition(|window| window == SKIPPABLE).and_then(|at| {
             let (frame, rest) = object.split_at(at);
@@ -70,19 +70,29 @@ impl<'a> Parts<'a> {
             None => Self { frame: object, seal: None },
         }
     }
+
+    /// The lines, at most [`MAX_UNCOMPRESSED`] bytes.
+    ///
+    /// # Errors
+    /// [`ChunkError`], if the frame is damaged or unpacks to more.
+    pub fn lines(&self) -> Result<Vec<u8>, ChunkError> {
+        chunk::decompress(self.frame, MAX_UNCOMPRESSED)
+    }
 }
 
-impl Tail {
-    /// After an object, whatever is in it: a journal goes on after one that somebody else wrote or damaged.
+impl ChainLink {
+    /// The link behind an object, whatever is in it: a journal goes on after an object that somebody else wrote or
+    /// damaged.
     pub fn after(object: &[u8]) -> Self {
-        let lines = chunk::decompress(object, MAX_UNCOMPRESSED).unwrap_or_default();
+        let lines = SealedObject::new(object).lines().unwrap_or_default();
         let last = lines.strip_suffix(b"\n").unwrap_or(&lines).rsplit(|&byte| byte == b'\n').next();
         let line = last.filter(|line| !line.is_empty()).map_or([0; 32], digest);
         Self { object: digest(object), line }
     }
 }
 
-/// Lines, each with `prev` as its first member: SHA-256 of the line before it. Also the last line's own digest.
+/// Chains lines: each gets `prev`, SHA-256 of the line before it, as its first member. Returns the lines, their number and
+/// the last line's digest.
 fn chain(lines: &[u8], mut previous: [u8; 32]) -> (Vec<u8>, u64, [u8; 32]) {
     let mut chained = Vec::with_capacity(lines.len() + lines.len() / 2);
     let mut entries = 0;
@@ -99,18 +109,24 @@ fn chain(lines: &[u8], mut previous: [u8; 32]) -> (Vec<u8>, u64, [u8; 32]) {
     (chained, entries, previous)
 }
 
-/// An object of these lines (JSON objects, each ending in `\n`), to be stored as `key` behind `tail`; and the tail
-/// after it. `micros` is now, since 1970 UTC.
+/// Makes the object `key` of these lines (JSON objects, each ending in `\n`), chained to `previous`. Returns the object and
+/// the link behind it. `micros` is the time of the signature, microseconds since 1970 UTC.
 ///
 /// # Errors
-/// Only where zstd has no memory.
-pub fn seal(signer: &Signer, key: &Key, tail: Tail, lines: &[u8], micros: i64) -> io::Result<(Bytes, Tail)> {
-    let (lines, entries, line) = chain(lines, tail.line);
+/// Only if zstd has no memory.
+pub fn seal(
+    signer: &Signer,
+    key: &Key,
+    previous: ChainLink,
+    lines: &[u8],
+    micros: i64,
+) -> io::Result<(Bytes, ChainLink)> {
+    let (lines, entries, line) = chain(lines, previous.line);
     let mut object = chunk::compress(&lines)?;
     let seal = Seal {
         format: 1,
         object: key.as_str().to_owned(),
-        previous: hex(tail.object),
+        previous: hex(previous.object),
         entries,
         sha256: hex(digest(&object)),
     };
@@ -119,8 +135,8 @@ pub fn seal(signer: &Signer, key: &Key, tail: Tail, lines: &[u8], micros: i64) -
     object.extend_from_slice(&SKIPPABLE);
     object.extend_from_slice(&length.to_le_bytes());
     object.extend_from_slice(&document);
-    let tail = Tail { object: digest(&object), line };
-    Ok((object.into(), tail))
+    let link = ChainLink { object: digest(&object), line };
+    Ok((object.into(), link))
 }
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
@@ -142,34 +158,34 @@ mod tests {
     #[test]
     fn an_object_is_chained_to_the_one_before_it_and_can_be_read() {
         let signer = Signer::generate().unwrap();
-        let (first, tail) = seal(&signer, &key(0), Tail::default(), LINES, 3).unwrap();
-        assert_eq!(Tail::after(&first), tail);
-        let (second, _) = seal(&signer, &key(1), tail, LINES, 4).unwrap();
+        let (first, link) = seal(&signer, &key(0), ChainLink::default(), LINES, 3).unwrap();
+        assert_eq!(ChainLink::after(&first), link);
+        let (second, _) = seal(&signer, &key(1), link, LINES, 4).unwrap();
         assert_eq!(decode(&key(1), &second).unwrap().len(), 2);
 
-        let parts = Parts::of(&second);
-        let sealed = SignedDocument::open(DocumentKind::Journal, parts.seal.unwrap()).unwrap();
+        let split = SealedObject::new(&second);
+        let sealed = SignedDocument::open(DocumentKind::Journal, split.seal.unwrap()).unwrap();
         assert!(sealed.is_by(&signer.public()));
-        let said: Seal = serde_json::from_slice(parts.seal.unwrap()).unwrap();
+        let said: Seal = serde_json::from_slice(split.seal.unwrap()).unwrap();
         assert_eq!((said.object.as_str(), said.entries), (key(1).as_str(), 2));
         assert_eq!(said.previous, hex(digest(&first)));
-        assert_eq!(said.sha256, hex(digest(parts.frame)));
+        assert_eq!(said.sha256, hex(digest(split.frame)));
 
-        let lines = chunk::decompress(&second, 10_000).unwrap();
+        let lines = split.lines().unwrap();
         let lines: Vec<&[u8]> = lines.split(|&byte| byte == b'\n').collect();
         let prev = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["prev"].clone();
-        assert_eq!(prev(lines[0]), hex(tail.line));
+        assert_eq!(prev(lines[0]), hex(link.line));
         assert_eq!(prev(lines[1]), hex(digest(lines[0])));
     }
 
     #[test]
     fn anything_can_be_taken_apart() {
         for bytes in [&b""[..], b"rubbish", &SKIPPABLE, &[0x50, 0x2a, 0x4d, 0x18, 9, 0, 0, 0, b'{']] {
-            assert_eq!(Parts::of(bytes), Parts { frame: bytes, seal: None });
-            assert_eq!(Tail::after(bytes).line, [0; 32]);
+            assert_eq!(SealedObject::new(bytes), SealedObject { frame: bytes, seal: None });
+            assert_eq!(ChainLink::after(bytes).line, [0; 32]);
         }
         let unsealed = chunk::compress(LINES).unwrap();
-        assert_eq!(Parts::of(&unsealed).seal, None);
-        assert_ne!(Tail::after(&unsealed).line, [0; 32]);
+        assert_eq!(SealedObject::new(&unsealed).seal, None);
+        assert_ne!(ChainLink::after(&unsealed).line, [0; 32]);
     }
 }

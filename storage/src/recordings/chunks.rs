@@ -8,7 +8,7 @@ use recording::{
 
 /// A part of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum ChunkOrGap {
     /// A chunk's lines, decompressed.
     Lines {
         /// The chunk's number.
@@ -39,7 +39,7 @@ pub struct Chunks {
 
 impl RecordingReader {
     /// The chunks with events, in order, as they are listed now; each is read when it is asked for. What is missing
-    /// between two chunks, or at the end by the manifest, comes as [`Piece::Gap`].
+    /// between two chunks, or at the end by the manifest, comes as [`ChunkOrGap::Gap`].
     ///
     /// # Errors
     /// The store's, or a manifest that cannot be read.
@@ -67,10 +67,10 @@ impl RecordingReader {
         let header = self.header(id).await?;
         let mut chunks = self.chunks(id).await?;
         let mut all = Vec::new();
-        while let Some(piece) = chunks.next().await? {
-            match piece {
-                Piece::Gap { from, .. } => return Err(RecordingError::Gap { id, number: from }),
-                Piece::Lines { number, lines } => {
+        while let Some(item) = chunks.next().await? {
+            match item {
+                ChunkOrGap::Gap { from, .. } => return Err(RecordingError::Gap { id, number: from }),
+                ChunkOrGap::Lines { number, lines } => {
                     for event in events(&lines) {
                         all.push(event.map_err(|source| RecordingError::Line { id, number, source })?);
                     }
@@ -87,24 +87,24 @@ impl Chunks {
         self.manifest.as_ref()
     }
 
-    /// The next piece; none at the end.
+    /// The next item; none at the end.
     ///
     /// # Errors
     /// A chunk that cannot be read. The next call goes on with the one after it.
-    pub async fn next(&mut self) -> Result<Option<Piece>, RecordingError> {
+    pub async fn next(&mut self) -> Result<Option<ChunkOrGap>, RecordingError> {
         let Some(&number) = self.numbers.front() else { return Ok(self.tail()) };
         if number > self.expected {
             let from = std::mem::replace(&mut self.expected, number);
-            return Ok(Some(Piece::Gap { from, to: number - 1 }));
+            return Ok(Some(ChunkOrGap::Gap { from, to: number - 1 }));
         }
         self.numbers.pop_front();
         self.expected = number.saturating_add(1);
         let lines = self.recordings.chunk(self.id, number).await?;
-        Ok(Some(Piece::Lines { number, lines }))
+        Ok(Some(ChunkOrGap::Lines { number, lines }))
     }
 
-    fn tail(&mut self) -> Option<Piece> {
+    fn tail(&mut self) -> Option<ChunkOrGap> {
         let last = self.last.take().filter(|last| *last >= self.expected)?;
-        Some(Piece::Gap { from: self.expected, to: last })
+        Some(ChunkOrGap::Gap { from: self.expected, to: last })
     }
 }

@@ -118,7 +118,8 @@ impl Signer {
             object.pop();
         }
         object.extend_from_slice(b",\"signature\":");
-        let signature = Signature { key: self.public().id(), micros, journal: self.head(), ed25519: String::new() };
+        let signature =
+            Signature { key: self.public().id(), micros, journal: self.journal_head(), ed25519: String::new() };
         // Strings and numbers: they have no way to fail. It ends in `"ed25519":""}`.
         object.extend(serde_json::to_vec(&signature).unwrap_or_default());
         object.truncate(object.len() - 2);
@@ -154,7 +155,7 @@ mod tests {
     fn it_says_how_far_the_journal_was() {
         let signer = Signer::generate().unwrap();
         let head = JournalHead { gateway: "gw".to_owned(), seq: 4, sha256: "00".to_owned() };
-        signer.witness(head.clone());
+        signer.set_journal_head(head.clone());
         let document = sealed(&signer);
         assert_eq!(SignedDocument::open(DocumentKind::Manifest, &document).unwrap().signature.journal, Some(head));
     }

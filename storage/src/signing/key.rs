@@ -90,7 +90,7 @@ impl TryFrom<String> for PublicKey {
 }
 
 /// A secret key at work. Each of its signatures also says how far its process's journal had come, as far as it was told
-/// ([`Signer::witness`]).
+/// ([`Signer::set_journal_head`]).
 pub struct Signer {
     pair: Ed25519KeyPair,
     public: PublicKey,
@@ -146,12 +146,12 @@ impl Signer {
     }
 
     /// The journal has come so far: later signatures say so. Where its end is cut off, they miss it.
-    pub fn witness(&self, head: JournalHead) {
+    pub fn set_journal_head(&self, head: JournalHead) {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 
-    /// What [`Self::witness`] was told last.
-    pub fn head(&self) -> Option<JournalHead> {
+    /// What [`Self::set_journal_head`] was told last.
+    pub fn journal_head(&self) -> Option<JournalHead> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

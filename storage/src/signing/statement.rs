@@ -62,7 +62,7 @@ pub enum StatementError {
 
 impl KeyStatement {
     /// Largest statement that is read: they have less than one KiB.
-    pub const LONGEST: u64 = 64 << 10;
+    pub const LARGEST: u64 = 64 << 10;
 
     /// Reads one that its own key has signed. Whether that key is to be trusted is another question.
     ///
@@ -104,7 +104,7 @@ pub async fn publish(
 ) -> Result<KeyStatement, StatementError> {
     let id = signer.public().id();
     let key = Key::signing_key(&id);
-    match store.read(&key, KeyStatement::LONGEST).await {
+    match store.read(&key, KeyStatement::LARGEST).await {
         Err(StoreError::TooLarge { key, .. }) => return Err(StatementError::Conflict(key)),
         Ok(document) => return ours(&document, signer).ok_or(StatementError::Conflict(key)),
         Err(StoreError::NotFound(_)) => {}
@@ -125,7 +125,7 @@ pub async fn publish(
         Ok(()) => Ok(statement),
         // Another process with the same key was faster, or an earlier try's answer was lost.
         Err(StoreError::Exists(key)) => {
-            let document = store.read(&key, KeyStatement::LONGEST).await?;
+            let document = store.read(&key, KeyStatement::LARGEST).await?;
             ours(&document, signer).ok_or(StatementError::Conflict(key))
         }
         Err(error) => Err(error.into()),
@@ -144,7 +144,7 @@ pub async fn statements(
         let page = store.list("keys/", found.last().map(|(key, _)| key), PAGE).await?;
         let full = page.len() == PAGE;
         for ObjectMeta { key, .. } in page {
-            let statement = match store.read(&key, KeyStatement::LONGEST).await {
+            let statement = match store.read(&key, KeyStatement::LARGEST).await {
                 Ok(document) => KeyStatement::parse(&document),
                 Err(StoreError::TooLarge { .. }) => Err(StatementError::TooLarge),
                 Err(error) => return Err(error),
@@ -174,7 +174,7 @@ mod tests {
         let second = publish(&store, "gw", &new, Some(&old), 2).await.unwrap();
         assert_eq!(publish(&store, "gw", &new, None, 3).await.unwrap(), second);
 
-        let document = store.read(&Key::signing_key(&second.key), KeyStatement::LONGEST).await.unwrap();
+        let document = store.read(&Key::signing_key(&second.key), KeyStatement::LARGEST).await.unwrap();
         let read = KeyStatement::parse(&document).unwrap();
         assert_eq!(read, second);
         assert!(read.is_introduced_by(&old.public()) && !read.is_introduced_by(&new.public()));

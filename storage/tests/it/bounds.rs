@@ -79,7 +79,7 @@ async fn an_oversized_statement_of_a_key_is_none() {
     let [(name, statement)] = statements(&store).await.unwrap().try_into().unwrap();
     assert!(name == key && matches!(statement, Err(StatementError::TooLarge)), "{statement:?}");
     assert!(matches!(publish(&store, "gw", &signer, None, 1).await, Err(StatementError::Conflict(it)) if it == key));
-    assert!(matches!(store.read(&key, KeyStatement::LONGEST).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(store.read(&key, KeyStatement::LARGEST).await, Err(StoreError::TooLarge { .. })));
 }
 
 /// An S3 server that lists nothing, and answers every GET with this head and a body without end.

@@ -295,10 +295,10 @@ async fn without_any_the_error_names_what_was_tried() {
 #[tokio::test]
 async fn a_source_that_is_there_and_fails_is_named() {
     let (home, (endpoint, _)) = (tempfile::tempdir().unwrap(), server(3600, false).await);
-    let causes = run(&endpoint, home.path(), &[NO_INSTANCE, ("AWS_PROFILE", "no-such")]).await;
-    assert!(causes[1].contains("no-such"), "{causes:?}");
     std::fs::create_dir(home.path().join(".aws")).unwrap();
     std::fs::write(home.path().join(".aws/config"), "[default]\ncredential_process = false\n").unwrap();
+    let causes = run(&endpoint, home.path(), &[NO_INSTANCE, ("AWS_PROFILE", "no-such")]).await;
+    assert!(causes[1].contains("no-such"), "{causes:?}");
     let causes = run(&endpoint, home.path(), &[NO_INSTANCE]).await;
     assert!(causes[1].starts_with("the credentials of the profile"), "{causes:?}");
 }

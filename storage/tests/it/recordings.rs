@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use recording::Key;
-use storage::{Memory, RecordingError, RecordingReader, Store, chunk, recordings::Piece};
+use recording::{InvalidKey, Key};
+use storage::{Memory, RecordingError, RecordingReader, Store, chunk, recordings::ChunkOrGap};
 
 use crate::sample::{header, id_at, manifest, output, put_chunk, put_header, put_manifest};
 
@@ -70,8 +70,8 @@ async fn what_is_missing_is_a_gap() {
     while let Some(piece) = chunks.next().await.unwrap() {
         pieces.push(piece);
     }
-    let lines = |number, micros, text| Piece::Lines { number, lines: output(micros, text) };
-    let gap = |from, to| Piece::Gap { from, to };
+    let lines = |number, micros, text| ChunkOrGap::Lines { number, lines: output(micros, text) };
+    let gap = |from, to| ChunkOrGap::Gap { from, to };
     assert_eq!(pieces, [gap(1, 1), lines(2, 5, "two"), gap(3, 4), lines(5, 9, "five"), gap(6, 7)]);
     assert!(matches!(recordings.events(id).await, Err(RecordingError::Gap { number: 1, .. })));
 }
@@ -86,7 +86,7 @@ async fn a_damaged_chunk_is_named_and_the_next_one_is_read() {
 
     let mut chunks = recordings.chunks(id).await.unwrap();
     assert!(matches!(chunks.next().await, Err(RecordingError::Chunk { number: 1, .. })));
-    assert!(matches!(chunks.next().await, Ok(Some(Piece::Lines { number: 2, .. }))));
+    assert!(matches!(chunks.next().await, Ok(Some(ChunkOrGap::Lines { number: 2, .. }))));
     assert!(matches!(chunks.next().await, Ok(None)));
 
     let other = id_at(NOON + 1);
@@ -126,6 +126,6 @@ fn keys_are_as_described() {
     assert_eq!(Key::manifest(id).as_str(), format!("recordings/2025/11/25/{id}/manifest.json"));
     assert_eq!((Key::chunk(id, 7).chunk_number(), Key::manifest(id).chunk_number()), (Some(7), None));
     for wrong in ["", "/a", "a/", "a//b", ".", "a/../b", "a b", "ü", "a\0", "~"] {
-        assert_eq!(Key::new(wrong), Err(wrong.to_owned()));
+        assert_eq!(Key::new(wrong), Err(InvalidKey(wrong.to_owned())));
     }
 }

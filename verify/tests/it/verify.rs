@@ -305,7 +305,7 @@ async fn what_was_written_before_signatures_is_unsigned_and_no_worse() {
     objects.retain(|key, _| !key.as_str().starts_with("keys/"));
     for (key, object) in &mut objects {
         if key.journal_seq().is_some() {
-            *object = Bytes::copy_from_slice(storage::journal::Parts::of(object).frame);
+            *object = Bytes::copy_from_slice(storage::journal::SealedObject::new(object).frame);
         } else if key.file_name() == "manifest.json" {
             let manifest: Manifest = serde_json::from_slice(object).unwrap();
             *object = serde_json::to_vec_pretty(&manifest).unwrap().into();

@@ -47,7 +47,7 @@ impl World {
         let first = life(&store, &old, 1).await;
         publish(&store, "gw", &new, Some(&old), now()).await.unwrap();
         let second = life(&store, &new, 2).await;
-        let heads = vec![new.head().unwrap()];
+        let heads = vec![new.journal_head().unwrap()];
         Self { objects: objects(&store).await, old, new, heads, recordings: [first, second] }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use recording::cast::{self, Code, PortConnection, PortState, SessionKind, SessionMetadata};
-use storage::recordings::Piece;
+use storage::recordings::ChunkOrGap;
 
 use super::{
     units::{position, size},
@@ -46,7 +46,7 @@ pub(crate) async fn load(evidence: &Evidence, session: &SessionMetadata) -> Resu
             piece => piece.map_err(unreadable)?,
         };
         let Some(piece) = piece else { break };
-        let Piece::Lines { lines, .. } = piece else { continue };
+        let ChunkOrGap::Lines { lines, .. } = piece else { continue };
         for event in cast::events(&lines).flatten().filter(|event| event.code == Code::Port) {
             if let Ok(port) = serde_json::from_str::<PortConnection>(&event.data)
                 && (known.len() < MAX_CONNECTIONS || known.contains_key(&port.connection))

@@ -7,7 +7,7 @@ use recording::{
 };
 use storage::{
     RecordingReader,
-    recordings::{Chunks, Piece},
+    recordings::{ChunkOrGap, Chunks},
 };
 
 use super::commands::EnteredCommands;
@@ -76,11 +76,11 @@ impl PlaybackCursor {
         while self.ready.is_empty() {
             match self.chunks.next().await {
                 Ok(None) => return Ok(None),
-                Ok(Some(Piece::Lines { number, lines })) => {
+                Ok(Some(ChunkOrGap::Lines { number, lines })) => {
                     self.last = number;
                     self.take(&lines);
                 }
-                Ok(Some(Piece::Gap { from, to })) => {
+                Ok(Some(ChunkOrGap::Gap { from, to })) => {
                     self.last = to;
                     self.note(format!("chunks {from} to {to} of the recording are missing"));
                 }

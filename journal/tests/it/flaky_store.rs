@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// What goes wrong with puts.
 #[derive(Clone, Copy, Debug)]
-pub enum Trouble {
+pub enum Fault {
     None,
     Fails,
     /// So many more are done and fail all the same.
@@ -19,22 +19,22 @@ pub enum Trouble {
 
 /// A store in memory whose puts can be held up and made to fail.
 #[derive(Debug)]
-pub struct Gate {
+pub struct FlakyStore {
     memory: Memory,
     held: watch::Sender<bool>,
     started: watch::Sender<usize>,
     puts: AtomicUsize,
-    trouble: Mutex<Trouble>,
+    fault: Mutex<Fault>,
 }
 
-impl Gate {
-    pub fn open() -> Arc<Self> {
+impl FlakyStore {
+    pub fn new() -> Arc<Self> {
         Arc::new(Self {
             memory: Memory::new(),
             held: watch::Sender::new(false),
             started: watch::Sender::new(0),
             puts: AtomicUsize::new(0),
-            trouble: Mutex::new(Trouble::None),
+            fault: Mutex::new(Fault::None),
         })
     }
 
@@ -46,8 +46,8 @@ impl Gate {
         self.held.send_replace(false);
     }
 
-    pub fn trouble(&self, trouble: Trouble) {
-        *self.trouble.lock().unwrap() = trouble;
+    pub fn set_fault(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = fault;
     }
 
     pub fn puts(&self) -> usize {
@@ -59,11 +59,11 @@ impl Gate {
         self.started.subscribe().wait_for(|started| *started >= count).await.unwrap();
     }
 
-    fn next_trouble(&self) -> Trouble {
-        let mut trouble = self.trouble.lock().unwrap();
-        let now = *trouble;
-        if let Trouble::AnswersLost(left) = now {
-            *trouble = if left > 1 { Trouble::AnswersLost(left - 1) } else { Trouble::None };
+    fn next_fault(&self) -> Fault {
+        let mut fault = self.fault.lock().unwrap();
+        let now = *fault;
+        if let Fault::AnswersLost(left) = now {
+            *fault = if left > 1 { Fault::AnswersLost(left - 1) } else { Fault::None };
         }
         now
     }
@@ -74,11 +74,11 @@ fn failed(key: &Key) -> StoreError {
 }
 
 #[async_trait]
-impl Store for Gate {
+impl Store for FlakyStore {
     async fn put_new(&self, key: &Key, bytes: bytes::Bytes) -> Result<(), StoreError> {
-        let trouble = self.next_trouble();
+        let fault = self.next_fault();
         self.puts.fetch_add(1, Ordering::SeqCst);
-        if matches!(trouble, Trouble::Fails) {
+        if matches!(fault, Fault::Fails) {
             self.started.send_modify(|started| *started += 1);
             return Err(failed(key));
         }
@@ -89,7 +89,7 @@ impl Store for Gate {
         }
         let done = self.memory.put_new(key, bytes).await;
         self.started.send_modify(|started| *started += 1);
-        if matches!(trouble, Trouble::AnswersLost(_)) { done.and(Err(failed(key))) } else { done }
+        if matches!(fault, Fault::AnswersLost(_)) { done.and(Err(failed(key))) } else { done }
     }
 
     async fn read(&self, key: &Key, max: u64) -> Result<bytes::Bytes, StoreError> {

@@ -1,11 +1,11 @@
-//! The place in a journal where the next object goes.
+//! The position in a journal where the next object goes.
 
 use jiff::{Timestamp, tz::TimeZone};
 use recording::JournalHead;
 use recording::Key;
 use storage::{
     Store, StoreError,
-    journal::{LARGEST_JOURNAL_OBJECT, Tail},
+    journal::{ChainLink, LARGEST_JOURNAL_OBJECT},
 };
 
 /// Objects asked for in one listing.
@@ -18,16 +18,16 @@ pub(crate) struct ChainPosition {
     /// even when the clock is set back.
     day: String,
     seq: u64,
-    tail: Tail,
+    link: ChainLink,
 }
 
 impl ChainPosition {
-    /// The place after everything that the store holds of this gateway.
+    /// The position behind everything that the store holds of this gateway.
     pub(crate) async fn after_last(store: &dyn Store, gateway: &str) -> Result<Self, StoreError> {
         let Some(last) = Self::newest(store, gateway).await? else { return Ok(Self::first()) };
         let day = last.as_str().split('/').skip(2).take(3).collect::<Vec<_>>().join("/");
-        let tail = tail_after(store, &last).await?;
-        Ok(Self { day, seq: last.journal_seq().map_or(0, |seq| seq + 1), tail })
+        let link = link_after(store, &last).await?;
+        Ok(Self { day, seq: last.journal_seq().map_or(0, |seq| seq + 1), link })
     }
 
     /// The newest object of a gateway's journal.
@@ -67,7 +67,7 @@ impl ChainPosition {
     }
 
     fn first() -> Self {
-        Self { day: String::new(), seq: 0, tail: Tail::default() }
+        Self { day: String::new(), seq: 0, link: ChainLink::default() }
     }
 
     /// Moves on to the day of `micros`, unless that is in the past.
@@ -78,8 +78,8 @@ impl ChainPosition {
         }
     }
 
-    /// Goes on behind the object that is known to have been the newest, where the store ends before it or has another
-    /// one in its place: what was cut off stays missed.
+    /// Goes on behind the object that is known to have been the newest, if the store ends before it or has
+    /// another one instead: what was cut off stays missed.
     pub(crate) fn not_before(self, gateway: &str, known: &JournalHead) -> Self {
         let Some(object) = recording::unhex(&known.sha256).filter(|_| known.gateway == gateway) else { return self };
         if self.seq > known.seq {
@@ -91,24 +91,24 @@ impl ChainPosition {
             next = self.seq,
             "the end of the journal is missing from the store: somebody removed it, or the store was put back"
         );
-        Self { day: self.day, seq: known.seq + 1, tail: Tail { object, line: [0; 32] } }
+        Self { day: self.day, seq: known.seq + 1, link: ChainLink { object, line: [0; 32] } }
     }
 
     /// What the next object is chained to.
-    pub(crate) fn tail(&self) -> Tail {
-        self.tail
+    pub(crate) fn link(&self) -> ChainLink {
+        self.link
     }
 
     /// Moves on by one, behind an object that is stored here.
-    pub(crate) fn advance(&mut self, tail: Tail) {
+    pub(crate) fn advance(&mut self, link: ChainLink) {
         self.seq += 1;
-        self.tail = tail;
+        self.link = link;
     }
 
     /// The newest object; `None` before the first, and behind one that is too large to have been read.
     pub(crate) fn head(&self, gateway: &str) -> Option<JournalHead> {
-        let seq = self.seq.checked_sub(1).filter(|_| self.tail.object != [0; 32])?;
-        Some(JournalHead { gateway: gateway.to_owned(), seq, sha256: recording::hex(self.tail.object) })
+        let seq = self.seq.checked_sub(1).filter(|_| self.link.object != [0; 32])?;
+        Some(JournalHead { gateway: gateway.to_owned(), seq, sha256: recording::hex(self.link.object) })
     }
 
     /// The object's name. `gateway` was checked by [`legal_name`].
@@ -123,12 +123,12 @@ impl ChainPosition {
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn tail_after(store: &dyn Store, key: &Key) -> Result<Tail, StoreError> {
+pub(crate) async fn link_after(store: &dyn Store, key: &Key) -> Result<ChainLink, StoreError> {
     match store.read(key, LARGEST_JOURNAL_OBJECT).await {
-        Ok(object) => Ok(Tail::after(&object)),
+        Ok(object) => Ok(ChainLink::after(&object)),
         Err(error @ StoreError::TooLarge { .. }) => {
             tracing::error!(%error, "somebody else wrote to the journal: it goes on behind that object");
-            Ok(Tail::default())
+            Ok(ChainLink::default())
         }
         Err(error) => Err(error),
     }
