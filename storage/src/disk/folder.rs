@@ -66,8 +66,8 @@ impl Folder {
             linked = self.prepare(&parent).and_then(|()| fs::hard_link(&temporary, &path));
         }
         let removed = fs::remove_file(&temporary);
-        // Also if the name is taken: a caller that tries again after a folder that could not be synced
-        // finds its own object, and takes it for durable.
+        // Also if the name is taken. This may have failed after an earlier link: the caller then tries again, finds its own
+        // object, and takes it for durable.
         sync_dir(&parent)?;
         linked?;
         removed
