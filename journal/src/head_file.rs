@@ -1,10 +1,10 @@
-//! How far a journal has come, beside the gateway: where the store's journal ends earlier, its end was cut off.
+//! How far a journal has come, beside the gateway: if the store's journal ends earlier, its end was cut off.
 
 use std::{fs, io, path::Path};
 
 use recording::JournalHead;
 
-/// What the file says; none where there is no file, or one that is damaged, which is logged.
+/// Reads the file; `None` if there is no file, or a damaged one, which is logged.
 pub(crate) fn read(path: &Path) -> Option<JournalHead> {
     let text = match fs::read(path) {
         Ok(text) => text,

@@ -2,7 +2,7 @@
 //!
 //! [`Journal`] takes entries from any task, and one writer puts them into the store, in order, as objects
 //! `journal/<gateway>/YYYY/MM/DD/<seq>.jsonl.zst`. [`Journal::note`] waits only while the queue is full;
-//! [`Journal::note_durably`] waits until the entry is stored, or on the gateway's own disk where there is a spool.
+//! [`Journal::note_durably`] waits until the entry is stored, or on the gateway's own disk if there is a spool.
 //!
 //! ```text
 //! note ──┐                       ┌─ closed by size, age, or a durable note

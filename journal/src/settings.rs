@@ -17,7 +17,7 @@ pub struct JournalSettings {
     pub patience: Duration,
     /// Signs every object, and is told how far the journal has come. The default is a key that nobody knows.
     pub signer: Arc<Signer>,
-    /// Where, outside of the store, it is kept how far the journal has come. A store whose journal ends earlier has lost
+    /// The file outside of the store that keeps how far the journal has come. A store whose journal ends earlier has lost
     /// its end: the journal goes on behind the numbers that are gone, so that they stay missed.
     pub head_file: Option<PathBuf>,
     /// A folder of the gateway's own disk where entries are until they are stored, so that neither `kill -9` nor a store

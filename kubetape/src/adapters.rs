@@ -95,7 +95,7 @@ mod tests {
         journal::{ApiRequest, JournalEvent},
     };
     use storage::{
-        Capabilities, Memory, ObjectMeta, chunk,
+        Capabilities, Memory, ObjectMeta,
         lease::{self, Lease},
         signing::publish,
     };
@@ -170,7 +170,7 @@ mod tests {
             },
         });
         let header = Header::parse(header.to_string().as_bytes()).unwrap();
-        let chunk = chunk::compress(&header.to_line()).unwrap();
+        let chunk = zstd::bulk::compress(&header.to_line(), 1).unwrap();
         store.put_new(&Key::chunk(id, 0), chunk.into()).await.unwrap();
         let opened = JournalEvent::SessionOpened { session: id, request: ApiRequest::default() };
         journal.note_durably("ann", opened).await.unwrap();

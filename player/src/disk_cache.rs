@@ -6,7 +6,6 @@ use std::{
 };
 
 use recording::RecordingId;
-use storage::chunk;
 
 use crate::timeline::Timeline;
 
@@ -29,6 +28,9 @@ pub(crate) struct DiskCache {
     limit: u64,
 }
 
+/// As of recordings: a higher level makes JSON little smaller.
+const LEVEL: i32 = 1;
+
 impl DiskCache {
     pub(crate) fn new(folder: PathBuf, limit: u64) -> Self {
         Self { folder, limit }
@@ -38,7 +40,7 @@ impl DiskCache {
     pub(crate) fn load(&self, id: RecordingId) -> Option<Timeline> {
         let path = self.path(id);
         let bytes = fs::read(&path).ok()?;
-        let json = chunk::decompress(&bytes, MAX_JSON_BYTES).ok()?;
+        let json = zstd::bulk::decompress(&bytes, MAX_JSON_BYTES).ok()?;
         let timeline = serde_json::from_slice(&json).ok()?;
         // `make_room` tells by it which files were used long ago.
         let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
@@ -58,7 +60,9 @@ impl DiskCache {
 
     fn write(&self, id: RecordingId, timeline: &Timeline) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let object = chunk::compress(&serde_json::to_vec(timeline)?)?;
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        compressor.include_checksum(true)?;
+        let object = compressor.compress(&serde_json::to_vec(timeline)?)?;
         let part = self.folder.join(format!("{id}.{:08x}.part", std::process::id()));
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         io::Write::write_all(&mut file, &object)?;

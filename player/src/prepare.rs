@@ -153,8 +153,8 @@ mod tests {
             "totals": { "stdin": 0, "stdout": 0, "stderr": 0 }, "chunks": [chunk(0), chunk(1)], "commands": [],
         });
         let put = async |key: Key, bytes: Vec<u8>| store.put_new(&key, bytes.into()).await.unwrap();
-        put(Key::chunk(id, 0), storage::chunk::compress(&header.to_line()).unwrap()).await;
-        put(Key::chunk(id, 1), storage::chunk::compress(b"[1.0, \"o\", \"x\"]\n").unwrap()).await;
+        put(Key::chunk(id, 0), zstd::bulk::compress(&header.to_line(), 1).unwrap()).await;
+        put(Key::chunk(id, 1), zstd::bulk::compress(b"[1.0, \"o\", \"x\"]\n", 1).unwrap()).await;
         put(Key::manifest(id), manifest.to_string().into()).await;
     }
 

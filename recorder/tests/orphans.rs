@@ -12,7 +12,7 @@ use recording::{
     Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId,
     cast::{Code, PortConnection, PortState, write_event},
 };
-use storage::{Store, StoreError, chunk};
+use storage::{Store, StoreError};
 use support::*;
 
 /// Journals that say of some sessions for whom they were opened, and hear of ends.
@@ -134,7 +134,7 @@ fn hostile(long: &str, number: u32) -> Vec<u8> {
     let connection = PortConnection { state, port: 80, connection: number, sent, received, error: long.to_owned() };
     let connection = serde_json::to_string(&connection).expect("JSON");
     write_event(&mut lines, 1, Code::Port, &connection);
-    chunk::compress(&lines).expect("a chunk")
+    zstd::bulk::compress(&lines, 1).expect("a chunk")
 }
 
 /// A lease of the gateway that ends so many seconds after `now`, and a time when it has run out.

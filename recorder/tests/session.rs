@@ -10,7 +10,7 @@ use recording::{
     CommandSource, Outcome,
     cast::{Code, SessionKind},
 };
-use storage::{Memory, RecordingReader, chunk};
+use storage::{Memory, RecordingReader};
 use support::*;
 
 #[tokio::test]
@@ -49,18 +49,14 @@ async fn the_manifest_chains_the_chunks() {
     }
     let manifest = stage.finish(Ending::Closed(Client)).await;
     assert!(manifest.chunks.len() > 2, "{:?}", manifest.chunks);
-    let mut digest = [0; 32];
+    let (reader, mut digest) = (RecordingReader::new(stage.store.clone()), [0; 32]);
     for (number, chunk) in manifest.chunks.iter().enumerate() {
-        let key = recording::Key::chunk(stage.recording.id(), chunk.number);
-        let object = stage.store.read(&key, u64::MAX).await.expect("the chunk");
-        digest = chunk::chain(digest, &object);
-        let lines = chunk::decompress(&object, chunk::MAX_UNCOMPRESSED).expect("a chunk");
-        assert_eq!(
-            (chunk.number as usize, chunk.size, chunk.uncompressed),
-            (number, object.len() as u64, lines.len() as u64)
-        );
-        assert_eq!(chunk.digest, recording::hex(digest));
+        let object = reader.chunk_object(stage.recording.id(), chunk.number).await.expect("the chunk");
+        let stored = object.stored(object.lines().expect("a chunk").len() as u64, digest);
+        assert_eq!(*chunk, stored.listed(chunk.first_micros, chunk.last_micros));
+        assert_eq!(chunk.number as usize, number);
         assert!(chunk.first_micros <= chunk.last_micros);
+        digest = stored.digest;
     }
     assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 3_000_000]);
 }

@@ -11,7 +11,7 @@ pub enum Annotation {
     Omitted(Code),
     /// All that was held back of the stream follows.
     OmittedNothing(Code),
-    /// Bytes that were forwarded are lost: of this stream, or of any where none is named.
+    /// Bytes that were forwarded are lost: of this stream, or of any stream if `None`.
     Missing(Option<Code>),
     /// Whatever it says, no byte is lacking because of it.
     Other,

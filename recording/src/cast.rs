@@ -17,7 +17,7 @@ pub enum Code {
     Output,
     /// `e`: standard error (no terminal). UTF-8 text. Other players ignore it.
     Stderr,
-    /// `i`: standard input, where policy says so. UTF-8 text.
+    /// `i`: standard input, if the policy records it. UTF-8 text.
     Input,
     /// `b`: bytes that are not UTF-8: the code of the stream they belong to (`o`, `e` or `i`), a space,
     /// and the bytes in padded base64. A stream's exact bytes are its text events and its `b` events, in order.
@@ -50,7 +50,7 @@ impl Code {
         }
     }
 
-    /// The code of a line's second member; none for one that this version does not know.
+    /// The code of a line's second member; `None` if this version does not know it.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "o" => Self::Output,
@@ -84,9 +84,9 @@ pub struct Event {
 pub struct Header {
     /// Always 2.
     pub version: u8,
-    /// Columns at the start (80 where no terminal is involved or none was announced).
+    /// Columns at the start; 80 if there is no terminal or it announced no size.
     pub width: u16,
-    /// Rows at the start (24 likewise).
+    /// Rows at the start; 24 if there is no terminal or it announced no size.
     pub height: u16,
     /// Start, whole seconds since 1970 UTC.
     pub timestamp: i64,
@@ -96,11 +96,11 @@ pub struct Header {
     /// What a player shows above the recording: `user@cluster namespace/pod/container`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// What only Kubetape knows.
+    /// What only Kubetape writes: the session.
     pub kubetape: SessionMetadata,
 }
 
-/// What was asked for, by whom, of what: known before the upstream is dialled.
+/// What the client asked for, and what the gateway decided: all that is known before the upstream is dialled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionMetadata {
     /// The recording's id (UUID v7).
@@ -111,11 +111,11 @@ pub struct SessionMetadata {
     pub started_micros: i64,
     /// Name of the gateway that recorded.
     pub gateway: String,
-    /// Who.
+    /// The person, as the gateway authenticated them.
     pub principal: access::Principal,
-    /// On what.
+    /// The pod and container that the session was aimed at.
     pub target: access::Target,
-    /// As whom it reached Kubernetes.
+    /// The user and groups that Kubernetes saw.
     pub impersonation: access::Impersonation,
     /// The policy rule that permitted it.
     pub rule: String,
@@ -137,11 +137,11 @@ pub struct SessionMetadata {
     /// `Kubectl-Command`, as the client claimed.
     #[serde(default)]
     pub kubectl_command: String,
-    /// `Kubectl-SessionMetadata`, as the client claimed; joins requests of one person only.
+    /// `Kubectl-Session`, as the client claimed; joins requests of one person only.
     #[serde(default)]
     pub kubectl_session: String,
-    /// The file it was imported from; none for a session that a gateway recorded. With it, everything else here is what
-    /// the file, or who imported it, says: no gateway saw it.
+    /// The file it was imported from; `None` for a session that a gateway recorded. With it, everything else here is what
+    /// the file, or the person who imported it, claims: no gateway saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<Box<Imported>>,
 }
@@ -162,7 +162,7 @@ pub struct Imported {
     pub format: String,
     /// When it was imported, microseconds since 1970 UTC.
     pub at_micros: i64,
-    /// The account that imported it, as the operating system names it; empty where it does not.
+    /// The account that imported it, as the operating system names it; empty if it has no name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
     /// The file's own header, whatever was in it.
@@ -170,7 +170,7 @@ pub struct Imported {
 }
 
 impl SessionMetadata {
-    /// Whether stdin is in the recording: the policy's answer for this kind of session.
+    /// Whether stdin is in the recording, as the policy decided for this kind of session.
     pub fn stores_input(&self) -> bool {
         match self.input {
             access::InputRecording::Always => true,
@@ -180,7 +180,7 @@ impl SessionMetadata {
     }
 }
 
-/// Which streaming subresource.
+/// The streaming subresource that the client asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionKind {
@@ -207,7 +207,7 @@ pub struct PortConnection {
     /// Bytes to the client so far.
     #[serde(default)]
     pub received: u64,
-    /// The error stream's text, where there was one.
+    /// The error stream's text; empty if there was no error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub error: String,
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::annotation::seconds;
 
-/// What a session's streams carried. All of it is absent from a manifest where there is nothing to say.
+/// What a session's streams carried. A manifest leaves out what is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
-    /// SHA-256 of each stream; none in a manifest that was written by somebody who did not see the streams.
+    /// SHA-256 of each stream; `None` in a manifest of somebody who did not see the streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digests: Option<StreamDigests>,
     /// What a tar stream in stdin or stdout carried, as `kubectl cp` makes them.
@@ -18,7 +18,7 @@ pub struct Contents {
     /// The forwarded connections, by the pod's port, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ForwardedPort>,
-    /// What was left out of the lines by the flood policy.
+    /// What the output limit left out of the lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omitted: Vec<Omission>,
 }
@@ -27,11 +27,11 @@ pub struct Contents {
 /// client sent and `stdout` what it received, over all connections in the order in which the bytes passed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamDigests {
-    /// Of stdin.
+    /// SHA-256 of stdin.
     pub stdin: String,
-    /// Of stdout.
+    /// SHA-256 of stdout.
     pub stdout: String,
-    /// Of stderr.
+    /// SHA-256 of stderr.
     pub stderr: String,
 }
 
@@ -48,7 +48,7 @@ pub enum Direction {
 /// What a tar stream carried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copied {
-    /// Which way.
+    /// Into the container or out of it.
     pub direction: Direction,
     /// Entries in the archive's order, up to a bound.
     pub files: Vec<CopiedFile>,
@@ -89,7 +89,7 @@ pub struct CopiedFile {
     pub kind: FileKind,
     /// Bytes of contents that the archive announces.
     pub size: u64,
-    /// SHA-256 of the contents that came, lower-case hexadecimal; empty where the kind has none.
+    /// SHA-256 of the contents that came, lower-case hexadecimal; empty for a kind without contents.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
     /// What a link names.
@@ -152,7 +152,7 @@ impl fmt::Display for Omission {
 }
 
 impl Omission {
-    /// Reads what a `g` line says; none for any other annotation.
+    /// Reads what a `g` line says; `None` for any other annotation.
     pub fn parse(annotation: &str) -> Option<Self> {
         let words: Vec<&str> = annotation.split(' ').collect();
         let [

@@ -28,10 +28,10 @@ pub struct JournalEntry {
     pub micros: i64,
     /// The gateway or web process that saw it.
     pub gateway: String,
-    /// Who; empty where nobody was authenticated.
+    /// The person; empty if nobody was authenticated.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub what: JournalEvent,
 }
@@ -79,7 +79,7 @@ pub enum JournalEvent {
     SessionEnded {
         /// The recording.
         session: RecordingId,
-        /// How.
+        /// How it ended.
         #[serde(flatten)]
         outcome: crate::Outcome,
     },
@@ -94,7 +94,7 @@ pub enum JournalEvent {
     Copied {
         /// The recording.
         session: RecordingId,
-        /// Where.
+        /// The target, and the kubectl run.
         #[serde(flatten)]
         of: RequestContext,
         /// Which files.
@@ -105,10 +105,10 @@ pub enum JournalEvent {
     Forwarded {
         /// The recording.
         session: RecordingId,
-        /// Where.
+        /// The target, and the kubectl run.
         #[serde(flatten)]
         of: RequestContext,
-        /// Connections and bytes by port; empty where there was none.
+        /// Connections and bytes by port; empty if there was no connection.
         ports: Vec<crate::ForwardedPort>,
     },
     /// A bound of the gateway's spool was reached, or left; or the store went away, or came back.
@@ -174,7 +174,7 @@ impl JournalEvent {
     }
 }
 
-/// What could have stood in the place of a name that is none.
+/// The names that a reader of the enum expected where it found another one.
 #[derive(Debug)]
 struct ExpectedNames(&'static [&'static str]);
 
@@ -205,7 +205,7 @@ pub struct RequestContext {
     /// `Kubectl-Command`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_command: String,
-    /// `Kubectl-SessionMetadata`, as the client claimed.
+    /// `Kubectl-Session`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_session: String,
 }
@@ -236,13 +236,13 @@ pub struct ApiRequest {
     pub verb: String,
     /// HTTP status that the client got; 499 where it went before there was one.
     pub code: u16,
-    /// Why the gateway refused, where it did; or what else the code does not say.
+    /// Why the gateway refused, if it did; or what else the code does not say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// `Kubectl-Command`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_command: String,
-    /// `Kubectl-SessionMetadata`, as the client claimed.
+    /// `Kubectl-Session`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_session: String,
     /// `User-Agent`, as the client claimed.

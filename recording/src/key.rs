@@ -125,7 +125,7 @@ fn legal_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
-/// `YYYY/MM/DD` of the id's time; 1970 for an id that carries none.
+/// `YYYY/MM/DD` of the id's time; a day of 1970 for an id without a time.
 fn day(id: RecordingId) -> String {
     let (seconds, nanos) = id.0.get_timestamp().map_or((0, 0), |at| at.to_unix());
     let at = Timestamp::new(seconds.cast_signed(), nanos.cast_signed()).unwrap_or(Timestamp::UNIX_EPOCH);

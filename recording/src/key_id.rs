@@ -25,7 +25,7 @@ impl KeyId {
         Self(text)
     }
 
-    /// The name.
+    /// The id's digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -25,7 +25,7 @@ pub enum Outcome {
     EndedByGateway {
         /// Why: what the person saw.
         reason: String,
-        /// Who asked for it; empty where the gateway did it by itself.
+        /// Who asked for it; empty if the gateway did it by itself.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         by: String,
     },
@@ -114,10 +114,10 @@ pub struct Command {
 pub struct Typed {
     /// When its prompt waited for it.
     pub ready_micros: u64,
-    /// When the next prompt came; none where that is not known.
+    /// When the next prompt came; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_micros: Option<u64>,
-    /// First and last time of output until then; none where there was none.
+    /// First and last time of output until then; `None` if there was no output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_micros: Option<(u64, u64)>,
     /// The prompt's last line.

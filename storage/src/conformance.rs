@@ -1,5 +1,5 @@
 //! What every [`Store`](crate::Store) must do. The one suite that all implementations are run against, here and by
-//! whoever writes another one; it panics where a store does not conform.
+//! the author of another one; it panics if a store does not conform.
 //!
 //! All names lie below a prefix of this run's own, so that a bucket can be used again; nothing is removed.
 
@@ -13,28 +13,28 @@ use recording::Key;
 /// Runs everything.
 ///
 /// # Panics
-/// Where the store does not conform; the message says in what.
+/// If the store does not conform; the message says in what.
 pub async fn check(store: Arc<dyn Store>) {
-    let run = Run { store, prefix: format!("conformance/{}", uuid::Uuid::new_v4()) };
-    run.what_was_put_is_read().await;
-    run.nothing_is_overwritten().await;
-    run.one_of_many_writers_wins().await;
-    run.what_was_never_put_is_not_found().await;
-    run.what_is_larger_than_the_bound_is_not_read().await;
-    run.lists_are_sorted_and_paged().await;
-    run.pages_are_complete_where_a_name_begins_another().await;
-    run.folders_list_their_children().await;
-    run.no_prefix_leaves_the_store().await;
-    let capabilities = run.store.probe().await.expect("a probe");
+    let suite = Suite { store, prefix: format!("conformance/{}", uuid::Uuid::new_v4()) };
+    suite.what_was_put_is_read().await;
+    suite.nothing_is_overwritten().await;
+    suite.one_of_many_writers_wins().await;
+    suite.what_was_never_put_is_not_found().await;
+    suite.what_is_larger_than_the_bound_is_not_read().await;
+    suite.lists_are_sorted_and_paged().await;
+    suite.pages_are_complete_where_a_name_begins_another().await;
+    suite.folders_list_their_children().await;
+    suite.no_prefix_leaves_the_store().await;
+    let capabilities = suite.store.probe().await.expect("a probe");
     assert!(capabilities.conditional_create, "the store has just refused a second create");
 }
 
-struct Run {
+struct Suite {
     store: Arc<dyn Store>,
     prefix: String,
 }
 
-impl Run {
+impl Suite {
     fn key(&self, name: &str) -> Key {
         Key::new(format!("{}/{name}", self.prefix)).expect("a legal name")
     }
@@ -132,8 +132,8 @@ impl Run {
         assert_eq!(self.names("nothing/", None, 100).await, [""; 0]);
     }
 
-    /// `-` and `.` sort before `/`. Where a folder's name begins a neighbour's, the order is the store's own, but pages
-    /// must follow it and leave nothing out.
+    /// `-` and `.` sort before `/`. If a folder's name begins a neighbour's, the order is the store's own, but pages must
+    /// follow it and leave nothing out.
     async fn pages_are_complete_where_a_name_begins_another(&self) {
         let mut names = ["n/a-b", "n/a.b/c", "n/a/b", "n/a/c", "n/a0", "n/b"];
         for name in names {
@@ -147,7 +147,7 @@ impl Run {
         assert_eq!(sorted, names);
     }
 
-    /// The list, asked for one by one.
+    /// The list, in pages of one.
     async fn paged(&self, prefix: &str) -> Vec<String> {
         let mut paged: Vec<String> = Vec::new();
         while let [name] = self.names(prefix, paged.last().map(String::as_str), 1).await.as_slice() {

@@ -13,7 +13,7 @@ use recording::Key;
 /// A folder as a store: the embedded default.
 ///
 /// An object is a file of mode 0600 in folders of mode 0700. It is written beside, synced, and then linked to its name,
-/// which fails where the name is taken: so it is there whole or not at all, and is never overwritten. Symbolic links
+/// which fails if the name is taken: so it is there whole or not at all, and is never overwritten. Symbolic links
 /// below the root are neither followed nor listed.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -21,7 +21,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens a folder for reading and writing, creating it where it is missing, and tries a write. Files that a killed
+    /// Opens a folder for reading and writing, creating it if it is missing, and tries a write. Files that a killed
     /// process left half written are removed once they are an hour old.
     ///
     /// # Errors
@@ -33,10 +33,10 @@ impl Disk {
         Ok(Self { folder: Arc::new(folder.map_err(|e| StoreError::failed("use folder", shown, e))?) })
     }
 
-    /// Opens a folder to read what is there; nothing is created or tried. Writes work where the folder allows them.
+    /// Opens a folder to read what is there; nothing is created or tried. Writes work if the folder allows them.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] when it is not a folder.
+    /// [`StoreError::Failed`] if it is not a folder.
     pub async fn open_existing(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = dir.as_ref().to_owned();
         let shown = root.display().to_string();

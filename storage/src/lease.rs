@@ -1,8 +1,8 @@
 //! Leases: what says in the store that a gateway is alive.
 //!
 //! A lease is an object `leases/<gateway>/YYYY/MM/DD/<until>-<instance>.json`, created and never changed: `until` is the
-//! second since 1970, twelve digits, up to which nobody else may complete the gateway's sessions; `instance` tells two
-//! processes of one name apart. The newest name says how long the last of them lives, without a read.
+//! second since 1970, twelve digits, up to which nobody else may finalize the gateway's sessions; `instance` tells two
+//! processes of one name apart. The newest name says how long the last process lives, without a read.
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -14,16 +14,16 @@ use recording::{InvalidKey, Key};
 /// A lease's content, for a person: the name says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The gateway's name.
+    /// The gateway's name: a legal segment of a key.
     pub gateway: String,
-    /// The process.
+    /// The process, of which a gateway's name can have several.
     pub instance: Uuid,
     /// End, seconds since 1970 UTC.
     pub until: i64,
 }
 
 impl Lease {
-    /// Its name, under the day of its end.
+    /// The object's name, under the day of the lease's end.
     ///
     /// # Errors
     /// [`InvalidKey`], if the gateway's name is not a legal segment, or the end lies outside of what a calendar has.
@@ -36,10 +36,10 @@ impl Lease {
     }
 }
 
-/// Writes a lease.
+/// Writes a lease. One that exists already is taken for ours: its name has our instance.
 ///
 /// # Errors
-/// The store's.
+/// The store's, or a gateway's name that cannot be part of a key.
 pub async fn take(store: &dyn Store, lease: &Lease) -> Result<(), StoreError> {
     let key = lease.key().map_err(|error| StoreError::failed("create", "leases/", error))?;
     // Strings and a number: serialising them to memory has no way to fail.
@@ -49,7 +49,7 @@ pub async fn take(store: &dyn Store, lease: &Lease) -> Result<(), StoreError> {
     }
 }
 
-/// Until when a gateway of that name is alive, seconds since 1970; none where it never had a lease.
+/// Until when a gateway of that name is alive, seconds since 1970 UTC; `None` if it never had a lease.
 ///
 /// # Errors
 /// The store's.

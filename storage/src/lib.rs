@@ -7,6 +7,8 @@ mod blocking;
 pub mod chunk;
 pub mod conformance;
 mod disk;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod journal;
 pub mod lease;
 mod memory;

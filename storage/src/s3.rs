@@ -15,7 +15,7 @@ use aws_sdk_s3::{
 use bytes::{Bytes, BytesMut};
 use credentials::CredentialSources;
 pub use credentials::S3Credentials;
-use retry::{Attempt, Verdict};
+use retry::{Attempt, AttemptError};
 use serde::Deserialize;
 
 use crate::{Capabilities, ObjectMeta, Store, StoreError, store};
@@ -33,13 +33,13 @@ pub struct S3Settings {
     /// `https://host:port` of a server that is not AWS.
     #[serde(default)]
     pub endpoint: Option<String>,
-    /// `us-east-1` where the server does not care.
+    /// `us-east-1` if the server does not care.
     #[serde(default = "default_region")]
     pub region: String,
     /// The bucket in the path instead of in the host name. Most servers that are not AWS want it.
     #[serde(default)]
     pub path_style: bool,
-    /// Who signs the requests.
+    /// The key that signs the requests.
     #[serde(default)]
     pub credentials: S3Credentials,
 }
@@ -109,19 +109,19 @@ impl S3 {
         format!("s3://{}/{}{name}", self.bucket, self.prefix)
     }
 
-    fn verdict<E>(&self, error: SdkError<E>) -> Verdict
+    fn attempt_error<E>(&self, error: SdkError<E>) -> AttemptError
     where
         E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
     {
-        match retry::verdict(error) {
-            Verdict::Refused(cause) => Verdict::Refused(self.credentials.refused(cause)),
+        match retry::attempt_error(error) {
+            AttemptError::Refused(cause) => AttemptError::Refused(self.credentials.refused(cause)),
             other => other,
         }
     }
 
     async fn try_put(&self, key: &Key, bytes: &Bytes) -> Attempt<()> {
         let put = self.client.put_object().bucket(&self.bucket).key(self.name(key)).if_none_match("*");
-        put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(|error| self.verdict(error))
+        put.body(ByteStream::from(bytes.clone())).send().await.map(drop).map_err(|error| self.attempt_error(error))
     }
 
     /// The object; `None` if it has more than `max` bytes. The announced length is looked at first, and not believed:
@@ -134,14 +134,14 @@ impl S3 {
             .key(self.name(key))
             .send()
             .await
-            .map_err(|error| self.verdict(error))?;
+            .map_err(|error| self.attempt_error(error))?;
         let announced = object.content_length().and_then(|length| u64::try_from(length).ok());
         if announced.is_some_and(|length| length > max) {
             return Ok(None);
         }
         let mut body = object.body;
         let mut bytes = BytesMut::with_capacity(announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0));
-        while let Some(part) = body.try_next().await.map_err(|error| Verdict::Again(error.into()))? {
+        while let Some(part) = body.try_next().await.map_err(|error| AttemptError::Retry(error.into()))? {
             if (bytes.len() + part.len()) as u64 > max {
                 return Ok(None);
             }
@@ -150,7 +150,7 @@ impl S3 {
         Ok(Some(bytes.freeze()))
     }
 
-    /// A page: its objects, and the name to go on after where there are more.
+    /// A page of the list: its objects, and the name to go on after if there are more.
     async fn try_list(
         &self,
         prefix: &str,
@@ -159,7 +159,8 @@ impl S3 {
     ) -> Attempt<(Vec<ObjectMeta>, Option<String>)> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{}{prefix}", self.prefix));
         let limit = i32::try_from(limit.min(1000)).unwrap_or(1000);
-        let page = request.set_start_after(after).max_keys(limit).send().await.map_err(|error| self.verdict(error))?;
+        let page =
+            request.set_start_after(after).max_keys(limit).send().await.map_err(|error| self.attempt_error(error))?;
         let entry = |object: &aws_sdk_s3::types::Object| {
             let key = Key::new(object.key()?.strip_prefix(&self.prefix)?).ok()?;
             Some(ObjectMeta { key, size: u64::try_from(object.size()?).ok()? })
@@ -173,7 +174,7 @@ impl S3 {
     async fn try_children(&self, prefix: &str, token: Option<String>) -> Attempt<(Vec<String>, Option<String>)> {
         let full = format!("{}{prefix}", self.prefix);
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&full).delimiter("/");
-        let page = request.set_continuation_token(token).send().await.map_err(|error| self.verdict(error))?;
+        let page = request.set_continuation_token(token).send().await.map_err(|error| self.attempt_error(error))?;
         let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
         let files = page.contents().iter().filter_map(|object| object.key());
         let names = folders.chain(files).filter_map(|name| name.strip_prefix(full.as_str()));
@@ -198,9 +199,11 @@ impl Store for S3 {
         loop {
             match self.try_put(key, &bytes).await {
                 Ok(()) => return Ok(()),
-                Err(Verdict::Exists) if retries.may_have_written() && self.is_ours(key, &bytes).await? => return Ok(()),
-                Err(Verdict::Exists) => return Err(StoreError::Exists(key.clone())),
-                Err(verdict) => retries.after(verdict, "write", &self.shown(key.as_str()), key).await?,
+                Err(AttemptError::Exists) if retries.may_have_written() && self.is_ours(key, &bytes).await? => {
+                    return Ok(());
+                }
+                Err(AttemptError::Exists) => return Err(StoreError::Exists(key.clone())),
+                Err(error) => retries.after(error, "write", &self.shown(key.as_str()), key).await?,
             }
         }
     }
@@ -211,7 +214,7 @@ impl Store for S3 {
             match self.try_read(key, max).await {
                 Ok(Some(bytes)) => return Ok(bytes),
                 Ok(None) => return Err(StoreError::TooLarge { key: key.clone(), max }),
-                Err(verdict) => retries.after(verdict, "read", &self.shown(key.as_str()), key).await?,
+                Err(error) => retries.after(error, "read", &self.shown(key.as_str()), key).await?,
             }
         }
     }
@@ -229,7 +232,7 @@ impl Store for S3 {
                     }
                     after = next;
                 }
-                Err(verdict) => retries.after_listing(verdict, &self.shown(prefix)).await?,
+                Err(error) => retries.after_listing(error, &self.shown(prefix)).await?,
             }
         }
         Ok(listed)
@@ -252,7 +255,7 @@ impl Store for S3 {
                         return Ok(names);
                     }
                 }
-                Err(verdict) => retries.after_listing(verdict, &self.shown(prefix)).await?,
+                Err(error) => retries.after_listing(error, &self.shown(prefix)).await?,
             }
         }
     }

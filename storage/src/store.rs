@@ -7,9 +7,9 @@ use recording::Key;
 /// An object, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectMeta {
-    /// Its name.
+    /// The object's name.
     pub key: Key,
-    /// Bytes.
+    /// Bytes of the object.
     pub size: u64,
 }
 
@@ -54,7 +54,13 @@ pub enum StoreError {
 /// Every implementation passes the same conformance suite (`storage::conformance`).
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Creates `key`. When this returns, the bytes are durable.
+    /// Creates the object. When this returns, the bytes are durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if the name is taken, or a failure: then it is not known whether the object was written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the object is written whole or not at all.
     async fn put_new(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError>;
 
     /// Reads the whole object, if it has at most `max` bytes. Anybody who can write the store may have put a larger one:
@@ -64,21 +70,30 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// [`StoreError::NotFound`], [`StoreError::TooLarge`], or a failure.
     async fn read(&self, key: &Key, max: u64) -> Result<Bytes, StoreError>;
 
-    /// Up to `limit` objects whose name starts with `prefix`, sorted by name, after `after`.
+    /// Lists up to `limit` objects whose name starts with `prefix`, sorted by name, after `after`.
     ///
-    /// Where a folder's name begins a neighbour's (`a/…` and `a-b`), which of them comes first is the store's own affair:
-    /// S3 sorts bytes, SeaweedFS folder by folder. Pages follow that order and leave nothing out.
+    /// If a folder's name begins a neighbour's (`a/…` and `a-b`), each store has its own order of the two: S3 sorts bytes,
+    /// SeaweedFS folder by folder. Pages follow that order and leave nothing out.
+    ///
+    /// # Errors
+    /// A failure of the store. A prefix that no key can have is an empty list.
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, StoreError>;
 
-    /// The distinct next path segments below `prefix` (which ends in `/` or is empty), sorted: `["2026", "2027"]`.
+    /// Lists the distinct next path segments below `prefix` (which ends in `/` or is empty), sorted: `["2026", "2027"]`.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
     async fn children(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
 
     /// Tries what the store can do, on objects of its own under `probe/`.
+    ///
+    /// # Errors
+    /// A failure of the store.
     async fn probe(&self) -> Result<Capabilities, StoreError>;
 }
 
 impl StoreError {
-    /// A failure with its cause.
+    /// A failure of an action on a key or prefix, with its cause.
     pub(crate) fn failed(
         action: &'static str,
         key: impl ToString,
@@ -88,7 +103,7 @@ impl StoreError {
     }
 }
 
-/// Bytes of an object, without reading it; none where it does not exist.
+/// Bytes of an object, from a listing; `None` if it does not exist.
 ///
 /// # Errors
 /// The store's.
@@ -97,8 +112,7 @@ pub async fn size(store: &dyn Store, key: &Key) -> Result<Option<u64>, StoreErro
     Ok(first.filter(|entry| entry.key == *key).map(|entry| entry.size))
 }
 
-/// The probe that every store can do, for its implementation of [`Store::probe`]: the same create twice, of a name that
-/// nobody else has.
+/// Implements [`Store::probe`] for any store: creates an object of a new name twice.
 ///
 /// # Errors
 /// The store's.

@@ -2,8 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use recording::JournalHead;
-use recording::{Key, RecordingId, journal::JournalEvent};
+use recording::{JournalHead, Key, RecordingId, journal::JournalEvent};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
@@ -12,7 +11,13 @@ use storage::{
     signing::DocumentKind,
 };
 
-use super::{Context, Fetched, Problem, Question, Report, Witnesses, keyring::Wrong};
+use crate::{
+    context::{CheckContext, Fetched},
+    keyring::Rejection,
+    known_heads::KnownHeads,
+    question::Question,
+    report::{Problem, Report},
+};
 
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
@@ -25,9 +30,9 @@ const IMPORT: &str = "import";
 /// What the journals say of one session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JournalledSession {
-    /// That it ended, or was completed later; by whichever gateway.
+    /// Whether it ended, or was finalized later; by whichever gateway.
     pub(super) ended: bool,
-    /// When it was last spoken of.
+    /// Time of the last entry on it, microseconds since 1970 UTC.
     pub(super) micros: i64,
     /// Gateways whose own journals have its opening or its end.
     told_by: Vec<Arc<str>>,
@@ -38,7 +43,7 @@ pub(super) struct JournalledSession {
 impl JournalledSession {
     /// Whether it may be a recording of `gateway`, as its header says. That gateway's own journal must have the opening, or
     /// the end: one that was killed between header and opening tells only the end, at its next start. Another one that
-    /// completes a recording vouches for what it found in the store, which is not that somebody recorded it.
+    /// finalizes a recording vouches for what it found in the store, which is not that somebody recorded it.
     pub(super) fn is_of(&self, gateway: &str) -> bool {
         self.told_by.iter().any(|teller| **teller == *gateway)
     }
@@ -46,10 +51,10 @@ impl JournalledSession {
 
 /// What the journals say of sessions: some 100 bytes for each.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(HashMap<RecordingId, JournalledSession>);
+pub(super) struct JournalledSessions(HashMap<RecordingId, JournalledSession>);
 
-impl Sessions {
-    /// There is a recording of it: what is known so far.
+impl JournalledSessions {
+    /// Notes that there is a recording of it, and returns what the journals have said so far.
     pub(super) fn seen(&mut self, id: RecordingId) -> Option<JournalledSession> {
         let session = self.0.entry(id).or_default();
         session.recorded = true;
@@ -73,7 +78,7 @@ impl Sessions {
         }
     }
 
-    fn hear(&mut self, journal: &Arc<str>, what: &JournalEvent, micros: i64) {
+    fn learn(&mut self, journal: &Arc<str>, what: &JournalEvent, micros: i64) {
         let (id, teller, ended) = match what {
             JournalEvent::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
             JournalEvent::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
@@ -89,17 +94,17 @@ impl Sessions {
     }
 }
 
-/// What a journal's check is told, and tells.
+/// What the check of a journal reads and writes beside the journal.
 pub(super) struct JournalView<'a> {
-    pub(super) sessions: &'a mut Sessions,
-    pub(super) witnesses: &'a mut Witnesses,
+    pub(super) sessions: &'a mut JournalledSessions,
+    pub(super) known_heads: &'a mut KnownHeads,
     pub(super) report: &'a mut Report,
-    /// Objects and bytes that were read.
-    pub(super) told: &'a mut (dyn FnMut(u64, u64) + Send),
+    /// Is called with the objects and bytes that were read.
+    pub(super) counted: &'a mut (dyn FnMut(u64, u64) + Send),
 }
 
 /// A gateway's journal on its way through the check.
-pub(super) struct Chain {
+pub(super) struct JournalChain {
     gateway: Arc<str>,
     /// The last object that was listed.
     after: Option<Key>,
@@ -113,7 +118,7 @@ pub(super) struct Chain {
     stopped: bool,
 }
 
-async fn fetch(context: &Context<'_>, key: Key) -> Result<(Key, Fetched<Bytes>), StoreError> {
+async fn fetch(context: &CheckContext<'_>, key: Key) -> Result<(Key, Fetched<Bytes>), StoreError> {
     let object = Fetched::of(context.store.read(&key, LARGEST_JOURNAL_OBJECT).await)?;
     Ok((key, object))
 }
@@ -128,8 +133,8 @@ fn own_seq(key: &Key, gateway: &str) -> Option<u64> {
     matches!(parts.as_slice(), [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2)).then_some(seq)
 }
 
-impl Chain {
-    /// A gateway's, before its first object.
+impl JournalChain {
+    /// A gateway's journal, before its first object.
     pub(super) fn of(gateway: String) -> Self {
         Self {
             gateway: gateway.into(),
@@ -149,8 +154,8 @@ impl Chain {
     /// Reads the objects that were not read yet.
     pub(super) async fn read_on(
         &mut self,
-        context: &Context<'_>,
-        heard: &mut JournalView<'_>,
+        context: &CheckContext<'_>,
+        view: &mut JournalView<'_>,
     ) -> Result<(), StoreError> {
         let prefix = format!("journal/{}/", self.gateway);
         loop {
@@ -161,9 +166,9 @@ impl Chain {
             while let Some(fetched) = objects.next().await {
                 let (key, object) = fetched?;
                 match own_seq(&key, &self.gateway) {
-                    Some(seq) => self.follow(context, &key, seq, object, heard),
+                    Some(seq) => self.follow(context, &key, seq, object, view),
                     None => {
-                        heard.report.found(key, Problem::Foreign, "nothing of this name belongs to a journal");
+                        view.report.found(key, Problem::Foreign, "nothing of this name belongs to a journal");
                     }
                 }
             }
@@ -175,13 +180,13 @@ impl Chain {
 
     fn follow(
         &mut self,
-        context: &Context<'_>,
+        context: &CheckContext<'_>,
         key: &Key,
         seq: u64,
         object: Fetched<Bytes>,
-        heard: &mut JournalView<'_>,
+        view: &mut JournalView<'_>,
     ) {
-        let JournalView { sessions, witnesses, report, told } = heard;
+        let JournalView { sessions, known_heads, report, counted } = view;
         let follows = self.number(key, seq, context.question.excerpt, report);
         let object = match object {
             Fetched::Object(object) => object,
@@ -196,9 +201,9 @@ impl Chain {
                 return;
             }
         };
-        told(1, object.len() as u64);
+        counted(1, object.len() as u64);
         report.journal_objects += 1;
-        let found = self.object(context, key, &object, follows, witnesses);
+        let found = self.object(context, key, &object, follows, known_heads);
         let intact = found.is_ok();
         if let Err((problem, detail)) = found {
             report.found(key, problem, detail);
@@ -206,7 +211,7 @@ impl Chain {
         self.entries(key, &object, sessions, report);
         let tail = ChainLink::after(&object);
         let sha256 = recording::hex(tail.object);
-        if witnesses.contradicts(&self.gateway, seq, &sha256) {
+        if known_heads.contradicts(&self.gateway, seq, &sha256) {
             report.found(key, Problem::Altered, "the heads that were given know it by another digest");
         }
         (self.tail, self.intact, self.last) = (tail, intact, Some(seq));
@@ -228,15 +233,15 @@ impl Chain {
         seq == expected
     }
 
-    /// The seal, and what it vouches for.
+    /// Checks the seal, and what it vouches for.
     fn object(
         &self,
-        context: &Context<'_>,
+        context: &CheckContext<'_>,
         key: &Key,
         object: &[u8],
         follows: bool,
-        witnesses: &mut Witnesses,
-    ) -> Result<(), Wrong> {
+        known_heads: &mut KnownHeads,
+    ) -> Result<(), Rejection> {
         let parts = SealedObject::new(object);
         let Some(document) = parts.seal else {
             return Err(match parts.lines() {
@@ -255,17 +260,17 @@ impl Chain {
         if seal.sha256 != recording::hex(Sha256::digest(parts.frame).into()) {
             return altered("its bytes are not those that its seal vouches for");
         }
-        witnesses.signature(&signature, key.as_str());
+        known_heads.signature(&signature, key.as_str());
         if follows && self.intact && seal.previous != recording::hex(self.tail.object) {
             return Err((Problem::Reordered, "it was not written behind the object before it".to_owned()));
         }
         self.lines(parts, &seal, follows)
     }
 
-    /// The chain through the lines.
-    fn lines(&self, parts: SealedObject<'_>, seal: &Seal, follows: bool) -> Result<(), Wrong> {
+    /// Checks the chain through the lines.
+    fn lines(&self, parts: SealedObject<'_>, seal: &Seal, follows: bool) -> Result<(), Rejection> {
         #[derive(Deserialize)]
-        struct Linked {
+        struct ChainedLine {
             prev: String,
             gateway: String,
         }
@@ -275,13 +280,13 @@ impl Chain {
         for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             count += 1;
             let wrong = |problem, why: &str| Err((problem, format!("line {count}: {why}")));
-            let Ok(linked) = serde_json::from_slice::<Linked>(line) else {
+            let Ok(chained) = serde_json::from_slice::<ChainedLine>(line) else {
                 return wrong(Problem::Altered, "it is no entry");
             };
-            if previous.is_some_and(|previous| previous != linked.prev) {
+            if previous.is_some_and(|previous| previous != chained.prev) {
                 return wrong(Problem::Altered, "it was not written behind the line before it");
             }
-            if *linked.gateway != *self.gateway {
+            if *chained.gateway != *self.gateway {
                 return wrong(Problem::Foreign, "it is another gateway's");
             }
             previous = Some(recording::hex(Sha256::digest(line).into()));
@@ -293,20 +298,24 @@ impl Chain {
         }
     }
 
-    fn entries(&mut self, key: &Key, object: &[u8], sessions: &mut Sessions, report: &mut Report) {
-        // What cannot be read has been told of by its seal or its lack of one.
+    fn entries(&mut self, key: &Key, object: &[u8], sessions: &mut JournalledSessions, report: &mut Report) {
+        // That it cannot be read is a finding already, by its seal or its lack of one.
         let Ok(entries) = journal::decode(key, object) else { return };
         report.journal_entries += entries.len() as u64;
         self.stopped = entries.last().is_some_and(|entry| entry.what == JournalEvent::Stopped);
         for entry in entries {
-            sessions.hear(&self.gateway, &entry.what, entry.micros);
+            sessions.learn(&self.gateway, &entry.what, entry.micros);
         }
     }
 
-    /// Tells where the journal ends.
-    pub(super) fn end(&self, question: &Question, witnesses: &mut Witnesses, report: &mut Report) {
+    /// Notes where the journal ends.
+    pub(super) fn end(&self, question: &Question, known_heads: &mut KnownHeads, report: &mut Report) {
         let Some(seq) = self.last else { return };
-        witnesses.end(JournalHead { gateway: self.gateway.to_string(), seq, sha256: recording::hex(self.tail.object) });
+        known_heads.end(JournalHead {
+            gateway: self.gateway.to_string(),
+            seq,
+            sha256: recording::hex(self.tail.object),
+        });
         if !self.stopped && !question.excerpt {
             report.note(format!(
                 "journal/{}/ does not end with `stopped`: the gateway runs, died, or what came last was removed",

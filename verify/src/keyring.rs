@@ -9,10 +9,13 @@ use storage::{
     signing::{DocumentKind, KeyStatement, PublicKey, SealError, Signature, SignedDocument, statements},
 };
 
-use super::{Problem, Report, Trust};
+use crate::{
+    question::Trust,
+    report::{Problem, Report},
+};
 
 /// What is wrong with a signature, and why.
-pub(super) type Wrong = (Problem, String);
+pub(super) type Rejection = (Problem, String);
 
 /// The keys that signatures are checked with.
 pub(super) struct Keyring {
@@ -24,9 +27,9 @@ pub(super) struct Keyring {
 
 struct KnownKey {
     public: PublicKey,
-    /// From the store; none for a key that only the asker has.
+    /// What the store says of it; `None` for a key that only the person who asks has.
     statement: Option<KeyStatement>,
-    /// Where the key begins that this one introduced.
+    /// When the key begins that this one introduced, microseconds since 1970 UTC.
     until: Option<i64>,
     trusted: bool,
 }
@@ -112,8 +115,11 @@ impl Keyring {
         self.anchored
     }
 
-    /// Checks a sealed document's signature, and returns it where it is right.
-    pub(super) fn check(&self, kind: DocumentKind, document: &[u8]) -> Result<Signature, Wrong> {
+    /// Checks a signed document's signature.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn check(&self, kind: DocumentKind, document: &[u8]) -> Result<Signature, Rejection> {
         let sealed = SignedDocument::open(kind, document).map_err(|error| match error {
             SealError::Unsigned => (Problem::Unsigned, error.to_string()),
             _ => (Problem::Altered, error.to_string()),
@@ -124,7 +130,7 @@ impl Keyring {
         }
     }
 
-    fn problem(&self, sealed: &SignedDocument<'_>) -> Option<Wrong> {
+    fn problem(&self, sealed: &SignedDocument<'_>) -> Option<Rejection> {
         let Signature { key, micros, .. } = &sealed.signature;
         let Some(known) = self.keys.get(key) else {
             return Some((Problem::UnknownKey, format!("it is signed by {key}, of which there is no keys/{key}.json")));
@@ -147,7 +153,7 @@ impl Keyring {
         (!valid).then(|| (Problem::KeyNotValid, detail()))
     }
 
-    /// Tells of keys that were used and are only the asker's.
+    /// Finds keys that have signed and have no statement in the store.
     pub(super) fn unstated(&self, report: &mut Report) {
         for id in self.unstated.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let detail = "the statement of a key that has signed is gone; the signatures were checked with yours";

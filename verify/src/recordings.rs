@@ -6,7 +6,12 @@ use storage::{
     signing::{DocumentKind, Signature},
 };
 
-use super::{Context, Fetched, Finding, Problem, Report, Witnesses, journals::JournalledSession};
+use crate::{
+    context::{CheckContext, Fetched},
+    journals::JournalledSession,
+    known_heads::KnownHeads,
+    report::{Finding, Problem, Report},
+};
 
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
@@ -14,7 +19,7 @@ const PAGE: usize = 1000;
 const COMPARED: usize = 64;
 
 /// A recording's objects, as they are listed.
-pub(super) struct Listed {
+pub(super) struct ListedRecording {
     pub(super) id: RecordingId,
     /// Numbers of its chunks, in order.
     chunks: Vec<u32>,
@@ -29,22 +34,22 @@ pub(super) struct Scan {
     page: VecDeque<ObjectMeta>,
     after: Option<Key>,
     over: bool,
-    open: Option<Listed>,
+    open: Option<ListedRecording>,
 }
 
 impl Scan {
-    /// Through those whose objects' names begin with `within`.
+    /// Goes through those whose objects' names begin with `within`.
     pub(super) fn new(store: Arc<dyn Store>, within: &str) -> Self {
         let all = "recordings/";
         let prefix = if within.starts_with(all) { within } else { all }.to_owned();
         Self { store, prefix, page: VecDeque::new(), after: None, over: false, open: None }
     }
 
-    /// The next recording. What does not belong to any is told to the report.
-    pub(super) async fn next(&mut self, report: &mut Report) -> Result<Option<Listed>, StoreError> {
+    /// The next recording; `None` at the end. The report gets what belongs to none.
+    pub(super) async fn next(&mut self, report: &mut Report) -> Result<Option<ListedRecording>, StoreError> {
         loop {
             if self.page.is_empty() && !self.over {
-                self.turn().await?;
+                self.next_page().await?;
             }
             let Some(entry) = self.page.pop_front() else { return Ok(self.open.take()) };
             let Some((id, number)) = place(&entry.key) else {
@@ -53,7 +58,7 @@ impl Scan {
             };
             let other = self.open.as_ref().is_some_and(|open| open.id != id);
             let done = if other { self.open.take() } else { None };
-            let open = self.open.get_or_insert(Listed { id, chunks: Vec::new(), finished: false });
+            let open = self.open.get_or_insert(ListedRecording { id, chunks: Vec::new(), finished: false });
             match number {
                 Some(number) => open.chunks.push(number),
                 None => open.finished = true,
@@ -64,7 +69,7 @@ impl Scan {
         }
     }
 
-    async fn turn(&mut self) -> Result<(), StoreError> {
+    async fn next_page(&mut self) -> Result<(), StoreError> {
         let page = self.store.list(&self.prefix, self.after.as_ref(), PAGE).await?;
         self.over = page.len() < PAGE;
         self.after = page.last().map(|entry| entry.key.clone());
@@ -73,7 +78,7 @@ impl Scan {
     }
 }
 
-/// Which recording an object's name belongs to, and which chunk it is; none is the manifest.
+/// The recording that an object's name belongs to, and the chunk's number; `None` for the manifest's number.
 fn place(key: &Key) -> Option<(RecordingId, Option<u32>)> {
     let id: RecordingId = key.as_str().split('/').nth(4)?.parse().ok()?;
     match key.chunk_number() {
@@ -82,16 +87,16 @@ fn place(key: &Key) -> Option<(RecordingId, Option<u32>)> {
     }
 }
 
-/// What a recording's check found.
-pub(super) struct Checked {
+/// What the check of a recording found.
+pub(super) struct RecordingCheck {
     id: RecordingId,
     finished: bool,
     pub(super) bytes: u64,
     findings: Vec<Finding>,
     notes: Vec<String>,
     signature: Option<Signature>,
-    /// The gateway that its header names, where that one's journal has not spoken of it.
-    doubtful: Option<String>,
+    /// The gateway that its header names, if that gateway's journal has not spoken of it.
+    suspect: Option<String>,
 }
 
 /// A recording of which the journal of the gateway that its header names has yet to speak.
@@ -100,21 +105,21 @@ pub(super) struct Suspect {
     pub(super) gateway: String,
 }
 
-impl Checked {
-    /// Tells what was found. Returns the recording where its gateway's journal has yet to speak of it.
-    pub(super) fn into_report(self, report: &mut Report, witnesses: &mut Witnesses) -> Option<Suspect> {
+impl RecordingCheck {
+    /// Adds what was found to the report. Returns the recording if its gateway's journal has yet to speak of it.
+    pub(super) fn into_report(self, report: &mut Report, known_heads: &mut KnownHeads) -> Option<Suspect> {
         *(if self.finished { &mut report.recordings } else { &mut report.unfinished }) += 1;
         self.findings.into_iter().for_each(|finding| report.add(finding));
         self.notes.into_iter().for_each(|note| report.note(note));
         if let Some(signature) = self.signature {
-            witnesses.signature(&signature, Key::manifest(self.id).as_str());
+            known_heads.signature(&signature, Key::manifest(self.id).as_str());
         }
-        self.doubtful.map(|gateway| Suspect { id: self.id, gateway })
+        self.suspect.map(|gateway| Suspect { id: self.id, gateway })
     }
 
     fn doubt(&mut self, session: Option<&JournalledSession>, gateway: &str) {
         if !session.is_some_and(|session| session.is_of(gateway)) {
-            self.doubtful = Some(gateway.to_owned());
+            self.suspect = Some(gateway.to_owned());
         }
     }
 
@@ -125,18 +130,18 @@ impl Checked {
 
 /// Checks one recording. `session` is what the journals say of it.
 pub(super) async fn check(
-    context: &Context<'_>,
-    listed: Listed,
+    context: &CheckContext<'_>,
+    listed: ListedRecording,
     session: Option<JournalledSession>,
-) -> Result<Checked, StoreError> {
-    let mut checked = Checked {
+) -> Result<RecordingCheck, StoreError> {
+    let mut checked = RecordingCheck {
         id: listed.id,
         finished: listed.finished,
         bytes: 0,
         findings: Vec::new(),
         notes: Vec::new(),
         signature: None,
-        doubtful: None,
+        suspect: None,
     };
     if !listed.finished {
         unfinished(context, &listed, session, &mut checked).await?;
@@ -147,11 +152,11 @@ pub(super) async fn check(
     Ok(checked)
 }
 
-/// The manifest, where it can be read at all; what its signature is worth is told.
+/// Reads the manifest, if it can be read at all; the report gets what its signature is worth.
 async fn manifest(
-    context: &Context<'_>,
-    listed: &Listed,
-    checked: &mut Checked,
+    context: &CheckContext<'_>,
+    listed: &ListedRecording,
+    checked: &mut RecordingCheck,
 ) -> Result<Option<Manifest>, StoreError> {
     let key = Key::manifest(listed.id);
     let document = match Fetched::of(context.recordings.manifest_document(listed.id).await)? {
@@ -187,10 +192,10 @@ async fn manifest(
 
 /// The chunks against the manifest's list.
 async fn chunks(
-    context: &Context<'_>,
-    listed: &Listed,
+    context: &CheckContext<'_>,
+    listed: &ListedRecording,
     manifest: &Manifest,
-    checked: &mut Checked,
+    checked: &mut RecordingCheck,
 ) -> Result<(), StoreError> {
     let mut wrong: Vec<(usize, ChunkObject)> = Vec::new();
     let mut previous = [0; 32];
@@ -228,10 +233,10 @@ async fn chunks(
 
 /// A chunk's object, if it is there and small enough to be read; the report is told if not.
 async fn object(
-    context: &Context<'_>,
-    listed: &Listed,
+    context: &CheckContext<'_>,
+    listed: &ListedRecording,
     number: u32,
-    checked: &mut Checked,
+    checked: &mut RecordingCheck,
 ) -> Result<Option<ChunkObject>, StoreError> {
     let key = Key::chunk(listed.id, number);
     let fetched = match listed.chunks.binary_search(&number) {
@@ -250,7 +255,12 @@ async fn object(
 }
 
 /// Says of chunks with wrong digests what happened to them: whether they are in each other's places, cut, or altered.
-fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, ChunkObject)], checked: &mut Checked) {
+fn name_wrong(
+    listed: &ListedRecording,
+    manifest: &Manifest,
+    wrong: &[(usize, ChunkObject)],
+    checked: &mut RecordingCheck,
+) {
     let before = |place: usize| {
         let digest = place.checked_sub(1).and_then(|before| recording::unhex(&manifest.chunks[before].digest));
         digest.unwrap_or_default()
@@ -274,7 +284,7 @@ fn name_wrong(listed: &Listed, manifest: &Manifest, wrong: &[(usize, ChunkObject
     }
 }
 
-/// Whose header it is, where it is another recording's.
+/// The recording whose header it is, if it is another's.
 fn foreign(id: RecordingId, object: &ChunkObject) -> Option<RecordingId> {
     first_header(&object.lines().ok()?).map(|header| header.kubetape.id).filter(|other| *other != id)
 }
@@ -285,7 +295,13 @@ fn first_header(lines: &[u8]) -> Option<Header> {
 }
 
 /// The header says what the manifest says.
-fn header(listed: &Listed, chunk: &Chunk, object: &ChunkObject, manifest: &Manifest, checked: &mut Checked) {
+fn header(
+    listed: &ListedRecording,
+    chunk: &Chunk,
+    object: &ChunkObject,
+    manifest: &Manifest,
+    checked: &mut RecordingCheck,
+) {
     if chunk.number != 0 {
         return;
     }
@@ -298,10 +314,10 @@ fn header(listed: &Listed, chunk: &Chunk, object: &ChunkObject, manifest: &Manif
 
 /// A recording without a manifest: live, or one whose gateway died. Its chunks can be read; nothing vouches for them.
 async fn unfinished(
-    context: &Context<'_>,
-    listed: &Listed,
+    context: &CheckContext<'_>,
+    listed: &ListedRecording,
     session: Option<JournalledSession>,
-    checked: &mut Checked,
+    checked: &mut RecordingCheck,
 ) -> Result<(), StoreError> {
     let folder = Key::recording_prefix(listed.id);
     let settled = |session: &JournalledSession| session.micros <= context.question.settled_micros;

@@ -1,8 +1,8 @@
 use recording::JournalHead;
 use serde::Serialize;
 
-/// Most findings that are kept; more are counted.
-const KEPT: usize = 10_000;
+/// Most findings and notes that are listed; more findings are counted.
+const MAX_LISTED: usize = 10_000;
 
 /// What is wrong with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -57,7 +57,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Everything is as it was written by holders of keys that the asker trusts.
+    /// Everything is as it was written by holders of keys that the person who asks trusts.
     Proven,
     /// Nothing is wrong in itself, but the keys come from the data: nothing vouches for them.
     NotVouched,
@@ -102,20 +102,20 @@ impl Report {
         }
     }
 
-    pub(super) fn found(&mut self, object: impl ToString, problem: Problem, detail: impl Into<String>) {
+    pub(crate) fn found(&mut self, object: impl ToString, problem: Problem, detail: impl Into<String>) {
         self.add(Finding { object: object.to_string(), problem, detail: detail.into() });
     }
 
-    pub(super) fn add(&mut self, finding: Finding) {
-        if self.findings.len() < KEPT {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_LISTED {
             self.findings.push(finding);
         } else {
             self.more_findings += 1;
         }
     }
 
-    pub(super) fn note(&mut self, note: impl Into<String>) {
-        if self.notes.len() < KEPT {
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        if self.notes.len() < MAX_LISTED {
             self.notes.push(note.into());
         }
     }

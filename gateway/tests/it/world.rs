@@ -158,13 +158,13 @@ impl Stored {
                 manifests.extend(recordings.manifest(id).await.unwrap());
             } else if entry.key != Key::manifest(id) {
                 let bytes = store.read(&entry.key, u64::MAX).await.unwrap();
-                lines.extend(storage::chunk::decompress(&bytes, 64 << 20).unwrap());
+                lines.extend(zstd::decode_all(&bytes[..]).unwrap());
             }
         }
         let mut journal = Vec::new();
         for entry in store.list("journal/", None, 10_000).await.unwrap() {
             let bytes = store.read(&entry.key, u64::MAX).await.unwrap();
-            let lines = storage::chunk::decompress(&bytes, 64 << 20).unwrap();
+            let lines = zstd::decode_all(&bytes[..]).unwrap();
             let lines = String::from_utf8(lines).unwrap();
             journal.extend(lines.lines().map(|line| serde_json::from_str::<JournalEntry>(line).unwrap()));
         }

@@ -16,7 +16,7 @@ use recording::{
     cast::{Code, write_event},
 };
 use serde_json::json;
-use storage::{Disk, Store, chunk};
+use storage::{Disk, Store};
 
 use crate::program::{GOOD, Installation};
 
@@ -156,8 +156,8 @@ async fn without_a_terminal() -> (Installation, RecordingId) {
     });
     let disk = Disk::open(installation.path("storage")).await.unwrap();
     let put = async |key: Key, bytes: Vec<u8>| disk.put_new(&key, bytes.into()).await.unwrap();
-    put(Key::chunk(id, 0), chunk::compress(format!("{header}\n").as_bytes()).unwrap()).await;
-    put(Key::chunk(id, 1), chunk::compress(&events).unwrap()).await;
+    put(Key::chunk(id, 0), zstd::bulk::compress(format!("{header}\n").as_bytes(), 1).unwrap()).await;
+    put(Key::chunk(id, 1), zstd::bulk::compress(&events, 1).unwrap()).await;
     put(Key::manifest(id), manifest.to_string().into()).await;
     (installation, id)
 }

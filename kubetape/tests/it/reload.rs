@@ -9,7 +9,7 @@ async fn journal(installation: &Installation) -> String {
     let disk = Disk::open_existing(installation.path("storage")).await.unwrap();
     let mut text = String::new();
     for object in disk.list("journal/", None, 1000).await.unwrap() {
-        let lines = storage::chunk::decompress(&disk.read(&object.key, u64::MAX).await.unwrap(), 1 << 20).unwrap();
+        let lines = zstd::decode_all(&disk.read(&object.key, u64::MAX).await.unwrap()[..]).unwrap();
         text.push_str(&String::from_utf8(lines).unwrap());
     }
     text

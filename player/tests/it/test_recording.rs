@@ -6,7 +6,7 @@ use recording::{
     cast::{Code, Header, write_bytes, write_event},
 };
 use serde_json::json;
-use storage::{Memory, RecordingReader, Store, chunk};
+use storage::{Memory, RecordingReader, Store};
 use uuid::Uuid;
 
 /// A recording in the making.
@@ -55,7 +55,7 @@ impl TestRecording {
     }
 
     pub async fn chunk_of(&mut self, lines: &[u8]) {
-        let frame = chunk::compress(lines).unwrap();
+        let frame = zstd::bulk::compress(lines, 1).unwrap();
         self.store.put_new(&Key::chunk(self.id, self.chunks), frame.into()).await.unwrap();
         self.chunks += 1;
     }

@@ -27,7 +27,7 @@ pub enum CastError {
 }
 
 #[derive(Deserialize)]
-struct Line<'a>(f64, #[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
+struct EventLine<'a>(f64, #[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
 
 impl Header {
     /// Reads the header line; a `\n` at its end may be there or not.
@@ -46,7 +46,7 @@ impl Event {
     /// # Errors
     /// [`CastError::Syntax`], [`CastError::Time`] or [`CastError::UnknownCode`].
     pub fn parse(line: &[u8]) -> Result<Self, CastError> {
-        let Line(seconds, name, data) = serde_json::from_slice(line).map_err(CastError::Syntax)?;
+        let EventLine(seconds, name, data) = serde_json::from_slice(line).map_err(CastError::Syntax)?;
         let micros = (seconds * 1e6).round();
         // 2^53: beyond it a double no longer tells microseconds apart.
         if !(0.0..9_007_199_254_740_992.0).contains(&micros) {
@@ -70,7 +70,7 @@ impl Event {
         }
     }
 
-    /// Columns and rows of an `r` event; none for another event, or where the data is not a size.
+    /// Columns and rows of an `r` event; `None` for another event, or if the data is not a size.
     pub fn size(&self) -> Option<(u16, u16)> {
         if self.code != Code::Resize {
             return None;
@@ -80,7 +80,7 @@ impl Event {
     }
 }
 
-/// The events of whole lines (a chunk's content). Empty lines and codes of later versions are skipped; a damaged line
+/// Reads the events of whole lines (a chunk's content). Empty lines and codes of later versions are skipped; a damaged line
 /// is an error in its place, and the lines after it are still read.
 pub fn events(lines: &[u8]) -> impl Iterator<Item = Result<Event, CastError>> {
     lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(Event::parse).filter(known)

@@ -10,7 +10,7 @@ use recording::{
 };
 use search::{Hit, Index, Query, SessionFilter};
 use serde_json::json;
-use storage::{Disk, Memory, Store, chunk, journal};
+use storage::{Disk, Memory, Store, journal};
 use uuid::Builder;
 
 /// 2026-11-22 10:00:00 UTC, seconds since 1970.
@@ -78,7 +78,7 @@ impl Library {
     /// Writes the header's chunk.
     pub async fn begin(&self, session: &Session) -> RecordingId {
         let header = header(session);
-        self.put(&Key::chunk(header.kubetape.id, 0), chunk::compress(&header.to_line()).unwrap()).await;
+        self.put(&Key::chunk(header.kubetape.id, 0), zstd::bulk::compress(&header.to_line(), 1).unwrap()).await;
         header.kubetape.id
     }
 
@@ -89,7 +89,7 @@ impl Library {
             write_event(&mut lines, second * 1_000_000, Code::Output, "$ \"m\", not a marker\r\n");
             write_event(&mut lines, second * 1_000_000, Code::Marker, command);
         }
-        self.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
+        self.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
     }
 
     /// Writes a chunk with this output, each piece at its microsecond.
@@ -98,7 +98,7 @@ impl Library {
         for (micros, text) in output {
             write_event(&mut lines, *micros, Code::Output, text);
         }
-        self.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
+        self.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
     }
 
     /// Writes the manifest.

@@ -11,7 +11,6 @@ use recording::{
 };
 use search::{Clock, Follower, Index};
 use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter as Spooled};
-use storage::chunk;
 
 use crate::{
     Bench,
@@ -49,7 +48,7 @@ impl Desk {
     /// Puts a segment into the store and removes it from the spool, as the recorder's uploader does.
     async fn store(&self, id: RecordingId, number: u32) {
         let lines = self.spool.queue().segment(id, number).await.unwrap().lines;
-        self.bench.library.put(&Key::chunk(id, number), chunk::compress(&lines).unwrap()).await;
+        self.bench.library.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
         self.spool.queue().stored(id, number).await.unwrap();
     }
 

@@ -19,13 +19,13 @@ const INCOMING: &str = "incoming~";
 /// A half written file of this age has no writer any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// Folders known to be there and not to be links. At the bound all are forgotten and looked at again.
-const KNOWN: usize = 4096;
+/// Folders that were seen to be there and not to be links. At the bound all are forgotten and looked at again.
+const MAX_CHECKED: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
-    known: Mutex<HashSet<PathBuf>>,
+    checked: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folder {
@@ -35,7 +35,7 @@ impl Folder {
         let incoming = folder.root.join(INCOMING);
         make_dir(&incoming)?;
         sweep(&incoming)?;
-        folder.try_out()?;
+        folder.try_links()?;
         Ok(folder)
     }
 
@@ -44,30 +44,30 @@ impl Folder {
         if !fs::metadata(&root)?.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
-        Ok(Self { root, known: Mutex::default() })
+        Ok(Self { root, checked: Mutex::default() })
     }
 
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Creates the object. `AlreadyExists` where the name is taken.
+    /// Creates the object. `AlreadyExists` if the name is taken.
     ///
-    /// Seven system calls where the folder is known: open, write, sync and close of the file, link, unlink, and the
+    /// Seven system calls if the folder was seen before: open, write, sync and close of the file, link, unlink, and the
     /// folder's open, sync and close.
     pub(super) fn create(&self, key: &Key, bytes: &[u8]) -> io::Result<()> {
-        let (parent, path) = self.place(key);
-        self.ready(&parent)?;
+        let (parent, path) = self.paths(key);
+        self.prepare(&parent)?;
         let temporary = self.write_beside(bytes)?;
         let mut linked = fs::hard_link(&temporary, &path);
         if matches!(&linked, Err(error) if error.kind() == ErrorKind::NotFound) {
             // Somebody removed the folder since it was looked at: old recordings are cleared away like that.
-            self.known().clear();
-            linked = self.ready(&parent).and_then(|()| fs::hard_link(&temporary, &path));
+            self.checked().clear();
+            linked = self.prepare(&parent).and_then(|()| fs::hard_link(&temporary, &path));
         }
         let removed = fs::remove_file(&temporary);
-        // Also where the name is taken: who tries again after a folder that could not be synced finds its own object,
-        // and takes it for durable.
+        // Also if the name is taken. This may have failed after an earlier link: the caller then tries again, finds its own
+        // object, and takes it for durable.
         sync_dir(&parent)?;
         linked?;
         removed
@@ -75,7 +75,7 @@ impl Folder {
 
     /// Reads the object. `FileTooLarge` if it has more than `max` bytes, also if it grows while it is read.
     pub(super) fn read(&self, key: &Key, max: u64) -> io::Result<Vec<u8>> {
-        let (parent, path) = self.place(key);
+        let (parent, path) = self.paths(key);
         self.refuse_links(&parent)?;
         let file = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path)?;
         let metadata = file.metadata()?;
@@ -90,7 +90,7 @@ impl Folder {
         if bytes.len() as u64 > max { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
     }
 
-    fn place(&self, key: &Key) -> (PathBuf, PathBuf) {
+    fn paths(&self, key: &Key) -> (PathBuf, PathBuf) {
         let path = self.root.join(key.as_str());
         let parent = path.parent().unwrap_or(&self.root).to_owned();
         (parent, path)
@@ -116,42 +116,42 @@ impl Folder {
     }
 
     /// Makes sure that the folder is there, durable, and reached through no link.
-    fn ready(&self, dir: &Path) -> io::Result<()> {
-        if self.known().contains(dir) {
+    fn prepare(&self, dir: &Path) -> io::Result<()> {
+        if self.checked().contains(dir) {
             return Ok(());
         }
-        for step in self.steps(dir) {
-            if self.known().contains(&step) {
+        for step in self.folders_down_to(dir) {
+            if self.checked().contains(&step) {
                 continue;
             }
             make_dir(&step)?;
             if let Some(parent) = step.parent() {
                 sync_dir(parent)?;
             }
-            let mut known = self.known();
-            if known.len() >= KNOWN {
-                known.clear();
+            let mut checked = self.checked();
+            if checked.len() >= MAX_CHECKED {
+                checked.clear();
             }
-            known.insert(step);
+            checked.insert(step);
         }
         Ok(())
     }
 
     fn refuse_links(&self, dir: &Path) -> io::Result<()> {
-        if self.known().contains(dir) {
+        if self.checked().contains(dir) {
             return Ok(());
         }
-        self.steps(dir).into_iter().try_for_each(|step| no_link(&step))
+        self.folders_down_to(dir).into_iter().try_for_each(|step| no_link(&step))
     }
 
     /// The folders from below the root down to `dir`.
-    fn steps(&self, dir: &Path) -> Vec<PathBuf> {
+    fn folders_down_to(&self, dir: &Path) -> Vec<PathBuf> {
         let mut steps: Vec<_> = dir.ancestors().take_while(|step| *step != self.root).map(Path::to_owned).collect();
         steps.reverse();
         steps
     }
 
-    fn try_out(&self) -> io::Result<()> {
+    fn try_links(&self) -> io::Result<()> {
         let temporary = self.write_beside(b"Kubetape tries to write.\n")?;
         let linked = temporary.with_extension("linked~");
         let tried = fs::hard_link(&temporary, &linked);
@@ -161,8 +161,8 @@ impl Folder {
         fs::remove_file(linked)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn checked(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

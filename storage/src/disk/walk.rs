@@ -8,7 +8,7 @@ use crate::ObjectMeta;
 use recording::Key;
 
 /// A name in a folder: what it sorts by among full names, and what it is.
-struct Named {
+struct FolderEntry {
     /// The key so far; ends in `/` for a folder, so that `a.b`, `a/b` and `a0` come in the order of whole names.
     name: String,
     folder: bool,
@@ -42,8 +42,8 @@ pub(super) fn children(root: &Path, prefix: &str) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The folder part of a prefix, with its `/`; none where no key can start like that or the way to it goes through a
-/// link, so that nothing outside of the root is ever looked at.
+/// The folder part of a prefix, with its `/`; `None` if no key can start like that or the way to it goes through a link:
+/// nothing outside of the root is ever looked at.
 fn inside<'a>(root: &Path, prefix: &'a str) -> Option<&'a str> {
     let folder = &prefix[..prefix.rfind('/').map_or(0, |slash| slash + 1)];
     // Not with its last `/`: the system would follow a link for that.
@@ -54,7 +54,7 @@ fn inside<'a>(root: &Path, prefix: &'a str) -> Option<&'a str> {
 
 impl Walk<'_> {
     fn descend(&mut self, folder: &str) -> io::Result<()> {
-        for Named { name, folder } in names(self.root, folder)? {
+        for FolderEntry { name, folder } in names(self.root, folder)? {
             if self.found.len() >= self.limit {
                 return Ok(());
             }
@@ -90,22 +90,26 @@ impl Walk<'_> {
 
 /// Files and folders of legal names, in the order of the names below them. Links and everything else are left out. A
 /// folder that is not there is empty.
-fn names(root: &Path, folder: &str) -> io::Result<Vec<Named>> {
+fn names(root: &Path, folder: &str) -> io::Result<Vec<FolderEntry>> {
     let entries = match fs::read_dir(root.join(folder)) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
         other => other?,
     };
-    let mut named = Vec::new();
+    let mut entries_here = Vec::new();
     for entry in entries {
         let entry = entry?;
         let kind = entry.file_type()?;
         let legal = entry.file_name().into_string().ok().and_then(|name| Key::new(name).ok());
         match legal {
-            Some(name) if kind.is_dir() => named.push(Named { name: format!("{folder}{name}/"), folder: true }),
-            Some(name) if kind.is_file() => named.push(Named { name: format!("{folder}{name}"), folder: false }),
+            Some(name) if kind.is_dir() => {
+                entries_here.push(FolderEntry { name: format!("{folder}{name}/"), folder: true })
+            }
+            Some(name) if kind.is_file() => {
+                entries_here.push(FolderEntry { name: format!("{folder}{name}"), folder: false })
+            }
             _ => {}
         }
     }
-    named.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(named)
+    entries_here.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries_here)
 }

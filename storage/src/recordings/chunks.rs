@@ -6,7 +6,7 @@ use recording::{
     cast::{Event, Header, events},
 };
 
-/// A part of a recording.
+/// What comes next of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChunkOrGap {
     /// A chunk's lines, decompressed.
@@ -47,7 +47,7 @@ impl RecordingReader {
         self.chunks_after(id, 0).await
     }
 
-    /// Like [`Self::chunks`], from the chunk after `number` on.
+    /// The chunks after `number`, in order: see [`Self::chunks`].
     ///
     /// # Errors
     /// As [`Self::chunks`].
@@ -87,7 +87,10 @@ impl Chunks {
         self.manifest.as_ref()
     }
 
-    /// The next item; none at the end.
+    /// The next chunk or gap; `None` at the end.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the chunk that was being read is skipped.
     ///
     /// # Errors
     /// A chunk that cannot be read. The next call goes on with the one after it.

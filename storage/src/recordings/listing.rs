@@ -1,15 +1,15 @@
 use super::{RecordingError, RecordingReader};
 use recording::{Key, RecordingId};
 
-/// Most entries asked of the store at once.
+/// Most objects that are asked of the store at once.
 const PAGE: usize = 1000;
 
 /// A recording's objects, as they are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
-    /// Numbers of the chunks and their objects' sizes, in order.
+    /// Numbers of the chunks and their objects' sizes in bytes, in order.
     pub chunks: Vec<(u32, u64)>,
-    /// Size of the manifest, where there is one.
+    /// Size of the manifest in bytes; `None` if there is no manifest.
     pub manifest: Option<u64>,
 }
 
@@ -30,7 +30,7 @@ impl RecordingReader {
         Ok(days)
     }
 
-    /// The recordings that started on a day (`YYYY/MM/DD`), newest first. A day that is none is empty.
+    /// The recordings that started on a day (`YYYY/MM/DD`), newest first. What is no day has none.
     ///
     /// # Errors
     /// The store's.
@@ -71,7 +71,7 @@ impl RecordingReader {
         self.chunk_numbers_after(id, None).await
     }
 
-    /// Like [`Self::chunk_numbers`], only those after `after`: what a live recording has got since.
+    /// The numbers of the chunks behind `after`, in order: what a live recording has got since.
     ///
     /// # Errors
     /// The store's.
@@ -90,7 +90,7 @@ impl RecordingReader {
         }
     }
 
-    /// What is there of a recording, and how large it is.
+    /// Lists what the store has of a recording.
     ///
     /// # Errors
     /// The store's.

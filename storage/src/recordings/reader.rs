@@ -74,13 +74,13 @@ impl RecordingError {
 /// What lists show of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Known from the start.
+    /// Known from the start on.
     pub header: Header,
-    /// Known from the end on; none for a recording that is live or that died.
+    /// Known from the end on; `None` if the recording is live, or its gateway died.
     pub manifest: Option<Manifest>,
 }
 
-/// A chunk's object as the store has it, not unpacked: for who checks digests, or must go on where an object is damaged.
+/// A chunk's object as the store has it, not unpacked: for readers that check digests, or go on if it is damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkObject {
     number: u32,
@@ -126,7 +126,7 @@ pub struct RecordingReader {
 }
 
 impl RecordingReader {
-    /// Those of `store`.
+    /// Reads from `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
@@ -134,7 +134,7 @@ impl RecordingReader {
     /// The header, from chunk 0.
     ///
     /// # Errors
-    /// [`RecordingError::NotFound`] when there is no chunk 0; others when it cannot be read.
+    /// [`RecordingError::NotFound`] if there is no chunk 0; others if it cannot be read.
     pub async fn header(&self, id: RecordingId) -> Result<Header, RecordingError> {
         let lines = match self.chunk(id, 0).await {
             Err(RecordingError::Gap { .. }) => return Err(RecordingError::NotFound(id)),
@@ -144,7 +144,7 @@ impl RecordingReader {
         Header::parse(line).map_err(|source| RecordingError::Line { id, number: 0, source })
     }
 
-    /// The manifest; none while the recording is live, and for one that died.
+    /// The manifest; `None` if the recording is live, or its gateway died.
     ///
     /// # Errors
     /// [`RecordingError::Manifest`], or the store's.
@@ -171,7 +171,8 @@ impl RecordingReader {
     /// The lines of one chunk, decompressed: at most [`MAX_UNCOMPRESSED`] bytes.
     ///
     /// # Errors
-    /// [`RecordingError::Gap`] when there is no such chunk.
+    /// [`RecordingError::Gap`] if there is no such chunk, [`RecordingError::Chunk`] if it is damaged or above
+    /// [`LARGEST_OBJECT`].
     pub async fn chunk(&self, id: RecordingId, number: u32) -> Result<Vec<u8>, RecordingError> {
         let object = match self.chunk_object(id, number).await {
             Err(StoreError::NotFound(_)) => return Err(RecordingError::Gap { id, number }),

@@ -16,8 +16,8 @@ const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What to make of a failed attempt.
-pub(super) enum Verdict {
+/// Why an attempt failed, and so whether another one is made.
+pub(super) enum AttemptError {
     /// 412: the condition "does not exist yet" did not hold.
     Exists,
     /// 404 of an object.
@@ -25,31 +25,31 @@ pub(super) enum Verdict {
     /// 409: another writer of the same name was at work. Worth another attempt; nothing was written.
     Conflict(Cause),
     /// Worth another attempt: no answer, 5xx, throttling. Whether anything was written is not known.
-    Again(Cause),
+    Retry(Cause),
     /// 401, 403, or a token that is not taken: the credentials are wrong, or may not do this.
     Refused(Cause),
     /// Any other answer that will not change.
     Final(Cause),
 }
 
-pub(super) type Attempt<T> = Result<T, Verdict>;
+pub(super) type Attempt<T> = Result<T, AttemptError>;
 
 /// Reads the answer's status, and its code where the status alone does not tell.
-pub(super) fn verdict<E>(error: SdkError<E>) -> Verdict
+pub(super) fn attempt_error<E>(error: SdkError<E>) -> AttemptError
 where
     E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default().to_owned();
     match status {
-        Some(412) => Verdict::Exists,
-        Some(404) if code != "NoSuchBucket" => Verdict::Absent,
-        Some(409) => Verdict::Conflict(error.into()),
-        None | Some(408 | 429 | 500..=599) => Verdict::Again(error.into()),
-        Some(_) if code == "RequestTimeout" => Verdict::Again(error.into()),
-        Some(401 | 403) => Verdict::Refused(error.into()),
-        Some(_) if matches!(code.as_str(), "ExpiredToken" | "InvalidToken") => Verdict::Refused(error.into()),
-        Some(_) => Verdict::Final(error.into()),
+        Some(412) => AttemptError::Exists,
+        Some(404) if code != "NoSuchBucket" => AttemptError::Absent,
+        Some(409) => AttemptError::Conflict(error.into()),
+        None | Some(408 | 429 | 500..=599) => AttemptError::Retry(error.into()),
+        Some(_) if code == "RequestTimeout" => AttemptError::Retry(error.into()),
+        Some(401 | 403) => AttemptError::Refused(error.into()),
+        Some(_) if matches!(code.as_str(), "ExpiredToken" | "InvalidToken") => AttemptError::Refused(error.into()),
+        Some(_) => AttemptError::Final(error.into()),
     }
 }
 
@@ -57,45 +57,53 @@ where
 pub(super) struct Retries {
     made: u32,
     backoff: Backoff,
-    unclear: bool,
+    may_have_written: bool,
 }
 
 impl Retries {
     pub(super) fn new() -> Self {
-        Self { made: 0, backoff: PAUSES, unclear: false }
+        Self { made: 0, backoff: PAUSES, may_have_written: false }
     }
 
     /// Whether an attempt was made before that may have done its work.
     pub(super) fn may_have_written(&self) -> bool {
-        self.unclear
+        self.may_have_written
     }
 
-    /// Waits for the next attempt, or says why there is none.
+    /// Waits for the next attempt.
+    ///
+    /// # Errors
+    /// Why there is no next attempt.
     pub(super) async fn after(
         &mut self,
-        verdict: Verdict,
+        error: AttemptError,
         action: &'static str,
         shown: &str,
         key: &Key,
     ) -> Result<(), StoreError> {
-        match verdict {
-            Verdict::Exists => Err(StoreError::Exists(key.clone())),
-            Verdict::Absent => Err(StoreError::NotFound(key.clone())),
-            Verdict::Refused(cause) | Verdict::Final(cause) => Err(StoreError::failed(action, shown, cause)),
-            Verdict::Conflict(cause) => self.pause(action, shown, cause).await,
-            Verdict::Again(cause) => {
-                self.unclear = true;
+        match error {
+            AttemptError::Exists => Err(StoreError::Exists(key.clone())),
+            AttemptError::Absent => Err(StoreError::NotFound(key.clone())),
+            AttemptError::Refused(cause) | AttemptError::Final(cause) => Err(StoreError::failed(action, shown, cause)),
+            AttemptError::Conflict(cause) => self.pause(action, shown, cause).await,
+            AttemptError::Retry(cause) => {
+                self.may_have_written = true;
                 self.pause(action, shown, cause).await
             }
         }
     }
 
-    /// Like [`Self::after`] for a request that names no object.
-    pub(super) async fn after_listing(&mut self, verdict: Verdict, prefix: &str) -> Result<(), StoreError> {
-        match verdict {
-            Verdict::Exists | Verdict::Absent => Err(StoreError::failed("list", prefix, "the bucket does not exist")),
-            Verdict::Refused(cause) | Verdict::Final(cause) => Err(StoreError::failed("list", prefix, cause)),
-            Verdict::Conflict(cause) | Verdict::Again(cause) => self.pause("list", prefix, cause).await,
+    /// Waits for the next attempt of a request that names no object.
+    ///
+    /// # Errors
+    /// Why there is no next attempt.
+    pub(super) async fn after_listing(&mut self, error: AttemptError, prefix: &str) -> Result<(), StoreError> {
+        match error {
+            AttemptError::Exists | AttemptError::Absent => {
+                Err(StoreError::failed("list", prefix, "the bucket does not exist"))
+            }
+            AttemptError::Refused(cause) | AttemptError::Final(cause) => Err(StoreError::failed("list", prefix, cause)),
+            AttemptError::Conflict(cause) | AttemptError::Retry(cause) => self.pause("list", prefix, cause).await,
         }
     }
 

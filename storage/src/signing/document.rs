@@ -12,7 +12,7 @@ const CLOSING: &[u8] = b"\"}}\n";
 /// What stands before the digits.
 const OPENING: &[u8] = b"\"ed25519\":\"";
 
-/// What a sealed document is. A signature for one kind is none for another.
+/// What a sealed document is. A signature is valid for one kind only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentKind {
     /// A recording's manifest.

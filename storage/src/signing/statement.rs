@@ -19,7 +19,7 @@ pub struct KeyStatement {
     pub key: KeyId,
     /// The key.
     pub public: PublicKey,
-    /// Who signs with it.
+    /// The gateway that signs with it.
     pub gateway: String,
     /// From when on, microseconds since 1970 UTC. A key that introduces another one is valid until that one's begins.
     pub from_micros: i64,
@@ -28,10 +28,10 @@ pub struct KeyStatement {
     pub introduced_by: Option<Introduction>,
 }
 
-/// One key's word for the next.
+/// One key's signature under the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduction {
-    /// Whose word.
+    /// The key that vouches.
     pub key: KeyId,
     /// Its signature of [`KeyStatement::introduction`], 128 hexadecimal digits.
     ed25519: String,

@@ -7,8 +7,8 @@ use recording::{
 };
 use serde_json::json;
 use storage::{
-    Memory, Store, chunk,
-    journal::{JournalError, JournalReader, decode, encode},
+    Memory, Store,
+    journal::{JournalError, JournalReader, SealedObject, decode, encode},
 };
 
 use crate::sample::id_at;
@@ -42,7 +42,7 @@ fn entries_come_back() {
     ];
     let object = encode(&entries).unwrap();
     assert_eq!(decode(&key(NOON, 0), &object).unwrap(), entries);
-    let lines = chunk::decompress(&object, 10_000).unwrap();
+    let lines = SealedObject::new(&object).lines().unwrap();
     let second: serde_json::Value = serde_json::from_slice(lines.split(|b| *b == b'\n').nth(1).unwrap()).unwrap();
     let expected = serde_json::json!({
         "micros": NOON * 1_000_000, "gateway": "gw-1", "user": "ann", "event": "login", "ok": false, "method": "password",
@@ -52,7 +52,7 @@ fn entries_come_back() {
 
 #[test]
 fn later_events_are_left_out_and_damage_is_named() {
-    let read = |lines: &str| decode(&key(NOON, 0), &chunk::compress(lines.as_bytes()).unwrap());
+    let read = |lines: &str| decode(&key(NOON, 0), &zstd::bulk::compress(lines.as_bytes(), 1).unwrap());
     let later = r#"{"micros":1,"gateway":"g","event":"teleported","to":"mars"}"#;
     let stopped = r#"{"micros":1,"gateway":"g","event":"stopped"}"#;
     assert_eq!(read(&format!("{later}\n{stopped}\n")).unwrap().len(), 1);

@@ -1,7 +1,6 @@
 //! Stores against the one suite, and the formats against their description.
 
 mod bounds;
-mod chunk;
 mod credentials;
 mod disk;
 mod journal;

@@ -3,7 +3,7 @@ use recording::{
     cast::{Code, Header, write_event},
 };
 use serde_json::json;
-use storage::{Store, chunk};
+use storage::Store;
 use uuid::{NoContext, Timestamp, Uuid};
 
 /// An id of a given second.
@@ -25,7 +25,7 @@ pub fn header(id: RecordingId) -> Header {
 }
 
 pub async fn put_chunk(store: &dyn Store, id: RecordingId, number: u32, lines: &[u8]) {
-    store.put_new(&Key::chunk(id, number), chunk::compress(lines).unwrap().into()).await.unwrap();
+    store.put_new(&Key::chunk(id, number), zstd::bulk::compress(lines, 1).unwrap().into()).await.unwrap();
 }
 
 pub async fn put_header(store: &dyn Store, id: RecordingId) {

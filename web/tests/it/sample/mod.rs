@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use access::{Credential, Impersonation, InputRecording, Principal, Target};
-use bytes::Bytes;
 use jiff::Timestamp;
 use recording::{
-    Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId, StreamTotals,
+    Command, CommandSource, Key, Manifest, Outcome, RecordingId, StreamTotals,
     cast::{self, Code, Header, SessionKind, SessionMetadata},
 };
-use storage::{Memory, Store, chunk};
+use storage::{Memory, RecordingWriter, Store, StoredChunk, signing::Signer};
 use uuid::{NoContext, Timestamp as IdTime, Uuid};
 
 /// A recording to be written. [`Recording::exec`] has the plain one; change what matters.
@@ -87,9 +86,12 @@ impl Recording {
         if let Some(Outcome::Exited { exit_code }) = self.outcome {
             cast::write_event(&mut lines, self.length() * 1000, Code::Exit, &exit_code.to_string());
         }
-        let chunks = [header, lines].map(|lines| (lines.len() as u64, chunk::compress(&lines).unwrap()));
-        for (number, (_, object)) in (0..).zip(&chunks) {
-            store.put_new(&Key::chunk(id, number), Bytes::from(object.clone())).await.unwrap();
+        let writer = RecordingWriter::new(Arc::clone(store), Arc::new(Signer::generate().unwrap()));
+        let (mut chunks, mut digest) = (Vec::new(), [0; 32]);
+        for (number, lines) in (0..).zip([header, lines]) {
+            let stored = writer.put_chunk(id, number, lines, digest).await.unwrap().stored().unwrap();
+            digest = stored.digest;
+            chunks.push(stored);
         }
         if let Some(manifest) = self.manifest(id, &chunks) {
             let bytes = serde_json::to_vec(&manifest).unwrap();
@@ -142,23 +144,12 @@ impl Recording {
         }
     }
 
-    fn manifest(&self, id: RecordingId, chunks: &[(u64, Vec<u8>)]) -> Option<Manifest> {
+    fn manifest(&self, id: RecordingId, chunks: &[StoredChunk]) -> Option<Manifest> {
         let length = self.length();
         let out = self.events.iter().filter(|(_, code, _)| *code == Code::Output);
         let argv = (!self.argv.is_empty()).then(|| command(0, CommandSource::Argv, &self.argv.join(" ")));
         let typed = self.typed.iter().map(|(millis, text)| command(*millis, CommandSource::Typed, text));
-        let mut previous = [0; 32];
-        let listed = (0..).zip(chunks).map(|(number, (uncompressed, object))| {
-            previous = chunk::chain(previous, object);
-            Chunk {
-                number,
-                size: object.len() as u64,
-                uncompressed: *uncompressed,
-                digest: recording::hex(previous),
-                first_micros: 0,
-                last_micros: if number == 0 { 0 } else { length * 1000 },
-            }
-        });
+        let listed = chunks.iter().map(|chunk| chunk.listed(0, if chunk.number == 0 { 0 } else { length * 1000 }));
         Some(Manifest {
             format: 1,
             session: self.session(id),

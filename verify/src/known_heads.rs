@@ -3,48 +3,48 @@ use std::collections::{BTreeMap, HashMap};
 use recording::JournalHead;
 use storage::signing::Signature;
 
-use super::{Problem, Report};
+use crate::report::{Problem, Report};
 
 /// What is known of how far journals have come: signatures made later say so, and so may the asker.
-pub(super) struct Witnesses {
-    /// Of each gateway the newest object that a signature or the asker knows of, and who knows.
+pub(super) struct KnownHeads {
+    /// By gateway: the newest object that a signature or the person who asks knows of, and who knows it.
     known: BTreeMap<String, (JournalHead, String)>,
-    /// Digests that the asker knows, by gateway and number.
+    /// Digests that the person who asks knows, by gateway and number.
     asked: HashMap<(String, u64), String>,
     /// Where each journal ends.
     ends: BTreeMap<String, JournalHead>,
 }
 
-impl Witnesses {
+impl KnownHeads {
     pub(super) fn new(heads: &[JournalHead]) -> Self {
-        let mut witnesses = Self { known: BTreeMap::new(), asked: HashMap::new(), ends: BTreeMap::new() };
+        let mut known_heads = Self { known: BTreeMap::new(), asked: HashMap::new(), ends: BTreeMap::new() };
         for head in heads {
-            witnesses.asked.insert((head.gateway.clone(), head.seq), head.sha256.clone());
-            witnesses.hear(head, "the heads that were given");
+            known_heads.asked.insert((head.gateway.clone(), head.seq), head.sha256.clone());
+            known_heads.learn(head, "the heads that were given");
         }
-        witnesses
+        known_heads
     }
 
-    /// Takes in what a signature says, that is right.
+    /// Takes in what a valid signature says.
     pub(super) fn signature(&mut self, signature: &Signature, object: &str) {
         if let Some(head) = &signature.journal {
-            self.hear(head, object);
+            self.learn(head, object);
         }
     }
 
-    fn hear(&mut self, head: &JournalHead, who: &str) {
+    fn learn(&mut self, head: &JournalHead, who: &str) {
         let newer = self.known.get(&head.gateway).is_none_or(|(known, _)| known.seq < head.seq);
         if newer {
             self.known.insert(head.gateway.clone(), (head.clone(), who.to_owned()));
         }
     }
 
-    /// Whether the asker knows this object by another digest.
+    /// Whether the person who asks knows this object by another digest.
     pub(super) fn contradicts(&self, gateway: &str, seq: u64, sha256: &str) -> bool {
         self.asked.get(&(gateway.to_owned(), seq)).is_some_and(|asked| asked != sha256)
     }
 
-    /// A journal's newest object.
+    /// Takes in where a journal ends.
     pub(super) fn end(&mut self, head: JournalHead) {
         self.ends.insert(head.gateway.clone(), head);
     }
