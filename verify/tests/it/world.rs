@@ -19,7 +19,6 @@ use storage::{
     signing::{Signer, publish},
 };
 use uuid::{NoContext, Timestamp, Uuid};
-use verify;
 
 pub type Objects = BTreeMap<Key, Bytes>;
 
