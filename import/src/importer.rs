@@ -11,9 +11,9 @@ use storage::{RecordingReader, RecordingWriter, Store, StoreError, StoredChunk, 
 
 use crate::{
     DeclaredIdentity, ImportError, Limits,
-    script::Script,
-    sheet::{ChunkBuilder, Page},
-    survey::ScanSummary,
+    chunk_builder::{ChunkBuilder, Page},
+    event_reader::Script,
+    scan::ScanSummary,
 };
 
 /// Bytes read at once for the digest.

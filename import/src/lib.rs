@@ -10,17 +10,15 @@
 //! is stored, and memory stays at about one line and one chunk. Everything in a file is hostile: lengths, sizes and
 //! times have bounds, each with an error that names the line.
 
-mod claims;
+mod chunk_builder;
 mod error;
+mod event_reader;
 mod header;
 mod importer;
-mod limits;
 mod lines;
-mod script;
-mod sheet;
-mod survey;
+mod scan;
+mod settings;
 
-pub use claims::DeclaredIdentity;
 pub use error::ImportError;
 pub use importer::{Done, Importer};
-pub use limits::Limits;
+pub use settings::{DeclaredIdentity, Limits};

@@ -6,8 +6,8 @@ use transcript::Commands;
 
 use crate::{
     ImportError,
+    event_reader::{Oddities, Script},
     header::ForeignHeader,
-    script::{Oddities, Script},
 };
 
 /// Commands taken from the markers of a recording of ours.
