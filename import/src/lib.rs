@@ -1,8 +1,8 @@
 //! Recordings that others made, into a store: asciicast v1, v2 and v3, compressed or not.
 //!
 //! ```text
-//!  file ─▶ Lines ─▶ Script ─▶ Survey        first pass: is it whole, who and where, how long, how much
-//!            │         └────▶ Sheet ─▶ chunks ─▶ manifest ─▶ imports/<sha256>.json      second pass
+//!  file ─▶ Lines ─▶ EventReader ─▶ ScanSummary     first pass: is it whole, who and where, how long, how much
+//!            │           └────▶ ChunkBuilder ─▶ chunks ─▶ manifest ─▶ imports/<sha256>.json     second pass
 //!            └ gzip, zstd; bounds
 //! ```
 //!
@@ -18,7 +18,9 @@ mod importer;
 mod lines;
 mod scan;
 mod settings;
+mod source_file;
 
 pub use error::ImportError;
-pub use importer::{Done, Importer};
-pub use settings::{DeclaredIdentity, Limits};
+pub use importer::Importer;
+pub use settings::{DeclaredIdentity, ImportLimits};
+pub use source_file::ImportedFile;

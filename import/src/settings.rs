@@ -1,10 +1,12 @@
+//! What an importer is told: what the importing person says of a file, and bounds.
+
 use jiff::Timestamp;
 use recording::cast::SessionKind;
 
-/// What who imports says about a recording; it goes before what the file says.
+/// What the importing person says about a recording; it goes before what the file says.
 #[derive(Clone, Debug, Default)]
 pub struct DeclaredIdentity {
-    /// Who was recorded.
+    /// The person who was recorded.
     pub user: Option<String>,
     /// Their groups.
     pub groups: Vec<String>,
@@ -20,15 +22,16 @@ pub struct DeclaredIdentity {
     pub started: Option<Timestamp>,
     /// Exec or attach.
     pub kind: Option<SessionKind>,
-    /// Input events are stored. They hold what was typed while echo was off, passwords too: else they are counted and
-    /// left out.
+    /// Whether input events are stored. They hold what was typed while echo was off, passwords too; if not they are
+    /// counted and left out.
     pub keep_input: bool,
-    /// Who imports, for the record: the operating system's name of the account.
+    /// The account that imports, as the operating system names it.
     pub by: String,
 }
+
 /// Bounds on a file; beyond each the file is refused, with the line.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ImportLimits {
     /// Bytes of a line, and of a whole v1 file, which is one JSON value.
     pub line_bytes: usize,
     /// Bytes of the header, which goes into the recording's header as it is.
@@ -39,7 +42,7 @@ pub struct Limits {
     pub micros: u64,
 }
 
-impl Default for Limits {
+impl Default for ImportLimits {
     fn default() -> Self {
         Self { line_bytes: 64 << 20, header_bytes: 64 << 10, file_bytes: 64 << 30, micros: 366 * 86_400 * 1_000_000 }
     }
