@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Settings,
     auth::{policy::PolicyHandle, refusals::RefusalJournal},
-    context::Context,
+    listener::context::Context,
     listener::{
         connection,
-        tls::{self, OwnCertificate, TlsSettings},
+        tls::{self, OwnCertificate},
         unauthenticated::Unauthenticated,
     },
     proxy::{
@@ -30,6 +30,7 @@ use crate::{
         registry::{KillSwitch, PermitUse, Termination},
         sessions::Sessions,
     },
+    settings::TlsSettings,
     transport::TlsError,
 };
 

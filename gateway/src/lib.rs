@@ -19,7 +19,6 @@
 //! ```
 
 mod auth;
-mod context;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gateway;
@@ -31,8 +30,7 @@ mod settings;
 mod transport;
 
 pub use gateway::{Gateway, GatewayError, PolicyExchangeError, Terminated};
-pub use listener::tls::TlsSettings;
 pub use proxy::clusters;
 pub use request::reason::{Reason, ReasonError};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, Settings, TlsSettings};
 pub use transport::TlsError;

@@ -1,8 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use identity::Authenticator;
 
-use crate::{listener::tls::TlsSettings, proxy::clusters::ClusterSettings};
+use crate::proxy::clusters::ClusterSettings;
 
 /// The parts of a gateway.
 pub struct Settings {
@@ -22,6 +22,23 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// What it takes on, and how long it waits.
     pub limits: Limits,
+}
+
+/// The gateway's own certificate.
+#[derive(Clone, Debug)]
+pub enum TlsSettings {
+    /// Signed by Kubetape's own CA for these DNS names and IP addresses. The gateway renews it.
+    OwnAuthority {
+        /// What people write as the gateway's host.
+        names: Vec<String>,
+    },
+    /// Two PEM files, read again every hour.
+    Given {
+        /// The certificate chain.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
 }
 
 /// What one gateway takes on, and how long it waits.

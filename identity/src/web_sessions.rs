@@ -67,13 +67,13 @@ impl Entry {
 
 /// Sessions by the SHA-256 of their token.
 #[derive(Default)]
-pub struct WebSessions {
+pub(crate) struct WebSessions {
     entries: Mutex<HashMap<[u8; 32], Entry>>,
 }
 
 impl WebSessions {
     /// Starts a session. Returns its token: 256 random bits in URL-safe base64.
-    pub fn start(&self, session: WebSession, now: Instant) -> String {
+    pub(crate) fn start(&self, session: WebSession, now: Instant) -> String {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let mut entries = self.entries();
         if entries.len() >= MAX_SESSIONS {
@@ -84,12 +84,12 @@ impl WebSessions {
     }
 
     /// The session of a token. Finding it counts as use.
-    pub fn find(&self, token: &str, now: Instant) -> Option<WebSession> {
+    pub(crate) fn find(&self, token: &str, now: Instant) -> Option<WebSession> {
         self.look_up(token, now, |entry| entry.used = now)
     }
 
     /// The session of a token, for a request that a page makes by itself: the session still goes idle.
-    pub fn peek(&self, token: &str, now: Instant) -> Option<WebSession> {
+    pub(crate) fn peek(&self, token: &str, now: Instant) -> Option<WebSession> {
         self.look_up(token, now, |_| ())
     }
 
@@ -106,12 +106,12 @@ impl WebSessions {
     }
 
     /// Ends the session of a token.
-    pub fn end(&self, token: &str) {
+    pub(crate) fn end(&self, token: &str) {
         self.entries().remove(&digest(token));
     }
 
     /// Ends all sessions of a user. Returns how many there were.
-    pub fn end_of_user(&self, user: &str) -> usize {
+    pub(crate) fn end_of_user(&self, user: &str) -> usize {
         let mut entries = self.entries();
         let before = entries.len();
         entries.retain(|_, entry| entry.session.user != user);

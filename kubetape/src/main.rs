@@ -9,7 +9,6 @@ mod adapters;
 mod cli;
 mod commands;
 mod config;
-mod demo;
 mod metrics;
 mod output;
 mod recorded;

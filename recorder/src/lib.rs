@@ -28,7 +28,6 @@ mod argv;
 mod backoff;
 mod blocking;
 mod clock;
-mod context;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -40,6 +39,7 @@ mod supervisor;
 mod session {
     pub(crate) mod active_recordings;
     pub(crate) mod commands;
+    pub(crate) mod context;
     pub(crate) mod encoder;
     pub(crate) mod ending;
     pub(crate) mod open_recording;

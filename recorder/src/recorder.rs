@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     OpenRecording, OpenRequest, RecordError, Settings, StoreHealth, UnjournalledEnd,
-    context::Context,
+    session::context::Context,
     session::{
         active_recordings::{self, ActiveRecordings},
         open_request::header,

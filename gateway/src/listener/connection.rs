@@ -30,7 +30,7 @@ use crate::{
         authorize::{Permitted, Received},
         refusals::{Refusal, Step},
     },
-    context::Context,
+    listener::context::Context,
     request::{
         head::{self, HeadError, RequestHead},
         headers,

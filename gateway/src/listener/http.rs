@@ -21,7 +21,7 @@ use crate::{
         authenticate::Peer,
         authorize::{Permitted, Received},
     },
-    context::Context,
+    listener::context::Context,
     proxy::forward,
     request::{
         head::{MAX_HEAD, MAX_HEADERS},

@@ -1,7 +1,7 @@
 //! TLS to clients, and the gateway's own certificate.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -14,24 +14,10 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::transport::{TlsError, provider};
-
-/// The gateway's own certificate.
-#[derive(Clone, Debug)]
-pub enum TlsSettings {
-    /// Signed by Kubetape's own CA for these DNS names and IP addresses. The gateway renews it.
-    OwnAuthority {
-        /// What people write as the gateway's host.
-        names: Vec<String>,
-    },
-    /// Two PEM files, read again every hour.
-    Given {
-        /// The certificate chain.
-        certificate: PathBuf,
-        /// Its private key.
-        key: PathBuf,
-    },
-}
+use crate::{
+    settings::TlsSettings,
+    transport::{TlsError, provider},
+};
 
 /// The gateway's certificate in use, which can be exchanged while it serves.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use recording::ErrorChain;
 use serde::Serialize;
 
 /// Why the gateway, and not an API server, answers a request. It is not plain text: kubectl up to 1.33 reads a text with
@@ -73,14 +74,8 @@ impl Status {
     }
 
     /// An error of the gateway's, told to the person with all its causes.
-    pub(crate) fn with_causes(code: StatusCode, error: &dyn std::error::Error, context: &str) -> Self {
-        let mut message = format!("{context}: {error}");
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            message.push_str(&format!(": {source}"));
-            cause = source.source();
-        }
-        Self::new(code, message)
+    pub(crate) fn with_causes(code: StatusCode, error: &(dyn std::error::Error + 'static), context: &str) -> Self {
+        Self::new(code, format!("{context}: {}", ErrorChain(error)))
     }
 
     /// Its JSON.

@@ -1,5 +1,8 @@
 //! `kubetape demo`
 
+mod folder;
+mod script;
+
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
@@ -7,11 +10,11 @@ use demo::DemoCluster;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::folder::DemoFolder;
 use crate::{
     cli,
     commands::login_link,
     config::{Config, quantity::HumanDuration},
-    demo::{DemoFolder, script},
     output::line,
     running::{Readers, shutdown_on_signal},
     service::{Listeners, Service},

@@ -50,3 +50,20 @@ fn a_person_gets_a_password_or_a_link() {
     assert!(link.status == Some(0) && link.stdout.starts_with("http://127.0.0.1:"), "{link:?}");
     assert!(link.stdout.contains("/login/link/"));
 }
+
+#[test]
+fn a_person_is_removed_and_links_are_taken_back() {
+    let installation = Installation::new(GOOD);
+    let words = ["user", "add", "eve", "--password-stdin"];
+    assert_eq!(installation.run_with(&words, &[], "correct horse battery staple\n").status, Some(0));
+    installation.run(&["login-link", "--user", "eve"]);
+    let done = installation.run(&["user", "remove", "eve"]);
+    assert!(done.status == Some(0) && done.stderr.contains("logged out"), "{done:?}");
+    let done = installation.run(&["user", "remove", "eve"]);
+    assert!(done.status == Some(1) && done.stderr.contains("there is no user"), "{done:?}");
+
+    installation.run(&["login-link", "--user", "auditor"]);
+    let done = installation.run(&["login-link", "--revoke", "--user", "auditor"]);
+    assert!(done.status == Some(0) && done.stdout.is_empty() && done.stderr.starts_with("1 unused"), "{done:?}");
+    assert_ne!(installation.run(&["login-link", "--revoke", "--expires", "1h"]).status, Some(0));
+}

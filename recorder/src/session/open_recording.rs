@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Instant};
 use recording::{Contents, Manifest, Outcome, RecordingId, StreamTotals, cast::SessionMetadata};
 use spool::{SessionRecord, SpoolWriter};
 
-use crate::{RecordError, Recording, argv::argv_command, clock::micros_since, context::Context};
+use crate::{RecordError, Recording, argv::argv_command, clock::micros_since, session::context::Context};
 
 /// A recording whose header is on the disk, of a session that has not begun: no 101 was seen.
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]

@@ -5,7 +5,7 @@ use recording::{
     cast::{Header, SessionKind, SessionMetadata},
 };
 
-use crate::{argv::quoted, clock::unix_micros};
+use crate::clock::unix_micros;
 
 /// What a request asks for, beyond what its permit says.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub(crate) fn header(session: &SessionMetadata) -> Header {
         width: 80,
         height: 24,
         timestamp: session.started_micros.div_euclid(1_000_000),
-        command: quoted(&session.argv),
+        command: recording::shell_quoted(&session.argv),
         title: title(session),
         kubetape: session.clone(),
     }

@@ -9,7 +9,7 @@ use wire::{Negotiated, Request, Side};
 
 use crate::{
     Ending, RecordError,
-    context::Context,
+    session::context::Context,
     session::{
         encoder::{SessionEncoder, Summary},
         writer::SessionWriter,

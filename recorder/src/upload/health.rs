@@ -1,5 +1,6 @@
 use std::time::{Duration, SystemTime};
 
+use recording::ErrorChain;
 use storage::StoreError;
 use tokio::{
     sync::{Notify, Semaphore, watch},
@@ -72,7 +73,7 @@ impl HealthMonitor {
         self.health.send_if_modified(|health| {
             let is_news = *health == StoreHealth::Healthy;
             if is_news {
-                let error = with_sources(error);
+                let error = ErrorChain(error).to_string();
                 tracing::warn!(error, "the store is unavailable: sessions go on, and wait in the spool");
                 *health = StoreHealth::Unavailable { since: SystemTime::now(), error };
             }
@@ -95,18 +96,6 @@ impl HealthMonitor {
             () = next => {}
         }
     }
-}
-
-/// An error's text with those of its sources.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use recording::{Chunk, Key, Manifest, RecordingId};
+use recording::{Chunk, ErrorChain, Key, Manifest, RecordingId};
 use spool::SpoolError;
 use storage::{
     ChunkObject, Objects, RecordingError, RecordingReader, RecordingWriter, Store, StoreError, StoredChunk,
@@ -9,10 +9,7 @@ use storage::{
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{
-    recover::summary::RecoveredSummary,
-    upload::health::{HealthMonitor, with_sources},
-};
+use crate::{recover::summary::RecoveredSummary, upload::health::HealthMonitor};
 
 /// Chunks that are read, compressed and put at once. Each takes about two chunks of memory.
 const AT_ONCE: usize = 8;
@@ -30,19 +27,19 @@ pub(crate) enum UploadError {
 
 impl From<StoreError> for UploadError {
     fn from(error: StoreError) -> Self {
-        Self::Retry(with_sources(&error))
+        Self::Retry(ErrorChain(&error).to_string())
     }
 }
 
 impl From<SpoolError> for UploadError {
     fn from(error: SpoolError) -> Self {
-        Self::Retry(with_sources(&error))
+        Self::Retry(ErrorChain(&error).to_string())
     }
 }
 
 impl From<RecordingError> for UploadError {
     fn from(error: RecordingError) -> Self {
-        Self::Retry(with_sources(&error))
+        Self::Retry(ErrorChain(&error).to_string())
     }
 }
 

@@ -78,7 +78,7 @@ impl Index {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Applies a batch, unless the index was rolled back since `epoch`: then whoever waited for it is gone.
+    /// Applies a batch, unless the index was rolled back since `epoch`: then the caller dropped the future and began again.
     pub(super) fn apply_batch(&self, batch: Batch, epoch: u64) -> Result<()> {
         self.write(|writer| {
             if self.epoch() != epoch {

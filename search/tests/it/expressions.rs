@@ -1,4 +1,4 @@
-//! The language, over made-up expressions: what they find is what a person would find by reading every text.
+//! The language, over generated queries: they find what a person would find by reading every text.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use crate::{Bench, library::Session};
 
 const WORDS: [&str; 6] = ["alpha", "beta", "gamma", "alphabet", "betamax", "10.0.3.7"];
 
-/// Every text of one to three of some words, in some order.
+/// Every third of the texts that consist of one to three of [`WORDS`].
 fn typed() -> Vec<String> {
     let mut texts: Vec<String> = WORDS.map(str::to_owned).to_vec();
     for longer in 0..2 {
@@ -22,9 +22,9 @@ fn typed() -> Vec<String> {
     texts.into_iter().step_by(3).collect()
 }
 
-/// What is asked for.
+/// A query.
 #[derive(Clone, Debug)]
-enum Asked {
+enum Clause {
     Word(usize),
     /// The first letters of a word.
     Beginning(usize, usize),
@@ -34,8 +34,8 @@ enum Asked {
     Not(Box<Self>),
 }
 
-impl Asked {
-    /// As a person writes it.
+impl Clause {
+    /// The query's text.
     fn written(&self) -> String {
         let joined = |parts: &[Self], by: &str| {
             let parts: Vec<String> = parts.iter().map(Self::written).collect();
@@ -65,19 +65,19 @@ impl Asked {
     }
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn clause() -> impl Strategy<Value = Clause> {
     // An address has parts that are tokens too, which plain reading does not see.
     let plain = 0..WORDS.len() - 1;
     let leaf = prop_oneof![
-        (0..WORDS.len()).prop_map(Asked::Word),
-        (plain.clone(), 2..4_usize).prop_map(|(word, letters)| Asked::Beginning(word, letters)),
-        (plain.clone(), plain).prop_map(|(first, second)| Asked::Phrase(first, second)),
+        (0..WORDS.len()).prop_map(Clause::Word),
+        (plain.clone(), 2..4_usize).prop_map(|(word, letters)| Clause::Beginning(word, letters)),
+        (plain.clone(), plain).prop_map(|(first, second)| Clause::Phrase(first, second)),
     ];
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Asked::All),
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Asked::Any),
-            inner.prop_map(|inner| Asked::Not(Box::new(inner))),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Clause::All),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Clause::Any),
+            inner.prop_map(|inner| Clause::Not(Box::new(inner))),
         ]
     })
 }
@@ -103,7 +103,7 @@ fn index() -> &'static Index {
 #[test]
 fn an_excluded_phrase_is_left_out_wherever_it_stands() {
     // Tantivy's assertion failed where a hit comes before the first phrase.
-    let not = Asked::Not(Box::new(Asked::Phrase(0, 0)));
+    let not = Clause::Not(Box::new(Clause::Phrase(0, 0)));
     let query = Query { text: format!("source:typed {}", not.written()), limit: 500, ..Query::default() };
     let found = index().search(&query).unwrap().hits.len();
     assert_eq!(found, typed().iter().filter(|text| not.finds(text)).count());
@@ -113,12 +113,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn an_expression_finds_what_reading_finds(asked in asked()) {
-        let text = format!("source:typed {}", asked.written());
+    fn an_expression_finds_what_reading_finds(clause in clause()) {
+        let text = format!("source:typed {}", clause.written());
         let hits = index().search(&Query { text: text.clone(), limit: 500, ..Query::default() }).unwrap();
         let mut found: Vec<String> = hits.hits.into_iter().map(|hit| hit.text).collect();
         found.sort_unstable();
-        let mut expected: Vec<String> = typed().into_iter().filter(|typed| asked.finds(typed)).collect();
+        let mut expected: Vec<String> = typed().into_iter().filter(|typed| clause.finds(typed)).collect();
         expected.sort_unstable();
         prop_assert_eq!(found, expected, "{}", text);
     }

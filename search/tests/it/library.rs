@@ -16,7 +16,7 @@ use uuid::Builder;
 /// 2026-11-22 10:00:00 UTC, seconds since 1970.
 pub const MORNING: i64 = 1_795_341_600;
 
-/// A session to be.
+/// A session to be written.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub user: &'static str,
@@ -62,7 +62,7 @@ impl Library {
         Self { store: Arc::new(Memory::new()) }
     }
 
-    /// In a folder, as the program keeps it where nothing else is configured.
+    /// A store in a folder, as the program has by default.
     pub async fn on_disk(folder: &std::path::Path) -> Self {
         Self { store: Arc::new(Disk::open(folder).await.unwrap()) }
     }
@@ -108,7 +108,7 @@ impl Library {
         self.put(&key, serde_json::to_vec(&manifest).unwrap()).await;
     }
 
-    /// A whole session.
+    /// Writes a whole session.
     pub async fn record(&self, session: &Session, outcome: Outcome, typed: &[&str]) -> RecordingId {
         let id = self.begin(session).await;
         self.types(id, 1, typed).await;
@@ -116,12 +116,12 @@ impl Library {
         id
     }
 
-    /// A session of which nothing but the manifest is there.
+    /// Writes nothing of a session but its manifest.
     pub async fn end_only(&self, session: &Session) {
         self.end(session, Outcome::Exited { exit_code: 0 }, &[]).await;
     }
 
-    /// One object of a gateway's journal.
+    /// Writes an object of a gateway's journal.
     pub async fn journal(&self, gateway: &str, seq: u64, entries: &[JournalEntry]) {
         let at = Timestamp::from_second(MORNING).unwrap();
         let key = Key::journal(gateway, at, seq).unwrap();
@@ -205,7 +205,7 @@ pub fn texts(index: &Index, text: &str) -> Vec<String> {
     find(index, text).into_iter().map(|hit| hit.text).collect()
 }
 
-/// Everything that the index says, whatever the order in which it learned it.
+/// Everything that the index says, in an order that does not depend on when it was indexed.
 pub fn everything(index: &Index) -> Vec<String> {
     let hits = index.search(&Query { limit: 10_000, ..Query::default() }).unwrap();
     let sessions = index.sessions(&SessionFilter { limit: 10_000, ..SessionFilter::default() }).unwrap();

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use library::Library;
 use search::{Follower, Index, Masks};
 
-/// An index in a folder of its own, and what keeps it up.
+/// An index in a folder of its own, with its follower.
 struct Bench {
     library: Library,
     folder: tempfile::TempDir,
@@ -36,7 +36,7 @@ impl Bench {
         Self { library, folder, index, follower }
     }
 
-    /// With one session, in which these were typed.
+    /// A bench with one session, in which these commands were typed.
     async fn typed(commands: &[&str]) -> Self {
         let mut bench = Self::new();
         let exited = recording::Outcome::Exited { exit_code: 0 };
@@ -45,7 +45,7 @@ impl Bench {
         bench
     }
 
-    /// Ends the follower and starts another.
+    /// Drops the follower and starts another.
     fn restart(self) -> Self {
         let Self { library, folder, index, follower } = self;
         drop((index, follower));

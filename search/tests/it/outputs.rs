@@ -148,7 +148,7 @@ async fn secrets_are_neither_found_nor_shown() {
     assert_eq!(find(&bench.index, "kind:command mysql")[0].text, "mysql --password '[masked:option]'");
 }
 
-/// A request whose client says that it is of this command.
+/// A request with this `Kubectl-Command`.
 fn claims(command: &str, run: &str) -> JournalEntry {
     let mut entry = request("ada", 0, run, "web-0");
     if let JournalEvent::Request(request) = &mut entry.what {
@@ -158,7 +158,7 @@ fn claims(command: &str, run: &str) -> JournalEntry {
 }
 
 #[tokio::test]
-async fn long_lines_and_floods_are_found_in_parts() {
+async fn long_lines_and_much_output_are_found_in_parts() {
     let mut bench = Bench::new();
     let session = Session::default();
     let id = bench.library.begin(&session).await;

@@ -50,7 +50,7 @@ async fn rebuilding_replaces_the_index_when_nobody_writes_to_it() {
     assert_eq!(everything(&index), before);
 }
 
-/// An index of one session that nobody has open.
+/// An index of one session that no process has open.
 struct Closed {
     library: Library,
     folder: tempfile::TempDir,
@@ -68,7 +68,7 @@ async fn closed(typed: &str) -> Closed {
 }
 
 #[tokio::test]
-async fn an_index_of_another_version_is_made_anew() {
+async fn an_index_of_another_version_is_rebuilt() {
     let Closed { library, folder, before: _ } = closed("ls").await;
     let dir = folder.path().join("index");
     fs::write(dir.join("kubetape-index"), "0\n").unwrap();
@@ -79,7 +79,7 @@ async fn an_index_of_another_version_is_made_anew() {
 }
 
 #[tokio::test]
-async fn an_index_that_cannot_be_read_is_made_anew() {
+async fn an_index_that_cannot_be_read_is_rebuilt() {
     let Closed { library, folder, before: _ } = closed("ls").await;
     fs::write(folder.path().join("index/meta.json"), "{").unwrap();
     let (index, mut follower) = crate::follow(&library, folder.path());
@@ -98,8 +98,8 @@ fn a_folder_of_something_else_is_left_alone() {
     assert!(matches!(Index::open_read_only(&folder.path().join("none")), Err(SearchError::Missing(_))));
 }
 
-/// Follows until the index was made anew, and ends in good order.
-async fn renewed(library: &Library, index: &Index, is: impl FnMut() -> bool) {
+/// Follows until the index was rebuilt, and shuts down.
+async fn rebuilt(library: &Library, index: &Index, is: impl FnMut() -> bool) {
     let follower = Follower::new(library.store.clone(), Arc::new(index.clone()), Duration::from_millis(5));
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(follower.run(shutdown.clone()));
@@ -109,7 +109,7 @@ async fn renewed(library: &Library, index: &Index, is: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn an_index_with_other_masks_serves_until_another_is_made() {
+async fn an_index_with_other_masks_serves_until_it_is_rebuilt() {
     let Closed { library, folder, before: _ } = closed("id CUST-123456").await;
     let dir = folder.path().join("index");
     // What an earlier try left.
@@ -118,7 +118,7 @@ async fn an_index_with_other_masks_serves_until_another_is_made() {
     let masks = || Masks::new(&[r"CUST-\d+".to_owned()]).unwrap();
     let index = Index::open(&dir, masks()).unwrap();
     assert_eq!(texts(&index, "source:typed"), ["id CUST-123456"], "the old one serves");
-    renewed(&library, &index, || texts(&index, "source:typed") == ["id [masked:pattern]"]).await;
+    rebuilt(&library, &index, || texts(&index, "source:typed") == ["id [masked:pattern]"]).await;
     drop(index);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["index"]);
@@ -127,7 +127,7 @@ async fn an_index_with_other_masks_serves_until_another_is_made() {
 }
 
 #[tokio::test]
-async fn an_index_of_the_version_before_serves_until_another_is_made() {
+async fn an_index_of_the_version_before_serves_until_it_is_rebuilt() {
     let Closed { library, folder, before } = closed("ls /srv").await;
     let dir = folder.path().join("index");
     // As version 4 left it: no images, and columns for fewer fields.
@@ -149,7 +149,7 @@ async fn an_index_of_the_version_before_serves_until_another_is_made() {
     let counted = Query { facets: true, ..Query::default() };
     let pods = || index.search(&counted).unwrap().facets.pods.len();
     assert_eq!(pods(), 0, "it was not counted by pod");
-    renewed(&library, &index, || pods() == 1).await;
+    rebuilt(&library, &index, || pods() == 1).await;
     assert_eq!(everything(&index), before);
     drop(index);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -158,7 +158,7 @@ async fn an_index_of_the_version_before_serves_until_another_is_made() {
 }
 
 #[tokio::test]
-async fn a_damaged_index_serves_until_another_is_made() {
+async fn a_damaged_index_serves_until_it_is_rebuilt() {
     let Closed { library, folder, before } = closed("ls /srv").await;
     let dir = folder.path().join("index");
     let files = || fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
@@ -168,7 +168,7 @@ async fn a_damaged_index_serves_until_another_is_made() {
     fs::write(&damaged, bytes).unwrap();
     let index = Index::open(&dir, Masks::default()).unwrap();
     assert_eq!(index.documents(), before.len() as u64 - 1, "the old one serves; the session is told twice");
-    renewed(&library, &index, || !damaged.exists()).await;
+    rebuilt(&library, &index, || !damaged.exists()).await;
     assert_eq!(everything(&index), before);
 }
 

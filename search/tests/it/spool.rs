@@ -1,4 +1,4 @@
-//! Sessions of this process's gateway, found while nothing of them is stored.
+//! Live sessions of this process's gateway are found while nothing of them is stored.
 
 use std::{
     sync::{Arc, Mutex},
@@ -45,7 +45,7 @@ impl Desk {
         self.spool.begin(header.kubetape.id, &header).await.unwrap()
     }
 
-    /// Puts the segment into the store, and lets go of it: what the recorder's uploader does.
+    /// Puts a segment into the store and removes it from the spool, as the recorder's uploader does.
     async fn store(&self, id: RecordingId, number: u32) {
         let lines = self.spool.queue().segment(id, number).await.unwrap().lines;
         self.bench.library.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
@@ -56,7 +56,7 @@ impl Desk {
         &self.bench.index
     }
 
-    /// Follows until a query finds something. One step takes a bounded time for output.
+    /// Does turns until a query finds something: one turn takes a bounded time for output.
     async fn until(&mut self, query: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while find(self.index(), query).is_empty() {
@@ -144,7 +144,7 @@ async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after(
 }
 
 #[tokio::test]
-async fn a_flood_is_read_once_at_the_end_and_what_comes_behind_it_at_once() {
+async fn output_beyond_the_limit_is_indexed_at_the_end_and_what_comes_after_it_at_once() {
     let mut desk = Desk::new();
     let session = Session::default();
     let mut live = desk.begin(&session).await;
@@ -228,7 +228,8 @@ async fn what_stands_on_the_screen_is_found_however_late_the_next_look_is() {
     assert_eq!(find(desk.index(), "kind:output \"last line\"").len(), 1);
 }
 
-/// Passages are cut where they are at the end, whatever the looks between: so a secret on two lines is never half seen.
+/// Passages are cut where they are at the session's end, whenever the spool is polled: so a secret on two lines is never half
+/// seen.
 #[tokio::test]
 async fn a_secret_that_comes_in_two_pieces_is_never_found() {
     let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGFhZGFhZGFhZGFhZGFhZGEifQ.c2lnbmF0dXJlc2lnbmF0dXJl";

@@ -1,8 +1,8 @@
 //! The secret key's file: made on the first start in the gateway's state folder, or given.
 
 use std::{
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,7 +11,7 @@ use recording::KeyId;
 use thiserror::Error;
 
 use super::{KeyError, KeyStatement, PublicKey, Signer, StatementError, publish};
-use crate::Store;
+use crate::{Store, private_file};
 
 /// The key in use, in the folder.
 const KEY: &str = "key.pem";
@@ -167,22 +167,9 @@ fn read(path: &Path) -> Result<Signer, KeyFileError> {
 /// Writes a key so that only its owner can read it. Returns false if there is a file already.
 fn create(path: &Path, signer: &Signer) -> Result<bool, KeyFileError> {
     let pem = signer.to_pem().map_err(KeyFileError::Make)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> io::Result<bool> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        // Mode 0600 from its beginning; it has its name once it is whole.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(pem.as_bytes())?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(path) {
-            Ok(_) => {}
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            Err(error) => return Err(error.error),
-        }
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(true)
-    };
-    write().map_err(|error| KeyFileError::Write(path.to_owned(), error))
+    let written = private_file::create_folder(path.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| private_file::create(path, pem.as_bytes()));
+    written.map_err(|error| KeyFileError::Write(path.to_owned(), error))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use recording::ErrorChain;
 use serde::Serialize;
 
 /// Why a request was not answered as it was meant. What went wrong inside is logged, not shown.
@@ -44,31 +45,20 @@ impl Failure {
     }
 
     /// Something of ours failed: the log has it with its sources.
-    pub(crate) fn internal(doing: &'static str, error: impl Error) -> Self {
-        tracing::error!(error = chain(&error), "{doing}");
+    pub(crate) fn internal(doing: &'static str, error: impl Error + 'static) -> Self {
+        tracing::error!(error = %ErrorChain(&error), "{doing}");
         let message = "Something failed on our side. It is in the log of the web process.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "This did not work", message)
     }
 
     /// The journal did not take an entry, so what it would have told of does not happen.
-    pub(crate) fn unjournalled(error: impl Error) -> Self {
-        tracing::error!(error = chain(&error), "the journal cannot be written");
+    pub(crate) fn unjournalled(error: impl Error + 'static) -> Self {
+        tracing::error!(error = %ErrorChain(&error), "the journal cannot be written");
         Self::busy(
             "Logging in, searching and opening a recording are journalled, and the journal cannot be written now. \
              Try again in a moment; the log of the web process says more.",
         )
     }
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// A [`Failure`] as the API tells it: `{"error": kind, "message": text}`. If a search cannot be read there is also

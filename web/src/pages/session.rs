@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use recording::{
     Command, CommandSource, Manifest, Outcome, RecordingId,
     cast::{Imported, SessionKind, SessionMetadata},
+    shell_quoted,
 };
 use serde::Deserialize;
 use storage::Summary;
@@ -22,7 +23,7 @@ use super::{
     sessions::command,
     time_label::{self, TimeLabel},
     units::{self, size},
-    visible_text::{TargetText, VisibleText, quoted},
+    visible_text::{TargetText, VisibleText},
 };
 use crate::{
     context::{
@@ -160,7 +161,7 @@ async fn view(
     journal.viewed(login, id).await?;
     let (session, manifest) = (&summary.header.kubetape, summary.manifest.as_ref());
     let found = evidence.commands(id, manifest).await?;
-    let command = command(session.kind, &quoted(&session.argv));
+    let command = command(session.kind, &shell_quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
     let (now, began) = (Timestamp::now(), time_label::from_micros(session.started_micros));
     let target = &session.target;

@@ -13,13 +13,13 @@ use axum::{
 };
 use identity::WebSession;
 use player::{Format, PlayerError};
-use recording::RecordingId;
+use recording::{RecordingId, shell_quoted};
 use tokio::io::AsyncWrite;
 
 use super::{
     layout::{Layout, NavItem, render},
     sessions::command,
-    visible_text::{VisibleText, quoted},
+    visible_text::VisibleText,
 };
 use crate::{
     context::{
@@ -61,7 +61,7 @@ pub(crate) async fn page(
         Err(error) => return Err(unplayable(error)),
     }
     let session = &header.kubetape;
-    let command = command(session.kind, &quoted(&session.argv));
+    let command = command(session.kind, &shell_quoted(&session.argv));
     Ok(render(&TextPage {
         page: Layout::new(&site.gateway_name, &login, NavItem::Sessions, format!("{} – text", command.as_str())),
         id,

@@ -107,20 +107,6 @@ impl TargetText {
     }
 }
 
-/// `argv` as a line for a shell: elements with other characters than the plainest are quoted.
-pub(crate) fn quoted(argv: &[String]) -> String {
-    argv.iter().map(|element| quote(element)).collect::<Vec<_>>().join(" ")
-}
-
-fn quote(element: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&b);
-    if !element.is_empty() && element.bytes().all(plain) {
-        element.to_owned()
-    } else {
-        format!("'{}'", element.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,11 +119,5 @@ mod tests {
         assert_eq!(VisibleText::new("naïve 日本 <b>").as_str(), "naïve 日本 <b>");
         assert_eq!(VisibleText::clipped("日本語", 2).as_str(), "日本…");
         assert_eq!(VisibleText::clipped("日本", 2).as_str(), "日本");
-    }
-
-    #[test]
-    fn argv_is_quoted_where_a_shell_would_split_or_expand() {
-        let argv = ["sh", "-c", "echo it's $HOME", "", "a=b"].map(String::from);
-        assert_eq!(quoted(&argv), r"sh -c 'echo it'\''s $HOME' '' a=b");
     }
 }
