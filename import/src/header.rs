@@ -6,7 +6,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct ForeignHeader {
     pub(crate) version: u8,
-    /// Columns and rows; none where there was no terminal, or none is said.
+    /// Columns and rows; `None` if there was no terminal, or the file does not say.
     pub(crate) size: Option<(u16, u16)>,
     /// Seconds since 1970.
     pub(crate) timestamp: Option<f64>,
@@ -58,7 +58,7 @@ impl ForeignHeader {
         })
     }
 
-    /// Whether a terminal was recorded. Tailscale writes 0 by 0 where there was none; ours says so.
+    /// Whether a terminal was recorded. Tailscale writes 0 by 0 if there was none; our own headers say so.
     pub(crate) fn tty(&self) -> bool {
         self.kubetape.as_ref().map_or(self.size.is_some(), |session| session.tty)
     }
@@ -88,7 +88,7 @@ impl Tailscale {
     }
 }
 
-/// A size that a terminal can have; 0 means that there was none, and what is larger than 65535 counts as that.
+/// A size that a terminal can have; 0 means that there was none, and more than 65535 counts as 65535.
 pub(crate) fn size(columns: Option<u64>, rows: Option<u64>) -> Option<(u16, u16)> {
     let side = |length: u64| u16::try_from(length).unwrap_or(u16::MAX);
     match (columns, rows) {

@@ -1,8 +1,8 @@
 //! Recordings that others made, into a store: asciicast v1, v2 and v3, compressed or not.
 //!
 //! ```text
-//!  file ─▶ Lines ─▶ Script ─▶ Survey        first pass: is it whole, who and where, how long, how much
-//!            │         └────▶ Sheet ─▶ chunks ─▶ manifest ─▶ imports/<sha256>.json      second pass
+//!  file ─▶ Lines ─▶ EventReader ─▶ ScanSummary     first pass: is it whole, who and where, how long, how much
+//!            │           └────▶ ChunkBuilder ─▶ chunks ─▶ manifest ─▶ imports/<sha256>.json     second pass
 //!            └ gzip, zstd; bounds
 //! ```
 //!
@@ -10,17 +10,17 @@
 //! is stored, and memory stays at about one line and one chunk. Everything in a file is hostile: lengths, sizes and
 //! times have bounds, each with an error that names the line.
 
-mod claims;
+mod chunk_builder;
 mod error;
+mod event_reader;
 mod header;
 mod importer;
-mod limits;
 mod lines;
-mod script;
-mod sheet;
-mod survey;
+mod scan;
+mod settings;
+mod source_file;
 
-pub use claims::DeclaredIdentity;
 pub use error::ImportError;
-pub use importer::{Done, Importer};
-pub use limits::Limits;
+pub use importer::Importer;
+pub use settings::{DeclaredIdentity, ImportLimits};
+pub use source_file::ImportedFile;

@@ -5,7 +5,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use crate::{ImportError, Limits};
+use crate::{ImportError, ImportLimits};
 
 /// Bytes read at once.
 const BUFFER: usize = 64 << 10;
@@ -13,7 +13,7 @@ const BUFFER: usize = 64 << 10;
 /// The lines of a file, decompressed on the way, with bounds.
 pub(crate) struct Lines {
     reader: Box<dyn BufRead + Send>,
-    limits: Limits,
+    limits: ImportLimits,
     number: u64,
     bytes: u64,
     compressed: bool,
@@ -24,12 +24,12 @@ impl Lines {
     ///
     /// # Errors
     /// Of reading the first bytes, by which the compression is known.
-    pub(crate) fn open(mut file: File, limits: Limits, tick: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn open(mut file: File, limits: ImportLimits, tick: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
         file.rewind()?;
         let mut magic = [0; 4];
         let read = read_up_to(&mut file, &mut magic)?;
         file.rewind()?;
-        let file = Counted { file, tick };
+        let file = CountingReader { file, tick };
         let (reader, compressed): (Box<dyn BufRead + Send>, bool) = match magic {
             // RFC 1952, section 2.3.1.
             [0x1f, 0x8b, ..] if read >= 2 => {
@@ -97,7 +97,7 @@ impl Lines {
     }
 
     fn check(&self, length: usize) -> Result<(), ImportError> {
-        let Limits { line_bytes, file_bytes, .. } = self.limits;
+        let ImportLimits { line_bytes, file_bytes, .. } = self.limits;
         if length > line_bytes {
             return Err(ImportError::broken(self.number, format!("it is longer than {line_bytes} bytes")));
         }
@@ -129,12 +129,12 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// A file that tells how far it was read.
-struct Counted<F> {
+struct CountingReader<F> {
     file: File,
     tick: F,
 }
 
-impl<F: Fn(u64)> Read for Counted<F> {
+impl<F: Fn(u64)> Read for CountingReader<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
         (self.tick)(read as u64);

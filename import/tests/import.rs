@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use import::{DeclaredIdentity, Done, ImportError, Importer, Limits};
+use import::{DeclaredIdentity, ImportError, ImportLimits, ImportedFile, Importer};
 use recording::{
     Outcome,
     cast::{Code, Event, SessionKind},
@@ -27,7 +27,7 @@ const V2: &str = r#"{"version": 2, "width": 100, "height": 30, "timestamp": 1700
 struct Bench {
     folder: tempfile::TempDir,
     store: Arc<dyn Store>,
-    limits: Limits,
+    limits: ImportLimits,
 }
 
 fn signer() -> Arc<Signer> {
@@ -36,7 +36,7 @@ fn signer() -> Arc<Signer> {
 
 impl Bench {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), store: Arc::new(Memory::new()), limits: Limits::default() }
+        Self { folder: tempfile::tempdir().unwrap(), store: Arc::new(Memory::new()), limits: ImportLimits::default() }
     }
 
     fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -45,7 +45,7 @@ impl Bench {
         path
     }
 
-    async fn import(&self, path: &Path, claims: &DeclaredIdentity) -> Result<Done, ImportError> {
+    async fn import(&self, path: &Path, claims: &DeclaredIdentity) -> Result<ImportedFile, ImportError> {
         Importer::new(Arc::clone(&self.store), signer(), self.limits).import(path, claims, |_| {}).await
     }
 
@@ -54,7 +54,7 @@ impl Bench {
         self.stored(&done).await
     }
 
-    async fn stored(&self, done: &Done) -> (Summary, Vec<Event>) {
+    async fn stored(&self, done: &ImportedFile) -> (Summary, Vec<Event>) {
         let recordings = RecordingReader::new(Arc::clone(&self.store));
         (recordings.summary(done.id).await.unwrap(), recordings.events(done.id).await.unwrap().1)
     }
@@ -297,7 +297,7 @@ async fn a_broken_file_is_refused_with_line_and_reason_and_leaves_nothing() {
 #[tokio::test]
 async fn bounds_hold() {
     let mut bench = Bench::new();
-    bench.limits = Limits { line_bytes: 1000, file_bytes: 100_000, header_bytes: 200, ..Limits::default() };
+    bench.limits = ImportLimits { line_bytes: 1000, file_bytes: 100_000, header_bytes: 200, ..ImportLimits::default() };
     let head = "{\"version\": 2, \"width\": 80, \"height\": 24}\n";
     let (line, reason) = bench.refused(format!("{head}[0, \"o\", \"{}\"]\n", "x".repeat(1000))).await;
     assert!(line == 2 && reason.contains("longer than 1000"), "{line}: {reason}");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use import::{DeclaredIdentity, Done, ImportError, Importer, Limits};
+use import::{DeclaredIdentity, ImportError, ImportLimits, ImportedFile, Importer};
 use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
 use recording::journal::JournalEvent;
@@ -29,7 +29,7 @@ pub async fn run(config: &Config, options: &cli::Import) -> Result<()> {
     let settings =
         JournalSettings { object_age: Duration::from_secs(1), signer: signer.clone(), ..JournalSettings::default() };
     let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
-    let limits = Limits { file_bytes: options.max_bytes.0, ..Limits::default() };
+    let limits = ImportLimits { file_bytes: options.max_bytes.0, ..ImportLimits::default() };
     let player = wiring::player(config, RecordingReader::new(store.clone()));
     let importer = Importer::new(store, signer, limits);
     let bar = bar(&files)?;
@@ -67,7 +67,7 @@ fn journal_name(config: &Config) -> String {
     format!("{name}-import")
 }
 
-async fn note(journal: &Journal, claims: &DeclaredIdentity, file: &Path, done: &Done) -> Result<()> {
+async fn note(journal: &Journal, claims: &DeclaredIdentity, file: &Path, done: &ImportedFile) -> Result<()> {
     if done.already {
         return Ok(());
     }
@@ -158,7 +158,7 @@ struct ImportedRow {
 }
 
 impl FileRow {
-    fn new(file: &Path, imported: Result<Done, ImportError>) -> Self {
+    fn new(file: &Path, imported: Result<ImportedFile, ImportError>) -> Self {
         let file = file.display().to_string();
         match imported {
             Ok(done) => Self {

@@ -18,11 +18,11 @@ pub(crate) struct ChunkBuilder {
     lines: Vec<u8>,
     first: u64,
     last: u64,
-    full: VecDeque<Page>,
+    full: VecDeque<FullChunk>,
 }
 
 /// A chunk's lines, and the times of the first and last event in it.
-pub(crate) struct Page {
+pub(crate) struct FullChunk {
     pub(crate) lines: Vec<u8>,
     pub(crate) first_micros: u64,
     pub(crate) last_micros: u64,
@@ -33,12 +33,12 @@ impl ChunkBuilder {
         Self { keep_input, lines: Vec::new(), first: 0, last: 0, full: VecDeque::new() }
     }
 
-    /// The size of a terminal from a moment on.
+    /// Writes the terminal's size from a moment on.
     pub(crate) fn size(&mut self, micros: u64, columns: u16, rows: u16) {
         self.label(micros, Code::Resize, &format!("{columns}x{rows}"));
     }
 
-    /// Writes an event; input only where it is kept.
+    /// Writes an event; input only if it is kept.
     pub(crate) fn event(&mut self, event: &Event) {
         let Event { micros, code, data } = event;
         match code {
@@ -59,21 +59,21 @@ impl ChunkBuilder {
         }
     }
 
-    /// A chunk that is full.
-    pub(crate) fn page(&mut self) -> Option<Page> {
+    /// The next chunk that is full.
+    pub(crate) fn next_full(&mut self) -> Option<FullChunk> {
         self.full.pop_front()
     }
 
-    /// What is left becomes a chunk.
+    /// Makes a chunk of what is left.
     pub(crate) fn end(&mut self) {
         let lines = std::mem::take(&mut self.lines);
         if !lines.is_empty() {
-            self.full.push_back(Page { lines, first_micros: self.first, last_micros: self.last });
+            self.full.push_back(FullChunk { lines, first_micros: self.first, last_micros: self.last });
         }
     }
 
     /// After every line: a single event of a file can be many chunks.
-    fn turn(&mut self) {
+    fn close_full(&mut self) {
         if self.lines.len() >= CHUNK_BYTES {
             self.end();
         }
@@ -91,7 +91,7 @@ impl ChunkBuilder {
             let (piece, rest) = text.split_at(text.floor_char_boundary(PIECE));
             self.at(micros);
             write_event(&mut self.lines, micros, code, piece);
-            self.turn();
+            self.close_full();
             text = rest;
         }
     }
@@ -103,7 +103,7 @@ impl ChunkBuilder {
                 for piece in bytes.chunks(PIECE) {
                     self.at(event.micros);
                     write_bytes(&mut self.lines, event.micros, stream, piece);
-                    self.turn();
+                    self.close_full();
                 }
             }
             None => self.label(event.micros, Code::Gap, "imported: bytes that cannot be read"),
@@ -113,6 +113,6 @@ impl ChunkBuilder {
     fn label(&mut self, micros: u64, code: Code, text: &str) {
         self.at(micros);
         write_event(&mut self.lines, micros, code, &text[..text.floor_char_boundary(LABEL)]);
-        self.turn();
+        self.close_full();
     }
 }

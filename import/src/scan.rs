@@ -6,8 +6,8 @@ use transcript::Commands;
 
 use crate::{
     ImportError,
+    event_reader::{EventReader, Oddities},
     header::ForeignHeader,
-    script::{Oddities, Script},
 };
 
 /// Commands taken from the markers of a recording of ours.
@@ -26,7 +26,7 @@ pub(crate) struct ScanSummary {
     pub(crate) totals: StreamTotals,
     /// Input events.
     pub(crate) inputs: u64,
-    /// The exit code, where the file says one.
+    /// The exit code, if the file has one.
     pub(crate) exit: Option<i64>,
     /// The first size that was announced.
     pub(crate) size: Option<(u16, u16)>,
@@ -35,13 +35,13 @@ pub(crate) struct ScanSummary {
 }
 
 impl ScanSummary {
-    /// Goes through the whole file.
+    /// Reads the whole file.
     ///
     /// # Errors
     /// The first thing that is broken.
-    pub(crate) fn new(mut script: Script) -> Result<Self, ImportError> {
-        let header = script.header.clone();
-        let mut survey = Self {
+    pub(crate) fn new(mut reader: EventReader) -> Result<Self, ImportError> {
+        let header = reader.header.clone();
+        let mut summary = Self {
             size: header.size,
             header,
             oddities: Oddities::default(),
@@ -53,18 +53,18 @@ impl ScanSummary {
             typed: Vec::new(),
         };
         let mut commands = Commands::new();
-        if let Some((columns, rows)) = survey.size {
+        if let Some((columns, rows)) = summary.size {
             commands.resized(0, columns, rows);
         }
-        while let Some(event) = script.next()? {
-            survey.event(&event);
+        while let Some(event) = reader.next()? {
+            summary.event(&event);
             commands.event(&event);
         }
-        if survey.header.kubetape.is_none() {
-            survey.typed = commands.finish();
+        if summary.header.kubetape.is_none() {
+            summary.typed = commands.finish();
         }
-        survey.oddities = script.oddities;
-        Ok(survey)
+        summary.oddities = reader.oddities;
+        Ok(summary)
     }
 
     fn event(&mut self, event: &Event) {

@@ -4,18 +4,18 @@ use recording::cast::{Code, Event};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::{ImportError, Limits, header::ForeignHeader, lines::Lines};
+use crate::{ImportError, ImportLimits, header::ForeignHeader, lines::Lines};
 
 /// The header of a file and its events, one after the other, with absolute times that never go back.
-pub(crate) struct Script {
+pub(crate) struct EventReader {
     pub(crate) header: ForeignHeader,
     pub(crate) oddities: Oddities,
-    source: Source,
-    limits: Limits,
+    source: EventSource,
+    limits: ImportLimits,
     now: u64,
 }
 
-/// What was not as it should be, and could be lived with.
+/// What was wrong with a file and did not keep it from being imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Oddities {
     /// Events with a time before the one before them: they were given its time.
@@ -24,7 +24,7 @@ pub(crate) struct Oddities {
     pub(crate) unknown: u64,
 }
 
-enum Source {
+enum EventSource {
     /// v2 and v3: an event a line.
     Lines { lines: Lines, line: Vec<u8> },
     /// v1: all frames at once.
@@ -33,21 +33,25 @@ enum Source {
 
 /// A v1 file; what else is in it stays in the header.
 #[derive(Deserialize)]
-struct First {
+struct V1File {
     stdout: Vec<(f64, String)>,
     #[serde(flatten)]
     header: serde_json::Map<String, Value>,
 }
 
 #[derive(Deserialize)]
-struct Line<'a>(f64, #[serde(borrow)] Cow<'a, str>, #[serde(borrow)] &'a RawValue);
+struct ForeignEventLine<'a>(f64, #[serde(borrow)] Cow<'a, str>, #[serde(borrow)] &'a RawValue);
 
-impl Script {
+impl EventReader {
     /// Reads the header.
     ///
     /// # Errors
-    /// What keeps the file from being an asciicast.
-    pub(crate) fn open(file: File, limits: Limits, tick: impl Fn(u64) + Send + 'static) -> Result<Self, ImportError> {
+    /// Why the file is no asciicast.
+    pub(crate) fn open(
+        file: File,
+        limits: ImportLimits,
+        tick: impl Fn(u64) + Send + 'static,
+    ) -> Result<Self, ImportError> {
         let failed = |error: io::Error| ImportError::Compressed { line: 1, source: error };
         let mut lines = Lines::open(file, limits, tick).map_err(failed)?;
         let mut line = Vec::new();
@@ -63,11 +67,11 @@ impl Script {
         let broken = |reason: String| ImportError::broken(number, reason);
         let (header, source) = match serde_json::from_slice::<Value>(&line) {
             Ok(whole) if whole.get("version").and_then(Value::as_u64) != Some(1) => {
-                (ForeignHeader::new(whole).map_err(broken)?, Source::Lines { lines, line: Vec::new() })
+                (ForeignHeader::new(whole).map_err(broken)?, EventSource::Lines { lines, line: Vec::new() })
             }
-            Ok(_) => first(&mut lines, line)?,
+            Ok(_) => v1_file(&mut lines, line)?,
             // A v1 file may be written over many lines; one that begins like an object is given the chance.
-            Err(_) if line.trim_ascii_start().starts_with(b"{") => first(&mut lines, line)?,
+            Err(_) if line.trim_ascii_start().starts_with(b"{") => v1_file(&mut lines, line)?,
             Err(_) => return Err(broken("it is no asciicast: the first line is no JSON object".to_owned())),
         };
         let length = header.whole.to_string().len();
@@ -77,24 +81,24 @@ impl Script {
         Ok(Self { header, oddities: Oddities::default(), source, limits, now: 0 })
     }
 
-    /// The next event; none at the end.
+    /// The next event; `None` at the end.
     ///
     /// # Errors
-    /// A line that is no event, or a time that is none.
+    /// A line that is no event, or a time that cannot be.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, ImportError> {
         match &mut self.source {
-            Source::Frames(frames) => {
+            EventSource::Frames(frames) => {
                 let Some((delay, data)) = frames.next() else { return Ok(None) };
                 self.now = self.after(delay, 1)?;
                 Ok(Some(Event { micros: self.now, code: Code::Output, data }))
             }
-            Source::Lines { .. } => self.next_line(),
+            EventSource::Lines { .. } => self.next_line(),
         }
     }
 
     fn next_line(&mut self) -> Result<Option<Event>, ImportError> {
         loop {
-            let Source::Lines { lines, line } = &mut self.source else { return Ok(None) };
+            let EventSource::Lines { lines, line } = &mut self.source else { return Ok(None) };
             if !lines.next(line)? {
                 return Ok(None);
             }
@@ -102,7 +106,7 @@ impl Script {
             // v3 has comments; an empty line is none in v2 either.
             let skipped = line.trim_ascii().is_empty() || (self.header.version == 3 && line.starts_with(b"#"));
             let event = if skipped { Ok(None) } else { self.event(number, &line) };
-            if let Source::Lines { line: place, .. } = &mut self.source {
+            if let EventSource::Lines { line: place, .. } = &mut self.source {
                 *place = line;
             }
             if let Some(event) = event? {
@@ -111,9 +115,10 @@ impl Script {
         }
     }
 
-    /// An event of a line; none for one of a code that is not known, whose time counts all the same.
+    /// The event of a line; `None` if its code is not known: its time counts all the same.
     fn event(&mut self, number: u64, line: &[u8]) -> Result<Option<Event>, ImportError> {
-        let Line(seconds, name, data) = serde_json::from_slice(line).map_err(|error| syntax(number, line, &error))?;
+        let ForeignEventLine(seconds, name, data) =
+            serde_json::from_slice(line).map_err(|error| syntax(number, line, &error))?;
         self.now = if self.header.version == 3 { self.after(seconds, number)? } else { self.at(seconds, number)? };
         let Some(code) = Code::from_name(&name) else {
             self.oddities.unknown += 1;
@@ -157,11 +162,11 @@ impl Script {
     }
 }
 
-fn first(lines: &mut Lines, mut whole: Vec<u8>) -> Result<(ForeignHeader, Source), ImportError> {
+fn v1_file(lines: &mut Lines, mut whole: Vec<u8>) -> Result<(ForeignHeader, EventSource), ImportError> {
     let number = lines.number();
     lines.rest(&mut whole)?;
     let broken = |line: u64, reason: String| ImportError::broken(line, reason);
-    let first: First = serde_json::from_slice(&whole).map_err(|error| {
+    let first: V1File = serde_json::from_slice(&whole).map_err(|error| {
         let line = number + (error.line() as u64).saturating_sub(1);
         broken(line, format!("it is no asciicast v1: {}", place(&error)))
     })?;
@@ -169,7 +174,7 @@ fn first(lines: &mut Lines, mut whole: Vec<u8>) -> Result<(ForeignHeader, Source
     if header.version != 1 {
         return Err(broken(number, "the header of v2 and v3 stands on a line of its own".to_owned()));
     }
-    Ok((header, Source::Frames(first.stdout.into_iter())))
+    Ok((header, EventSource::Frames(first.stdout.into_iter())))
 }
 
 fn syntax(number: u64, line: &[u8], error: &serde_json::Error) -> ImportError {
