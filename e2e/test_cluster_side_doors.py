@@ -18,20 +18,20 @@ NODE = "/api/v1/nodes/{node}"
 # Path, the headers of its upgrade, policy's name for it, and whether Kubernetes 1.35 opens it to an administrator here.
 # (Of an upgrade through nodes/proxy it loses the query, so that the kubelet hears of no command and no stream.)
 UPGRADES = {
-    "node-exec": (NODE + "/proxy/exec/default/shell/shell?command=id&output=1", UPGRADE, "NodeProxy", False),
-    "node-exec-websocket": (NODE + "/proxy/exec/default/shell/shell?command=id&output=1", WEBSOCKET, "NodeProxy", False),
-    "node-attach": (NODE + "/proxy/attach/default/ticker/ticker?output=1", UPGRADE, "NodeProxy", False),
-    "node-port-forward": (NODE + "/proxy/portForward/default/shell", PORTS, "NodeProxy", True),
-    "node-with-port": ("/api/v1/nodes/https:{node}:{kubelet}/proxy/portForward/default/shell", PORTS, "NodeProxy", True),
-    "pod-proxy": (POD + "/shell:1/proxy/", WEBSOCKET, "WorkloadProxy", False),
-    "service-proxy": ("/api/v1/namespaces/default/services/https:kubernetes:443/proxy/", WEBSOCKET, "WorkloadProxy", False),
-    "log": (POD + "/ticker/log?follow=true", LOG_SOCKET, "WebSocket", True),
-    "watch": (POD + "?watch=1", LOG_SOCKET, "WebSocket", True),
-    "old-watch": ("/api/v1/watch/namespaces/default/pods", LOG_SOCKET, "WebSocket", True),
-    "kubevirt": (KUBEVIRT + "/namespaces/default/virtualmachineinstances/vm/console", WEBSOCKET, "Upgrade", False),
-    "kubevirt-vnc": (KUBEVIRT + "/namespaces/default/virtualmachineinstances/vm/vnc", WEBSOCKET, "Upgrade", False),
-    "aggregated": ("/apis/metrics.k8s.io/v1beta1/nodes", WEBSOCKET, "Upgrade", False),
-    "no-resource": ("/healthz", WEBSOCKET, "Upgrade", False),
+    "node-exec": (NODE + "/proxy/exec/default/shell/shell?command=id&output=1", UPGRADE, "node_proxy", False),
+    "node-exec-websocket": (NODE + "/proxy/exec/default/shell/shell?command=id&output=1", WEBSOCKET, "node_proxy", False),
+    "node-attach": (NODE + "/proxy/attach/default/ticker/ticker?output=1", UPGRADE, "node_proxy", False),
+    "node-port-forward": (NODE + "/proxy/portForward/default/shell", PORTS, "node_proxy", True),
+    "node-with-port": ("/api/v1/nodes/https:{node}:{kubelet}/proxy/portForward/default/shell", PORTS, "node_proxy", True),
+    "pod-proxy": (POD + "/shell:1/proxy/", WEBSOCKET, "workload_proxy", False),
+    "service-proxy": ("/api/v1/namespaces/default/services/https:kubernetes:443/proxy/", WEBSOCKET, "workload_proxy", False),
+    "log": (POD + "/ticker/log?follow=true", LOG_SOCKET, "web_socket", True),
+    "watch": (POD + "?watch=1", LOG_SOCKET, "web_socket", True),
+    "old-watch": ("/api/v1/watch/namespaces/default/pods", LOG_SOCKET, "web_socket", True),
+    "kubevirt": (KUBEVIRT + "/namespaces/default/virtualmachineinstances/vm/console", WEBSOCKET, "upgrade", False),
+    "kubevirt-vnc": (KUBEVIRT + "/namespaces/default/virtualmachineinstances/vm/vnc", WEBSOCKET, "upgrade", False),
+    "aggregated": ("/apis/metrics.k8s.io/v1beta1/nodes", WEBSOCKET, "upgrade", False),
+    "no-resource": ("/healthz", WEBSOCKET, "upgrade", False),
 }
 
 
@@ -63,7 +63,7 @@ def test_no_upgrade_passes_the_gateway(behind, cluster, door, name, group):
     code, body = Serve.raw(behind, head, behind.token(name))
     assert code == 403, body
     message = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["message"]
-    not_named = f"ada may not do this on cluster kubernetes: policy rule engineers refuses SideDoor({side})"
+    not_named = f"ada may not do this on cluster kubernetes: policy rule engineers refuses the unrecorded path {side} (side_doors)"
     named = "kubetape cannot record this kind of connection, so it does not let it through"
     assert message == (not_named if name == "ada" else named)
     assert behind.ids() == known

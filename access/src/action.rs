@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// An unrecorded path: a URL that can run a command or move a terminal's bytes without being `pods/exec`, `pods/attach` or
@@ -27,10 +29,38 @@ pub enum Action {
     PortForward,
     /// A write to `pods/ephemeralcontainers`: exec by another name.
     EphemeralContainers,
-    /// A request to an unrecorded path; see [`BypassPath`].
+    /// A request to an unrecorded path; see [`BypassPath`]. Policies name it by its older name.
+    #[serde(rename = "side_door")]
     Bypass(BypassPath),
     /// Any other API request that reads (`get`, `list`, `watch`).
     Read,
     /// Any other API request.
     Write,
+}
+
+/// The name that a policy's `side_doors` has for it.
+impl fmt::Display for BypassPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NodeProxy => "node_proxy",
+            Self::WorkloadProxy => "workload_proxy",
+            Self::WebSocket => "web_socket",
+            Self::Upgrade => "upgrade",
+        })
+    }
+}
+
+/// The name that a policy's `deny` has for it, for the person who is refused.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exec => "exec",
+            Self::Attach => "attach",
+            Self::PortForward => "port_forward",
+            Self::EphemeralContainers => "ephemeral_containers",
+            Self::Bypass(path) => return write!(f, "the unrecorded path {path} (side_doors)"),
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
 }

@@ -16,7 +16,7 @@ pub enum Denial {
         cluster: String,
     },
     /// The rule that matched refuses the action.
-    #[error("{user} may not do this on cluster {cluster}: policy rule {rule} refuses {action:?}")]
+    #[error("{user} may not do this on cluster {cluster}: policy rule {rule} refuses {action}")]
     Refused {
         /// The person.
         user: String,

@@ -131,3 +131,15 @@ fn a_permit_can_be_narrowed_and_never_widened() {
     let narrowed = granted.expect("ann may").with_fewer_groups(words(&["ops", "admins"]));
     assert_eq!(narrowed.impersonation().groups, words(&["ops"]));
 }
+
+#[test]
+fn a_refusal_names_the_action_as_a_policy_does() {
+    let paths = [BypassPath::NodeProxy, BypassPath::WorkloadProxy, BypassPath::WebSocket, BypassPath::Upgrade];
+    for path in paths {
+        assert_eq!(serde_json::to_value(path).unwrap(), path.to_string());
+    }
+    let actions = [Action::Exec, Action::Attach, Action::PortForward, Action::EphemeralContainers, Action::Read];
+    for action in actions.into_iter().chain([Action::Write]) {
+        assert_eq!(serde_json::to_value(action).unwrap(), action.to_string());
+    }
+}

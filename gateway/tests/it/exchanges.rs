@@ -31,7 +31,7 @@ async fn the_next_request_is_decided_by_the_new_policy_and_sessions_keep_their_p
     assert!(joe.answer().await.status(403).contains("no rule of the policy allows it"));
     let mut second = world.client().await;
     second.send(websocket(EXEC, &world.jane)).await;
-    assert!(second.answer().await.status(403).contains("rule jane refuses Exec"));
+    assert!(second.answer().await.status(403).contains("rule jane refuses exec"));
     upstream.write(b"\x82\x06\x01hello").await;
     assert_eq!(client.read(8).await, b"\x82\x06\x01hello");
 
