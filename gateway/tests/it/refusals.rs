@@ -71,7 +71,7 @@ async fn denials_by_every_transport_leave_no_recording() {
         "PATCH /clusters/c/api/v1/namespaces/default/pods/web/ephemeralcontainers HTTP/1.1\r\nHost: x\r\n\
          Authorization: Bearer {joe}\r\nContent-Length: 2\r\n\r\n{{}}"
     );
-    assert!(refused(&mut world, patch, 403).await.contains("EphemeralContainers"));
+    assert!(refused(&mut world, patch, 403).await.contains("refuses ephemeral_containers"));
     let stored = world.stop().await;
     assert!(stored.headers.is_empty());
     assert_eq!(stored.refusals().len(), 4);
