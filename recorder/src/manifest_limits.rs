@@ -1,4 +1,4 @@
-//! What a manifest has room for, whoever writes it. The rest is in the recording alone.
+//! Limits of what a manifest holds, for uploads and for the finalizer. What is beyond them is in the recording only.
 
 /// Most typed commands.
 pub(crate) const COMMANDS: usize = 10_000;

@@ -84,7 +84,8 @@ impl UploadStore {
         put.stored().map_err(UploadError::Conflict)
     }
 
-    /// Creates a manifest, once. Returns the one that the store has: this one, or one that says the same of the same chunks.
+    /// Creates a manifest, once. Returns the manifest in the store: an earlier one if that lists the same chunks and says the
+    /// same of them.
     pub(crate) async fn put_manifest(&self, manifest: &Manifest, now_micros: i64) -> Result<Manifest, UploadError> {
         let _place = self.place().await;
         let put = self.health.ask(self.writer.put_manifest(manifest, now_micros)).await?;

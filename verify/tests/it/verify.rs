@@ -327,7 +327,7 @@ async fn what_is_too_large_is_not_unpacked() {
     }
 }
 
-/// Whoever can write the store has put 30 GiB under a name that a check reads.
+/// Somebody who can write the store has put 30 GiB under a name that the check reads.
 #[tokio::test]
 async fn what_no_process_can_hold_is_not_read() {
     let world = World::new().await;
