@@ -20,7 +20,6 @@ mod error;
 pub mod export;
 mod find;
 mod live;
-mod lossy;
 mod playback;
 mod player;
 mod prepare;

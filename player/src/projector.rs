@@ -1,7 +1,8 @@
 use recording::cast::{CastError, Code, Event, Header, PortConnection, PortState, events};
 use serde::{Deserialize, Serialize};
+use transcript::Utf8Decoder;
 
-use crate::{lossy::LossyDecoder, terminal_size::TerminalSize};
+use crate::terminal_size::TerminalSize;
 
 /// Most characters of a marker's label; the rest is cut off.
 const LABEL_CHARS: usize = 200;
@@ -39,8 +40,8 @@ pub(crate) fn positioned_events(
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Projector {
     tty: bool,
-    stdout: LossyDecoder,
-    stderr: LossyDecoder,
+    stdout: Utf8Decoder,
+    stderr: Utf8Decoder,
     /// The last character shown was a carriage return.
     returned: bool,
     now: u64,
@@ -49,7 +50,7 @@ pub(crate) struct Projector {
 impl Projector {
     pub(crate) fn new(header: &Header) -> Self {
         let tty = header.kubetape.tty;
-        Self { tty, stdout: LossyDecoder::default(), stderr: LossyDecoder::default(), returned: false, now: 0 }
+        Self { tty, stdout: Utf8Decoder::default(), stderr: Utf8Decoder::default(), returned: false, now: 0 }
     }
 
     /// Time of the newest event so far, in microseconds since the start.
@@ -117,7 +118,7 @@ impl Projector {
             _ => return None,
         };
         let mut text = String::with_capacity(bytes.len());
-        decoder.push(&bytes, &mut text);
+        decoder.decode(&bytes, &mut text);
         if text.is_empty() {
             return None;
         }

@@ -16,3 +16,4 @@ mod utf8_decoder;
 
 pub use commands::Commands;
 pub use lines::{Bounds, Line, Lines, Stream};
+pub use utf8_decoder::Utf8Decoder;

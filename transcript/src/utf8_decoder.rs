@@ -1,14 +1,17 @@
+use serde::{Deserialize, Serialize};
+
 /// Decodes one stream's bytes as UTF-8, piece by piece: a character that two pieces share is joined, and bytes that are
-/// not UTF-8 become U+FFFD.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Utf8Decoder {
-    /// The beginning of a character, at most three bytes.
+/// not UTF-8 become U+FFFD, as many as [`String::from_utf8_lossy`] gives for all pieces together.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Utf8Decoder {
+    /// The beginning of a character, at most three bytes. The player's cache of prepared recordings has it by this name.
+    #[serde(rename = "pending")]
     partial: Vec<u8>,
 }
 
 impl Utf8Decoder {
     /// Appends to `text` all characters that are complete by now.
-    pub(crate) fn decode(&mut self, bytes: &[u8], text: &mut String) {
+    pub fn decode(&mut self, bytes: &[u8], text: &mut String) {
         let joined;
         let mut rest = bytes;
         if !self.partial.is_empty() {
@@ -56,5 +59,6 @@ mod tests {
     fn bytes_that_are_no_text_are_replaced() {
         assert_eq!(decoded(&[b"a\xff", b"b"]), "a\u{fffd}b");
         assert_eq!(decoded(&[b"\xe7\x95", b"x"]), "\u{fffd}x");
+        assert_eq!(decoded(&[b"\xe7", b"\x95", b"\x8c"]), "界");
     }
 }
