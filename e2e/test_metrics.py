@@ -54,6 +54,11 @@ def test_numbers_of_what_people_do(tmp_path, cluster):
         assert (after["sessions_opened_total"], after['sessions_ended_total{outcome="exited"}']) == (2, 2)
         assert after["refusals_total"] == after['journal_entries_total{event="refused"}'] >= 1
         assert after['journal_entries_total{event="started"}'] == 1
+        # Two sessions were opened, each with a sync, and each has a chunk of its own beside the header's.
+        assert (after["open_duration_seconds_count"], after["upload_lag_seconds_count"]) == (2, 2)
+        assert after["spool_sync_duration_seconds_count"] >= 2
+        assert after['forward_duration_seconds_count{to="client"}'] >= 2
+        assert before["open_duration_seconds_count"] == before['forward_duration_seconds_count{to="client"}'] == 0
 
 
 def test_no_name_and_no_command_is_in_them(tmp_path, cluster):

@@ -97,14 +97,16 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`] names the part that cannot be used.
     pub fn new(settings: Settings) -> Result<Self, GatewayError> {
-        let Settings { name, clusters, policy, authenticator, recorder, journal, tls, limits } = settings;
+        let Settings { name, clusters, policy, authenticator, recorder, journal, tls, limits, forward_latency } =
+            settings;
         let policy = PolicyHandle::new(policy)?;
         let authority = authenticator.authority();
         let certificate = Arc::new(OwnCertificate::new(&tls, authority).map_err(GatewayError::Tls)?);
         let config = tls::server(Arc::clone(&certificate), authority).map_err(GatewayError::Tls)?;
         let clusters = Arc::new(served(clusters, &name, limits.connect)?);
         let refusals = Arc::new(RefusalJournal::new(journal.clone()));
-        let sessions = Sessions::new(clusters.clone(), recorder, journal.clone(), refusals.clone(), limits);
+        let sessions =
+            Sessions::new(clusters.clone(), recorder, journal.clone(), refusals.clone(), limits, forward_latency);
         let forwarder = Forwarder {
             clusters: clusters.clone(),
             journal: journal.clone(),

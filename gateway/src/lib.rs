@@ -32,5 +32,5 @@ mod transport;
 pub use gateway::{Gateway, GatewayError, PolicyExchangeError, Terminated};
 pub use proxy::clusters;
 pub use request::reason::{Reason, ReasonError};
-pub use settings::{Limits, Settings, TlsSettings};
+pub use settings::{ForwardLatency, Limits, Settings, TlsSettings};
 pub use transport::TlsError;

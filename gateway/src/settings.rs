@@ -1,6 +1,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use identity::Authenticator;
+use recorder::LatencyObserver;
 
 use crate::proxy::clusters::ClusterSettings;
 
@@ -22,6 +23,18 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// What it takes on, and how long it waits.
     pub limits: Limits,
+    /// Told how long each message of a recorded session took, by who sent it.
+    pub forward_latency: ForwardLatency,
+}
+
+/// Told how long a message of a recorded session took: from when the gateway had read it until the other side had all of it.
+/// The recorder accepts the message in between.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardLatency {
+    /// Of messages that the client sent.
+    pub to_server: LatencyObserver,
+    /// Of messages that the API server sent.
+    pub to_client: LatencyObserver,
 }
 
 /// The gateway's own certificate.

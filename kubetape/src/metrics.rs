@@ -1,8 +1,9 @@
 //! What a monitoring system reads.
 //!
-//! Gauges and counters are numbers that the process knows anyway, read when they are asked for. How long the store takes is
-//! measured at the store, and kept in histograms.
+//! Gauges and counters are numbers that the process knows anyway, read when they are asked for. How long something
+//! takes is measured where it is done, and kept in histograms.
 
+mod latencies;
 mod store;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -18,6 +19,7 @@ use prometheus_client::{
 use recorder::{Recorder, StoreHealth};
 use spool::{LimitKind, SpoolError};
 
+pub use self::latencies::Latencies;
 pub use self::store::{StoreTimes, measured};
 
 /// Where the numbers come from.
@@ -31,12 +33,15 @@ pub struct Sources {
     pub journal: Journal,
     /// How long the store took.
     pub store: StoreTimes,
+    /// How long recorder, spool and gateway took.
+    pub latencies: Latencies,
 }
 
 /// The text that `/metrics` answers with.
 pub fn exposition(sources: Sources) -> web::Exposition {
     let mut registry = Registry::with_prefix("kubetape");
     sources.store.register(&mut registry);
+    sources.latencies.register(&mut registry);
     registry.register_collector(Box::new(ProcessMetrics(sources)));
     Arc::new(move || {
         let mut text = String::new();

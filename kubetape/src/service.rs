@@ -11,7 +11,7 @@ use control::{
     Clock, ConfigurationChanges, ControlSocket, OrphanWatch, Presence, SpoolCondition, journal_end,
     journal_spool_limits,
 };
-use gateway::{Gateway, clusters::ClusterSettings};
+use gateway::{ForwardLatency, Gateway, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::Journal;
 use player::{FinishedSessions, prepare_long_recordings};
@@ -28,7 +28,7 @@ use self::shutdown::{Deadline, NamedTasks};
 use crate::{
     adapters::{GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
-    metrics::{self, StoreTimes, measured},
+    metrics::{self, Latencies, StoreTimes, measured},
     reload::{self, PolicyReload},
     running::Readers,
     wiring,
@@ -123,7 +123,7 @@ impl Service {
         let background = recording.watch(&proof);
         let reading = Reading { config, stores: &stores, recording: &recording, proof: &proof, readers };
         let mut others = reading.start(index, listeners.web, kubectl_hint, &late_shutdown)?;
-        let Recording { recorder, gateway, .. } = recording;
+        let Recording { recorder, gateway, latencies, .. } = recording;
         let Proof { journal, presence, .. } = proof;
         let here = Handle::current();
         others.spawn("lease", unless(&late_shutdown, presence.keep()), &here);
@@ -135,6 +135,7 @@ impl Service {
                 recorder: recorder.clone(),
                 journal: journal.clone(),
                 store: stores.times.clone(),
+                latencies,
             };
             let serve = web::serve_metrics(listener, metrics::exposition(sources), late_shutdown.clone());
             others.spawn("metrics", serve, readers.handle());
@@ -269,6 +270,7 @@ struct Recording {
     authenticator: Arc<Authenticator>,
     /// From before the recorder stores what an earlier process left.
     finished: FinishedSessions,
+    latencies: Latencies,
 }
 
 impl Recording {
@@ -279,14 +281,23 @@ impl Recording {
         store: &Arc<dyn Store>,
         proof: &Proof,
     ) -> Result<Self> {
-        let spool = wiring::spool(config)?;
+        let (spool, latencies) = (wiring::spool(config)?, Latencies::new());
         let finished = FinishedSessions::watch(&spool.reader());
-        let settings = settings::recorder(config, &proof.signer);
-        let recorder = Arc::new(Recorder::start(spool, store.clone(), settings));
+        let mut recorder_settings = settings::recorder(config, &proof.signer);
+        let mut forward_latency = ForwardLatency::default();
+        // Nothing is measured that nobody asks for.
+        if config.metrics.is_some() {
+            spool.observe_syncs(latencies.sync());
+            recorder_settings.open_latency = latencies.open();
+            recorder_settings.upload_lag = latencies.upload_lag();
+            forward_latency = latencies.forward();
+        }
+        let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings));
         let authenticator = Arc::new(wiring::authenticator(config)?);
-        let settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator);
+        let mut settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator);
+        settings.forward_latency = forward_latency;
         let gateway = Gateway::new(settings).context("cannot start the gateway")?;
-        Ok(Self { recorder, gateway, authenticator, finished })
+        Ok(Self { recorder, gateway, authenticator, finished, latencies })
     }
 
     /// Journals what the recorder and its spool have to say, as long as the process runs.

@@ -79,5 +79,6 @@ pub use recorder::Recorder;
 pub use recover::orphan_finalizer::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
 pub use session::{ending::Ending, open_recording::OpenRecording, open_request::OpenRequest, recording::Recording};
 pub use settings::Settings;
+pub use spool::LatencyObserver;
 pub use streams::output_limiter::KeepLimits;
 pub use upload::{end_acks::UnjournalledEnd, health::StoreHealth};

@@ -17,7 +17,7 @@ use crate::{
         open_request::header,
     },
     supervisor::Supervisor,
-    upload::{end_acks::EndAcks, uploader::Uploader},
+    upload::{end_acks::EndAcks, store::UploadStore, task::UploadContext, uploader::Uploader},
 };
 
 /// Records sessions into a spool, and brings them from there to a store, however long that takes and whatever happens to the
@@ -35,7 +35,14 @@ impl Recorder {
         let (ends, unjournalled) = EndAcks::new(settings.journalled);
         let (ends, tasks) = (Arc::new(ends), Supervisor::default());
         let writer = RecordingWriter::new(store.clone(), settings.signer.clone());
-        let uploader = Uploader::new(&spool, store, writer, ends.clone(), tasks.clone());
+        let upload = UploadContext {
+            queue: spool.queue(),
+            recovery: spool.recovery(),
+            store: UploadStore::new(store, writer),
+            ends: ends.clone(),
+            lag: settings.upload_lag.clone(),
+        };
+        let uploader = Uploader::new(upload, tasks.clone());
         spool.recovery().sessions().into_iter().for_each(|id| uploader.upload(id));
         let context = Arc::new(Context {
             gauges: spool.gauges(),
@@ -77,7 +84,9 @@ impl Recorder {
         let Context { spool, settings, .. } = &*self.context;
         let (start, now) = (Instant::now(), SystemTime::now());
         let session = request.session(id, &settings.gateway, permit, now);
+        let opening = settings.open_latency.start();
         let begun = tokio::time::timeout(settings.open_patience, spool.begin(id, &header(&session))).await;
+        settings.open_latency.observe_since(opening);
         let writer = begun.map_err(|_| RecordError::Slow)?.map_err(|error| match error {
             SpoolError::Failed { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 RecordError::Taken(id)

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use spool::LatencyObserver;
 use storage::signing::Signer;
 
 /// How a [`crate::Recorder`] works.
@@ -25,6 +26,10 @@ pub struct Settings {
     pub signer: Arc<Signer>,
     /// How much of a stream without a terminal is kept.
     pub keep: crate::KeepLimits,
+    /// Told how long [`crate::Recorder::open`] took to have a header on the disk, or to fail.
+    pub open_latency: LatencyObserver,
+    /// Told, of each chunk that was put, how long ago the session last wrote to it.
+    pub upload_lag: LatencyObserver,
 }
 
 impl Default for Settings {
@@ -39,6 +44,8 @@ impl Default for Settings {
             journalled: false,
             signer: Arc::new(Signer::generate().expect("the system has random numbers")),
             keep: crate::KeepLimits::default(),
+            open_latency: LatencyObserver::default(),
+            upload_lag: LatencyObserver::default(),
         }
     }
 }

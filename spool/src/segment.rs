@@ -1,6 +1,6 @@
 //! Files `000001` and up of a session: the lines of one chunk each, as they were left, damage included.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::SystemTime};
 
 use crate::{
     Checkpoint, SpoolError, files,
@@ -23,6 +23,8 @@ pub struct Segment {
     pub torn: u64,
     /// Number of places where frames were damaged.
     pub damaged: usize,
+    /// When its file was last written, by the disk's clock; `None` if the disk does not tell.
+    pub written: Option<SystemTime>,
 }
 
 /// Time of the first line, microseconds since the recording's start; `None` if there is none, or it is no event.
@@ -63,8 +65,11 @@ pub(crate) fn read(folder: &Path, number: u32, is_closed: bool) -> Result<Segmen
 
 fn read_one(folder: &Path, number: u32) -> Result<Recovered, SpoolError> {
     let path = files::numbered(folder, number);
-    let bytes = fs::read(&path).map_err(|error| SpoolError::failed("read", &path, error))?;
-    Ok(segment_of(&bytes))
+    let failed = |error| SpoolError::failed("read", &path, error);
+    let bytes = fs::read(&path).map_err(failed)?;
+    let mut recovered = segment_of(&bytes);
+    recovered.segment.written = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+    Ok(recovered)
 }
 
 /// The time of the first line behind segment `number`, or of the session's end; `None` if nothing came behind it.

@@ -4,14 +4,15 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
 };
 
 use recording::RecordingId;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    LimitKind, SpoolError, SpoolLimits, capacity::Capacity, disk_threads::DiskJobs, files, spooled::SpooledSession,
+    LatencyObserver, LimitKind, SpoolError, SpoolLimits, capacity::Capacity, disk_threads::DiskJobs, files,
+    spooled::SpooledSession,
 };
 
 /// What the name of a session's folder ends with while it is removed, file by file.
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) jobs: Arc<DiskJobs>,
     syncs: Mutex<Syncs>,
+    /// Told of every sync.
+    pub(crate) sync_latency: OnceLock<LatencyObserver>,
     /// Wakes the syncing thread.
     pub(crate) wake: Condvar,
     /// Held while the process lives.
@@ -58,6 +61,7 @@ impl Shared {
             changes: watch::Sender::new(0),
             jobs: Arc::default(),
             syncs: Mutex::default(),
+            sync_latency: OnceLock::new(),
             wake: Condvar::new(),
             _lock: lock(&folder)?,
             folder,

@@ -7,7 +7,8 @@ use std::{
 use recording::{RecordingId, cast::Header};
 
 use crate::{
-    SessionRecord, SpoolError, SpoolGauges, SpoolLimits, SpoolReader, SpoolRecovery, SpoolWriter, UploadQueue, boot_id,
+    LatencyObserver, SessionRecord, SpoolError, SpoolGauges, SpoolLimits, SpoolReader, SpoolRecovery, SpoolWriter,
+    UploadQueue, boot_id,
     files::{self, make_dir},
     handle::Handle,
     record_file, segment,
@@ -52,6 +53,11 @@ impl Spool {
         let beginning = shared.jobs.run(move || Beginning::make(sharing, id, &line)).await?;
         shared.synced(&beginning.session).await?;
         Ok(beginning.begun())
+    }
+
+    /// Has `observer` told how long every sync of the disk took, of however many sessions. Only the first call counts.
+    pub fn observe_syncs(&self, observer: LatencyObserver) {
+        let _ = self.handle.shared.sync_latency.set(observer);
     }
 
     /// For who reads sessions while they are here.

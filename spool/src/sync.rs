@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    SpoolError,
+    LatencyObserver, SpoolError,
     error::FileError,
     shared::{Shared, SyncRequest, Syncs},
     spooled::SpooledSession,
@@ -56,14 +56,21 @@ fn wait(shared: &Shared, due: Instant) -> (Vec<SyncRequest>, bool) {
 }
 
 fn sync(shared: &Shared, sessions: &[Arc<SpooledSession>]) -> Result<(), SpoolError> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let start = shared.sync_latency.get().and_then(LatencyObserver::start);
     let synced = if sessions.len() < ALL_AT_ONCE { each(shared, sessions) } else { all(shared, sessions) };
+    if let Some(latency) = shared.sync_latency.get() {
+        latency.observe_since(start);
+    }
     synced.map_err(|error| shared.capacity.failed(&shared.folder, error))
 }
 
 fn each(shared: &Shared, sessions: &[Arc<SpooledSession>]) -> Result<(), FileError> {
     sessions.iter().try_for_each(|session| session.sync())?;
     // The names of new sessions' folders.
-    if sessions.is_empty() { Ok(()) } else { shared.open_folder.sync_all().map_err(FileError::Sync) }
+    shared.open_folder.sync_all().map_err(FileError::Sync)
 }
 
 fn all(shared: &Shared, sessions: &[Arc<SpooledSession>]) -> Result<(), FileError> {

@@ -49,7 +49,8 @@ where
     let UpgradedSession { upstream, early: server, protocol, opened, headers } = session;
     drop(headers);
     let silent_start = protocol == UpgradeProtocol::Spdy;
-    let start = Start { client: early, server, silent_start, linger: sessions.limits.linger };
+    let latency = sessions.forward_latency.clone();
+    let start = Start { client: early, server, silent_start, linger: sessions.limits.linger, latency };
     tracing::info!(session = %opened.recording.id(), user = opened.user, "session began");
     let how = splice::splice(client, upstream, start, &opened.recording, &opened.registration.switch).await;
     end(sessions, opened, how).await;

@@ -5,7 +5,7 @@ use recorder::Recorder;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{fallback::Fallback, limits::SessionLimits, registry::SessionRegistry};
-use crate::{Limits, auth::refusals::RefusalJournal, proxy::upstream::Clusters};
+use crate::{ForwardLatency, Limits, auth::refusals::RefusalJournal, proxy::upstream::Clusters};
 
 /// What opens, carries and ends the sessions of a gateway.
 pub(crate) struct Sessions {
@@ -19,6 +19,7 @@ pub(crate) struct Sessions {
     /// Cancelled when the process ends.
     pub(crate) stopping: CancellationToken,
     pub(crate) limits: Limits,
+    pub(crate) forward_latency: ForwardLatency,
     pub(super) places: Arc<SessionLimits>,
     pub(super) fallback: Fallback,
 }
@@ -30,6 +31,7 @@ impl Sessions {
         journal: Journal,
         refusals: Arc<RefusalJournal>,
         limits: Limits,
+        forward_latency: ForwardLatency,
     ) -> Self {
         Self {
             clusters,
@@ -42,6 +44,7 @@ impl Sessions {
             places: SessionLimits::new(limits.sessions, limits.sessions_per_person),
             fallback: Fallback::default(),
             limits,
+            forward_latency,
         }
     }
 }

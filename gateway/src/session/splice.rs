@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use recorder::{Ending, RecordError, Recording};
+use recorder::{Ending, LatencyObserver, RecordError, Recording};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     pin, select,
@@ -28,7 +28,7 @@ use super::{
     registry::{KillSwitch, Termination},
     terminate::{self, STOP},
 };
-use crate::transport::write;
+use crate::{ForwardLatency, transport::write};
 
 /// How long the client has, after the server's last byte, to take it and close.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -43,6 +43,8 @@ pub(crate) struct Start {
     pub(crate) silent_start: bool,
     /// See [`crate::Limits::linger`].
     pub(crate) linger: Duration,
+    /// Told how long each message took.
+    pub(crate) latency: ForwardLatency,
 }
 
 /// How a pump ended.
@@ -91,8 +93,9 @@ where
     let sent = AtomicU64::new(0);
     let stop = CancellationToken::new();
     let (abort, whole) = {
-        let to_server = to_server(&mut from_client, &mut upstream, recording, start.client);
-        let to_client = to_client(&mut from_upstream, &mut client, recording, start.server, &stop, &sent);
+        let to_server = to_server(&mut from_client, &mut upstream, recording, start.client, &start.latency.to_server);
+        let to_client =
+            to_client(&mut from_upstream, &mut client, recording, start.server, &stop, &sent, &start.latency.to_client);
         pin!(to_server, to_client);
         let mut first = None;
         let mut abort = loop {
@@ -165,6 +168,7 @@ async fn to_server(
     upstream: &mut (impl AsyncWrite + Unpin),
     recording: &Recording,
     early: Bytes,
+    latency: &LatencyObserver,
 ) -> PumpEnd {
     let mut open = true;
     if !early.is_empty() {
@@ -180,10 +184,12 @@ async fn to_server(
         if !open {
             continue;
         }
+        let began = latency.start();
         if let Err(error) = recording.accept(Side::Client, bytes).await {
             return PumpEnd::Failed(error);
         }
         open = write(upstream, bytes).await.is_ok();
+        latency.observe_since(began);
     }
     recording.ended(Side::Client).await;
     let _ = timeout(DRAIN, upstream.shutdown()).await;
@@ -198,6 +204,7 @@ async fn to_client(
     early: Bytes,
     stop: &CancellationToken,
     sent: &AtomicU64,
+    latency: &LatencyObserver,
 ) -> PumpEnd {
     if !early.is_empty() {
         sent.fetch_add(early.len() as u64, Ordering::Relaxed);
@@ -216,6 +223,7 @@ async fn to_client(
             read = buffer.read(upstream) => read,
         };
         let Ok(bytes @ [_, ..]) = read else { break };
+        let began = latency.start();
         let accepted = select! {
             biased;
             accepted = recording.accept(Side::Server, bytes) => accepted,
@@ -228,6 +236,7 @@ async fn to_client(
         if write(client, bytes).await.is_err() {
             return PumpEnd::ClientGone;
         }
+        latency.observe_since(began);
     }
     recording.ended(Side::Server).await;
     let _ = timeout(DRAIN, client.shutdown()).await;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use access::{Action, InputRecording, Policy, Rule};
 use gateway::{
-    Gateway, Limits, Settings, TlsSettings,
+    ForwardLatency, Gateway, Limits, Settings, TlsSettings,
     clusters::{ClusterSettings, Credential, Server, Source, Trust},
 };
 use identity::{Authenticator, Authority, Links, Tokens, Users};
@@ -90,6 +90,7 @@ impl World {
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
             // A retry may come late on a busy machine; `stop` waits for none.
             limits: Limits { fallback: Duration::from_secs(3600), image: Duration::ZERO, ..Limits::default() },
+            forward_latency: ForwardLatency::default(),
         };
         change(&mut settings);
         let gateway = Gateway::new(settings).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::Policy;
-use gateway::{TlsSettings, clusters::ClusterSettings};
+use gateway::{ForwardLatency, TlsSettings, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::{Journal, JournalSettings};
 use recorder::Recorder;
@@ -56,6 +56,7 @@ pub fn gateway(
             Some(given) => TlsSettings::Given { certificate: given.chain.clone(), key: given.key.clone() },
         },
         limits: config.limits,
+        forward_latency: ForwardLatency::default(),
     }
 }
 

@@ -18,7 +18,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use recording::{Chunk, Key, Manifest, Outcome, RecordingId};
-use spool::{Checkpoint, SessionRecord, SessionRecords, SpoolRecovery, UploadQueue};
+use spool::{Checkpoint, LatencyObserver, SessionRecord, SessionRecords, SpoolRecovery, UploadQueue};
 
 use crate::{
     backoff::Backoff,
@@ -37,6 +37,7 @@ pub(crate) struct UploadContext {
     pub(crate) recovery: SpoolRecovery,
     pub(crate) store: UploadStore,
     pub(crate) ends: Arc<EndAcks>,
+    pub(crate) lag: LatencyObserver,
 }
 
 /// One session's way to the store.
@@ -197,6 +198,10 @@ impl UploadTask {
         if !segment.lines.is_empty() {
             self.refuse_finalized().await?;
             self.put(number, segment.lines).await?;
+            // A clock that was set back tells nothing.
+            if let Some(lag) = segment.written.and_then(|written| written.elapsed().ok()) {
+                context.lag.observe(lag);
+            }
         }
         self.let_go(number).await
     }

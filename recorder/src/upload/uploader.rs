@@ -1,16 +1,12 @@
 use std::sync::Arc;
 
 use recording::RecordingId;
-use spool::Spool;
-use storage::{RecordingWriter, Store};
 use tokio::sync::watch;
 
 use crate::{
     supervisor::Supervisor,
     upload::{
-        end_acks::EndAcks,
         health::StoreHealth,
-        store::UploadStore,
         task::{UploadContext, UploadTask},
     },
 };
@@ -47,16 +43,8 @@ impl Drop for Running {
 }
 
 impl Uploader {
-    pub(crate) fn new(
-        spool: &Spool,
-        store: Arc<dyn Store>,
-        writer: RecordingWriter,
-        ends: Arc<EndAcks>,
-        tasks: Supervisor,
-    ) -> Self {
-        let (queue, recovery, store) = (spool.queue(), spool.recovery(), UploadStore::new(store, writer));
-        let context = Arc::new(UploadContext { queue, recovery, store, ends });
-        Self { context, tasks, running: watch::Sender::new(0) }
+    pub(crate) fn new(context: UploadContext, tasks: Supervisor) -> Self {
+        Self { context: Arc::new(context), tasks, running: watch::Sender::new(0) }
     }
 
     /// Has a session of the spool uploaded.
