@@ -2,12 +2,13 @@
 """Checks what Kubetape stored, from the description in format.md alone; shares nothing with Kubetape's own program.
 FOLDER is a store, a copy of a bucket, or with --bundle an export. Needs Python 3.9, `cryptography` and `zstandard`.
 Exit status: 0 everything is proven, 1 something is wrong, 3 nothing is wrong and no trusted key was given."""
-import argparse, datetime, hashlib, json, pathlib, re, sys, uuid, zstandard
+import argparse, datetime, hashlib, json, os, pathlib, re, sys, uuid, zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 NEVER, ZEROS, LARGEST, TOPS = 1 << 63, "0" * 64, 64 << 20, "keys journal recordings imports leases probe".split()
-PART = re.compile(r"(recordings/\d{4}/\d\d/\d\d/([0-9a-f-]{36})/)(?:(\d{6,})\.cast\.zst|manifest\.json)")
-JOURNAL = re.compile(r"journal/([A-Za-z0-9._-]+)/\d{4}/\d\d/\d\d/(\d{12,})\.jsonl\.zst")
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+PART = re.compile(rf"(recordings/\d{{4}}/\d\d/\d\d/({UUID})/)(?:(\d{{6}}|[1-9]\d{{6,}})\.cast\.zst|manifest\.json)", re.A)
+JOURNAL = re.compile(r"journal/([A-Za-z0-9._-]+)/\d{4}/\d\d/\d\d/(\d{12}|[1-9]\d{12,})\.jsonl\.zst", re.A)
 
 def need(condition, otherwise):
     if not condition: raise AssertionError(otherwise)
@@ -128,6 +129,12 @@ class Verifier:
             previous = bytes.fromhex(chunk["digest"])
         need(not parts, f"foreign: chunks {sorted(parts)}, which the manifest does not know")
 
+def files_of(folder):  # by name; symbolic links are nobody's objects, and are not followed
+    for at, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "incoming~"]
+        for path in (pathlib.Path(at, name) for name in names):
+            if path.is_file() and not path.is_symlink():
+                yield path.relative_to(folder).as_posix(), path.read_bytes()
 def trust(word):
     path, raw = pathlib.Path(word), (Encoding.Raw, PublicFormat.Raw)
     return load_pem_public_key(path.read_bytes()).public_bytes(*raw) if path.exists() else word
@@ -140,9 +147,7 @@ if __name__ == "__main__":
     parser.add_argument("--bundle", action="store_true", help="FOLDER is an export: an excerpt of a store")
     asked = parser.parse_args()
     if asked.bundle and asked.heads: parser.error("--heads is of whole journals, and a bundle has parts of them only")
-    files = [path for path in asked.folder.rglob("*") if path.is_file() and "incoming~" not in path.parts]
-    objects = {path.relative_to(asked.folder).as_posix(): path.read_bytes() for path in files}
-    verifier = Verifier(objects, asked.key, json.load(asked.heads) if asked.heads else [], asked.bundle)
+    verifier = Verifier(dict(files_of(asked.folder)), asked.key, json.load(asked.heads) if asked.heads else [], asked.bundle)
     print(*(f"{name}: {problem}" for name, problem in verifier.run()), *verifier.notes, sep="\n")
     print("WRONG" if verifier.findings else "proven" if asked.key else "not vouched for: no trusted key was given",
           *(["(an excerpt: whether anything was left out of it cannot be told)"] if asked.bundle else []))

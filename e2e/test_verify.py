@@ -192,6 +192,10 @@ def places(evidence, name):
     chunk = max(name for name in evidence.objects if name.endswith(".cast.zst"))
     return [
         f"{name}.copy",
+        chunk.replace("/00000", "/000000"),
+        chunk.replace("/00000", "/more/00000"),
+        chunk.replace(chunk.split("/")[4], chunk.split("/")[4].upper()),
+        chunk.replace("-", "", 1).replace("-7", "--7", 1),
         chunk[: -len("000000.cast.zst")] + "000099.cast.zst",
         "recordings/2026/11/22/0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01/manifest.json",
         "journal/demo/2999/01/01/000000000099.jsonl.zst",
@@ -233,6 +237,25 @@ def test_both_programs_find_what_was_done_to_each_object(evidence, verify, tmp_p
         path.unlink()
         assert verify(folder, *evidence.asked()).returncode == 1, name
         path.write_bytes(data)
+
+
+@VERIFIERS
+def test_a_name_that_is_spelled_otherwise_is_foreign(evidence, verify, tmp_path):
+    name = max(name for name in evidence.objects if name.endswith(".cast.zst"))
+    for other in (name.replace("/00000", "/000000"), name.replace(name.split("/")[4], name.split("/")[4].upper())):
+        folder = write(tmp_path / str(len(other)), {**evidence.objects, other: evidence.objects[name]})
+        done = verify(folder, *evidence.asked())
+        assert done.returncode == 1 and named(done, other, "foreign"), done.stdout
+
+
+@VERIFIERS
+def test_a_symbolic_link_is_no_object(evidence, verify, tmp_path):
+    folder = write(tmp_path / "store", evidence.objects)
+    name = max(name for name in evidence.objects if name.endswith(".cast.zst"))
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    done = verify(folder, *evidence.asked())
+    assert done.returncode == 1 and named(done, name.rsplit("/", 1)[0], "missing"), done.stdout
 
 
 @VERIFIERS
@@ -382,5 +405,5 @@ def test_the_report_is_for_scripts_too(evidence, tmp_path):
 
 
 def test_the_second_verifier_is_short():
-    assert len(SECOND.read_text().splitlines()) < 150
+    assert len(SECOND.read_text().splitlines()) < 200
     assert pathlib.Path(SECOND).stat().st_mode & 0o111

@@ -8,9 +8,17 @@ use uuid::Uuid;
 use crate::KeyId;
 
 /// A recording's name: UUID v7, so that names sort by start.
+///
+/// It is written, and read, in one way only: lower-case hexadecimal with hyphens. An object or an entry that spells an id
+/// otherwise would be one recording to this reader and another to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "std::borrow::Cow<'_, str>", into = "Uuid")]
 pub struct RecordingId(pub Uuid);
+
+/// Why a text is no recording's id.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is no recording's id: a UUID in lower case with hyphens")]
+pub struct InvalidRecordingId(pub String);
 
 impl RecordingId {
     /// The day (UTC) that the recording's objects lie under: `YYYY/MM/DD`.
@@ -26,10 +34,27 @@ impl fmt::Display for RecordingId {
 }
 
 impl std::str::FromStr for RecordingId {
-    type Err = uuid::Error;
+    type Err = InvalidRecordingId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        let invalid = || InvalidRecordingId(text.to_owned());
+        let id = Uuid::try_parse(text).map_err(|_| invalid())?;
+        let mut buffer = Uuid::encode_buffer();
+        if id.hyphenated().encode_lower(&mut buffer) == text { Ok(Self(id)) } else { Err(invalid()) }
+    }
+}
+
+impl TryFrom<std::borrow::Cow<'_, str>> for RecordingId {
+    type Error = InvalidRecordingId;
+
+    fn try_from(text: std::borrow::Cow<'_, str>) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RecordingId> for Uuid {
+    fn from(id: RecordingId) -> Self {
+        id.0
     }
 }
 
@@ -85,14 +110,26 @@ impl Key {
         Self::new(format!("journal/{gateway}/{day}/{seq:012}.jsonl.zst"))
     }
 
-    /// The number of a chunk's key; `None` for another key.
-    pub fn chunk_number(&self) -> Option<u32> {
-        self.file_name().strip_suffix(".cast.zst")?.parse().ok()
+    /// The recording that an object of this name would belong to; `None` if it would belong to none.
+    pub fn recording_id(&self) -> Option<RecordingId> {
+        self.0.strip_prefix("recordings/")?.split('/').nth(3)?.parse().ok()
     }
 
-    /// The number of a journal object's key; `None` for another key.
+    /// The number of a chunk; `None` for a key that [`Self::chunk`] does not make, from its folder to its digits.
+    pub fn chunk_number(&self) -> Option<u32> {
+        let number = self.file_name().strip_suffix(".cast.zst")?.parse().ok()?;
+        (*self == Self::chunk(self.recording_id()?, number)).then_some(number)
+    }
+
+    /// The number of a journal object; `None` for a key that [`Self::journal`] does not make, from its folder to its digits.
     pub fn journal_seq(&self) -> Option<u64> {
-        self.file_name().strip_suffix(".jsonl.zst")?.parse().ok()
+        let parts: Vec<&str> = self.0.split('/').collect();
+        let ["journal", _, year, month, day, file] = parts.as_slice() else { return None };
+        let has_digits = |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = file.strip_suffix(".jsonl.zst")?;
+        let seq: u64 = digits.parse().ok()?;
+        (has_digits(year, 4) && has_digits(month, 2) && has_digits(day, 2) && format!("{seq:012}") == digits)
+            .then_some(seq)
     }
 
     /// The last segment.

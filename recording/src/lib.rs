@@ -20,6 +20,6 @@ pub use contents::{Contents, Copied, CopiedFile, Direction, FileKind, ForwardedP
 pub use error_chain::ErrorChain;
 pub use hex::{hex, unhex};
 pub use journal::JournalHead;
-pub use key::{InvalidKey, Key, RecordingId};
+pub use key::{InvalidKey, InvalidRecordingId, Key, RecordingId};
 pub use key_id::{InvalidKeyId, KeyId};
 pub use manifest::{Chunk, Command, CommandSource, Evidence, LARGEST_MANIFEST, Manifest, Outcome, StreamTotals, Typed};

@@ -125,12 +125,8 @@ async fn fetch(context: &CheckContext<'_>, key: Key) -> Result<(Key, Fetched<Byt
 
 /// The number of an object whose whole name is such as a writer gives.
 fn own_seq(key: &Key, gateway: &str) -> Option<u64> {
-    let seq = key.journal_seq()?;
-    let rest = key.as_str().strip_prefix("journal/")?.strip_prefix(gateway)?.strip_prefix('/')?;
-    let day = rest.strip_suffix(&format!("/{seq:012}.jsonl.zst"))?;
-    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts: Vec<&str> = day.split('/').collect();
-    matches!(parts.as_slice(), [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2)).then_some(seq)
+    let is_own = key.as_str().strip_prefix("journal/")?.strip_prefix(gateway)?.starts_with('/');
+    key.journal_seq().filter(|_| is_own)
 }
 
 impl JournalChain {

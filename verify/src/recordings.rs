@@ -80,9 +80,9 @@ impl Scan {
 
 /// The recording that an object's name belongs to, and the chunk's number; `None` for the manifest's number.
 fn place(key: &Key) -> Option<(RecordingId, Option<u32>)> {
-    let id: RecordingId = key.as_str().split('/').nth(4)?.parse().ok()?;
+    let id = key.recording_id()?;
     match key.chunk_number() {
-        Some(number) => (*key == Key::chunk(id, number)).then_some((id, Some(number))),
+        Some(number) => Some((id, Some(number))),
         None => (*key == Key::manifest(id)).then_some((id, None)),
     }
 }

@@ -2,4 +2,5 @@
 
 mod cast;
 mod described;
+mod names;
 mod sample;

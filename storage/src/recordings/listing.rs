@@ -102,7 +102,7 @@ impl RecordingReader {
             let full = entries.len() == PAGE;
             for entry in &entries {
                 match entry.key.chunk_number() {
-                    Some(number) if entry.key == Key::chunk(id, number) => objects.chunks.push((number, entry.size)),
+                    Some(number) => objects.chunks.push((number, entry.size)),
                     None if entry.key == manifest => objects.manifest = Some(entry.size),
                     _ => {}
                 }

@@ -106,6 +106,26 @@ async fn headers_and_manifests_that_are_none_are_errors() {
 }
 
 #[tokio::test]
+async fn an_object_whose_name_is_spelled_otherwise_is_no_chunk() {
+    let (store, recordings) = empty();
+    let id = id_at(NOON);
+    put_header(&*store, id).await;
+    put_chunk(&*store, id, 1, &output(5, "once")).await;
+    let chunk = store.read(&Key::chunk(id, 1), u64::MAX).await.unwrap();
+    let folder = Key::recording_prefix(id);
+    for other in ["0000001.cast.zst", "1.cast.zst", "more/000001.cast.zst", "more/000002.cast.zst"] {
+        store.put_new(&Key::new(format!("{folder}{other}")).unwrap(), chunk.clone()).await.unwrap();
+    }
+    let upper = folder.replace(&id.to_string(), &id.to_string().to_uppercase());
+    store.put_new(&Key::new(format!("{upper}000000.cast.zst")).unwrap(), chunk.clone()).await.unwrap();
+
+    assert_eq!(recordings.chunk_numbers(id).await.unwrap(), [0, 1]);
+    assert_eq!(recordings.objects(id).await.unwrap().chunks.len(), 2);
+    assert_eq!(recordings.events(id).await.unwrap().1.len(), 1, "it is played once");
+    assert_eq!(recordings.ids(&id.day()).await.unwrap(), [id]);
+}
+
+#[tokio::test]
 async fn the_concatenation_of_the_chunks_is_a_cast() {
     let (store, recordings) = empty();
     let id = id_at(NOON);

@@ -102,6 +102,12 @@ async fn every_object_that_is_copied_to_where_none_was_is_found() {
     let world = World::new().await;
     let names = [
         world.chunk(0, 3).to_string(),
+        world.chunk(0, 1).to_string().replace("/000001", "/0000001"),
+        world.chunk(0, 1).to_string().replace("/000001", "/more/000001"),
+        world
+            .manifest(0)
+            .to_string()
+            .replace(&world.recordings[0].to_string(), &world.recordings[0].0.simple().to_string()),
         "recordings/2026/11/22/0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01/000000.cast.zst".to_owned(),
         "recordings/2026/11/22/0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01/manifest.json".to_owned(),
         format!("{}x", world.chunk(0, 0)),
