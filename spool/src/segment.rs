@@ -36,7 +36,7 @@ pub fn last_micros(lines: &[u8]) -> Option<u64> {
 }
 
 fn micros(line: &[u8]) -> Option<u64> {
-    Event::parse(line).ok().map(|event| event.micros)
+    Event::parse(line).ok().map(|event| event.time.get())
 }
 
 /// Numbers of the segments that are in a folder, in order. 0, which has the records, is not one.
@@ -78,7 +78,7 @@ fn next_micros(folder: &Path, number: u32) -> Result<Option<u64>, SpoolError> {
         }
     }
     let ended = record_file::read(folder)?.and_then(|records| records.ended);
-    Ok(ended.map(|manifest| manifest.duration_micros))
+    Ok(ended.map(|manifest| manifest.duration.get()))
 }
 
 /// A segment's content, before it is known whether its end was forwarded.
@@ -104,7 +104,12 @@ impl Recovered {
     pub(crate) fn forwarded(mut self, later: Option<u64>) -> Segment {
         if std::mem::take(&mut self.segment.torn) > 0 {
             let from = self.last_micros().unwrap_or(0);
-            write_event(&mut self.begun, from, Code::Gap, &gap(from, later.unwrap_or(from).max(from)));
+            write_event(
+                &mut self.begun,
+                recording::Micros::new(from),
+                Code::Gap,
+                &gap(from, later.unwrap_or(from).max(from)),
+            );
             self.segment.damaged += 1;
         }
         self.segment.lines.append(&mut self.begun);
@@ -115,7 +120,7 @@ impl Recovered {
     fn take(&mut self, lines: &[u8], missing: &mut Option<u64>) {
         if let Some(from) = missing.take() {
             let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(from);
-            write_event(&mut self.segment.lines, from, Code::Gap, &gap(from, to));
+            write_event(&mut self.segment.lines, recording::Micros::new(from), Code::Gap, &gap(from, to));
         }
         self.begun.extend_from_slice(lines);
     }
@@ -159,7 +164,11 @@ pub(crate) fn segment_of(bytes: &[u8]) -> Recovered {
 
 /// The text of a `g` line about lines that are missing between two times.
 pub fn gap(from: u64, to: u64) -> String {
-    format!("missing: what was said from {} s to {} s was damaged on the gateway's disk", seconds(from), seconds(to))
+    format!(
+        "missing: what was said from {} s to {} s was damaged on the gateway's disk",
+        seconds(recording::Micros::new(from)),
+        seconds(recording::Micros::new(to))
+    )
 }
 
 #[cfg(test)]

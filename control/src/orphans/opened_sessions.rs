@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(user(&forged, "gw-1", session).await, None);
         let seal = SealedObject::new(&object).seal.unwrap().len() + 8;
         let other = JournalEntry {
-            micros: 1,
+            time: recording::UnixMicros::new(1),
             gateway: "gw-1".to_owned(),
             user: "ann".to_owned(),
             what: JournalEvent::SessionOpened { session, request: ApiRequest::default() },

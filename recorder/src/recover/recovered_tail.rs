@@ -30,7 +30,7 @@ impl RecoveredTail {
         if self.is_machine_lost {
             let text = format!(
                 "missing: the gateway's machine stopped; what was said from {} s until then may have been lost with it",
-                seconds(self.micros)
+                seconds(recording::Micros::new(self.micros))
             );
             timeline.event(self.micros, Code::Gap, &text);
         }

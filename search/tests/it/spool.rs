@@ -69,7 +69,7 @@ impl Desk {
 
 fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
     let mut line = Vec::new();
-    write_event(&mut line, micros, code, text);
+    write_event(&mut line, recording::Micros::new(micros), code, text);
     session.append(&Checkpoint { micros, ..Checkpoint::default() }, &line).unwrap();
 }
 

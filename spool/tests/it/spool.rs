@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use recording::{
-    Command, CommandSource, Manifest, Omission, Outcome, RecordingId, StreamTotals,
+    Command, CommandSource, Manifest, Micros, Omission, Outcome, RecordingId, StreamTotals,
     cast::{Code, Event, write_event},
 };
 use spool::{
@@ -28,7 +28,7 @@ pub(crate) fn mark(micros: u64) -> Checkpoint {
 
 pub(crate) fn line(micros: u64, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    write_event(&mut line, micros, Code::Output, text);
+    write_event(&mut line, Micros::new(micros), Code::Output, text);
     line
 }
 
@@ -152,7 +152,7 @@ async fn lines_whose_mark_cannot_be_written_are_there_once() {
 
 fn omission(bytes: u64) -> Omission {
     let stream = "stderr".to_owned();
-    Omission { stream, from_byte: 10, bytes, sha256: "00".repeat(32), from_micros: 1, to_micros: 2 }
+    Omission { stream, from_byte: 10, bytes, sha256: "00".repeat(32), first: Micros::new(1), last: Micros::new(2) }
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn half_a_frame_with_something_behind_it_is_damage() {
     assert_eq!(read(&spool, 1).await, (vec!["before".to_owned(), gap(1, 3)], 0, 1), "there is a next segment");
     let (said, torn, damaged) = read(&spool, 2).await;
     assert_eq!((said, torn > 0, damaged), (vec!["next".to_owned()], true, 0), "it was being written");
-    let manifest = Manifest { duration_micros: 5_000_000, ..manifest(id, 0) };
+    let manifest = Manifest { duration: Micros::new(5_000_000), ..manifest(id, 0) };
     spool.queue().note(id, SessionRecord::Ended(Box::new(manifest))).await.unwrap();
     assert_eq!(read(&spool, 2).await, (vec!["next".to_owned(), gap(3, 5)], 0, 1), "there is an end");
 }
@@ -520,8 +520,8 @@ async fn an_end_with_more_commands_than_a_frame_has_room_for_is_read_again() {
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    let command = |micros| Command { micros, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
-    let manifest = Manifest { commands: (0..1_000).map(command).collect(), ..manifest(id, 0) };
+    let command = Command { time: Micros::ZERO, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
+    let manifest = Manifest { commands: vec![command; 1_000], ..manifest(id, 0) };
     session.note(&SessionRecord::Ended(Box::new(manifest.clone()))).unwrap();
     session.end();
     drop(spool);

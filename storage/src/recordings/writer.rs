@@ -65,8 +65,8 @@ impl StoredChunk {
             size: self.size,
             uncompressed: self.uncompressed,
             digest: recording::hex(self.digest),
-            first_micros,
-            last_micros,
+            first: recording::Micros::new(first_micros),
+            last: recording::Micros::new(last_micros),
         }
     }
 }

@@ -34,7 +34,7 @@ pub async fn put_header(store: &dyn Store, id: RecordingId) {
 
 pub fn output(micros: u64, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    write_event(&mut line, micros, Code::Output, text);
+    write_event(&mut line, recording::Micros::new(micros), Code::Output, text);
     line
 }
 

@@ -147,8 +147,8 @@ fn entry(event: &str, session: RecordingId) -> JournalEvent {
 async fn record(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str, id: RecordingId) {
     let header = header(gateway, id);
     let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
-    write_event(&mut lines[1], 100, Code::Output, "one\r\n");
-    write_event(&mut lines[2], 200, Code::Output, "two\r\n");
+    write_event(&mut lines[1], recording::Micros::new(100), Code::Output, "one\r\n");
+    write_event(&mut lines[2], recording::Micros::new(200), Code::Output, "two\r\n");
     let mut digest = [0; 32];
     let mut chunks = Vec::new();
     let writer = RecordingWriter::new(Arc::clone(store), Arc::clone(signer));
