@@ -59,7 +59,9 @@ impl Bench {
     fn say(&mut self, micros: u64, code: Code, data: &str) {
         let mut lines = Vec::new();
         write_event(&mut lines, recording::Micros::new(micros), code, data);
-        self.session.append(&Checkpoint { micros, ..Checkpoint::default() }, &lines).unwrap();
+        self.session
+            .append(&Checkpoint { time: recording::Micros::new(micros), ..Checkpoint::default() }, &lines)
+            .unwrap();
     }
 }
 

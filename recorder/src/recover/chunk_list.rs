@@ -28,7 +28,7 @@ impl ChunkList {
 
     /// Adds a chunk with these lines.
     pub(crate) fn push(&mut self, stored: &StoredChunk, lines: &[u8]) {
-        let (first, last) = (spool::first_micros(lines), spool::last_micros(lines));
+        let (first, last) = (spool::first_time(lines).map(|at| at.get()), spool::last_time(lines).map(|at| at.get()));
         self.digest = stored.digest;
         self.chunks.push(stored.listed(first.unwrap_or(0), last.unwrap_or(0)));
     }

@@ -24,7 +24,7 @@ impl RecoveredTail {
         let mut timeline = Timeline::resumed(self.micros, self.checkpoint.tails);
         for (stream, held) in &self.held {
             let total = stream.total(&self.checkpoint.totals);
-            write_held(&mut timeline, *stream, total, self.checkpoint.micros, held);
+            write_held(&mut timeline, *stream, total, self.checkpoint.time.get(), held);
         }
         StdStream::ALL.into_iter().for_each(|stream| timeline.end_stream(stream));
         if self.is_machine_lost {
@@ -53,12 +53,12 @@ fn write_held(timeline: &mut Timeline, stream: StdStream, total: u64, micros: u6
     };
     let omission = held.omission.as_ref();
     let mut expected = omission.map_or(*from, |omission| omission.from_byte.saturating_add(omission.bytes));
-    annotation(timeline, stream, *first, expected, omission);
+    annotation(timeline, stream, first.get(), expected, omission);
     for (micros, at, bytes) in &held.pieces {
         if *at > expected {
-            missing(timeline, *micros, expected, *at);
+            missing(timeline, micros.get(), expected, *at);
         }
-        timeline.data(*micros, stream, bytes);
+        timeline.data(micros.get(), stream, bytes);
         expected = *at + bytes.len() as u64;
     }
     if expected < total {

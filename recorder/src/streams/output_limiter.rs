@@ -128,7 +128,7 @@ impl OutputLimiter {
         while !rest.is_empty() {
             let room = self.room(last.max(LEAST_FILE));
             let (now, later) = rest.split_at(rest.len().min(room));
-            self.tail.bytes(micros, self.passed, now);
+            self.tail.bytes(recording::Micros::new(micros), self.passed, now);
             self.pass(micros, now, last);
             rest = later;
         }

@@ -112,7 +112,7 @@ impl Timeline {
     pub(crate) fn passed(&mut self, now: u64) {
         for stream in StdStream::ALL {
             let tail = &self.tails[stream.index()];
-            if tail.len > 0 && now.saturating_sub(tail.micros) >= TAIL_MICROS {
+            if tail.len > 0 && now.saturating_sub(tail.time.get()) >= TAIL_MICROS {
                 self.give_up_tail(stream);
             }
         }
@@ -158,7 +158,7 @@ impl Timeline {
         self.bytes(&whole[odd]);
         if !rest.is_empty() {
             let tail = &mut self.tails[self.run_stream.index()];
-            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), micros: self.run_micros };
+            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), time: recording::Micros::new(self.run_micros) };
             tail.bytes[..rest.len()].copy_from_slice(rest);
         }
     }
@@ -180,7 +180,7 @@ impl Timeline {
     fn give_up_tail(&mut self, stream: StdStream) {
         let tail = std::mem::take(&mut self.tails[stream.index()]);
         if tail.len > 0 {
-            let micros = self.stamp(tail.micros);
+            let micros = self.stamp(tail.time.get());
             write_bytes(&mut self.lines, recording::Micros::new(micros), stream.code(), &tail.bytes[..tail.len]);
         }
     }

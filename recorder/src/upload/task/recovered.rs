@@ -29,7 +29,7 @@ impl UploadTask {
         let digests = checkpoint.and_then(|checkpoint| summary.digests(&checkpoint));
         let mut manifest = summary.manifest(header.kubetape, outcome, self.records.transport.clone());
         if let Some(checkpoint) = checkpoint {
-            manifest.duration = manifest.duration.max(recording::Micros::new(checkpoint.micros));
+            manifest.duration = manifest.duration.max(checkpoint.time);
             manifest.totals = checkpoint.totals;
         }
         manifest.ended = manifest.session.started + manifest.duration;
@@ -60,7 +60,7 @@ impl UploadTask {
         if let Origin::Recovered(accounting) = &self.origin {
             let mut accounting = accounting.clone();
             accounting.take(&lines);
-            let micros = spool::last_micros(&lines).unwrap_or(micros).max(checkpoint.micros);
+            let micros = spool::last_time(&lines).map_or(micros, |at| at.get()).max(checkpoint.time.get());
             lines.extend(accounting.lacking(session, &checkpoint.totals, micros));
         }
         self.put_beyond(first, lines).await
