@@ -53,9 +53,9 @@ async fn the_manifest_chains_the_chunks() {
     for (number, chunk) in manifest.chunks.iter().enumerate() {
         let object = reader.chunk_object(stage.recording.id(), chunk.number).await.expect("the chunk");
         let stored = object.stored(object.lines().expect("a chunk").len() as u64, digest);
-        assert_eq!(*chunk, stored.listed(chunk.first.get(), chunk.last.get()));
+        assert_eq!(*chunk, stored.listed(chunk.first, chunk.last));
         assert_eq!(chunk.number as usize, number);
-        assert!(chunk.first.get() <= chunk.last.get());
+        assert!(chunk.first <= chunk.last);
         digest = stored.digest;
     }
     assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 3_000_000]);

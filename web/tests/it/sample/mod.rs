@@ -154,7 +154,12 @@ impl Recording {
         let out = self.events.iter().filter(|(_, code, _)| *code == Code::Output);
         let argv = (!self.argv.is_empty()).then(|| command(0, CommandSource::Argv, &self.argv.join(" ")));
         let typed = self.typed.iter().map(|(millis, text)| command(*millis, CommandSource::Typed, text));
-        let listed = chunks.iter().map(|chunk| chunk.listed(0, if chunk.number == 0 { 0 } else { length * 1000 }));
+        let listed = chunks.iter().map(|chunk| {
+            chunk.listed(
+                recording::Micros::ZERO,
+                recording::Micros::new(if chunk.number == 0 { 0 } else { length * 1000 }),
+            )
+        });
         Some(Manifest {
             format: 1,
             session: self.session(id),
