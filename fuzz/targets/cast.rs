@@ -13,7 +13,7 @@ fuzz_target!(|input: &[u8]| {
     }
     for event in events(input).flatten() {
         let mut line = Vec::new();
-        write_event(&mut line, event.micros, event.code, &event.data);
+        write_event(&mut line, event.time, event.code, &event.data);
         assert_eq!(Event::parse(&line).expect("a line of ours"), event);
         let _ = (event.bytes(), event.size());
     }

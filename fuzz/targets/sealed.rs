@@ -6,13 +6,14 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use recording::Key;
+use recording::{Key, UnixMicros};
 use serde_json::{Map, Value};
 use storage::{
     journal::{self, ChainLink, SealedObject},
     signing::{DocumentKind, KeyStatement, SignedDocument, Signer},
 };
 
+const NOW: UnixMicros = UnixMicros::new(7);
 const KINDS: [DocumentKind; 3] = [DocumentKind::Manifest, DocumentKind::Journal, DocumentKind::Key];
 
 /// A key that no input is signed with.
@@ -51,10 +52,10 @@ fn sealed(input: &[u8]) {
     if object.is_empty() || object.contains_key("signature") {
         return;
     }
-    let document = SIGNER.seal(DocumentKind::Manifest, serde_json::to_vec(&object).expect("JSON"), 7);
+    let document = SIGNER.seal(DocumentKind::Manifest, serde_json::to_vec(&object).expect("JSON"), NOW);
     for kind in KINDS {
         let sealed = SignedDocument::open(kind, &document).expect("a document of ours");
-        assert_eq!(sealed.signature.micros, 7);
+        assert_eq!(sealed.signature.time, NOW);
         assert_eq!(sealed.is_by(&SIGNER.public()), kind == DocumentKind::Manifest);
     }
 }
@@ -68,7 +69,7 @@ fn object(input: &[u8]) {
         None => assert_eq!(parts.frame, input),
     }
     let key = Key::new("journal/gw/2026/11/28/000000000001.jsonl.zst").expect("a name");
-    let (next, tail) = journal::seal(&SIGNER, &key, ChainLink::after(input), input, 7).expect("memory");
+    let (next, tail) = journal::seal(&SIGNER, &key, ChainLink::after(input), input, NOW).expect("memory");
     let parts = SealedObject::new(&next);
     let sealed =
         SignedDocument::open(DocumentKind::Journal, parts.seal.expect("a seal of ours")).expect("a document of ours");

@@ -40,7 +40,8 @@ impl ChunkBuilder {
 
     /// Writes an event; input only if it is kept.
     pub(crate) fn event(&mut self, event: &Event) {
-        let Event { micros, code, data } = event;
+        let Event { time, code, data } = event;
+        let micros = &time.get();
         match code {
             Code::Input if !self.keep_input => {}
             Code::Output | Code::Stderr | Code::Input => self.text(*micros, *code, data),
@@ -90,7 +91,7 @@ impl ChunkBuilder {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(text.floor_char_boundary(PIECE));
             self.at(micros);
-            write_event(&mut self.lines, micros, code, piece);
+            write_event(&mut self.lines, recording::Micros::new(micros), code, piece);
             self.close_full();
             text = rest;
         }
@@ -101,18 +102,18 @@ impl ChunkBuilder {
             Some((Code::Input, _)) if !self.keep_input => {}
             Some((stream, bytes)) => {
                 for piece in bytes.chunks(PIECE) {
-                    self.at(event.micros);
-                    write_bytes(&mut self.lines, event.micros, stream, piece);
+                    self.at(event.time.get());
+                    write_bytes(&mut self.lines, event.time, stream, piece);
                     self.close_full();
                 }
             }
-            None => self.label(event.micros, Code::Gap, "imported: bytes that cannot be read"),
+            None => self.label(event.time.get(), Code::Gap, "imported: bytes that cannot be read"),
         }
     }
 
     fn label(&mut self, micros: u64, code: Code, text: &str) {
         self.at(micros);
-        write_event(&mut self.lines, micros, code, &text[..text.floor_char_boundary(LABEL)]);
+        write_event(&mut self.lines, recording::Micros::new(micros), code, &text[..text.floor_char_boundary(LABEL)]);
         self.close_full();
     }
 }

@@ -90,7 +90,7 @@ impl EventReader {
             EventSource::Frames(frames) => {
                 let Some((delay, data)) = frames.next() else { return Ok(None) };
                 self.now = self.after(delay, 1)?;
-                Ok(Some(Event { micros: self.now, code: Code::Output, data }))
+                Ok(Some(Event { time: recording::Micros::new(self.now), code: Code::Output, data }))
             }
             EventSource::Lines { .. } => self.next_line(),
         }
@@ -126,7 +126,7 @@ impl EventReader {
         };
         let data: Cow<'_, str> = serde_json::from_str(data.get())
             .map_err(|_| ImportError::broken(number, format!("the data of the event {name:?} is no text")))?;
-        Ok(Some(Event { micros: self.now, code, data: data.into_owned() }))
+        Ok(Some(Event { time: recording::Micros::new(self.now), code, data: data.into_owned() }))
     }
 
     /// The moment so long after the event before.

@@ -2,7 +2,7 @@ use std::{fs::File, io, io::Read, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use recording::{
-    Key, RecordingId,
+    Key, Micros, RecordingId,
     cast::{Header, SessionMetadata},
 };
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ impl Importer {
     ) -> Result<(), ImportError> {
         let (header, first) = self.begin(source_file::header(session, &summary.header.title)).await?;
         let id = header.kubetape.id;
-        let (mut chunks, mut digest) = (vec![first.listed(0, 0)], first.digest);
+        let (mut chunks, mut digest) = (vec![first.listed(Micros::ZERO, Micros::ZERO)], first.digest);
         let mut builder = ChunkBuilder::new(keep_input);
         if let Some((columns, rows)) = summary.header.size.filter(|_| header.kubetape.tty) {
             builder.size(0, columns, rows);
@@ -128,14 +128,14 @@ impl Importer {
             let Some(full) = full else { break };
             let put = self.writer.put_chunk(id, chunks.len() as u32, full.lines, digest).await?;
             let stored = put.stored().map_err(ImportError::Conflict)?;
-            chunks.push(stored.listed(full.first_micros, full.last_micros));
+            chunks.push(stored.listed(Micros::new(full.first_micros), Micros::new(full.last_micros)));
             digest = stored.digest;
         }
         if chunk_writer.events != summary.events {
             return Err(ImportError::Changed);
         }
         let manifest = source_file::manifest(header.kubetape, summary, chunks);
-        let put = self.writer.put_manifest(&manifest, Timestamp::now().as_microsecond()).await?;
+        let put = self.writer.put_manifest(&manifest, Timestamp::now().into()).await?;
         put.stored().map(drop).map_err(ImportError::Conflict)
     }
 

@@ -69,7 +69,7 @@ impl ScanSummary {
 
     fn event(&mut self, event: &Event) {
         self.events += 1;
-        self.duration = event.micros;
+        self.duration = event.time.get();
         if let Some((stream, bytes)) = event.bytes() {
             let total = match stream {
                 Code::Stderr => &mut self.totals.stderr,
@@ -84,7 +84,7 @@ impl ScanSummary {
             Code::Resize => self.size = self.size.or(event.size().filter(|(columns, rows)| *columns > 0 && *rows > 0)),
             Code::Marker if self.header.kubetape.is_some() && self.typed.len() < COMMANDS => {
                 let text = event.data.clone();
-                self.typed.push(Command { micros: event.micros, source: CommandSource::Typed, text, typed: None });
+                self.typed.push(Command { time: event.time, source: CommandSource::Typed, text, typed: None });
             }
             _ => {}
         }

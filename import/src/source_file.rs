@@ -57,7 +57,7 @@ impl SourceFile<'_> {
     fn started(&self, summary: &ScanSummary) -> Result<i64, ImportError> {
         let header = &summary.header;
         let said = self.declared.started.map(Timestamp::as_microsecond);
-        let ours = || header.kubetape.as_ref().map(|session| session.started_micros);
+        let ours = || header.kubetape.as_ref().map(|session| session.started.get());
         let theirs = || header.timestamp.map(|seconds| (seconds * 1e6) as i64);
         let modified = || self.modified.and_then(|at| Timestamp::try_from(at).ok()).map(Timestamp::as_microsecond);
         let micros = said.or_else(ours).or_else(theirs).or_else(modified).unwrap_or_default();
@@ -81,7 +81,7 @@ impl SourceFile<'_> {
         Ok(SessionMetadata {
             id: id(started_micros, &self.sha256),
             kind,
-            started_micros,
+            started: recording::UnixMicros::new(started_micros),
             gateway: IMPORTED.to_owned(),
             principal: access::Principal {
                 name: said(&declared.user, ours.map(|session| &session.principal.name), &tailscale.user),
@@ -116,7 +116,7 @@ impl SourceFile<'_> {
                 sha256: self.sha256.clone(),
                 size: self.size,
                 format: format!("asciicast v{}", header.version),
-                at_micros: Timestamp::now().as_microsecond(),
+                at: Timestamp::now().into(),
                 by: declared.by.clone(),
                 header: header.whole.clone(),
             })),
@@ -148,7 +148,7 @@ pub(crate) fn header(session: SessionMetadata, theirs: &str) -> Header {
         version: 2,
         width: 80,
         height: 24,
-        timestamp: session.started_micros.div_euclid(1_000_000),
+        timestamp: session.started.get().div_euclid(1_000_000),
         command: shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default(),
         title,
         kubetape: session,
@@ -158,12 +158,16 @@ pub(crate) fn header(session: SessionMetadata, theirs: &str) -> Header {
 pub(crate) fn manifest(session: SessionMetadata, summary: &ScanSummary, chunks: Vec<Chunk>) -> Manifest {
     let (width, height) = summary.size.unwrap_or((80, 24));
     let argv = shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default();
-    let first =
-        (!argv.is_empty()).then_some(Command { micros: 0, source: CommandSource::Argv, text: argv, typed: None });
+    let first = (!argv.is_empty()).then_some(Command {
+        time: recording::Micros::new(0),
+        source: CommandSource::Argv,
+        text: argv,
+        typed: None,
+    });
     Manifest {
         format: 1,
-        ended_micros: session.started_micros.saturating_add_unsigned(summary.duration),
-        duration_micros: summary.duration,
+        ended: session.started + recording::Micros::new(summary.duration),
+        duration: recording::Micros::new(summary.duration),
         outcome: summary.exit.map_or(Outcome::Unknown, |exit_code| Outcome::Exited { exit_code }),
         width,
         height,

@@ -188,7 +188,12 @@ impl Journal {
         waiting: Option<oneshot::Sender<()>>,
     ) -> Result<Durability, JournalError> {
         clip(&mut what);
-        let entry = JournalEntry { micros: 0, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
+        let entry = JournalEntry {
+            time: recording::UnixMicros::EPOCH,
+            gateway: self.open.gateway.clone(),
+            user: user.to_owned(),
+            what,
+        };
         let line = UntimedLine::new(&entry).map_err(|error| JournalError::Encode(Arc::new(error)))?;
         let durability = self.open.queue.push(&line, waiting).await.map_err(|_| JournalError::Closed)?;
         self.open.taken.count(&entry.what);
@@ -245,7 +250,7 @@ async fn unstored(
             !stored
         });
         // The ones before it are of a time before all that is left.
-        if left.is_empty() || object.first().is_some_and(|entry| entry.micros < first) {
+        if left.is_empty() || object.first().is_some_and(|entry| entry.time.get() < first) {
             break;
         }
     }

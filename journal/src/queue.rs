@@ -254,7 +254,7 @@ impl Queue {
 /// The time of the first of these entries, microseconds since 1970 UTC; 0 if it cannot be read.
 pub(crate) fn first_micros(lines: &[u8]) -> i64 {
     let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<JournalEntry>(line).map_or(0, |entry| entry.micros)
+    serde_json::from_slice::<JournalEntry>(line).map_or(0, |entry| entry.time.get())
 }
 
 /// Where an entry is beside the queue's memory.

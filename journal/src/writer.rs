@@ -160,7 +160,7 @@ impl ObjectWriter {
         let sealed = match self.sealed.take().filter(|sealed| sealed.key == key) {
             Some(sealed) => sealed,
             None => {
-                let now = Timestamp::now().as_microsecond();
+                let now = Timestamp::now().into();
                 let sealed = journal::seal(&self.signer, &key, self.position.link(), &batch.lines, now);
                 let (object, link) = sealed.map_err(|source| StoreError::Failed {
                     action: "compress",

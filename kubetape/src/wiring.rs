@@ -197,7 +197,7 @@ fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
 /// Opens the key to sign with, at a gateway's start. Its statement is beside the data when this returns; a key that waited
 /// for this start is taken into use.
 pub async fn signer(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
-    let now = Timestamp::now().as_microsecond();
+    let now = Timestamp::now().into();
     let (signer, statement) = config.signing.start(store, &config.gateway.name, now).await?;
     tracing::info!(key = %statement.key, "signing");
     Ok(Arc::new(signer))
@@ -206,7 +206,7 @@ pub async fn signer(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signe
 /// Opens the key to sign with beside a gateway that may be running: one that waits for the gateway's next start goes on
 /// waiting.
 pub async fn signer_beside_gateway(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
-    let now = Timestamp::now().as_microsecond();
+    let now = Timestamp::now().into();
     Ok(Arc::new(config.signing.beside_gateway(store, &config.gateway.name, now).await?))
 }
 

@@ -60,7 +60,7 @@ impl Projector {
 
     /// The event's time in microseconds since the start: at least [`Self::now`], whatever the recording says.
     pub(crate) fn time(&self, event: &Result<Event, CastError>) -> u64 {
-        event.as_ref().map_or(self.now, |event| event.micros.max(self.now))
+        event.as_ref().map_or(self.now, |event| event.time.get().max(self.now))
     }
 
     /// What the event shows, or `None` if a viewer sees nothing of it. Advances [`Self::now`] to the event's time.

@@ -29,7 +29,7 @@ pub(crate) async fn extend(
     mut chunks: Chunks,
     settings: &PlayerSettings,
 ) -> Result<Timeline, PlayerError> {
-    let ended = chunks.manifest().map(|manifest| manifest.duration_micros);
+    let ended = chunks.manifest().map(|manifest| manifest.duration.get());
     let Some(mut segmenter) = Segmenter::resume(&mut timeline, settings) else { return Ok(timeline) };
     loop {
         match read_chunk(&mut chunks).await? {

@@ -9,5 +9,10 @@ use recording::{
 /// What an exec request asked to run, as a command at time 0; `None` if it is no exec, or ran nothing.
 pub(crate) fn argv_command(session: &SessionMetadata) -> Option<Command> {
     let exec = session.kind == SessionKind::Exec && !session.argv.is_empty();
-    exec.then(|| Command { micros: 0, source: CommandSource::Argv, text: shell_quoted(&session.argv), typed: None })
+    exec.then(|| Command {
+        time: recording::Micros::new(0),
+        source: CommandSource::Argv,
+        text: shell_quoted(&session.argv),
+        typed: None,
+    })
 }

@@ -109,7 +109,7 @@ fn header(kind: SessionKind, request: &Request) -> SessionMetadata {
     SessionMetadata {
         id: RecordingId(uuid::Uuid::nil()),
         kind,
-        started_micros: 0,
+        started: recording::UnixMicros::EPOCH,
         gateway: String::new(),
         principal,
         target: Target::default(),

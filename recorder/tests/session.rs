@@ -28,7 +28,7 @@ async fn an_exec_without_a_terminal() {
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.totals.stderr), (7, 6, 2));
     assert_eq!(manifest.transport, "websocket v5.channel.k8s.io");
     assert_eq!(manifest.commands[0].text, "sh -c 'cat; exit 42'");
-    assert_eq!((manifest.commands[0].source, manifest.commands[0].micros), (CommandSource::Argv, 0));
+    assert_eq!((manifest.commands[0].source, manifest.commands[0].time.get()), (CommandSource::Argv, 0));
     let recordings = RecordingReader::new(stage.store.clone());
     assert_eq!(recordings.manifest(stage.recording.id()).await.expect("stored"), Some(manifest));
     let (header, events) = recordings.events(stage.recording.id()).await.expect("stored");
@@ -53,9 +53,9 @@ async fn the_manifest_chains_the_chunks() {
     for (number, chunk) in manifest.chunks.iter().enumerate() {
         let object = reader.chunk_object(stage.recording.id(), chunk.number).await.expect("the chunk");
         let stored = object.stored(object.lines().expect("a chunk").len() as u64, digest);
-        assert_eq!(*chunk, stored.listed(chunk.first_micros, chunk.last_micros));
+        assert_eq!(*chunk, stored.listed(chunk.first, chunk.last));
         assert_eq!(chunk.number as usize, number);
-        assert!(chunk.first_micros <= chunk.last_micros);
+        assert!(chunk.first <= chunk.last);
         digest = stored.digest;
     }
     assert_eq!(restored(&stage.events().await, Code::Output), [b'x'; 3_000_000]);
@@ -79,7 +79,12 @@ async fn a_terminal_session_with_a_typed_command() {
     let markers: Vec<_> = events.iter().filter(|event| event.code == Code::Marker).collect();
     assert_eq!(markers[0].data, "ls \u{e9}");
     // Output that comes within a millisecond has one time.
-    assert!(markers[0].micros.abs_diff(typed[0].micros) <= 1000, "{} {}", markers[0].micros, typed[0].micros);
+    assert!(
+        markers[0].time.get().abs_diff(typed[0].time.get()) <= 1000,
+        "{} {}",
+        markers[0].time.get(),
+        typed[0].time.get()
+    );
     assert_eq!(said(&events)[0], (Code::Resize, "120x40"));
     assert_eq!(restored(&events, Code::Output), "/ # ls \u{e9}\r\n/ # ".as_bytes());
 }

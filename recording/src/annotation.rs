@@ -1,4 +1,4 @@
-use crate::cast::Code;
+use crate::{Micros, cast::Code};
 
 /// What a `g` line says about the bytes of a stream (`docs/format.md`, "Floods" and "The manifest").
 ///
@@ -33,8 +33,9 @@ impl Annotation {
     }
 }
 
-/// Time as annotations have it: seconds with six decimals, of microseconds.
-pub fn seconds(micros: u64) -> String {
+/// Time as annotations have it: seconds with six decimals.
+pub fn seconds(time: Micros) -> String {
+    let micros = time.get();
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 

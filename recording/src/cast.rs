@@ -10,6 +10,8 @@ pub use write::{write_bytes, write_event};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Micros, UnixMicros};
+
 /// The second member of an event line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -67,11 +69,11 @@ impl Code {
     }
 }
 
-/// One event: time since the recording's start in microseconds, code, data.
+/// One event: time since the recording's start, code, data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Microseconds since the recording's start.
-    pub micros: u64,
+    /// When it happened.
+    pub time: Micros,
     /// What kind of event.
     pub code: Code,
     /// The third member, unescaped.
@@ -107,8 +109,9 @@ pub struct SessionMetadata {
     pub id: crate::RecordingId,
     /// `exec`, `attach` or `port_forward`.
     pub kind: SessionKind,
-    /// Start, microseconds since 1970 UTC.
-    pub started_micros: i64,
+    /// Start.
+    #[serde(rename = "started_micros")]
+    pub started: UnixMicros,
     /// Name of the gateway that recorded.
     pub gateway: String,
     /// The person, as the gateway authenticated them.
@@ -160,8 +163,9 @@ pub struct Imported {
     pub size: u64,
     /// `asciicast v1`, `asciicast v2` or `asciicast v3`.
     pub format: String,
-    /// When it was imported, microseconds since 1970 UTC.
-    pub at_micros: i64,
+    /// When it was imported.
+    #[serde(rename = "at_micros")]
+    pub at: UnixMicros,
     /// The account that imported it, as the operating system names it; empty if it has no name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,

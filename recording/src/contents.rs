@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::annotation::seconds;
+use crate::{Micros, annotation::seconds};
 
 /// What a session's streams carried. A manifest leaves out what is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,10 +129,12 @@ pub struct Omission {
     pub bytes: u64,
     /// SHA-256 of them, lower-case hexadecimal.
     pub sha256: String,
-    /// When the first of them passed, microseconds since the recording's start.
-    pub from_micros: u64,
+    /// When the first of them passed.
+    #[serde(rename = "from_micros")]
+    pub first: Micros,
     /// When the last of them passed.
-    pub to_micros: u64,
+    #[serde(rename = "to_micros")]
+    pub last: Micros,
 }
 
 /// As the `g` line has it.
@@ -144,8 +146,8 @@ impl fmt::Display for Omission {
             self.bytes,
             self.stream,
             self.from_byte,
-            seconds(self.from_micros),
-            seconds(self.to_micros),
+            seconds(self.first),
+            seconds(self.last),
             self.sha256
         )
     }
@@ -178,17 +180,17 @@ impl Omission {
         else {
             return None;
         };
-        let micros = |seconds: &str| {
+        let time = |seconds: &str| {
             let (whole, millionths) = seconds.split_once('.').filter(|(_, millionths)| millionths.len() == 6)?;
-            whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(millionths.parse().ok()?)
+            whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(millionths.parse().ok()?).map(Micros::new)
         };
         Some(Self {
             stream: stream.to_owned(),
             from_byte: from_byte.strip_suffix(',')?.parse().ok()?,
             bytes: bytes.parse().ok()?,
             sha256: sha256.to_owned(),
-            from_micros: micros(from)?,
-            to_micros: micros(to)?,
+            first: time(from)?,
+            last: time(to)?,
         })
     }
 }
@@ -214,8 +216,8 @@ mod tests {
             from_byte: 67_108_864,
             bytes: 5,
             sha256: "ab".repeat(32),
-            from_micros: 1_000_001,
-            to_micros: 12_345_678,
+            first: Micros::new(1_000_001),
+            last: Micros::new(12_345_678),
         };
         let annotation = omission.to_string();
         assert_eq!(Omission::parse(&annotation), Some(omission));

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, de::value::MapDeserializer};
 
-use crate::RecordingId;
+use crate::{RecordingId, UnixMicros};
 
 /// How far a gateway's journal has come: its newest object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,9 @@ pub struct JournalHead {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
-    /// Microseconds since 1970 UTC.
-    pub micros: i64,
+    /// When it happened.
+    #[serde(rename = "micros")]
+    pub time: UnixMicros,
     /// The gateway or web process that saw it.
     pub gateway: String,
     /// The person; empty if nobody was authenticated.

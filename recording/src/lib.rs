@@ -13,6 +13,7 @@ pub mod journal;
 mod key;
 mod key_id;
 mod manifest;
+mod micros;
 
 pub use annotation::{Annotation, seconds};
 pub use argv::shell_quoted;
@@ -23,3 +24,4 @@ pub use journal::JournalHead;
 pub use key::{InvalidKey, InvalidRecordingId, Key, RecordingId};
 pub use key_id::{InvalidKeyId, KeyId};
 pub use manifest::{Chunk, Command, CommandSource, Evidence, LARGEST_MANIFEST, Manifest, Outcome, StreamTotals, Typed};
+pub use micros::{Micros, UnixMicros};

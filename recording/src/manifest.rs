@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Contents, cast::SessionMetadata};
+use crate::{Contents, Micros, UnixMicros, cast::SessionMetadata};
 
 /// Largest object that is read as a manifest: the longest list of commands and the chunks of a month stay below.
 pub const LARGEST_MANIFEST: u64 = 128 << 20;
@@ -77,10 +77,12 @@ pub struct Chunk {
     pub uncompressed: u64,
     /// SHA-256 of the previous chunk's digest (32 zero bytes for the first) followed by the object's bytes; hex.
     pub digest: String,
-    /// Microseconds of its first event (0 for the header's chunk).
-    pub first_micros: u64,
-    /// Microseconds of its last event.
-    pub last_micros: u64,
+    /// Time of its first event (0 for the header's chunk).
+    #[serde(rename = "first_micros")]
+    pub first: Micros,
+    /// Time of its last event.
+    #[serde(rename = "last_micros")]
+    pub last: Micros,
 }
 
 /// Where a command was learned.
@@ -98,8 +100,9 @@ pub enum CommandSource {
 /// A command of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// Microseconds since the recording's start.
-    pub micros: u64,
+    /// When it was entered.
+    #[serde(rename = "micros")]
+    pub time: Micros,
     /// Where it was learned.
     pub source: CommandSource,
     /// The command line.
@@ -109,17 +112,18 @@ pub struct Command {
     pub typed: Option<Box<Typed>>,
 }
 
-/// A command that was typed at a terminal, as the screen showed it. All times are microseconds since the recording's start.
+/// A command that was typed at a terminal, as the screen showed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Typed {
     /// When its prompt waited for it.
-    pub ready_micros: u64,
+    #[serde(rename = "ready_micros")]
+    pub ready: Micros,
     /// When the next prompt came; `None` if that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_micros: Option<u64>,
+    #[serde(default, rename = "ended_micros", skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Micros>,
     /// First and last time of output until then; `None` if there was no output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output_micros: Option<(u64, u64)>,
+    #[serde(default, rename = "output_micros", skip_serializing_if = "Option::is_none")]
+    pub output: Option<(Micros, Micros)>,
     /// The prompt's last line.
     #[serde(default)]
     pub prompt: String,
@@ -151,10 +155,12 @@ pub struct Manifest {
     pub format: u32,
     /// What the header said.
     pub session: SessionMetadata,
-    /// End, microseconds since 1970 UTC.
-    pub ended_micros: i64,
-    /// Length of the recording in microseconds.
-    pub duration_micros: u64,
+    /// End.
+    #[serde(rename = "ended_micros")]
+    pub ended: UnixMicros,
+    /// Length of the recording: the end, by the clock that its events have.
+    #[serde(rename = "duration_micros")]
+    pub duration: Micros,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,

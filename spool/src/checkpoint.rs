@@ -1,10 +1,10 @@
-use recording::StreamTotals;
+use recording::{Micros, StreamTotals};
 
 /// What a recording knew beside its lines when they were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Time of the last thing that was accepted, microseconds since the recording's start.
-    pub micros: u64,
+    /// Time of the last thing that was accepted.
+    pub time: Micros,
     /// Bytes that crossed so far.
     pub totals: StreamTotals,
     /// Beginnings of characters at the end of each [`crate::StdStream`], that are in no line yet.
@@ -23,7 +23,7 @@ pub struct PartialUtf8 {
     /// How many, 0 to 3.
     pub len: usize,
     /// When they came.
-    pub micros: u64,
+    pub time: Micros,
 }
 
 impl PartialUtf8 {
@@ -54,7 +54,7 @@ impl Checkpoint {
         crate::StdStream::ALL.map(|stream| stream.total(&self.totals))
     }
 
-    fn age(&self) -> (u64, u64) {
-        (self.micros, self.counts().iter().sum())
+    fn age(&self) -> (Micros, u64) {
+        (self.time, self.counts().iter().sum())
     }
 }

@@ -21,7 +21,7 @@
 
 use std::{io, ops::Range};
 
-use recording::StreamTotals;
+use recording::{Micros, StreamTotals};
 
 use crate::{Checkpoint, PartialUtf8};
 
@@ -58,8 +58,8 @@ pub(crate) enum Frame<'a> {
     Checkpoint(u64, Checkpoint),
     /// A counter of a stream's files, and the omission's JSON.
     Begin(u64, &'a [u8]),
-    /// Microseconds since the start, the place in the stream of the first byte, and the bytes.
-    HeldTail(u64, u64, &'a [u8]),
+    /// When the bytes came, the place in the stream of the first of them, and the bytes.
+    HeldTail(Micros, u64, &'a [u8]),
 }
 
 /// A part of a file.
@@ -141,10 +141,10 @@ pub(crate) fn checkpoint_alone(counter: u64, checkpoint: &Checkpoint) -> [u8; CH
 }
 
 /// Appends the frame of held bytes.
-pub(crate) fn push_held(into: &mut Vec<u8>, micros: u64, at: u64, bytes: &[u8]) {
+pub(crate) fn push_held(into: &mut Vec<u8>, time: Micros, at: u64, bytes: &[u8]) {
     let mut head = [0; PREFIX + 17];
     head[PREFIX] = b'D';
-    head[PREFIX + 1..PREFIX + 9].copy_from_slice(&micros.to_le_bytes());
+    head[PREFIX + 1..PREFIX + 9].copy_from_slice(&time.get().to_le_bytes());
     head[PREFIX + 9..].copy_from_slice(&at.to_le_bytes());
     seal(&mut head, bytes);
     into.extend_from_slice(&head);
@@ -168,13 +168,13 @@ fn put_checkpoint(into: &mut [u8], checkpoint: &Checkpoint) {
         into[at..at + bytes.len()].copy_from_slice(bytes);
         at += bytes.len();
     };
-    for number in [checkpoint.micros, checkpoint.totals.stdin, checkpoint.totals.stdout, checkpoint.totals.stderr] {
+    for number in [checkpoint.time.get(), checkpoint.totals.stdin, checkpoint.totals.stdout, checkpoint.totals.stderr] {
         put(&number.to_le_bytes());
     }
     for (tail, held) in checkpoint.tails.iter().zip(checkpoint.held) {
         put(&[tail.len as u8 | if held { HELD } else { 0 }]);
         put(&tail.bytes);
-        put(&tail.micros.to_le_bytes());
+        put(&tail.time.get().to_le_bytes());
     }
 }
 
@@ -221,9 +221,9 @@ fn decode(content: &[u8]) -> Option<Frame<'_>> {
         }
         b'B' => number(body).map(|(counter, json)| Frame::Begin(counter, json)),
         b'D' => {
-            let (micros, rest) = number(body)?;
+            let (time, rest) = number(body)?;
             let (at, bytes) = number(rest)?;
-            Some(Frame::HeldTail(micros, at, bytes))
+            Some(Frame::HeldTail(Micros::new(time), at, bytes))
         }
         _ => None,
     }
@@ -247,15 +247,15 @@ fn checkpoint_of(bytes: &[u8]) -> Checkpoint {
     let number = |place: usize| u64::from_le_bytes(numbers[place]);
     let (mut tails, mut held) = ([PartialUtf8::default(); 3], [false; 3]);
     for ((tail, held), bytes) in tails.iter_mut().zip(&mut held).zip(bytes[32..].as_chunks::<12>().0) {
-        let mut micros = [0; 8];
-        micros.copy_from_slice(&bytes[4..]);
+        let mut time = [0; 8];
+        time.copy_from_slice(&bytes[4..]);
         *held = bytes[0] & HELD != 0;
         tail.len = usize::from(bytes[0] & !HELD).min(3);
         tail.bytes.copy_from_slice(&bytes[1..4]);
-        tail.micros = u64::from_le_bytes(micros);
+        tail.time = Micros::new(u64::from_le_bytes(time));
     }
     let totals = StreamTotals { stdin: number(1), stdout: number(2), stderr: number(3) };
-    Checkpoint { micros: number(0), totals, tails, held, digests: [None; 3] }
+    Checkpoint { time: Micros::new(number(0)), totals, tails, held, digests: [None; 3] }
 }
 
 #[cfg(test)]
@@ -264,9 +264,9 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         let totals = StreamTotals { stdin: 1, stdout: 2, stderr: 3 };
-        let tail = PartialUtf8 { bytes: [0xe2, 0x82, 0], len: 2, micros: 7 };
+        let tail = PartialUtf8 { bytes: [0xe2, 0x82, 0], len: 2, time: Micros::new(7) };
         let tails = [tail, PartialUtf8::default(), PartialUtf8::default()];
-        Checkpoint { micros: 1_000_000, totals, tails, held: [true, false, true], digests: [None; 3] }
+        Checkpoint { time: Micros::from_secs(1), totals, tails, held: [true, false, true], digests: [None; 3] }
     }
 
     #[test]
@@ -297,8 +297,9 @@ mod tests {
     #[test]
     fn held_bytes_come_back_with_time_and_place() {
         let mut bytes = encode(b'B', &[&3_u64.to_le_bytes()[..], b"null"].concat());
-        push_held(&mut bytes, 5, 1 << 40, b"the end");
-        let expected = [Frame::Begin(3, b"null"), Frame::HeldTail(5, 1 << 40, b"the end")].map(Part::Frame);
+        push_held(&mut bytes, Micros::new(5), 1 << 40, b"the end");
+        let expected =
+            [Frame::Begin(3, b"null"), Frame::HeldTail(Micros::new(5), 1 << 40, b"the end")].map(Part::Frame);
         assert_eq!(parts(&bytes), expected);
     }
 

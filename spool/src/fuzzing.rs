@@ -3,7 +3,7 @@
 use crate::{
     checkpoint_file::newest_of,
     frame,
-    segment::{first_micros, last_micros, segment_of},
+    segment::{first_time, last_time, segment_of},
     tail::held_of,
 };
 use recording::cast::events;
@@ -37,7 +37,7 @@ pub fn spool(input: &[u8]) {
     assert_eq!(read.torn, 0);
     assert!(segment_of(segment).unforwarded().torn <= segment.len() as u64);
     let _ = events(&read.lines).count();
-    let _ = (first_micros(&read.lines), last_micros(&read.lines), newest_of(checkpoints));
+    let _ = (first_time(&read.lines), last_time(&read.lines), newest_of(checkpoints));
 
     let held = held_of(&files, total);
     let mut behind = 0;

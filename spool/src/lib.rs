@@ -68,7 +68,7 @@ pub use queue::{SessionWatch, UploadQueue};
 pub use reader::SpoolReader;
 pub use record::{SessionRecord, SessionRecords, boot_id};
 pub use recovery::SpoolRecovery;
-pub use segment::{Segment, first_micros, gap, last_micros};
+pub use segment::{Segment, first_time, gap, last_time};
 pub use stream::StdStream;
 pub use tail::{HeldTail, TailWrite};
 pub use writer::SpoolWriter;

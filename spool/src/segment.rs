@@ -8,6 +8,7 @@ use crate::{
     record_file,
 };
 use recording::{
+    Micros,
     cast::{Code, Event, write_event},
     seconds,
 };
@@ -27,18 +28,18 @@ pub struct Segment {
     pub written: Option<SystemTime>,
 }
 
-/// Time of the first line, microseconds since the recording's start; `None` if there is none, or it is no event.
-pub fn first_micros(lines: &[u8]) -> Option<u64> {
-    micros(lines.split(|&byte| byte == b'\n').next()?)
+/// Time of the first line; `None` if there is none, or it is no event.
+pub fn first_time(lines: &[u8]) -> Option<Micros> {
+    time(lines.split(|&byte| byte == b'\n').next()?)
 }
 
 /// Time of the last line, likewise.
-pub fn last_micros(lines: &[u8]) -> Option<u64> {
-    micros(lines.strip_suffix(b"\n")?.rsplit(|&byte| byte == b'\n').next()?)
+pub fn last_time(lines: &[u8]) -> Option<Micros> {
+    time(lines.strip_suffix(b"\n")?.rsplit(|&byte| byte == b'\n').next()?)
 }
 
-fn micros(line: &[u8]) -> Option<u64> {
-    Event::parse(line).ok().map(|event| event.micros)
+fn time(line: &[u8]) -> Option<Micros> {
+    Event::parse(line).ok().map(|event| event.time)
 }
 
 /// Numbers of the segments that are in a folder, in order. 0, which has the records, is not one.
@@ -59,7 +60,7 @@ pub(crate) fn read(folder: &Path, number: u32, is_closed: bool) -> Result<Segmen
     if found.is_whole() {
         return Ok(found.segment);
     }
-    let later = next_micros(folder, number)?;
+    let later = next_time(folder, number)?;
     Ok(if is_closed || later.is_some() { found.forwarded(later) } else { found.unforwarded() })
 }
 
@@ -73,17 +74,17 @@ fn read_one(folder: &Path, number: u32) -> Result<Recovered, SpoolError> {
 }
 
 /// The time of the first line behind segment `number`, or of the session's end; `None` if nothing came behind it.
-fn next_micros(folder: &Path, number: u32) -> Result<Option<u64>, SpoolError> {
+fn next_time(folder: &Path, number: u32) -> Result<Option<Micros>, SpoolError> {
     let numbers = numbers(folder).map_err(|error| SpoolError::failed("read", folder, error))?;
     for later in numbers.into_iter().filter(|later| *later > number) {
         let Recovered { segment, .. } = read_one(folder, later)?;
         // Lines of an append that never ended do not count.
         if let Some(checkpoint) = segment.checkpoint {
-            return Ok(Some(first_micros(&segment.lines).unwrap_or(checkpoint.micros)));
+            return Ok(Some(first_time(&segment.lines).unwrap_or(checkpoint.time)));
         }
     }
     let ended = record_file::read(folder)?.and_then(|records| records.ended);
-    Ok(ended.map(|manifest| manifest.duration_micros))
+    Ok(ended.map(|manifest| manifest.duration))
 }
 
 /// A segment's content, before it is known whether its end was forwarded.
@@ -106,9 +107,9 @@ impl Recovered {
     }
 
     /// The content, if more came behind it, at the time `later`: all of it was forwarded, and what cannot be read is damage.
-    pub(crate) fn forwarded(mut self, later: Option<u64>) -> Segment {
+    pub(crate) fn forwarded(mut self, later: Option<Micros>) -> Segment {
         if std::mem::take(&mut self.segment.torn) > 0 {
-            let from = self.last_micros().unwrap_or(0);
+            let from = self.last_time().unwrap_or_default();
             write_event(&mut self.begun, from, Code::Gap, &gap(from, later.unwrap_or(from).max(from)));
             self.segment.damaged += 1;
         }
@@ -117,9 +118,9 @@ impl Recovered {
     }
 
     /// Takes lines. Where something is missing since a time, an annotation stands before them.
-    fn take(&mut self, lines: &[u8], missing: &mut Option<u64>) {
+    fn take(&mut self, lines: &[u8], missing: &mut Option<Micros>) {
         if let Some(from) = missing.take() {
-            let to = lines.split(|&byte| byte == b'\n').next().and_then(micros).unwrap_or(from);
+            let to = lines.split(|&byte| byte == b'\n').next().and_then(time).unwrap_or(from);
             write_event(&mut self.segment.lines, from, Code::Gap, &gap(from, to));
         }
         self.begun.extend_from_slice(lines);
@@ -131,8 +132,8 @@ impl Recovered {
         self.segment.damaged += 1;
     }
 
-    fn last_micros(&self) -> Option<u64> {
-        last_micros(&self.begun).or_else(|| last_micros(&self.segment.lines))
+    fn last_time(&self) -> Option<Micros> {
+        last_time(&self.begun).or_else(|| last_time(&self.segment.lines))
     }
 }
 
@@ -141,7 +142,7 @@ pub(crate) fn segment_of(bytes: &[u8]) -> Recovered {
     let mut found = Recovered::default();
     let mut at = 0;
     // Since when bytes are missing.
-    let mut missing: Option<u64> = None;
+    let mut missing: Option<Micros> = None;
     while let Some((part, next)) = frame::part(bytes, at) {
         at = next;
         match part {
@@ -154,7 +155,7 @@ pub(crate) fn segment_of(bytes: &[u8]) -> Recovered {
             Part::Frame(_) => {}
             Part::Damaged(_) => {
                 found.damaged();
-                missing = missing.or_else(|| Some(found.last_micros().unwrap_or(0)));
+                missing = missing.or_else(|| Some(found.last_time().unwrap_or_default()));
             }
             Part::Torn(range) => found.segment.torn = range.len() as u64,
         }
@@ -163,7 +164,7 @@ pub(crate) fn segment_of(bytes: &[u8]) -> Recovered {
 }
 
 /// The text of a `g` line about lines that are missing between two times.
-pub fn gap(from: u64, to: u64) -> String {
+pub fn gap(from: Micros, to: Micros) -> String {
     format!("missing: what was said from {} s to {} s was damaged on the gateway's disk", seconds(from), seconds(to))
 }
 
@@ -178,7 +179,7 @@ mod tests {
     }
 
     fn ended() -> Vec<u8> {
-        let checkpoint = Checkpoint { micros: 1_000_000, ..Checkpoint::default() };
+        let checkpoint = Checkpoint { time: Micros::from_secs(1), ..Checkpoint::default() };
         [&frame::lines_head(&checkpoint, LINE)[..], LINE].concat()
     }
 

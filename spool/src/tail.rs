@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use recording::Omission;
+use recording::{Micros, Omission};
 
 use crate::{
     StdStream,
@@ -45,10 +45,10 @@ impl TailWrite {
         self.frames.extend(frame::encode(b'B', &[&counter.to_le_bytes()[..], &json].concat()));
     }
 
-    /// Adds bytes that came at `micros`; the first of them is the `at`th of the stream.
-    pub fn bytes(&mut self, micros: u64, mut at: u64, bytes: &[u8]) {
+    /// Adds bytes that came at `time`; the first of them is the `at`th of the stream.
+    pub fn bytes(&mut self, time: Micros, mut at: u64, bytes: &[u8]) {
         for piece in bytes.chunks(PIECE) {
-            frame::push_held(&mut self.frames, micros, at, piece);
+            frame::push_held(&mut self.frames, time, at, piece);
             at += piece.len() as u64;
         }
     }
@@ -79,8 +79,8 @@ impl TailWrite {
 pub struct HeldTail {
     /// What was omitted before it; `None` if nothing was.
     pub omission: Option<Omission>,
-    /// Microseconds since the start, place in the stream, and bytes. Pieces that the disk has damaged are missing.
-    pub pieces: Vec<(u64, u64, Vec<u8>)>,
+    /// When they came, place in the stream, and bytes. Pieces that the disk has damaged are missing.
+    pub pieces: Vec<(Micros, u64, Vec<u8>)>,
 }
 
 /// The files of a stream, of which the newest is open.
@@ -193,7 +193,7 @@ pub(crate) fn held_of(files: &[Vec<u8>], total: u64) -> HeldTail {
 struct TailFile {
     counter: u64,
     before: Option<Omission>,
-    pieces: Vec<(u64, u64, Vec<u8>)>,
+    pieces: Vec<(Micros, u64, Vec<u8>)>,
 }
 
 /// Reads a file; `None` if its beginning is damaged.
@@ -207,8 +207,8 @@ fn read_file(bytes: &[u8]) -> Option<TailFile> {
                 let before = serde_json::from_slice(json).ok().flatten();
                 file = Some(TailFile { counter, before, pieces: Vec::new() });
             }
-            (Part::Frame(Frame::HeldTail(micros, at, bytes)), Some(file)) => {
-                file.pieces.push((micros, at, bytes.to_vec()));
+            (Part::Frame(Frame::HeldTail(time, at, bytes)), Some(file)) => {
+                file.pieces.push((time, at, bytes.to_vec()));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@ use std::{
     fs::{self, File},
     io::{self, IoSlice, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use recording::{RecordingId, cast::pieces};
@@ -15,8 +16,8 @@ use crate::{
     tail::TailFiles,
 };
 
-/// Microseconds. A checkpoint that says nothing new but the time is not written more often.
-const TIME_ALONE: u64 = 1_000_000;
+/// A checkpoint that says nothing new but the time is not written more often.
+const TIME_ALONE: Duration = Duration::from_secs(1);
 /// Most bytes of lines in a segment, even within one append: its chunk must stay below the 64 MiB that a reader unpacks
 /// (`storage::chunk::MAX_UNCOMPRESSED`), annotations about damage included.
 const LARGEST: u64 = 32 << 20;
@@ -243,8 +244,8 @@ impl SpoolWriter {
 
     /// Whether the checkpoint by itself would say something new.
     fn is_news(&self, checkpoint: &Checkpoint) -> bool {
-        let known = Checkpoint { micros: checkpoint.micros, ..self.checkpointed };
-        *checkpoint != known || checkpoint.micros.saturating_sub(self.checkpointed.micros) >= TIME_ALONE
+        let known = Checkpoint { time: checkpoint.time, ..self.checkpointed };
+        *checkpoint != known || checkpoint.time.since(self.checkpointed.time) >= TIME_ALONE
     }
 
     /// Writes the last checkpoint by itself if it says something new, as far as the disk lets it.

@@ -171,13 +171,13 @@ impl Commands {
     pub fn event(&mut self, event: &Event) {
         match event.code {
             Code::Output | Code::Input | Code::Bytes => match event.bytes() {
-                Some((Code::Output, bytes)) => self.printed(event.micros, &bytes),
-                Some((Code::Input, bytes)) => self.typed(event.micros, &bytes),
+                Some((Code::Output, bytes)) => self.printed(event.time.get(), &bytes),
+                Some((Code::Input, bytes)) => self.typed(event.time.get(), &bytes),
                 _ => {}
             },
             Code::Resize => {
                 if let Some((columns, rows)) = event.size() {
-                    self.resized(event.micros, columns, rows);
+                    self.resized(event.time.get(), columns, rows);
                 }
             }
             Code::Stderr | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}

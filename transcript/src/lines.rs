@@ -88,14 +88,14 @@ impl Lines {
             Code::Output | Code::Stderr | Code::Bytes => {
                 let Some((stream, bytes)) = event.bytes() else { return };
                 match stream {
-                    Code::Output => self.printed(event.micros, Stream::Stdout, &bytes, emit),
-                    Code::Stderr => self.printed(event.micros, Stream::Stderr, &bytes, emit),
+                    Code::Output => self.printed(event.time.get(), Stream::Stdout, &bytes, emit),
+                    Code::Stderr => self.printed(event.time.get(), Stream::Stderr, &bytes, emit),
                     _ => {}
                 }
             }
             Code::Resize => {
                 if let Some((columns, rows)) = event.size() {
-                    self.resized(event.micros, columns, rows, emit);
+                    self.resized(event.time.get(), columns, rows, emit);
                 }
             }
             Code::Input | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}

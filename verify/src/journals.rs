@@ -300,7 +300,7 @@ impl JournalChain {
         report.journal_entries += entries.len() as u64;
         self.stopped = entries.last().is_some_and(|entry| entry.what == JournalEvent::Stopped);
         for entry in entries {
-            sessions.learn(&self.gateway, &entry.what, entry.micros);
+            sessions.learn(&self.gateway, &entry.what, entry.time.get());
         }
     }
 

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use recording::{Key, KeyId};
+use recording::{Key, KeyId, UnixMicros};
 use storage::{
     Store, StoreError,
     signing::{DocumentKind, KeyStatement, PublicKey, SealError, Signature, SignedDocument, statements},
@@ -29,8 +29,8 @@ struct KnownKey {
     public: PublicKey,
     /// What the store says of it; `None` for a key that only the person who asks has.
     statement: Option<KeyStatement>,
-    /// When the key begins that this one introduced, microseconds since 1970 UTC.
-    until: Option<i64>,
+    /// When the key begins that this one introduced.
+    until: Option<UnixMicros>,
     trusted: bool,
 }
 
@@ -85,7 +85,7 @@ impl Keyring {
                     format!("{object} says that this key introduced it"),
                 ),
                 Some(before) if statement.is_introduced_by(&before.public) => {
-                    before.until = Some(before.until.map_or(statement.from_micros, |at| at.min(statement.from_micros)));
+                    before.until = Some(before.until.map_or(statement.from, |at| at.min(statement.from)));
                     pairs.push((introduction.key.clone(), statement.key.clone()));
                 }
                 Some(_) => report.found(object, Problem::Altered, "the key before it did not introduce it"),
@@ -131,7 +131,7 @@ impl Keyring {
     }
 
     fn problem(&self, sealed: &SignedDocument<'_>) -> Option<Rejection> {
-        let Signature { key, micros, .. } = &sealed.signature;
+        let Signature { key, time, .. } = &sealed.signature;
         let Some(known) = self.keys.get(key) else {
             return Some((Problem::UnknownKey, format!("it is signed by {key}, of which there is no keys/{key}.json")));
         };
@@ -148,7 +148,7 @@ impl Keyring {
             self.unstated.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
             return None;
         };
-        let valid = *micros >= statement.from_micros && known.until.is_none_or(|until| *micros <= until);
+        let valid = *time >= statement.from && known.until.is_none_or(|until| *time <= until);
         let detail = || format!("{key} signed it at a time when it was not the key in use");
         (!valid).then(|| (Problem::KeyNotValid, detail()))
     }

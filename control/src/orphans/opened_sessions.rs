@@ -113,9 +113,9 @@ impl OpenedSessions {
         let Some(stated) = self.keys.iter().find(|it| it.key == sealed.signature.key && it.gateway == gateway) else {
             return false;
         };
-        let micros = sealed.signature.micros;
+        let signed = sealed.signature.time;
         let replaced = self.keys.iter().filter(|next| next.is_introduced_by(&stated.public));
-        let in_use = micros >= stated.from_micros && replaced.map(|next| next.from_micros).all(|until| micros <= until);
+        let in_use = signed >= stated.from && replaced.map(|next| next.from).all(|until| signed <= until);
         let whole = serde_json::from_slice::<Seal>(document).is_ok_and(|seal| {
             seal.object == key.as_str() && seal.sha256 == recording::hex(Sha256::digest(parts.frame).into())
         });
@@ -132,8 +132,10 @@ fn day(id: RecordingId, seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use ::journal::{Journal, JournalSettings};
-    use recording::journal::ApiRequest;
+    use recording::{UnixMicros, journal::ApiRequest};
     use storage::{
         Memory,
         signing::{Signer, publish},
@@ -144,7 +146,7 @@ mod tests {
 
     async fn key(store: &Arc<dyn Store>, gateway: &str) -> Arc<Signer> {
         let signer = Signer::generate().unwrap();
-        publish(store, gateway, &signer, None, Timestamp::now().as_microsecond()).await.unwrap();
+        publish(store, gateway, &signer, None, Timestamp::now().into()).await.unwrap();
         Arc::new(signer)
     }
 
@@ -182,7 +184,7 @@ mod tests {
         let foreign = journalled(&store, "gw-1", others).await;
         assert_eq!(user(&store, "gw-1", foreign).await, None, "another gateway's key");
         let late = Signer::generate().unwrap();
-        let next_year = Timestamp::now().as_microsecond() + 365 * 86_400 * 1_000_000;
+        let next_year = UnixMicros::from(Timestamp::now()) + Duration::from_hours(365 * 24);
         publish(&store, "gw-1", &late, None, next_year).await.unwrap();
         let early = journalled(&store, "gw-1", Arc::new(late)).await;
         assert_eq!(user(&store, "gw-1", early).await, None, "before its key was in use");
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(user(&forged, "gw-1", session).await, None);
         let seal = SealedObject::new(&object).seal.unwrap().len() + 8;
         let other = JournalEntry {
-            micros: 1,
+            time: UnixMicros::new(1),
             gateway: "gw-1".to_owned(),
             user: "ann".to_owned(),
             what: JournalEvent::SessionOpened { session, request: ApiRequest::default() },

@@ -20,7 +20,7 @@ pub async fn run(config: &Config, options: &cli::Commands) -> Result<()> {
     let id = recorded::find(&recordings, &options.id).await?;
     let summary = recorded::summary(&recordings, id).await?;
     viewing::note(config, id, Viewing::Play).await?;
-    let started = summary.header.kubetape.started_micros;
+    let started = summary.header.kubetape.started.get();
     let commands = commands(&recordings, id, summary).await?;
     let rows: Vec<CommandRow> = commands.into_iter().map(|command| CommandRow::new(started, command)).collect();
     if options.json {
@@ -42,7 +42,12 @@ async fn commands(recordings: &RecordingReader, id: RecordingId, summary: Summar
     {
         return Ok(manifest.commands);
     }
-    let argv = Command { micros: 0, source: CommandSource::Argv, text: shell_words(&session.argv), typed: None };
+    let argv = Command {
+        time: recording::Micros::new(0),
+        source: CommandSource::Argv,
+        text: shell_words(&session.argv),
+        typed: None,
+    };
     let mut commands: Vec<Command> = if argv.text.is_empty() { Vec::new() } else { vec![argv] };
     if session.tty {
         let mut typed = Commands::new();
@@ -76,13 +81,15 @@ impl CommandRow {
         let typed = command.typed;
         let typed = typed.as_ref();
         Self {
-            offset: seconds(command.micros),
-            time: time::of_micros(started.saturating_add_unsigned(command.micros)),
+            offset: seconds(command.time.get()),
+            time: time::of_micros(started.saturating_add_unsigned(command.time.get())),
             text: command.text,
             source: command.source,
-            ready: typed.map(|typed| seconds(typed.ready_micros)),
-            ended: typed.and_then(|typed| typed.ended_micros).map(seconds),
-            output: typed.and_then(|typed| typed.output_micros).map(|(first, last)| (seconds(first), seconds(last))),
+            ready: typed.map(|typed| seconds(typed.ready.get())),
+            ended: typed.and_then(|typed| typed.ended).map(|ended| seconds(ended.get())),
+            output: typed
+                .and_then(|typed| typed.output)
+                .map(|(first, last)| (seconds(first.get()), seconds(last.get()))),
             prompt: typed.map(|typed| typed.prompt.clone()),
             evidence: typed.map(|typed| typed.evidence),
             status: typed.and_then(|typed| typed.status),

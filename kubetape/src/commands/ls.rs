@@ -93,10 +93,10 @@ impl RecordingRow {
             argv: session.argv,
             image: manifest.as_ref().map(|manifest| manifest.image.clone()).unwrap_or_default(),
             tty: session.tty,
-            started: time::of_micros(session.started_micros),
-            ended: manifest.as_ref().map(|manifest| time::of_micros(manifest.ended_micros)),
+            started: time::of_micros(session.started.get()),
+            ended: manifest.as_ref().map(|manifest| time::of_micros(manifest.ended.get())),
             #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-            duration_seconds: manifest.as_ref().map(|manifest| manifest.duration_micros as f64 / 1e6),
+            duration_seconds: manifest.as_ref().map(|manifest| manifest.duration.get() as f64 / 1e6),
             outcome,
             exit_code,
             reason,

@@ -15,7 +15,7 @@ pub async fn run(config: &Config, options: &cli::Text) -> Result<()> {
     let id = recorded::find(&recordings, &options.id).await?;
     let session = recorded::summary(&recordings, id).await?.header.kubetape;
     viewing::note(config, id, Viewing::Play).await?;
-    let mut out = LineWriter { out: BufWriter::new(io::stdout()), started: session.started_micros, json: options.json };
+    let mut out = LineWriter { out: BufWriter::new(io::stdout()), started: session.started.get(), json: options.json };
     let mut lines = Lines::new(session.tty, Bounds::NONE);
     recorded::each_event(&recordings, id, &mut |event| {
         let mut written = Ok(());

@@ -41,7 +41,7 @@ fn with_damage_marked(lines: &[u8], now: &mut u64) -> Vec<u8> {
     for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         match Event::parse(line) {
             Ok(event) => {
-                *now = event.micros;
+                *now = event.time.get();
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
@@ -49,7 +49,7 @@ fn with_damage_marked(lines: &[u8], now: &mut u64) -> Vec<u8> {
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
-            Err(_) => write_event(&mut out, *now, Code::Gap, DAMAGED),
+            Err(_) => write_event(&mut out, recording::Micros::new(*now), Code::Gap, DAMAGED),
         }
     }
     out
@@ -57,6 +57,6 @@ fn with_damage_marked(lines: &[u8], now: &mut u64) -> Vec<u8> {
 
 fn gap_line(now: u64, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    write_event(&mut line, now, Code::Gap, text);
+    write_event(&mut line, recording::Micros::new(now), Code::Gap, text);
     line
 }

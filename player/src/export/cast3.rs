@@ -21,8 +21,12 @@ pub(super) async fn write(mut source: ExportSource, out: &mut ExportWriter<'_>) 
         match read_chunk(&mut source.chunks).await? {
             ChunkRead::End => return Ok(()),
             ChunkRead::Lines(_, stored) => with_relative_times(&stored, &mut now, &mut lines),
-            ChunkRead::Gap(from, to) => write_event(&mut lines, 0, Code::Gap, &missing(from, to)),
-            ChunkRead::Unreadable(number) => write_event(&mut lines, 0, Code::Gap, &unreadable(number)),
+            ChunkRead::Gap(from, to) => {
+                write_event(&mut lines, recording::Micros::new(0), Code::Gap, &missing(from, to))
+            }
+            ChunkRead::Unreadable(number) => {
+                write_event(&mut lines, recording::Micros::new(0), Code::Gap, &unreadable(number))
+            }
         }
         out.write(&lines).await?;
     }
@@ -48,11 +52,11 @@ fn with_relative_times(stored: &[u8], now: &mut u64, out: &mut Vec<u8>) {
     for event in events(stored) {
         match event {
             Ok(event) => {
-                let time = event.micros.max(*now);
-                write_event(out, time - *now, event.code, &event.data);
+                let time = event.time.get().max(*now);
+                write_event(out, recording::Micros::new(time - *now), event.code, &event.data);
                 *now = time;
             }
-            Err(_) => write_event(out, 0, Code::Gap, DAMAGED),
+            Err(_) => write_event(out, recording::Micros::new(0), Code::Gap, DAMAGED),
         }
     }
 }

@@ -136,8 +136,8 @@ async fn markers_so_far(
 
 fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {
     let marker = |event: recording::cast::Event| match event.code {
-        Code::Marker => Some((event.micros, label(&event.data))),
-        Code::Gap => Some((event.micros, annotation(&event.data))),
+        Code::Marker => Some((event.time.get(), label(&event.data))),
+        Code::Gap => Some((event.time.get(), annotation(&event.data))),
         Code::Output | Code::Stderr | Code::Bytes | Code::Resize | Code::Input | Code::Exit | Code::Port => None,
     };
     events(lines).flatten().filter_map(marker).collect()

@@ -58,8 +58,10 @@ impl Bench {
 
     fn say(&mut self, micros: u64, code: Code, data: &str) {
         let mut lines = Vec::new();
-        write_event(&mut lines, micros, code, data);
-        self.session.append(&Checkpoint { micros, ..Checkpoint::default() }, &lines).unwrap();
+        write_event(&mut lines, recording::Micros::new(micros), code, data);
+        self.session
+            .append(&Checkpoint { time: recording::Micros::new(micros), ..Checkpoint::default() }, &lines)
+            .unwrap();
     }
 }
 
@@ -181,7 +183,7 @@ async fn what_only_the_store_has_is_reported_missing_while_it_is_unavailable() {
     away.bench.say(SECOND, Marker, "ls");
     away.bench.session.roll();
     let mut lines = Vec::new();
-    write_event(&mut lines, SECOND, Marker, "ls");
+    write_event(&mut lines, recording::Micros::new(SECOND), Marker, "ls");
     away.bench.recording.chunk_of(&lines).await;
     away.bench.spool.queue().stored(id, 1).await.unwrap();
     away.bench.say(2 * SECOND, Marker, "id");

@@ -50,7 +50,9 @@ impl TestRecording {
 
     pub async fn chunk(&mut self, events: &[(u64, Code, &str)]) {
         let mut lines = Vec::new();
-        events.iter().for_each(|(micros, code, data)| write_event(&mut lines, *micros, *code, data));
+        events
+            .iter()
+            .for_each(|(micros, code, data)| write_event(&mut lines, recording::Micros::new(*micros), *code, data));
         self.chunk_of(&lines).await;
     }
 
@@ -87,6 +89,6 @@ impl TestRecording {
 
 pub fn bytes_line(micros: u64, stream: Code, bytes: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
-    write_bytes(&mut line, micros, stream, bytes);
+    write_bytes(&mut line, recording::Micros::new(micros), stream, bytes);
     line
 }

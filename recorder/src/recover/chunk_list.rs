@@ -28,9 +28,9 @@ impl ChunkList {
 
     /// Adds a chunk with these lines.
     pub(crate) fn push(&mut self, stored: &StoredChunk, lines: &[u8]) {
-        let (first, last) = (spool::first_micros(lines), spool::last_micros(lines));
+        let (first, last) = (spool::first_time(lines), spool::last_time(lines));
         self.digest = stored.digest;
-        self.chunks.push(stored.listed(first.unwrap_or(0), last.unwrap_or(0)));
+        self.chunks.push(stored.listed(first.unwrap_or_default(), last.unwrap_or_default()));
     }
 
     /// Adds a chunk that was read from the store. Returns its lines, or `None` if it is damaged.

@@ -132,7 +132,7 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
             return Ok(FinalizeOutcome::Skipped(SkipReason::ManifestTooLarge));
         }
         self.journals.ended(&manifest).await;
-        Ok(match self.writer.put_manifest(&manifest, now).await? {
+        Ok(match self.writer.put_manifest(&manifest, recording::UnixMicros::new(now)).await? {
             PutOutcome::Stored(_) => FinalizeOutcome::Finalized(Box::new(manifest)),
             PutOutcome::AlreadyOurs(_) | PutOutcome::Conflict(_) => FinalizeOutcome::Taken,
         })

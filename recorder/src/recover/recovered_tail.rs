@@ -24,13 +24,13 @@ impl RecoveredTail {
         let mut timeline = Timeline::resumed(self.micros, self.checkpoint.tails);
         for (stream, held) in &self.held {
             let total = stream.total(&self.checkpoint.totals);
-            write_held(&mut timeline, *stream, total, self.checkpoint.micros, held);
+            write_held(&mut timeline, *stream, total, self.checkpoint.time.get(), held);
         }
         StdStream::ALL.into_iter().for_each(|stream| timeline.end_stream(stream));
         if self.is_machine_lost {
             let text = format!(
                 "missing: the gateway's machine stopped; what was said from {} s until then may have been lost with it",
-                seconds(self.micros)
+                seconds(recording::Micros::new(self.micros))
             );
             timeline.event(self.micros, Code::Gap, &text);
         }
@@ -53,12 +53,12 @@ fn write_held(timeline: &mut Timeline, stream: StdStream, total: u64, micros: u6
     };
     let omission = held.omission.as_ref();
     let mut expected = omission.map_or(*from, |omission| omission.from_byte.saturating_add(omission.bytes));
-    annotation(timeline, stream, *first, expected, omission);
+    annotation(timeline, stream, first.get(), expected, omission);
     for (micros, at, bytes) in &held.pieces {
         if *at > expected {
-            missing(timeline, *micros, expected, *at);
+            missing(timeline, micros.get(), expected, *at);
         }
-        timeline.data(*micros, stream, bytes);
+        timeline.data(micros.get(), stream, bytes);
         expected = *at + bytes.len() as u64;
     }
     if expected < total {

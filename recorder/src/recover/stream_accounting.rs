@@ -76,11 +76,11 @@ impl StreamAccounting {
         for (stream, account) in StdStream::ALL.into_iter().zip(self.accounts) {
             let lacks = stream.total(totals).saturating_sub(account.accounted);
             if lacks > 0 && !account.is_end_missing && is_stored(session, stream) {
-                let (name, until) = (stream.name(), seconds(micros));
+                let (name, until) = (stream.name(), seconds(recording::Micros::new(micros)));
                 let text = format!(
                     "missing: {lacks} bytes of {name}, which passed before {until} s, were lost on the gateway's disk"
                 );
-                write_event(&mut lines, micros, Code::Gap, &text);
+                write_event(&mut lines, recording::Micros::new(micros), Code::Gap, &text);
             }
         }
         lines

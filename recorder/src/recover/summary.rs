@@ -64,7 +64,7 @@ impl RecoveredSummary {
     }
 
     fn take(&mut self, event: &Event) {
-        self.last_micros = self.last_micros.max(event.micros);
+        self.last_micros = self.last_micros.max(event.time.get());
         if let Some((code, bytes)) = event.bytes()
             && let Some(stream) = StdStream::from_code(code)
         {
@@ -93,8 +93,8 @@ impl RecoveredSummary {
         let text = cut(&event.data, COMMAND_BYTES);
         self.command_bytes = self.command_bytes.saturating_add(text.len());
         if self.commands.len() < COMMANDS && self.command_bytes <= TYPED_BYTES {
-            let (micros, source, text) = (event.micros, CommandSource::Typed, text.to_owned());
-            self.commands.push(Command { micros, source, text, typed: None });
+            let (micros, source, text) = (event.time.get(), CommandSource::Typed, text.to_owned());
+            self.commands.push(Command { time: recording::Micros::new(micros), source, text, typed: None });
         }
     }
 
@@ -136,8 +136,8 @@ impl RecoveredSummary {
         let commands = argv_command(&session).into_iter().chain(self.commands).collect();
         Manifest {
             format: 1,
-            ended_micros: session.started_micros.saturating_add_unsigned(self.last_micros),
-            duration_micros: self.last_micros,
+            ended: session.started + recording::Micros::new(self.last_micros),
+            duration: recording::Micros::new(self.last_micros),
             outcome,
             width,
             height,

@@ -233,11 +233,11 @@ mod tests {
         let mut commands = Commands::new(None, true);
         for event in events(cast) {
             match event.code {
-                Code::Input => commands.typed(event.micros, event.data.as_bytes()),
-                Code::Output => commands.printed(event.micros, event.data.as_bytes(), &mut |_| {}),
+                Code::Input => commands.typed(event.time.get(), event.data.as_bytes()),
+                Code::Output => commands.printed(event.time.get(), event.data.as_bytes(), &mut |_| {}),
                 _ => {
                     let (width, height) = event.size().expect("a size");
-                    commands.resized(event.micros, width, height);
+                    commands.resized(event.time.get(), width, height);
                 }
             }
         }
@@ -250,8 +250,8 @@ mod tests {
         for event in events(cast) {
             let bytes = event.data.as_bytes().chunks(1);
             match event.code {
-                Code::Input => bytes.for_each(|byte| commands.typed(event.micros, byte)),
-                Code::Output => bytes.for_each(|byte| commands.printed(event.micros, byte, &mut |_| {})),
+                Code::Input => bytes.for_each(|byte| commands.typed(event.time.get(), byte)),
+                Code::Output => bytes.for_each(|byte| commands.printed(event.time.get(), byte, &mut |_| {})),
                 _ => {}
             }
             commands.sleep(&mut |_| {});
@@ -361,7 +361,12 @@ mod tests {
     #[test]
     fn typed_commands_beyond_the_bounds_are_not_listed_and_that_is_said() {
         let listed = |count: usize, bytes: usize, full| {
-            let command = Command { micros: 0, source: CommandSource::Typed, text: "x".repeat(bytes), typed: None };
+            let command = Command {
+                time: recording::Micros::new(0),
+                source: CommandSource::Typed,
+                text: "x".repeat(bytes),
+                typed: None,
+            };
             let first = Command { source: CommandSource::Argv, text: "sh".repeat(TYPED_BYTES), ..command.clone() };
             let list = CommandList::new(Some(first), vec![command; count], full);
             assert_eq!(list.listed[0].source, CommandSource::Argv);
@@ -379,9 +384,9 @@ mod tests {
         let (mut commands, mut told) = (Commands::new(None, true), Vec::new());
         for event in events(include_str!("../../tests/data/bash-typed.cast")) {
             match event.code {
-                Code::Input => commands.typed(event.micros, event.data.as_bytes()),
+                Code::Input => commands.typed(event.time.get(), event.data.as_bytes()),
                 Code::Output => {
-                    commands.printed(event.micros, event.data.as_bytes(), &mut |text| told.push(text.to_owned()))
+                    commands.printed(event.time.get(), event.data.as_bytes(), &mut |text| told.push(text.to_owned()))
                 }
                 _ => {}
             }
@@ -410,7 +415,8 @@ mod tests {
 
     #[test]
     fn a_command_is_cut_at_a_characters_border() {
-        let command = |text: String| Command { micros: 0, source: CommandSource::Typed, text, typed: None };
+        let command =
+            |text: String| Command { time: recording::Micros::new(0), source: CommandSource::Typed, text, typed: None };
         assert_eq!(cut(command("é".repeat(COMMAND_BYTES))).text.len(), COMMAND_BYTES);
         assert_eq!(cut(command(format!("x{}", "é".repeat(COMMAND_BYTES)))).text.len(), COMMAND_BYTES - 1);
     }

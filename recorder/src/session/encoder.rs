@@ -178,7 +178,7 @@ impl SessionEncoder {
         let lines = state.timeline.take_lines();
         let has_news = state.status.is_some() && !state.is_status_noted;
         let checkpoint = Checkpoint {
-            micros,
+            time: recording::Micros::new(micros),
             totals: state.totals,
             tails: state.timeline.tails(),
             held: state.limiters.each_ref().map(OutputLimiter::holds),

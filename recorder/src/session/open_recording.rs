@@ -43,8 +43,8 @@ impl OpenRecording {
         let duration_micros = micros_since(self.start);
         let manifest = Manifest {
             format: 1,
-            ended_micros: self.session.started_micros.saturating_add_unsigned(duration_micros),
-            duration_micros,
+            ended: self.session.started + recording::Micros::new(duration_micros),
+            duration: recording::Micros::new(duration_micros),
             outcome: Outcome::FailedToStart { message: message.to_owned() },
             width: 80,
             height: 24,

@@ -39,7 +39,7 @@ impl OpenRequest {
         SessionMetadata {
             id,
             kind: self.kind,
-            started_micros: unix_micros(now),
+            started: recording::UnixMicros::new(unix_micros(now)),
             gateway: gateway.to_owned(),
             principal: permit.principal().clone(),
             target: permit.target().clone(),
@@ -65,7 +65,7 @@ pub(crate) fn header(session: &SessionMetadata) -> Header {
         version: 2,
         width: 80,
         height: 24,
-        timestamp: session.started_micros.div_euclid(1_000_000),
+        timestamp: session.started.get().div_euclid(1_000_000),
         command: recording::shell_quoted(&session.argv),
         title: title(session),
         kubetape: session.clone(),
@@ -94,7 +94,7 @@ pub(crate) mod tests {
         SessionMetadata {
             id: RecordingId(uuid::Uuid::nil()),
             kind: SessionKind::Exec,
-            started_micros: 0,
+            started: recording::UnixMicros::EPOCH,
             gateway: String::new(),
             principal: Principal { name, groups: Vec::new(), credential: Credential::Token, credential_id },
             target: Target::default(),

@@ -158,8 +158,8 @@ impl Recording {
         Manifest {
             format: 1,
             session: self.session.clone(),
-            ended_micros: self.session.started_micros.saturating_add_unsigned(micros),
-            duration_micros: micros,
+            ended: self.session.started + recording::Micros::new(micros),
+            duration: recording::Micros::new(micros),
             outcome: summary.outcome,
             width,
             height,

@@ -128,7 +128,7 @@ impl OutputLimiter {
         while !rest.is_empty() {
             let room = self.room(last.max(LEAST_FILE));
             let (now, later) = rest.split_at(rest.len().min(room));
-            self.tail.bytes(micros, self.passed, now);
+            self.tail.bytes(recording::Micros::new(micros), self.passed, now);
             self.pass(micros, now, last);
             rest = later;
         }
@@ -200,8 +200,8 @@ impl OutputLimiter {
             from_byte,
             bytes: omitted.bytes,
             sha256: hex(omitted.digest.finalize().into()),
-            from_micros: omitted.from_micros,
-            to_micros: omitted.to_micros,
+            first: recording::Micros::new(omitted.from_micros),
+            last: recording::Micros::new(omitted.to_micros),
         })
     }
 
@@ -229,7 +229,7 @@ pub(crate) fn annotation(
     omission: Option<&Omission>,
 ) {
     match omission {
-        Some(omission) => timeline.event(omission.to_micros, Code::Gap, &omission.to_string()),
+        Some(omission) => timeline.event(omission.last.get(), Code::Gap, &omission.to_string()),
         None => {
             let text = format!("omitted nothing of {} from byte {from_byte} on", stream.name());
             timeline.event(micros, Code::Gap, &text);

@@ -66,7 +66,7 @@ impl Timeline {
     pub(crate) fn event(&mut self, micros: u64, code: Code, data: &str) {
         self.end_run();
         let micros = self.stamp(micros);
-        write_event(&mut self.lines, micros, code, data);
+        write_event(&mut self.lines, recording::Micros::new(micros), code, data);
     }
 
     /// Ends a stream: what is left of a character is not one.
@@ -112,7 +112,7 @@ impl Timeline {
     pub(crate) fn passed(&mut self, now: u64) {
         for stream in StdStream::ALL {
             let tail = &self.tails[stream.index()];
-            if tail.len > 0 && now.saturating_sub(tail.micros) >= TAIL_MICROS {
+            if tail.len > 0 && now.saturating_sub(tail.time.get()) >= TAIL_MICROS {
                 self.give_up_tail(stream);
             }
         }
@@ -158,7 +158,7 @@ impl Timeline {
         self.bytes(&whole[odd]);
         if !rest.is_empty() {
             let tail = &mut self.tails[self.run_stream.index()];
-            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), micros: self.run_micros };
+            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), time: recording::Micros::new(self.run_micros) };
             tail.bytes[..rest.len()].copy_from_slice(rest);
         }
     }
@@ -166,22 +166,22 @@ impl Timeline {
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
             let micros = self.stamp(self.run_micros);
-            write_event(&mut self.lines, micros, self.run_stream.code(), text);
+            write_event(&mut self.lines, recording::Micros::new(micros), self.run_stream.code(), text);
         }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             let micros = self.stamp(self.run_micros);
-            write_bytes(&mut self.lines, micros, self.run_stream.code(), bytes);
+            write_bytes(&mut self.lines, recording::Micros::new(micros), self.run_stream.code(), bytes);
         }
     }
 
     fn give_up_tail(&mut self, stream: StdStream) {
         let tail = std::mem::take(&mut self.tails[stream.index()]);
         if tail.len > 0 {
-            let micros = self.stamp(tail.micros);
-            write_bytes(&mut self.lines, micros, stream.code(), &tail.bytes[..tail.len]);
+            let micros = self.stamp(tail.time.get());
+            write_bytes(&mut self.lines, recording::Micros::new(micros), stream.code(), &tail.bytes[..tail.len]);
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
         timeline.event(900, Code::Marker, "ls");
         timeline.data(100, StdStream::Stdout, b"late");
         let lines = taken(&mut timeline);
-        assert!(events(&lines).iter().all(|event| event.micros == 900));
+        assert!(events(&lines).iter().all(|event| event.time.get() == 900));
     }
 
     proptest! {
@@ -318,7 +318,7 @@ mod tests {
             }
             lines.extend(taken(&mut timeline));
             let events = events(&lines);
-            prop_assert!(events.is_sorted_by_key(|event| event.micros));
+            prop_assert!(events.is_sorted_by_key(|event| event.time.get()));
             for stream in StdStream::ALL {
                 prop_assert_eq!(&restored(&events, stream.code()), &expected[stream.index()]);
             }

@@ -1,7 +1,7 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use recording::{Chunk, ErrorChain, Key, Manifest, RecordingId};
+use recording::{Chunk, ErrorChain, Key, Manifest, RecordingId, UnixMicros};
 use spool::SpoolError;
 use storage::{
     ChunkObject, Objects, RecordingError, RecordingReader, RecordingWriter, Store, StoreError, StoredChunk,
@@ -86,9 +86,9 @@ impl UploadStore {
 
     /// Creates a manifest, once. Returns the manifest in the store: an earlier one if that lists the same chunks and says the
     /// same of them.
-    pub(crate) async fn put_manifest(&self, manifest: &Manifest, now_micros: i64) -> Result<Manifest, UploadError> {
+    pub(crate) async fn put_manifest(&self, manifest: &Manifest, now: UnixMicros) -> Result<Manifest, UploadError> {
         let _place = self.place().await;
-        let put = self.health.ask(self.writer.put_manifest(manifest, now_micros)).await?;
+        let put = self.health.ask(self.writer.put_manifest(manifest, now)).await?;
         self.health.healthy();
         put.stored().map_err(UploadError::Conflict)
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{Code, Event, Header};
+use crate::Micros;
 
 /// Why a line is not what it should be.
 #[derive(Debug, Error)]
@@ -53,7 +54,7 @@ impl Event {
             return Err(CastError::Time(seconds));
         }
         let code = Code::from_name(&name).ok_or_else(|| CastError::UnknownCode(name.clone().into_owned()))?;
-        Ok(Self { micros: micros as u64, code, data: data.into_owned() })
+        Ok(Self { time: Micros::new(micros as u64), code, data: data.into_owned() })
     }
 
     /// The stream and its exact bytes, for the events that carry any: `o`, `e`, `i` and well-formed `b`.

@@ -1,6 +1,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{Code, Header};
+use crate::Micros;
 
 impl Header {
     /// The header as its line, `\n` included.
@@ -15,19 +16,19 @@ impl Header {
 /// Appends one event line, `\n` included: `[12.000345, "o", "…"]`.
 ///
 /// Every byte of a flood passes here, so it is written by hand.
-pub fn write_event(out: &mut Vec<u8>, micros: u64, code: Code, data: &str) {
+pub fn write_event(out: &mut Vec<u8>, time: Micros, code: Code, data: &str) {
     out.reserve(data.len() + data.len() / 16 + 40);
-    open_line(out, micros, code);
+    open_line(out, time, code);
     escape(out, data);
     out.extend_from_slice(b"\"]\n");
 }
 
 /// Appends bytes of `stream` ([`Code::Output`], [`Code::Stderr`] or [`Code::Input`]) that are not UTF-8, as a `b`
 /// event: `[12.000345, "b", "o /w=="]`.
-pub fn write_bytes(out: &mut Vec<u8>, micros: u64, stream: Code, bytes: &[u8]) {
+pub fn write_bytes(out: &mut Vec<u8>, time: Micros, stream: Code, bytes: &[u8]) {
     let encoded = base64::encoded_len(bytes.len(), true).unwrap_or(0);
     out.reserve(encoded + 40);
-    open_line(out, micros, Code::Bytes);
+    open_line(out, time, Code::Bytes);
     out.push(stream.as_char() as u8);
     out.push(b' ');
     let start = out.len();
@@ -39,19 +40,19 @@ pub fn write_bytes(out: &mut Vec<u8>, micros: u64, stream: Code, bytes: &[u8]) {
     out.extend_from_slice(b"\"]\n");
 }
 
-fn open_line(out: &mut Vec<u8>, micros: u64, code: Code) {
+fn open_line(out: &mut Vec<u8>, time: Micros, code: Code) {
     out.push(b'[');
-    write_seconds(out, micros);
+    write_seconds(out, time);
     out.extend_from_slice(b", \"");
     out.push(code.as_char() as u8);
     out.extend_from_slice(b"\", \"");
 }
 
 /// Seconds with six decimals, without a floating point number on the way.
-fn write_seconds(out: &mut Vec<u8>, micros: u64) {
-    // 14 digits of seconds hold u64::MAX microseconds.
+fn write_seconds(out: &mut Vec<u8>, time: Micros) {
+    // 14 digits of seconds hold `Micros::MAX`.
     let mut digits = [b'0'; 21];
-    let mut rest = micros;
+    let mut rest = time.get();
     let mut at = digits.len();
     for place in 0.. {
         if place == 6 {

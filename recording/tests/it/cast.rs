@@ -1,13 +1,16 @@
 use std::borrow::Cow;
 
 use proptest::prelude::*;
-use recording::cast::{CastError, Code, Event, Header, events, write_bytes, write_event};
+use recording::{
+    Micros,
+    cast::{CastError, Code, Event, Header, events, write_bytes, write_event},
+};
 
 use crate::sample::{header, id_at};
 
 fn line(micros: u64, code: Code, data: &str) -> String {
     let mut line = Vec::new();
-    write_event(&mut line, micros, code, data);
+    write_event(&mut line, Micros::new(micros), code, data);
     String::from_utf8(line).unwrap()
 }
 
@@ -20,7 +23,7 @@ fn lines_look_as_described() {
     let escaped = line(1_000_000, Code::Stderr, "\"\\\n\r\t\u{8}\u{c}\0\u{1b}[m\u{7f}ü\u{2028}🦀/");
     assert_eq!(escaped, "[1.000000, \"e\", \"\\\"\\\\\\n\\r\\t\\b\\f\\u0000\\u001b[m\u{7f}ü\u{2028}🦀/\"]\n");
     let mut bytes = Vec::new();
-    write_bytes(&mut bytes, 5, Code::Output, b"\xff");
+    write_bytes(&mut bytes, Micros::new(5), Code::Output, b"\xff");
     assert_eq!(bytes, b"[0.000005, \"b\", \"o /w==\"]\n");
 }
 
@@ -37,7 +40,7 @@ fn bytes_of_a_stream_are_exact() {
 
 #[test]
 fn sizes_are_read_and_nothing_else() {
-    let size = |data: &str| Event { micros: 0, code: Code::Resize, data: data.to_owned() }.size();
+    let size = |data: &str| Event { time: Micros::ZERO, code: Code::Resize, data: data.to_owned() }.size();
     assert_eq!(size("80x24"), Some((80, 24)));
     assert_eq!(size("0x65535"), Some((0, 65535)));
     for wrong in ["", "80", "80x", "80x65536", "-1x2", "80x24x1"] {
@@ -74,8 +77,8 @@ fn a_header_comes_back_as_it_was() {
 #[test]
 fn another_reader_reads_what_is_written() {
     let mut cast = header(id_at(1_800_000_000)).to_line();
-    write_event(&mut cast, 1_500_000, Code::Output, "\u{1b}[1mü\"\\\r\n\0");
-    write_event(&mut cast, 2_250_000, Code::Input, "q");
+    write_event(&mut cast, Micros::from_millis(1_500), Code::Output, "\u{1b}[1mü\"\\\r\n\0");
+    write_event(&mut cast, Micros::from_millis(2_250), Code::Input, "q");
     let mut lines = cast.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
 
     let header: asciicast::Header = serde_json::from_slice(lines.next().unwrap()).unwrap();
@@ -92,13 +95,13 @@ proptest! {
     fn any_text_comes_back(micros in 0_u64..(1 << 50), data in ".{0,50}|[\\x00-\\x7f]{0,50}") {
         let line = line(micros, Code::Output, &data);
         prop_assert_eq!(line.matches('\n').count(), 1);
-        prop_assert_eq!(Event::parse(line.as_bytes()).unwrap(), Event { micros, code: Code::Output, data });
+        prop_assert_eq!(Event::parse(line.as_bytes()).unwrap(), Event { time: Micros::new(micros), code: Code::Output, data });
     }
 
     #[test]
     fn any_bytes_come_back(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         let mut line = Vec::new();
-        write_bytes(&mut line, 7, Code::Stderr, &bytes);
+        write_bytes(&mut line, Micros::new(7), Code::Stderr, &bytes);
         let event = Event::parse(&line).unwrap();
         prop_assert_eq!(event.bytes(), Some((Code::Stderr, Cow::Owned(bytes))));
     }

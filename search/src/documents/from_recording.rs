@@ -38,7 +38,7 @@ pub(crate) fn finished_session(manifest: &Manifest, masks: &Masks) -> Vec<Docume
     let mut documents = vec![Document::session(&row)];
     documents.extend(argv);
     for of in manifest.commands.iter().take(MAX_COMMANDS) {
-        documents.push(command(&context, of.micros, of.source, &masks.masked(&of.text)));
+        documents.push(command(&context, of.time.get(), of.source, &masks.masked(&of.text)));
     }
     documents
 }
@@ -59,7 +59,8 @@ pub(crate) fn typed_commands(session: &SessionContext, lines: &[u8], masks: &Mas
     let markers = starts.map(|start| &lines[start..]).filter(|rest| may_be_marker(rest));
     let whole = markers.map(|rest| &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]);
     let events = whole.filter_map(|line| Event::parse(line).ok()).filter(|event| event.code == Code::Marker);
-    let commands = events.map(|event| command(session, event.micros, CommandSource::Typed, &masks.masked(&event.data)));
+    let commands =
+        events.map(|event| command(session, event.time.get(), CommandSource::Typed, &masks.masked(&event.data)));
     commands.take(MAX_COMMANDS).collect()
 }
 

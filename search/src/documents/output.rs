@@ -61,7 +61,7 @@ impl OutputExtractor {
                 RateDecision::Skip if event.code == Code::Resize => {}
                 RateDecision::Skip => continue,
                 RateDecision::LimitReached => {
-                    self.break_off(event.micros);
+                    self.break_off(event.time.get());
                     continue;
                 }
                 RateDecision::Resume => {

@@ -35,8 +35,8 @@ impl OutputRateLimiter {
         if !matches!(event.code, Code::Output | Code::Stderr | Code::Bytes) {
             return if self.limited { RateDecision::Skip } else { RateDecision::Accept };
         }
-        let since = event.micros.saturating_sub(self.micros);
-        self.micros = event.micros;
+        let since = event.time.get().saturating_sub(self.micros);
+        self.micros = event.time.get();
         let drained = u64::try_from(u128::from(since) * u128::from(RATE) / 1_000_000).unwrap_or(u64::MAX);
         self.level = self.level.saturating_sub(drained);
         let before = self.limited;
@@ -60,7 +60,7 @@ mod tests {
 
     fn shown(limiter: &mut OutputRateLimiter, micros: u64, bytes: u64) -> RateDecision {
         let data = "x".repeat(usize::try_from(bytes).unwrap());
-        limiter.decide(&Event { micros, code: Code::Output, data })
+        limiter.decide(&Event { time: recording::Micros::new(micros), code: Code::Output, data })
     }
 
     #[test]
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_is_no_output_does_not_count() {
         let mut limiter = OutputRateLimiter::default();
-        let typed = Event { micros: 1, code: Code::Marker, data: "x".repeat(5 << 20) };
+        let typed = Event { time: recording::Micros::new(1), code: Code::Marker, data: "x".repeat(5 << 20) };
         assert_eq!(limiter.decide(&typed), RateDecision::Accept);
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn actions(object: &Key, entries: Vec<JournalEntry>, masks: &Masks) -
             }
             _ => continue,
         };
-        let (user, micros) = (entry.user, entry.micros);
+        let (user, micros) = (entry.user, entry.time.get());
         if !request.kubectl_session.is_empty() {
             actions.push(JournalAction::JoinRun(Box::new(RunRequest { user, request, micros, session })));
         } else if is_worth_indexing(&request) {

@@ -86,8 +86,13 @@ impl Library {
     pub async fn types(&self, id: RecordingId, number: u32, commands: &[&str]) {
         let mut lines = Vec::new();
         for (second, command) in (1u64..).zip(commands) {
-            write_event(&mut lines, second * 1_000_000, Code::Output, "$ \"m\", not a marker\r\n");
-            write_event(&mut lines, second * 1_000_000, Code::Marker, command);
+            write_event(
+                &mut lines,
+                recording::Micros::new(second * 1_000_000),
+                Code::Output,
+                "$ \"m\", not a marker\r\n",
+            );
+            write_event(&mut lines, recording::Micros::new(second * 1_000_000), Code::Marker, command);
         }
         self.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
     }
@@ -96,7 +101,7 @@ impl Library {
     pub async fn shows(&self, id: RecordingId, number: u32, output: &[(u64, &str)]) {
         let mut lines = Vec::new();
         for (micros, text) in output {
-            write_event(&mut lines, *micros, Code::Output, text);
+            write_event(&mut lines, recording::Micros::new(*micros), Code::Output, text);
         }
         self.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
     }
@@ -158,15 +163,15 @@ fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
     let session = header(session).kubetape;
     let micros = 60_000_000;
     let commands = (1u64..).zip(typed).map(|(second, text)| Command {
-        micros: second * 1_000_000,
+        time: recording::Micros::new(second * 1_000_000),
         source: CommandSource::Typed,
         text: (*text).to_owned(),
         typed: None,
     });
     Manifest {
         format: 1,
-        ended_micros: session.started_micros + micros,
-        duration_micros: micros as u64,
+        ended: recording::UnixMicros::new(session.started.get() + micros),
+        duration: recording::Micros::new(micros as u64),
         outcome,
         width: 80,
         height: 24,
@@ -194,7 +199,12 @@ pub fn request(user: &str, at: i64, run: &str, name: &str) -> JournalEntry {
 }
 
 pub fn entry(user: &str, at: i64, what: JournalEvent) -> JournalEntry {
-    JournalEntry { micros: (MORNING + at) * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
+    JournalEntry {
+        time: recording::UnixMicros::new((MORNING + at) * 1_000_000),
+        gateway: "gw-1".to_owned(),
+        user: user.to_owned(),
+        what,
+    }
 }
 
 pub fn find(index: &Index, text: &str) -> Vec<Hit> {

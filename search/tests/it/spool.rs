@@ -69,8 +69,8 @@ impl Desk {
 
 fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
     let mut line = Vec::new();
-    write_event(&mut line, micros, code, text);
-    session.append(&Checkpoint { micros, ..Checkpoint::default() }, &line).unwrap();
+    write_event(&mut line, recording::Micros::new(micros), code, text);
+    session.append(&Checkpoint { time: recording::Micros::new(micros), ..Checkpoint::default() }, &line).unwrap();
 }
 
 /// A clock that stands still until it is advanced; it begins at the start of [`Session::default`].

@@ -16,7 +16,7 @@ async fn bounds_refuse_and_let_in_again() {
     let (mut first, mut second) = (begin(&spool).await, begin(&spool).await);
     let kilobyte = "x".repeat(1_000);
     let fill = |session: &mut SpoolWriter| {
-        (1..).find_map(|micros| session.append(&mark(micros), &line(micros, &kilobyte)).err()).expect("a bound")
+        (1..).find_map(|number| session.append(&mark(number), &line(number, &kilobyte)).err()).expect("a bound")
     };
     assert!(matches!(fill(&mut first), SpoolError::Full(LimitKind::Session)));
     assert!(matches!(fill(&mut second), SpoolError::Full(LimitKind::Total)));

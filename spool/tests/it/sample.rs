@@ -1,4 +1,4 @@
-use recording::{Manifest, RecordingId, cast::Header};
+use recording::{Manifest, Micros, Omission, RecordingId, cast::Header};
 use serde_json::json;
 
 pub fn header(id: RecordingId) -> Header {
@@ -12,6 +12,12 @@ pub fn header(id: RecordingId) -> Header {
         },
     });
     Header::parse(header.to_string().as_bytes()).unwrap()
+}
+
+/// That these many bytes of stderr are left out.
+pub fn omission(bytes: u64) -> Omission {
+    let stream = "stderr".to_owned();
+    Omission { stream, from_byte: 10, bytes, sha256: "00".repeat(32), first: Micros::new(1), last: Micros::new(2) }
 }
 
 /// A manifest that lists chunks 0 to `last`.

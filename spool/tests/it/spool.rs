@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use recording::{
-    Command, CommandSource, Manifest, Omission, Outcome, RecordingId, StreamTotals,
+    Command, CommandSource, Manifest, Micros, Outcome, RecordingId, StreamTotals,
     cast::{Code, Event, write_event},
 };
 use spool::{
@@ -11,7 +11,7 @@ use spool::{
     StdStream, TailWrite,
 };
 
-use crate::sample::{header, manifest};
+use crate::sample::{header, manifest, omission};
 
 pub(crate) fn open(folder: &Path) -> Spool {
     Spool::open(folder, SpoolLimits { disk_floor: 0, ..SpoolLimits::default() }).expect("a spool")
@@ -22,18 +22,20 @@ pub(crate) async fn begin(spool: &Spool) -> SpoolWriter {
     spool.begin(id, &header(id)).await.expect("a session")
 }
 
-pub(crate) fn mark(micros: u64) -> Checkpoint {
-    Checkpoint { micros, totals: StreamTotals { stdout: micros, ..StreamTotals::default() }, ..Checkpoint::default() }
+/// Of the microsecond `number`, with as many bytes.
+pub(crate) fn mark(number: u64) -> Checkpoint {
+    let totals = StreamTotals { stdout: number, ..StreamTotals::default() };
+    Checkpoint { time: Micros::new(number), totals, ..Checkpoint::default() }
 }
 
-pub(crate) fn line(micros: u64, text: &str) -> Vec<u8> {
+pub(crate) fn line(number: u64, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    write_event(&mut line, micros, Code::Output, text);
+    write_event(&mut line, Micros::new(number), Code::Output, text);
     line
 }
 
-pub(crate) fn say(session: &mut SpoolWriter, micros: u64, text: &str) {
-    session.append(&mark(micros), &line(micros, text)).expect("room");
+pub(crate) fn say(session: &mut SpoolWriter, number: u64, text: &str) {
+    session.append(&mark(number), &line(number, text)).expect("room");
 }
 
 fn text(lines: &[u8]) -> Vec<String> {
@@ -49,7 +51,7 @@ async fn what_was_appended_is_there_after_a_process_that_never_ended() {
     session.note(&SessionRecord::Began { transport: "websocket".to_owned() }).unwrap();
     say(&mut session, 1, "one");
     session.roll();
-    let tail = PartialUtf8 { bytes: [0xc3, 0, 0], len: 1, micros: 3 };
+    let tail = PartialUtf8 { bytes: [0xc3, 0, 0], len: 1, time: Micros::new(3) };
     let open_mark = Checkpoint { tails: [tail, PartialUtf8::default(), PartialUtf8::default()], ..mark(3) };
     session.append(&open_mark, &line(2, "two")).unwrap();
     drop((session, spool));
@@ -121,19 +123,18 @@ async fn the_newer_of_lines_and_mark_counts_and_a_digest_only_for_the_bytes_it_w
     let id = session.id();
     let digests = [None, None, Some([7; 32])];
     let typed = Checkpoint { totals: StreamTotals { stdin: 1, ..StreamTotals::default() }, digests, ..mark(0) };
-    session.append(&Checkpoint { micros: 1, ..typed }, b"").unwrap();
-    let echoed = Checkpoint { micros: 2, totals: StreamTotals { stdout: 1, ..typed.totals }, ..typed };
+    session.append(&Checkpoint { time: Micros::new(1), ..typed }, b"").unwrap();
+    let echoed = Checkpoint { time: Micros::new(2), totals: StreamTotals { stdout: 1, ..typed.totals }, ..typed };
     session.append(&echoed, &line(2, "x")).unwrap();
     let of_lines = spool.queue().segment(id, 1).await.unwrap().checkpoint;
     assert_eq!(spool.recovery().checkpoint(id, of_lines).await.unwrap(), Some(echoed));
     // As where it was killed between the two writes of one append.
-    let ahead =
-        Checkpoint { micros: 3, totals: StreamTotals { stdin: 2, ..echoed.totals }, digests: [None; 3], ..echoed };
+    let totals = StreamTotals { stdin: 2, ..echoed.totals };
+    let ahead = Checkpoint { time: Micros::new(3), totals, digests: [None; 3], ..echoed };
     assert_eq!(spool.recovery().checkpoint(id, Some(ahead)).await.unwrap(), Some(ahead));
-    assert_eq!(
-        spool.recovery().checkpoint(id, Some(Checkpoint { micros: 0, ..ahead })).await.unwrap().map(|mark| mark.micros),
-        Some(1)
-    );
+    let behind = Checkpoint { time: Micros::ZERO, ..ahead };
+    let newest = spool.recovery().checkpoint(id, Some(behind)).await.unwrap();
+    assert_eq!(newest.map(|mark| mark.time), Some(Micros::new(1)));
 }
 
 #[tokio::test]
@@ -150,11 +151,6 @@ async fn lines_whose_mark_cannot_be_written_are_there_once() {
     assert_eq!(text(&spool.queue().segment(id, 1).await.unwrap().lines), ["once"]);
 }
 
-fn omission(bytes: u64) -> Omission {
-    let stream = "stderr".to_owned();
-    Omission { stream, from_byte: 10, bytes, sha256: "00".repeat(32), from_micros: 1, to_micros: 2 }
-}
-
 #[tokio::test]
 async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,10 +165,10 @@ async fn what_is_held_is_the_newest_two_files_and_what_was_omitted_before_them()
         // In one write: the rest of a file, and the next one's beginning.
         let mut holding = TailWrite::default();
         if counter > 0 {
-            holding.bytes(counter, 10 + counter * 100 - 50, &[b'a' + counter as u8 - 1; 50]);
+            holding.bytes(Micros::new(counter), 10 + counter * 100 - 50, &[b'a' + counter as u8 - 1; 50]);
         }
         holding.begin(counter, (counter > 1).then(|| omission((counter - 2) * 100 + 100)).as_ref());
-        holding.bytes(counter, 10 + counter * 100, &[b'a' + counter as u8; 50]);
+        holding.bytes(Micros::new(counter), 10 + counter * 100, &[b'a' + counter as u8; 50]);
         session.hold(StdStream::Stderr, &holding).unwrap();
         session.append(&holds, b"").unwrap();
         most = most.max(spool.gauges().usage().bytes - bare);
@@ -205,24 +201,25 @@ async fn held_bytes_that_were_written_twice_are_read_once_and_damage_leaves_a_ho
     let id = session.id();
     let mut first = TailWrite::default();
     first.begin(0, None);
-    first.bytes(1, 0, b"abc");
+    first.bytes(Micros::new(1), 0, b"abc");
     session.hold(StdStream::Stdout, &first).unwrap();
     let mut more = TailWrite::default();
-    more.bytes(2, 3, b"def");
+    more.bytes(Micros::new(2), 3, b"def");
     session.hold(StdStream::Stdout, &more).unwrap();
     session.hold(StdStream::Stdout, &more).unwrap();
     more.clear();
-    more.bytes(3, 6, b"ghi");
+    more.bytes(Micros::new(3), 6, b"ghi");
     session.hold(StdStream::Stdout, &more).unwrap();
+    let piece = |number, at: u64, bytes: &[u8]| (Micros::new(number), at, bytes.to_vec());
     let pieces = async |total| spool.recovery().held_tail(id, StdStream::Stdout, total).await.unwrap().pieces;
-    assert_eq!(pieces(9).await, [(1, 0, b"abc".to_vec()), (2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
+    assert_eq!(pieces(9).await, [piece(1, 0, b"abc"), piece(2, 3, b"def"), piece(3, 6, b"ghi")]);
     let path = folder.path().join(id.to_string()).join("stdout.0");
     let whole = fs::read(&path).unwrap();
     let place = whole.windows(3).position(|bytes| bytes == b"abc").unwrap();
     let mut bytes = whole.clone();
     bytes[place] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    assert_eq!(pieces(9).await, [(2, 3, b"def".to_vec()), (3, 6, b"ghi".to_vec())]);
+    assert_eq!(pieces(9).await, [piece(2, 3, b"def"), piece(3, 6, b"ghi")]);
     for end in 0..whole.len() {
         fs::write(&path, &whole[..end]).unwrap();
         let there: Vec<u8> = pieces(9).await.into_iter().flat_map(|(_, _, bytes)| bytes).collect();
@@ -305,7 +302,7 @@ async fn half_a_frame_with_something_behind_it_is_damage() {
     assert_eq!(read(&spool, 1).await, (vec!["before".to_owned(), gap(1, 3)], 0, 1), "there is a next segment");
     let (said, torn, damaged) = read(&spool, 2).await;
     assert_eq!((said, torn > 0, damaged), (vec!["next".to_owned()], true, 0), "it was being written");
-    let manifest = Manifest { duration_micros: 5_000_000, ..manifest(id, 0) };
+    let manifest = Manifest { duration: Micros::from_secs(5), ..manifest(id, 0) };
     spool.queue().note(id, SessionRecord::Ended(Box::new(manifest))).await.unwrap();
     assert_eq!(read(&spool, 2).await, (vec!["next".to_owned(), gap(3, 5)], 0, 1), "there is an end");
 }
@@ -364,8 +361,8 @@ async fn a_follower_gets_everything_so_far_and_then_what_comes() {
     let mut session = begin(&spool).await;
     let id = session.id();
     assert_eq!(spool.reader().live(), [id]);
-    for micros in 1..=3 {
-        say(&mut session, micros, &micros.to_string());
+    for number in 1..=3 {
+        say(&mut session, number, &number.to_string());
         session.roll();
     }
     say(&mut session, 4, "4");
@@ -426,8 +423,8 @@ async fn long_sessions_are_followed_in_pieces() {
     let mut session = begin(&spool).await;
     let long = "x".repeat(3_000_000);
     say(&mut session, 1, &long);
-    for micros in 2..2_000 {
-        say(&mut session, micros, &"y".repeat(1_000));
+    for number in 2..2_000 {
+        say(&mut session, number, &"y".repeat(1_000));
     }
     let mut follow = spool.reader().follow(session.id(), 1).expect("a session");
     session.end();
@@ -520,8 +517,8 @@ async fn an_end_with_more_commands_than_a_frame_has_room_for_is_read_again() {
     let spool = open(folder.path());
     let mut session = begin(&spool).await;
     let id = session.id();
-    let command = |micros| Command { micros, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
-    let manifest = Manifest { commands: (0..1_000).map(command).collect(), ..manifest(id, 0) };
+    let command = Command { time: Micros::ZERO, source: CommandSource::Typed, text: "\0".repeat(8 << 10), typed: None };
+    let manifest = Manifest { commands: vec![command; 1_000], ..manifest(id, 0) };
     session.note(&SessionRecord::Ended(Box::new(manifest.clone()))).unwrap();
     session.end();
     drop(spool);

@@ -17,7 +17,7 @@ use crate::{
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
     signing::{DocumentKind, Signer},
 };
-use recording::{Key, hex};
+use recording::{Key, UnixMicros, hex};
 
 /// Begins a skippable frame ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878), section 3.1.2). Of the sixteen such
 /// numbers the first.
@@ -110,7 +110,7 @@ fn chain(lines: &[u8], mut previous: [u8; 32]) -> (Vec<u8>, u64, [u8; 32]) {
 }
 
 /// Makes the object `key` of these lines (JSON objects, each ending in `\n`), chained to `previous`. Returns the object and
-/// the link behind it. `micros` is the time of the signature, microseconds since 1970 UTC.
+/// the link behind it. `now` is the time of the signature.
 ///
 /// # Errors
 /// Only if zstd has no memory.
@@ -119,7 +119,7 @@ pub fn seal(
     key: &Key,
     previous: ChainLink,
     lines: &[u8],
-    micros: i64,
+    now: UnixMicros,
 ) -> io::Result<(Bytes, ChainLink)> {
     let (lines, entries, line) = chain(lines, previous.line);
     let mut object = chunk::compress(&lines)?;
@@ -130,7 +130,7 @@ pub fn seal(
         entries,
         sha256: hex(digest(&object)),
     };
-    let document = signer.seal(DocumentKind::Journal, serde_json::to_vec(&seal)?, micros);
+    let document = signer.seal(DocumentKind::Journal, serde_json::to_vec(&seal)?, now);
     let length = u32::try_from(document.len()).map_err(io::Error::other)?;
     object.extend_from_slice(&SKIPPABLE);
     object.extend_from_slice(&length.to_le_bytes());
@@ -158,9 +158,9 @@ mod tests {
     #[test]
     fn an_object_is_chained_to_the_one_before_it_and_can_be_read() {
         let signer = Signer::generate().unwrap();
-        let (first, link) = seal(&signer, &key(0), ChainLink::default(), LINES, 3).unwrap();
+        let (first, link) = seal(&signer, &key(0), ChainLink::default(), LINES, UnixMicros::new(3)).unwrap();
         assert_eq!(ChainLink::after(&first), link);
-        let (second, _) = seal(&signer, &key(1), link, LINES, 4).unwrap();
+        let (second, _) = seal(&signer, &key(1), link, LINES, UnixMicros::new(4)).unwrap();
         assert_eq!(decode(&key(1), &second).unwrap().len(), 2);
 
         let split = SealedObject::new(&second);

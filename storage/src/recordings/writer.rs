@@ -1,7 +1,7 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use recording::{Chunk, Key, LARGEST_MANIFEST, Manifest, RecordingId};
+use recording::{Chunk, Key, LARGEST_MANIFEST, Manifest, Micros, RecordingId, UnixMicros};
 
 use crate::{
     Store, StoreError,
@@ -57,16 +57,15 @@ impl StoredChunk {
         Self { number, size: object.len() as u64, uncompressed, digest: chunk::chain(previous, object) }
     }
 
-    /// The manifest's line on this chunk. The times are those of its first and last event, in microseconds since the
-    /// recording's start.
-    pub fn listed(&self, first_micros: u64, last_micros: u64) -> Chunk {
+    /// The manifest's line on this chunk. `first` and `last` are the times of its first and last event.
+    pub fn listed(&self, first: Micros, last: Micros) -> Chunk {
         Chunk {
             number: self.number,
             size: self.size,
             uncompressed: self.uncompressed,
             digest: recording::hex(self.digest),
-            first_micros,
-            last_micros,
+            first,
+            last,
         }
     }
 }
@@ -141,8 +140,8 @@ impl RecordingWriter {
         }
     }
 
-    /// Signs a manifest and creates it. `now_micros` is the time of the signature, microseconds since 1970 UTC. The
-    /// manifest in the answer is the one that the store has.
+    /// Signs a manifest and creates it. `now` is the time of the signature. The manifest in the answer is the one
+    /// that the store has.
     ///
     /// A manifest that exists is ours if it has the same session, outcome and chunks: the signature has its time in it,
     /// and what was derived from the lines may differ between versions. An object above [`LARGEST_MANIFEST`] is a
@@ -153,9 +152,9 @@ impl RecordingWriter {
     ///
     /// # Cancel safety
     /// As [`Self::put_chunk`].
-    pub async fn put_manifest(&self, manifest: &Manifest, now_micros: i64) -> Result<PutOutcome<Manifest>, StoreError> {
+    pub async fn put_manifest(&self, manifest: &Manifest, now: UnixMicros) -> Result<PutOutcome<Manifest>, StoreError> {
         let key = Key::manifest(manifest.session.id);
-        match self.store.put_new(&key, self.signer.seal_manifest(manifest, now_micros)).await {
+        match self.store.put_new(&key, self.signer.seal_manifest(manifest, now)).await {
             Ok(()) => return Ok(PutOutcome::Stored(manifest.clone())),
             Err(StoreError::Exists(_)) => {}
             Err(error) => return Err(error),

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use recording::{JournalHead, KeyId, Manifest, hex, unhex};
+use recording::{JournalHead, KeyId, Manifest, UnixMicros, hex, unhex};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -39,8 +39,9 @@ impl DocumentKind {
 pub struct Signature {
     /// Whose.
     pub key: KeyId,
-    /// When, by the signer's clock: microseconds since 1970 UTC.
-    pub micros: i64,
+    /// When, by the signer's clock.
+    #[serde(rename = "micros")]
+    pub time: UnixMicros,
     /// How far the signer's journal had come by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalHead>,
@@ -101,16 +102,16 @@ impl<'a> SignedDocument<'a> {
 }
 
 impl Signer {
-    /// The object `manifest.json`: the manifest, signed. `micros` is now, since 1970 UTC.
-    pub fn seal_manifest(&self, manifest: &Manifest, micros: i64) -> Bytes {
+    /// The object `manifest.json`: the manifest, signed. `now` is the time of the signature.
+    pub fn seal_manifest(&self, manifest: &Manifest, now: UnixMicros) -> Bytes {
         // Strings, numbers and lists: serialising them to memory has no way to fail.
-        self.seal(DocumentKind::Manifest, serde_json::to_vec_pretty(manifest).unwrap_or_default(), micros)
+        self.seal(DocumentKind::Manifest, serde_json::to_vec_pretty(manifest).unwrap_or_default(), now)
     }
 
-    /// A JSON object's bytes with a signature as its last member. `micros` is now, since 1970 UTC.
+    /// A JSON object's bytes with a signature as its last member. `now` is the time of the signature.
     ///
     /// `object` must be a JSON object with at least one member, as a serializer writes it.
-    pub fn seal(&self, kind: DocumentKind, mut object: Vec<u8>, micros: i64) -> Bytes {
+    pub fn seal(&self, kind: DocumentKind, mut object: Vec<u8>, now: UnixMicros) -> Bytes {
         while let Some(b'}' | b'\n' | b' ') = object.last()
             && object.pop() != Some(b'}')
         {}
@@ -119,7 +120,7 @@ impl Signer {
         }
         object.extend_from_slice(b",\"signature\":");
         let signature =
-            Signature { key: self.public().id(), micros, journal: self.journal_head(), ed25519: String::new() };
+            Signature { key: self.public().id(), time: now, journal: self.journal_head(), ed25519: String::new() };
         // Strings and numbers: they have no way to fail. It ends in `"ed25519":""}`.
         object.extend(serde_json::to_vec(&signature).unwrap_or_default());
         object.truncate(object.len() - 2);
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     fn sealed(signer: &Signer) -> Bytes {
-        signer.seal(DocumentKind::Manifest, b"{\n  \"a\": {}\n}\n".to_vec(), 7)
+        signer.seal(DocumentKind::Manifest, b"{\n  \"a\": {}\n}\n".to_vec(), UnixMicros::new(7))
     }
 
     #[test]
@@ -146,7 +147,7 @@ mod tests {
         assert_eq!(json["a"], serde_json::json!({}));
         assert_eq!(json["signature"]["key"], signer.public().id().as_str());
         let sealed = SignedDocument::open(DocumentKind::Manifest, &document).unwrap();
-        assert_eq!((sealed.signature.micros, sealed.signature.journal.clone()), (7, None));
+        assert_eq!((sealed.signature.time, sealed.signature.journal.clone()), (UnixMicros::new(7), None));
         assert!(sealed.is_by(&signer.public()));
         assert!(!sealed.is_by(&Signer::generate().unwrap().public()));
     }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use recording::KeyId;
+use recording::{KeyId, UnixMicros};
 use thiserror::Error;
 
 use super::{KeyError, KeyStatement, PublicKey, Signer, StatementError, publish};
@@ -71,13 +71,13 @@ impl KeySource {
         &self,
         store: &Arc<dyn Store>,
         gateway: &str,
-        micros: i64,
+        now: UnixMicros,
     ) -> Result<(Signer, KeyStatement), KeyFileError> {
         let (signer, before) = match self {
             Self::Own(folder) => own(folder)?,
             Self::Given { key, previous } => (read(key)?, previous.as_deref().map(read).transpose()?),
         };
-        let statement = publish(store, gateway, &signer, before.as_ref(), micros).await;
+        let statement = publish(store, gateway, &signer, before.as_ref(), now).await;
         let statement = statement.map_err(KeyFileError::Publish)?;
         if let (Self::Own(folder), Some(_)) = (self, before) {
             let path = folder.join(KEY);
@@ -94,13 +94,13 @@ impl KeySource {
         &self,
         store: &Arc<dyn Store>,
         gateway: &str,
-        micros: i64,
+        now: UnixMicros,
     ) -> Result<Signer, KeyFileError> {
         let signer = match self {
             Self::Own(folder) => in_use(folder)?,
             Self::Given { key, .. } => read(key)?,
         };
-        publish(store, gateway, &signer, None, micros).await.map_err(KeyFileError::Publish)?;
+        publish(store, gateway, &signer, None, now).await.map_err(KeyFileError::Publish)?;
         Ok(signer)
     }
 
@@ -180,7 +180,7 @@ mod tests {
     use crate::Memory;
 
     async fn start(source: &KeySource, store: &Arc<dyn Store>) -> PublicKey {
-        source.start(store, "gw", 1).await.unwrap().0.public()
+        source.start(store, "gw", UnixMicros::new(1)).await.unwrap().0.public()
     }
 
     async fn statement(store: &Arc<dyn Store>, key: PublicKey) -> KeyStatement {
@@ -209,7 +209,7 @@ mod tests {
         let next = source.rotate().unwrap();
         assert!(source.rotate().unwrap_err().to_string().contains(&format!("the key {} waits", next.id())));
         assert_eq!(source.public_key().unwrap(), Some(first), "not before the next start");
-        assert_eq!(source.beside_gateway(&store, "gw", 1).await.unwrap().public(), first);
+        assert_eq!(source.beside_gateway(&store, "gw", UnixMicros::new(1)).await.unwrap().public(), first);
         assert_eq!(start(&source, &store).await, next);
         assert!(statement(&store, next).await.is_introduced_by(&first));
         assert_eq!(start(&source, &store).await, next);

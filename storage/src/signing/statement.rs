@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{DocumentKind, PublicKey, SealError, SignedDocument, Signer};
 use crate::{ObjectMeta, Store, StoreError};
-use recording::{Key, KeyId, hex, unhex};
+use recording::{Key, KeyId, UnixMicros, hex, unhex};
 
 /// Most objects asked of the store at once.
 const PAGE: usize = 1000;
@@ -21,8 +21,9 @@ pub struct KeyStatement {
     pub public: PublicKey,
     /// The gateway that signs with it.
     pub gateway: String,
-    /// From when on, microseconds since 1970 UTC. A key that introduces another one is valid until that one's begins.
-    pub from_micros: i64,
+    /// From when on. A key that introduces another one is valid until that one's begins.
+    #[serde(rename = "from_micros")]
+    pub from: UnixMicros,
     /// The key before it, which vouches for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introduced_by: Option<Introduction>,
@@ -79,8 +80,8 @@ impl KeyStatement {
 
     /// What the key before signs.
     fn introduction(&self) -> Vec<u8> {
-        let Self { public, gateway, from_micros, .. } = self;
-        format!("kubetape key introduction 1\n{}\n{gateway}\n{from_micros}\n", public.to_hex()).into_bytes()
+        let Self { public, gateway, from, .. } = self;
+        format!("kubetape key introduction 1\n{}\n{gateway}\n{}\n", public.to_hex(), from.get()).into_bytes()
     }
 
     /// Whether `by` is the key before this one, and vouches for it.
@@ -100,7 +101,7 @@ pub async fn publish(
     gateway: &str,
     signer: &Signer,
     before: Option<&Signer>,
-    micros: i64,
+    now: UnixMicros,
 ) -> Result<KeyStatement, StatementError> {
     let id = signer.public().id();
     let key = Key::signing_key(&id);
@@ -115,12 +116,12 @@ pub async fn publish(
         key: id,
         public: signer.public(),
         gateway: gateway.to_owned(),
-        from_micros: micros,
+        from: now,
         introduced_by: None,
     };
     statement.introduced_by = before
         .map(|before| Introduction { key: before.public().id(), ed25519: hex(before.sign(&statement.introduction())) });
-    let document = signer.seal(DocumentKind::Key, serde_json::to_vec(&statement)?, micros);
+    let document = signer.seal(DocumentKind::Key, serde_json::to_vec(&statement)?, now);
     match store.put_new(&key, document).await {
         Ok(()) => Ok(statement),
         // Another process with the same key was faster, or an earlier try's answer was lost.
@@ -170,16 +171,16 @@ mod tests {
     async fn a_key_is_published_once_and_vouched_for_by_the_one_before() {
         let store: Arc<dyn Store> = Arc::new(Memory::new());
         let (old, new) = (Signer::generate().unwrap(), Signer::generate().unwrap());
-        let first = publish(&store, "gw", &old, None, 1).await.unwrap();
-        let second = publish(&store, "gw", &new, Some(&old), 2).await.unwrap();
-        assert_eq!(publish(&store, "gw", &new, None, 3).await.unwrap(), second);
+        let first = publish(&store, "gw", &old, None, UnixMicros::new(1)).await.unwrap();
+        let second = publish(&store, "gw", &new, Some(&old), UnixMicros::new(2)).await.unwrap();
+        assert_eq!(publish(&store, "gw", &new, None, UnixMicros::new(3)).await.unwrap(), second);
 
         let document = store.read(&Key::signing_key(&second.key), KeyStatement::LARGEST).await.unwrap();
         let read = KeyStatement::parse(&document).unwrap();
         assert_eq!(read, second);
         assert!(read.is_introduced_by(&old.public()) && !read.is_introduced_by(&new.public()));
         assert!(!first.is_introduced_by(&old.public()));
-        let moved = KeyStatement { from_micros: 1, ..read };
+        let moved = KeyStatement { from: UnixMicros::new(1), ..read };
         assert!(!moved.is_introduced_by(&old.public()));
     }
 
@@ -188,7 +189,10 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(Memory::new());
         let signer = Signer::generate().unwrap();
         store.put_new(&Key::signing_key(&signer.public().id()), b"{}".as_slice().into()).await.unwrap();
-        assert!(matches!(publish(&store, "gw", &signer, None, 1).await, Err(StatementError::Conflict(_))));
+        assert!(matches!(
+            publish(&store, "gw", &signer, None, UnixMicros::new(1)).await,
+            Err(StatementError::Conflict(_))
+        ));
     }
 
     #[tokio::test]
@@ -199,10 +203,10 @@ mod tests {
             key: other.public().id(),
             public: other.public(),
             gateway: "gw".to_owned(),
-            from_micros: 0,
+            from: UnixMicros::EPOCH,
             introduced_by: None,
         };
-        let document = signer.seal(DocumentKind::Key, serde_json::to_vec(&statement).unwrap(), 0);
+        let document = signer.seal(DocumentKind::Key, serde_json::to_vec(&statement).unwrap(), UnixMicros::EPOCH);
         assert!(matches!(KeyStatement::parse(&document), Err(StatementError::NotByItself)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path, sync::Arc};
 
-use recording::{Key, LARGEST_MANIFEST};
+use recording::{Key, LARGEST_MANIFEST, UnixMicros};
 use storage::{
     ChunkError, Disk, RecordingError, RecordingReader, RecordingWriter, S3, S3Credentials, S3Settings, Store,
     StoreError,
@@ -51,7 +51,10 @@ async fn a_recordings_oversized_objects_are_damage_and_not_the_end_of_the_proces
     let writer = RecordingWriter::new(store, Arc::new(Signer::generate().unwrap()));
     let put = writer.put_chunk(id, 1, output(1, "a"), [0; 32]).await.unwrap();
     assert_eq!(put.stored(), Err(Key::chunk(id, 1)));
-    assert_eq!(writer.put_manifest(&manifest(id, 1), 0).await.unwrap().stored(), Err(Key::manifest(id)));
+    assert_eq!(
+        writer.put_manifest(&manifest(id, 1), UnixMicros::EPOCH).await.unwrap().stored(),
+        Err(Key::manifest(id))
+    );
 }
 
 #[tokio::test]
@@ -78,7 +81,9 @@ async fn an_oversized_statement_of_a_key_is_none() {
     grow(folder.path(), &key);
     let [(name, statement)] = statements(&store).await.unwrap().try_into().unwrap();
     assert!(name == key && matches!(statement, Err(StatementError::TooLarge)), "{statement:?}");
-    assert!(matches!(publish(&store, "gw", &signer, None, 1).await, Err(StatementError::Conflict(it)) if it == key));
+    assert!(
+        matches!(publish(&store, "gw", &signer, None, UnixMicros::new(1)).await, Err(StatementError::Conflict(it)) if it == key)
+    );
     assert!(matches!(store.read(&key, KeyStatement::LARGEST).await, Err(StoreError::TooLarge { .. })));
 }
 

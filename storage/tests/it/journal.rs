@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use recording::{
-    Key, Outcome,
+    Key, Outcome, UnixMicros,
     journal::{JournalEntry, JournalEvent},
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ fn key(seconds: i64, seq: u64) -> Key {
 }
 
 fn entry(user: &str, what: JournalEvent) -> JournalEntry {
-    JournalEntry { micros: NOON * 1_000_000, gateway: "gw-1".to_owned(), user: user.to_owned(), what }
+    JournalEntry { time: UnixMicros::new(NOON * 1_000_000), gateway: "gw-1".to_owned(), user: user.to_owned(), what }
 }
 
 #[test]

@@ -70,7 +70,7 @@ async fn what_is_missing_is_a_gap() {
     while let Some(piece) = chunks.next().await.unwrap() {
         pieces.push(piece);
     }
-    let lines = |number, micros, text| ChunkOrGap::Lines { number, lines: output(micros, text) };
+    let lines = |number, time, text| ChunkOrGap::Lines { number, lines: output(time, text) };
     let gap = |from, to| ChunkOrGap::Gap { from, to };
     assert_eq!(pieces, [gap(1, 1), lines(2, 5, "two"), gap(3, 4), lines(5, 9, "five"), gap(6, 7)]);
     assert!(matches!(recordings.events(id).await, Err(RecordingError::Gap { number: 1, .. })));

@@ -1,5 +1,5 @@
 use recording::{
-    Key, Manifest, RecordingId,
+    Key, Manifest, Micros, RecordingId,
     cast::{Code, Header, write_event},
 };
 use serde_json::json;
@@ -32,9 +32,10 @@ pub async fn put_header(store: &dyn Store, id: RecordingId) {
     put_chunk(store, id, 0, &header(id).to_line()).await;
 }
 
-pub fn output(micros: u64, text: &str) -> Vec<u8> {
+/// A line of the microsecond `time`.
+pub fn output(time: u64, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    write_event(&mut line, micros, Code::Output, text);
+    write_event(&mut line, Micros::new(time), Code::Output, text);
     line
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use recording::{Key, Outcome, RecordingId};
+use recording::{Key, Micros, Outcome, RecordingId, UnixMicros};
 use storage::{Memory, PutOutcome, RecordingReader, RecordingWriter, Store, signing::Signer};
 
 use crate::sample::{id_at, manifest, output};
@@ -34,7 +34,7 @@ async fn chunks_are_chained_and_come_back() {
         let object = reader.chunk_object(id, number).await.unwrap();
         assert_eq!(stored, object.stored(lines.len() as u64, digest));
         assert_eq!((object.lines().unwrap(), object.digest(digest)), (lines.clone(), stored.digest));
-        let listed = stored.listed(1, 2);
+        let listed = stored.listed(Micros::new(1), Micros::new(2));
         assert_eq!((listed.number, listed.size), (number, object.bytes().len() as u64));
         assert_eq!((listed.uncompressed, listed.digest), (lines.len() as u64, recording::hex(stored.digest)));
         digest = stored.digest;
@@ -71,13 +71,16 @@ async fn other_lines_damage_and_bombs_are_conflicts() {
 async fn a_manifest_is_ours_where_it_says_the_same_of_the_same_chunks() {
     let Desk { writer, reader, id, .. } = desk();
     let first = manifest(id, 2);
-    assert_eq!(writer.put_manifest(&first, 1).await.unwrap(), PutOutcome::Stored(first.clone()));
+    assert_eq!(writer.put_manifest(&first, UnixMicros::new(1)).await.unwrap(), PutOutcome::Stored(first.clone()));
     // A later signature, and what another version makes of the lines.
     let mut other = first.clone();
     other.anomalies.push("seen by a later version".to_owned());
-    assert_eq!(writer.put_manifest(&other, 2).await.unwrap(), PutOutcome::AlreadyOurs(first.clone()));
+    assert_eq!(writer.put_manifest(&other, UnixMicros::new(2)).await.unwrap(), PutOutcome::AlreadyOurs(first.clone()));
     other.outcome = Outcome::Interrupted;
-    assert_eq!(writer.put_manifest(&other, 3).await.unwrap(), PutOutcome::Conflict(Key::manifest(id)));
-    assert_eq!(writer.put_manifest(&manifest(id, 3), 4).await.unwrap(), PutOutcome::Conflict(Key::manifest(id)));
+    assert_eq!(writer.put_manifest(&other, UnixMicros::new(3)).await.unwrap(), PutOutcome::Conflict(Key::manifest(id)));
+    assert_eq!(
+        writer.put_manifest(&manifest(id, 3), UnixMicros::new(4)).await.unwrap(),
+        PutOutcome::Conflict(Key::manifest(id))
+    );
     assert_eq!(reader.manifest(id).await.unwrap(), Some(first));
 }

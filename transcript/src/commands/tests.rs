@@ -30,8 +30,11 @@ fn a_command_has_its_times_and_the_exit_status_that_the_shell_told() {
     let all = found(&[prompt, "ls /none", "\r\n\x1b]133;C\x07", "not found\r\n", "really\r\n", prompt]);
     assert_eq!(texts(&all), ["ls /none"]);
     let typed = all[0].typed.as_ref().expect("typed");
-    assert_eq!((all[0].micros, typed.ready_micros, typed.ended_micros), (2_000_000, 0, Some(5_000_000)));
-    assert_eq!((typed.output_micros, typed.status), (Some((3_000_000, 4_000_000)), Some(2)));
+    assert_eq!((all[0].time.get(), typed.ready.get(), typed.ended.map(|at| at.get())), (2_000_000, 0, Some(5_000_000)));
+    assert_eq!(
+        (typed.output.map(|(first, last)| (first.get(), last.get())), typed.status),
+        (Some((3_000_000, 4_000_000)), Some(2))
+    );
     assert_eq!((typed.prompt.as_str(), typed.evidence), ("web $ ", Evidence::Osc133));
 }
 

@@ -146,7 +146,9 @@ fn pieces_of_output_may_be_of_any_size() {
         let mut commands = Commands::new();
         for event in session.events(true) {
             match event.bytes() {
-                Some((Code::Output, bytes)) => bytes.chunks(1).for_each(|byte| commands.printed(event.micros, byte)),
+                Some((Code::Output, bytes)) => {
+                    bytes.chunks(1).for_each(|byte| commands.printed(event.time.get(), byte))
+                }
                 _ => commands.event(&event),
             }
         }

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use recording::{Key, Manifest};
+use recording::{Key, Manifest, UnixMicros};
 use storage::{Capabilities, Disk, Memory, ObjectMeta, Store, StoreError, signing::Signer};
 use verify::{Problem, Question, Report, Trust, Verdict, verify};
 
@@ -190,7 +190,7 @@ async fn a_manifest_of_somebody_else_or_of_nobody_is_named() {
     assert_eq!(problems(&found, &key), [Problem::UnknownKey]);
     let found = put(world.old.seal_manifest(&manifest, now())).await;
     assert_eq!(problems(&found, &key), [Problem::KeyNotValid], "the old key signed after it was replaced");
-    let found = put(world.new.seal_manifest(&manifest, 1)).await;
+    let found = put(world.new.seal_manifest(&manifest, UnixMicros::new(1))).await;
     assert_eq!(problems(&found, &key), [Problem::KeyNotValid], "the new key signed before it was in use");
 }
 

@@ -7,9 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use journal::{Journal, JournalSettings};
-use recording::JournalHead;
 use recording::{
-    Chunk, Key, Manifest, Outcome, RecordingId,
+    Chunk, JournalHead, Key, Manifest, Micros, Outcome, RecordingId, UnixMicros,
     cast::{Code, Header, write_event},
     journal::{ApiRequest, JournalEvent},
 };
@@ -30,11 +29,11 @@ pub struct World {
     pub recordings: [RecordingId; 2],
 }
 
-/// Microseconds since 1970 UTC, later with each call.
-pub fn now() -> i64 {
+/// The time, later with each call.
+pub fn now() -> UnixMicros {
     static LAST: AtomicI64 = AtomicI64::new(0);
     let clock = jiff::Timestamp::now().as_microsecond();
-    LAST.fetch_max(clock, Ordering::SeqCst).max(clock)
+    UnixMicros::new(LAST.fetch_max(clock, Ordering::SeqCst).max(clock))
 }
 
 impl World {
@@ -147,14 +146,14 @@ fn entry(event: &str, session: RecordingId) -> JournalEvent {
 async fn record(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str, id: RecordingId) {
     let header = header(gateway, id);
     let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
-    write_event(&mut lines[1], 100, Code::Output, "one\r\n");
-    write_event(&mut lines[2], 200, Code::Output, "two\r\n");
+    write_event(&mut lines[1], Micros::new(100), Code::Output, "one\r\n");
+    write_event(&mut lines[2], Micros::new(200), Code::Output, "two\r\n");
     let mut digest = [0; 32];
     let mut chunks = Vec::new();
     let writer = RecordingWriter::new(Arc::clone(store), Arc::clone(signer));
     for (number, lines) in (0..).zip(lines) {
         let stored = writer.put_chunk(id, number, lines, digest).await.unwrap().stored().unwrap();
-        chunks.push(stored.listed(0, 200));
+        chunks.push(stored.listed(Micros::ZERO, Micros::new(200)));
         digest = stored.digest;
     }
     writer.put_manifest(&manifest(header, chunks), now()).await.unwrap().stored().unwrap();

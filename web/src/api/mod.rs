@@ -102,7 +102,7 @@ async fn list_commands(
     journal.viewed(&login, id).await?;
     let found = evidence.commands(id, summary.manifest.as_ref()).await?;
     let reply = |command: recording::Command| CommandReply {
-        offset: command.micros as f64 / 1e6,
+        offset: command.time.get() as f64 / 1e6,
         source: command.source,
         text: command.text,
     };

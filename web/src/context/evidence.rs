@@ -57,7 +57,7 @@ impl Evidence {
 /// The player puts argv at the start, and typed commands where they were entered.
 fn marked_command((seconds, text): (f64, String)) -> Command {
     let source = if seconds == 0.0 { CommandSource::Argv } else { CommandSource::Typed };
-    Command { micros: (seconds * 1e6).round() as u64, source, text, typed: None }
+    Command { time: recording::Micros::new((seconds * 1e6).round() as u64), source, text, typed: None }
 }
 
 /// Reads a recording's id in an address.

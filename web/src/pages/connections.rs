@@ -52,7 +52,7 @@ pub(crate) async fn load(evidence: &Evidence, session: &SessionMetadata) -> Resu
                 && (known.len() < MAX_CONNECTIONS || known.contains_key(&port.connection))
             {
                 // It opened at its first event; the last one says how it is.
-                let (_, latest) = known.entry(port.connection).or_insert_with(|| (event.micros, port.clone()));
+                let (_, latest) = known.entry(port.connection).or_insert_with(|| (event.time.get(), port.clone()));
                 *latest = port;
             }
         }

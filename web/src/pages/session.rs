@@ -163,7 +163,7 @@ async fn view(
     let found = evidence.commands(id, manifest).await?;
     let command = command(session.kind, &shell_quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
-    let (now, began) = (Timestamp::now(), time_label::from_micros(session.started_micros));
+    let (now, began) = (Timestamp::now(), time_label::from_micros(session.started.get()));
     let target = &session.target;
     let outlived = site.has_outlived(&session.gateway, began);
     let live = manifest.is_none() && !outlived;
@@ -191,8 +191,8 @@ async fn view(
         target: TargetText::new(&target.cluster, &target.namespace, &target.name, &target.container),
         user: VisibleText::clipped(&session.principal.name, 120),
         started: TimeLabel::new(began, now),
-        ended: manifest.map(|manifest| TimeLabel::new(time_label::from_micros(manifest.ended_micros), now)),
-        length: manifest.map(|manifest| units::length(manifest.duration_micros)),
+        ended: manifest.map(|manifest| TimeLabel::new(time_label::from_micros(manifest.ended.get()), now)),
+        length: manifest.map(|manifest| units::length(manifest.duration.get())),
         all_commands: found.complete,
         more_commands: found.commands.len().saturating_sub(MAX_COMMANDS),
         commands: found.commands.iter().take(MAX_COMMANDS).map(CommandRow::new).collect(),
@@ -237,8 +237,8 @@ fn reason(outcome: &Outcome) -> Option<VisibleText> {
 /// The seconds of a screen with something on it: the first typed command, or the end if nobody typed.
 fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, commands: &[Command]) -> String {
     let typed = commands.iter().find(|command| command.source == CommandSource::Typed).filter(|_| session.tty);
-    let end = manifest.map_or(0, |manifest| manifest.duration_micros);
-    units::seconds(typed.map_or(end, |command| end.min(command.micros + 500_000)))
+    let end = manifest.map_or(0, |manifest| manifest.duration.get());
+    units::seconds(typed.map_or(end, |command| end.min(command.time.get() + 500_000)))
 }
 
 impl ImportedFrom {
@@ -246,7 +246,7 @@ impl ImportedFrom {
         Self {
             file: VisibleText::clipped(&from.file, 200),
             by: VisibleText::clipped(&from.by, 120),
-            when: TimeLabel::new(time_label::from_micros(from.at_micros), now),
+            when: TimeLabel::new(time_label::from_micros(from.at.get()), now),
         }
     }
 }
@@ -254,8 +254,8 @@ impl ImportedFrom {
 impl CommandRow {
     fn new(command: &Command) -> Self {
         Self {
-            seconds: units::seconds(command.micros),
-            position: units::position(command.micros),
+            seconds: units::seconds(command.time.get()),
+            position: units::position(command.time.get()),
             source: match command.source {
                 CommandSource::Argv => "argv",
                 CommandSource::Typed => "typed",

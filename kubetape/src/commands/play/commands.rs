@@ -18,7 +18,9 @@ impl EnteredCommands {
     /// learned as they are read.
     pub fn new(header: &Header, manifest: Option<&Manifest>) -> Self {
         let mut known: Vec<_> = match manifest {
-            Some(manifest) => manifest.commands.iter().map(|command| (command.micros, cut(&command.text))).collect(),
+            Some(manifest) => {
+                manifest.commands.iter().map(|command| (command.time.get(), cut(&command.text))).collect()
+            }
             None if header.command.is_empty() => Vec::new(),
             None => vec![(0, cut(&header.command))],
         };

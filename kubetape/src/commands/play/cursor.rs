@@ -68,7 +68,7 @@ impl PlaybackCursor {
 
     /// Length in microseconds, or `None` while the session is live.
     pub fn length(&self) -> Option<u64> {
-        self.manifest.as_ref().map(|manifest| manifest.duration_micros)
+        self.manifest.as_ref().map(|manifest| manifest.duration.get())
     }
 
     /// The next event, without taking it.
@@ -108,7 +108,7 @@ impl PlaybackCursor {
     pub async fn seek(&mut self, micros: u64) -> Result<()> {
         let chunks = self.manifest.iter().flat_map(|manifest| &manifest.chunks);
         let before =
-            chunks.filter(|chunk| chunk.number > 0 && chunk.last_micros < micros).map(|chunk| chunk.number).max();
+            chunks.filter(|chunk| chunk.number > 0 && chunk.last.get() < micros).map(|chunk| chunk.number).max();
         self.last = before.unwrap_or(0);
         self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         self.ready.clear();
@@ -139,8 +139,8 @@ impl PlaybackCursor {
 
     fn take(&mut self, lines: &[u8]) {
         for event in events(lines) {
-            if let Ok(Event { code: Code::Marker, micros, data }) = &event {
-                self.commands.learn(*micros, data);
+            if let Ok(Event { code: Code::Marker, time, data }) = &event {
+                self.commands.learn(time.get(), data);
             }
             self.ready.extend(screen_event(event));
         }
@@ -167,5 +167,5 @@ fn screen_event(event: Result<Event, recording::cast::CastError>) -> Option<Scre
         Code::Gap => ScreenChange::Note(event.data),
         Code::Input | Code::Marker | Code::Exit | Code::Port => return None,
     };
-    Some(ScreenEvent { micros: event.micros, change })
+    Some(ScreenEvent { micros: event.time.get(), change })
 }

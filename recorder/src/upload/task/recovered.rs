@@ -29,10 +29,10 @@ impl UploadTask {
         let digests = checkpoint.and_then(|checkpoint| summary.digests(&checkpoint));
         let mut manifest = summary.manifest(header.kubetape, outcome, self.records.transport.clone());
         if let Some(checkpoint) = checkpoint {
-            manifest.duration_micros = manifest.duration_micros.max(checkpoint.micros);
+            manifest.duration = manifest.duration.max(checkpoint.time);
             manifest.totals = checkpoint.totals;
         }
-        manifest.ended_micros = manifest.session.started_micros.saturating_add_unsigned(manifest.duration_micros);
+        manifest.ended = manifest.session.started + manifest.duration;
         manifest.contents.digests = digests;
         manifest.image.clone_from(&self.records.image);
         Ok(manifest)
@@ -44,7 +44,7 @@ impl UploadTask {
         let Origin::Recovered(accounting) = &self.origin else { return Ok(manifest) };
         let mut accounting = accounting.clone();
         let (first, micros) = self.first_beyond();
-        let lacking = accounting.lacking(&manifest.session, &manifest.totals, micros.max(manifest.duration_micros));
+        let lacking = accounting.lacking(&manifest.session, &manifest.totals, micros.max(manifest.duration.get()));
         accounting.take(&lacking);
         self.put_beyond(first, lacking).await?;
         let known = manifest.anomalies.clone();
@@ -60,7 +60,7 @@ impl UploadTask {
         if let Origin::Recovered(accounting) = &self.origin {
             let mut accounting = accounting.clone();
             accounting.take(&lines);
-            let micros = spool::last_micros(&lines).unwrap_or(micros).max(checkpoint.micros);
+            let micros = spool::last_time(&lines).map_or(micros, |at| at.get()).max(checkpoint.time.get());
             lines.extend(accounting.lacking(session, &checkpoint.totals, micros));
         }
         self.put_beyond(first, lines).await
@@ -79,7 +79,7 @@ impl UploadTask {
     fn first_beyond(&self) -> (u32, u64) {
         let first = self.records.recovered_tail.unwrap_or_else(|| self.chunks.last_number() + 1);
         let before = self.chunks.chunks().iter().rfind(|chunk| chunk.number < first);
-        (first, before.map_or(0, |chunk| chunk.last_micros))
+        (first, before.map_or(0, |chunk| chunk.last.get()))
     }
 
     /// Stores lines in chunks of their own. The first one's number is noted before: the next process makes the same lines of the

@@ -148,9 +148,9 @@ struct OpenCommand {
 impl OpenCommand {
     fn new(entry: &Entry, text: String, prompt: String) -> Self {
         let typed = Typed {
-            ready_micros: entry.ready,
-            ended_micros: entry.ended,
-            output_micros: output(entry),
+            ready: recording::Micros::new(entry.ready),
+            ended: entry.ended.map(recording::Micros::new),
+            output: output(entry).map(|(first, last)| (recording::Micros::new(first), recording::Micros::new(last))),
             prompt,
             evidence: entry.evidence,
             status: entry.status,
@@ -167,8 +167,9 @@ impl OpenCommand {
         }
         self.text.push_str(text);
         self.micros = entry.micros;
-        self.typed.ended_micros = entry.ended;
-        self.typed.output_micros = output(entry);
+        self.typed.ended = entry.ended.map(recording::Micros::new);
+        self.typed.output =
+            output(entry).map(|(first, last)| (recording::Micros::new(first), recording::Micros::new(last)));
         self.typed.status = entry.status;
         self.after.clear();
     }
@@ -224,7 +225,12 @@ impl CommandBuilder {
             let before: Vec<&str> = self.commands.iter().rev().take(100).rev().map(|one| one.text.as_str()).collect();
             text = expansion::expanded(&text, &after, &before).unwrap_or(text);
         }
-        self.commands.push(Command { micros, source: CommandSource::Typed, text, typed: Some(Box::new(typed)) });
+        self.commands.push(Command {
+            time: recording::Micros::new(micros),
+            source: CommandSource::Typed,
+            text,
+            typed: Some(Box::new(typed)),
+        });
     }
 
     fn finish(mut self) -> Vec<Command> {

@@ -78,10 +78,13 @@ fn a_command_has_its_times_and_tmux_ends_when_its_shell_is_back() {
     );
     assert_eq!(texts(&all), ["tmux", "ls", "exit"]);
     let [tmux, ls, exit] = [0, 1, 2].map(|at| all[at].typed.as_ref().expect("typed"));
-    assert_eq!((all[1].micros, ls.ready_micros, ls.ended_micros), (9_000_000, 5_000_000, Some(11_000_000)));
+    assert_eq!(
+        (all[1].time.get(), ls.ready.get(), ls.ended.map(|at| at.get())),
+        (9_000_000, 5_000_000, Some(11_000_000))
+    );
     assert_eq!((ls.prompt.as_str(), ls.evidence), ("$ ", Evidence::Prompt));
-    assert_eq!(ls.output_micros.map(|output| output.0), Some(10_000_000));
-    assert_eq!((exit.ended_micros, tmux.ended_micros), (Some(15_000_000), Some(15_000_000)));
+    assert_eq!(ls.output.map(|output| output.0.get()), Some(10_000_000));
+    assert_eq!((exit.ended.map(|at| at.get()), tmux.ended.map(|at| at.get())), (Some(15_000_000), Some(15_000_000)));
 }
 
 #[test]
@@ -548,6 +551,6 @@ proptest! {
             commands.entered(&mut |_, _| {});
         }
         let all = commands.finish();
-        prop_assert!(all.is_sorted_by_key(|command| command.micros));
+        prop_assert!(all.is_sorted_by_key(|command| command.time.get()));
     }
 }

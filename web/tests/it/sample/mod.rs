@@ -81,10 +81,15 @@ impl Recording {
         let header = self.header(id).to_line();
         let mut lines = Vec::new();
         for (millis, code, data) in &self.events {
-            cast::write_event(&mut lines, millis * 1000, *code, data);
+            cast::write_event(&mut lines, recording::Micros::new(millis * 1000), *code, data);
         }
         if let Some(Outcome::Exited { exit_code }) = self.outcome {
-            cast::write_event(&mut lines, self.length() * 1000, Code::Exit, &exit_code.to_string());
+            cast::write_event(
+                &mut lines,
+                recording::Micros::new(self.length() * 1000),
+                Code::Exit,
+                &exit_code.to_string(),
+            );
         }
         let writer = RecordingWriter::new(Arc::clone(store), Arc::new(Signer::generate().unwrap()));
         let (mut chunks, mut digest) = (Vec::new(), [0; 32]);
@@ -121,7 +126,7 @@ impl Recording {
         SessionMetadata {
             id,
             kind: self.kind,
-            started_micros: self.started.as_microsecond(),
+            started: self.started.into(),
             gateway: "gateway-1".to_owned(),
             principal: Principal {
                 name: self.user.clone(),
@@ -149,12 +154,17 @@ impl Recording {
         let out = self.events.iter().filter(|(_, code, _)| *code == Code::Output);
         let argv = (!self.argv.is_empty()).then(|| command(0, CommandSource::Argv, &self.argv.join(" ")));
         let typed = self.typed.iter().map(|(millis, text)| command(*millis, CommandSource::Typed, text));
-        let listed = chunks.iter().map(|chunk| chunk.listed(0, if chunk.number == 0 { 0 } else { length * 1000 }));
+        let listed = chunks.iter().map(|chunk| {
+            chunk.listed(
+                recording::Micros::ZERO,
+                recording::Micros::new(if chunk.number == 0 { 0 } else { length * 1000 }),
+            )
+        });
         Some(Manifest {
             format: 1,
             session: self.session(id),
-            ended_micros: self.started.as_microsecond() + i64::try_from(length).unwrap() * 1000,
-            duration_micros: length * 1000,
+            ended: recording::UnixMicros::new(self.started.as_microsecond() + i64::try_from(length).unwrap() * 1000),
+            duration: recording::Micros::new(length * 1000),
             outcome: self.outcome.clone()?,
             width: self.size.0,
             height: self.size.1,
@@ -181,7 +191,7 @@ pub fn target(cluster: &str, namespace: &str, pod: &str, container: &str) -> Tar
 }
 
 fn command(millis: u64, source: CommandSource, text: &str) -> Command {
-    Command { micros: millis * 1000, source, text: text.to_owned(), typed: None }
+    Command { time: recording::Micros::new(millis * 1000), source, text: text.to_owned(), typed: None }
 }
 
 fn id_at(started: Timestamp) -> RecordingId {
