@@ -1,7 +1,7 @@
 //! An argv as one line of text.
 
 use recording::{
-    Command, CommandSource,
+    Command, CommandSource, Micros,
     cast::{SessionKind, SessionMetadata},
     shell_quoted,
 };
@@ -10,7 +10,7 @@ use recording::{
 pub(crate) fn argv_command(session: &SessionMetadata) -> Option<Command> {
     let exec = session.kind == SessionKind::Exec && !session.argv.is_empty();
     exec.then(|| Command {
-        time: recording::Micros::new(0),
+        time: Micros::ZERO,
         source: CommandSource::Argv,
         text: shell_quoted(&session.argv),
         typed: None,

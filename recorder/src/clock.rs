@@ -2,13 +2,14 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Microseconds from 1970 UTC to `at`; 0 for what was before.
-pub(crate) fn unix_micros(at: SystemTime) -> i64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+use recording::{Micros, UnixMicros};
+
+/// The moment `at` of the calendar; 1970 for what was before.
+pub(crate) fn unix_time(at: SystemTime) -> UnixMicros {
+    UnixMicros::EPOCH + at.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Microseconds from `start` to now: the time of an event.
-pub(crate) fn micros_since(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+/// The present time of a recording that began at `start`: the time of an event.
+pub(crate) fn time_since(start: Instant) -> Micros {
+    start.elapsed().into()
 }

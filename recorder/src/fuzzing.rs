@@ -2,7 +2,7 @@
 
 use access::{Credential, Impersonation, InputRecording, Principal, Target};
 use recording::{
-    Direction, RecordingId,
+    Direction, Micros, RecordingId, UnixMicros,
     cast::{Event, SessionKind, SessionMetadata, events},
 };
 use wire::{Negotiated, Request, Side, Subresource};
@@ -62,18 +62,18 @@ fn run(shape: usize, mut records: &[u8], cut: usize) -> Seen {
         let length = usize::from(u16::from_be_bytes([first & 0x7f, *second])).min(rest.len());
         let (bytes, later) = rest.split_at(length);
         for piece in bytes.chunks(cut.min(bytes.len().max(1))) {
-            let _ = encoder.accept(0, side, piece, false);
+            let _ = encoder.accept(Micros::ZERO, side, piece, false);
             let _ = encoder.bytes_to_frame_boundary();
         }
         records = later;
     }
     let _ = encoder.termination("m", "Forbidden", 403);
     for side in [Side::Server, Side::Client] {
-        encoder.ended(0, side);
+        encoder.ended(Micros::ZERO, side);
     }
     let Summary { outcome, size, totals, contents, commands, anomalies, transport } =
-        encoder.finish(0, Ending::Closed(Side::Server));
-    let lines = encoder.take_batch(u64::MAX).into_lines();
+        encoder.finish(Micros::ZERO, Ending::Closed(Side::Server));
+    let lines = encoder.take_batch(Micros::MAX).into_lines();
     let read: Vec<Event> = events(&lines).map(|event| event.expect("a line of ours")).collect();
     let summary = format!("{outcome:?} {size:?} {totals:?} {contents:?} {commands:?} {anomalies:?} {transport}");
     (streams(&read), summary)
@@ -109,7 +109,7 @@ fn header(kind: SessionKind, request: &Request) -> SessionMetadata {
     SessionMetadata {
         id: RecordingId(uuid::Uuid::nil()),
         kind,
-        started: recording::UnixMicros::EPOCH,
+        started: UnixMicros::EPOCH,
         gateway: String::new(),
         principal,
         target: Target::default(),

@@ -9,7 +9,7 @@ use std::{
 
 use recorder::{FinalizeOutcome, OrphanFinalizer, Recorder, SkipReason};
 use recording::{
-    Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId,
+    Key, LARGEST_MANIFEST, Manifest, Micros, Outcome, RecordingId,
     cast::{Code, PortConnection, PortState, write_event},
 };
 use storage::{Store, StoreError};
@@ -125,15 +125,15 @@ async fn what_hostile_chunks_say_is_bounded_in_bytes() {
 /// A chunk of a command, annotations and a port's error, all of them too long.
 fn hostile(long: &str, number: u32) -> Vec<u8> {
     let mut lines = Vec::new();
-    write_event(&mut lines, recording::Micros::new(1), Code::Marker, long);
+    write_event(&mut lines, Micros::new(1), Code::Marker, long);
     for _ in 0..20 {
-        write_event(&mut lines, recording::Micros::new(1), Code::Marker, &long[..100_000]);
-        write_event(&mut lines, recording::Micros::new(1), Code::Gap, &long[..100_000]);
+        write_event(&mut lines, Micros::new(1), Code::Marker, &long[..100_000]);
+        write_event(&mut lines, Micros::new(1), Code::Gap, &long[..100_000]);
     }
     let (state, sent, received) = (PortState::Opened, u64::MAX, u64::MAX);
     let connection = PortConnection { state, port: 80, connection: number, sent, received, error: long.to_owned() };
     let connection = serde_json::to_string(&connection).expect("JSON");
-    write_event(&mut lines, recording::Micros::new(1), Code::Port, &connection);
+    write_event(&mut lines, Micros::new(1), Code::Port, &connection);
     zstd::bulk::compress(&lines, 1).expect("a chunk")
 }
 

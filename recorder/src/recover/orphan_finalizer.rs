@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
 
-use recording::{Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId, cast::SessionMetadata};
+use recording::{Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId, UnixMicros, cast::SessionMetadata};
 use storage::{
     Objects, PutOutcome, RecordingError, RecordingReader, RecordingWriter, Store, StoreError, chunk::LARGEST_OBJECT,
     lease, signing::Signer,
 };
 
 use crate::{
-    clock::unix_micros,
+    clock::unix_time,
     recover::{chunk_list::ChunkList, summary::RecoveredSummary},
 };
 
@@ -113,7 +113,7 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
         if objects.manifest.is_some() {
             return Ok(None);
         }
-        let now = unix_micros(now);
+        let now = unix_time(now);
         Ok(Some(match self.abandoned(id, &objects, now).await? {
             Ok(session) => self.finalize_abandoned(session, &objects, now).await?,
             Err(reason) => FinalizeOutcome::Skipped(reason),
@@ -124,7 +124,7 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
         &mut self,
         session: SessionMetadata,
         objects: &Objects,
-        now: i64,
+        now: UnixMicros,
     ) -> Result<FinalizeOutcome, RecordingError> {
         let manifest = self.manifest(session, objects).await?;
         // Of what the store has nothing is cut: a manifest that readers refuse is no manifest.
@@ -132,7 +132,7 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
             return Ok(FinalizeOutcome::Skipped(SkipReason::ManifestTooLarge));
         }
         self.journals.ended(&manifest).await;
-        Ok(match self.writer.put_manifest(&manifest, recording::UnixMicros::new(now)).await? {
+        Ok(match self.writer.put_manifest(&manifest, now).await? {
             PutOutcome::Stored(_) => FinalizeOutcome::Finalized(Box::new(manifest)),
             PutOutcome::AlreadyOurs(_) | PutOutcome::Conflict(_) => FinalizeOutcome::Taken,
         })
@@ -143,7 +143,7 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
         &mut self,
         id: RecordingId,
         objects: &Objects,
-        now: i64,
+        now: UnixMicros,
     ) -> Result<Result<SessionMetadata, SkipReason>, RecordingError> {
         if let Some((number, _)) = objects.chunks.iter().find(|(_, size)| *size > LARGEST_OBJECT) {
             return Ok(Err(SkipReason::TooLarge(*number)));
@@ -158,7 +158,7 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
         }
         match self.alive_until(&session.gateway).await? {
             None => return Ok(Err(SkipReason::NoLease)),
-            Some(until) if until.saturating_add(SKEW) > now / 1_000_000 => return Ok(Err(SkipReason::Alive)),
+            Some(until) if until.saturating_add(SKEW) > now.as_secs() => return Ok(Err(SkipReason::Alive)),
             Some(_) => {}
         }
         let user = self.journals.opened(&session.gateway, id).await?;

@@ -1,7 +1,7 @@
 //! Whether lines have all that passed.
 
 use recording::{
-    Annotation, Omission, StreamTotals,
+    Annotation, Micros, Omission, StreamTotals,
     cast::{Code, Event, SessionKind, SessionMetadata, events, write_event},
     seconds,
 };
@@ -70,17 +70,17 @@ impl StreamAccounting {
         StdStream::from_code(code).map(|stream| &mut self.accounts[stream.index()])
     }
 
-    /// A `g` line, at `micros`, for each stream of the session of which the lines neither have nor name all of `totals`.
-    pub(crate) fn lacking(&self, session: &SessionMetadata, totals: &StreamTotals, micros: u64) -> Vec<u8> {
+    /// A `g` line, at `time`, for each stream of the session of which the lines neither have nor name all of `totals`.
+    pub(crate) fn lacking(&self, session: &SessionMetadata, totals: &StreamTotals, time: Micros) -> Vec<u8> {
         let mut lines = Vec::new();
         for (stream, account) in StdStream::ALL.into_iter().zip(self.accounts) {
             let lacks = stream.total(totals).saturating_sub(account.accounted);
             if lacks > 0 && !account.is_end_missing && is_stored(session, stream) {
-                let (name, until) = (stream.name(), seconds(recording::Micros::new(micros)));
+                let (name, until) = (stream.name(), seconds(time));
                 let text = format!(
                     "missing: {lacks} bytes of {name}, which passed before {until} s, were lost on the gateway's disk"
                 );
-                write_event(&mut lines, recording::Micros::new(micros), Code::Gap, &text);
+                write_event(&mut lines, time, Code::Gap, &text);
             }
         }
         lines

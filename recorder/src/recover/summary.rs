@@ -1,5 +1,6 @@
 use recording::{
-    Chunk, Command, CommandSource, Contents, Manifest, Omission, Outcome, RecordingId, StreamDigests, StreamTotals,
+    Chunk, Command, CommandSource, Contents, Manifest, Micros, Omission, Outcome, RecordingId, StreamDigests,
+    StreamTotals,
     cast::{Code, Event, SessionMetadata, events},
     hex,
 };
@@ -30,7 +31,7 @@ pub(crate) struct RecoveredSummary {
     omitted: Vec<Omission>,
     ports: ReportedPorts,
     exit: Option<i64>,
-    last_micros: u64,
+    last: Micros,
 }
 
 impl RecoveredSummary {
@@ -64,7 +65,7 @@ impl RecoveredSummary {
     }
 
     fn take(&mut self, event: &Event) {
-        self.last_micros = self.last_micros.max(event.time.get());
+        self.last = self.last.max(event.time);
         if let Some((code, bytes)) = event.bytes()
             && let Some(stream) = StdStream::from_code(code)
         {
@@ -93,8 +94,8 @@ impl RecoveredSummary {
         let text = cut(&event.data, COMMAND_BYTES);
         self.command_bytes = self.command_bytes.saturating_add(text.len());
         if self.commands.len() < COMMANDS && self.command_bytes <= TYPED_BYTES {
-            let (micros, source, text) = (event.time.get(), CommandSource::Typed, text.to_owned());
-            self.commands.push(Command { time: recording::Micros::new(micros), source, text, typed: None });
+            let (time, source, text) = (event.time, CommandSource::Typed, text.to_owned());
+            self.commands.push(Command { time, source, text, typed: None });
         }
     }
 
@@ -136,8 +137,8 @@ impl RecoveredSummary {
         let commands = argv_command(&session).into_iter().chain(self.commands).collect();
         Manifest {
             format: 1,
-            ended: session.started + recording::Micros::new(self.last_micros),
-            duration: recording::Micros::new(self.last_micros),
+            ended: session.started + self.last,
+            duration: self.last,
             outcome,
             width,
             height,

@@ -1,7 +1,10 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use memchr::memchr;
-use recording::{Command, CommandSource};
+use recording::{Command, CommandSource, Micros};
 
 use crate::{
     manifest_limits::{COMMAND_BYTES, COMMANDS, TYPED_BYTES},
@@ -14,7 +17,7 @@ const ASIDE_BYTES: usize = 64 << 10;
 /// Most steps that are put aside.
 const STEPS: usize = 2048;
 /// Output within this time is one step, as it is one event of the recording.
-const JOIN_MICROS: u64 = 1_000;
+const JOIN: Duration = Duration::from_millis(1);
 /// Less output than this stays aside when the session goes to sleep.
 const SLEEP_BYTES: usize = 4 << 10;
 
@@ -51,7 +54,7 @@ struct Typing {
     commands: transcript::Commands,
     aside: Vec<u8>,
     /// What happened, by offset in `aside`, and when.
-    steps: Vec<(usize, u64, TerminalStep)>,
+    steps: Vec<(usize, Micros, TerminalStep)>,
     /// A key was pressed since the output aside was fed.
     touched: bool,
     /// Enter was pressed, and the cursor has not gone down since.
@@ -73,24 +76,24 @@ impl Commands {
         Self { first, typing: interactive.then(Typing::default) }
     }
 
-    pub(crate) fn resized(&mut self, micros: u64, width: u16, height: u16) {
+    pub(crate) fn resized(&mut self, time: Micros, width: u16, height: u16) {
         self.with_typing(|typing| {
             if let Some((_, _, last @ TerminalStep::Size(..))) = typing.steps.last_mut() {
                 // Nothing was printed at the size before.
                 *last = TerminalStep::Size(width, height);
             } else {
-                typing.step(micros, TerminalStep::Size(width, height));
+                typing.step(time, TerminalStep::Size(width, height));
             }
         });
     }
 
-    pub(crate) fn typed(&mut self, micros: u64, bytes: &[u8]) {
-        self.with_typing(|typing| typing.typed(micros, bytes));
+    pub(crate) fn typed(&mut self, time: Micros, bytes: &[u8]) {
+        self.with_typing(|typing| typing.typed(time, bytes));
     }
 
     /// Takes output. `found` gets each line that it completed.
-    pub(crate) fn printed(&mut self, micros: u64, bytes: &[u8], found: &mut dyn FnMut(&str)) {
-        self.with_typing(|typing| typing.printed(micros, bytes, found));
+    pub(crate) fn printed(&mut self, time: Micros, bytes: &[u8], found: &mut dyn FnMut(&str)) {
+        self.with_typing(|typing| typing.printed(time, bytes, found));
     }
 
     /// Gives up memory while nothing happens.
@@ -127,7 +130,7 @@ impl Commands {
 }
 
 impl Typing {
-    fn typed(&mut self, micros: u64, bytes: &[u8]) {
+    fn typed(&mut self, time: Micros, bytes: &[u8]) {
         self.touched = true;
         // Enter, or ctrl-o, which enters the line and recalls the next.
         self.entered |= bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0x0f));
@@ -138,20 +141,20 @@ impl Typing {
                 before.extend_from_slice(kept)
             }
             Some((_, _, TerminalStep::Typed(before))) => *before = kept.to_vec(),
-            _ => self.step(micros, TerminalStep::Typed(kept.to_vec())),
+            _ => self.step(time, TerminalStep::Typed(kept.to_vec())),
         }
     }
 
-    fn printed(&mut self, micros: u64, bytes: &[u8], found: &mut dyn FnMut(&str)) {
+    fn printed(&mut self, time: Micros, bytes: &[u8], found: &mut dyn FnMut(&str)) {
         for piece in bytes.chunks(ASIDE_BYTES) {
             if self.aside.len() + piece.len() > ASIDE_BYTES {
-                self.make_room(micros, found);
+                self.make_room(time, found);
             }
-            let joins = |&(_, since, ref step): &(usize, u64, TerminalStep)| {
-                matches!(step, TerminalStep::Printed) && micros.saturating_sub(since) <= JOIN_MICROS
+            let joins = |&(_, since, ref step): &(usize, Micros, TerminalStep)| {
+                matches!(step, TerminalStep::Printed) && time.since(since) <= JOIN
             };
             if !self.steps.last().is_some_and(joins) {
-                self.step(micros, TerminalStep::Printed);
+                self.step(time, TerminalStep::Printed);
             }
             self.aside.extend_from_slice(piece);
             if self.entered && memchr(b'\n', piece).is_some() {
@@ -160,26 +163,26 @@ impl Typing {
         }
     }
 
-    fn step(&mut self, micros: u64, step: TerminalStep) {
+    fn step(&mut self, time: Micros, step: TerminalStep) {
         if self.steps.len() >= STEPS {
-            self.give_up(micros);
+            self.give_up(time);
         }
-        self.steps.push((self.aside.len(), micros, step));
+        self.steps.push((self.aside.len(), time, step));
     }
 
-    fn make_room(&mut self, micros: u64, found: &mut dyn FnMut(&str)) {
-        if self.touched { self.feed(found) } else { self.give_up(micros) }
+    fn make_room(&mut self, time: Micros, found: &mut dyn FnMut(&str)) {
+        if self.touched { self.feed(found) } else { self.give_up(time) }
     }
 
     /// Forgets what was put aside, and the screen with it.
-    fn give_up(&mut self, micros: u64) {
+    fn give_up(&mut self, time: Micros) {
         let alternate = last_switch(&self.aside).unwrap_or_else(|| self.commands.is_alternate());
-        for (_, micros, step) in std::mem::take(&mut self.steps) {
+        for (_, time, step) in std::mem::take(&mut self.steps) {
             if let TerminalStep::Size(width, height) = step {
-                self.commands.resized(micros, width, height);
+                self.commands.resized(time.get(), width, height);
             }
         }
-        self.commands.skipped(micros, alternate);
+        self.commands.skipped(time.get(), alternate);
         self.aside.clear();
         self.touched = false;
         self.entered = false;
@@ -189,11 +192,11 @@ impl Typing {
     fn feed(&mut self, found: &mut dyn FnMut(&str)) {
         let steps = std::mem::take(&mut self.steps);
         let ends = steps.iter().skip(1).map(|step| step.0).chain([self.aside.len()]);
-        for ((offset, micros, step), end) in steps.iter().zip(ends) {
+        for ((offset, time, step), end) in steps.iter().zip(ends) {
             match step {
-                TerminalStep::Printed => self.commands.printed(*micros, &self.aside[*offset..end]),
-                TerminalStep::Typed(bytes) => self.commands.typed(*micros, bytes),
-                TerminalStep::Size(width, height) => self.commands.resized(*micros, *width, *height),
+                TerminalStep::Printed => self.commands.printed(time.get(), &self.aside[*offset..end]),
+                TerminalStep::Typed(bytes) => self.commands.typed(time.get(), bytes),
+                TerminalStep::Size(width, height) => self.commands.resized(time.get(), *width, *height),
             }
         }
         self.aside.clear();
@@ -233,11 +236,11 @@ mod tests {
         let mut commands = Commands::new(None, true);
         for event in events(cast) {
             match event.code {
-                Code::Input => commands.typed(event.time.get(), event.data.as_bytes()),
-                Code::Output => commands.printed(event.time.get(), event.data.as_bytes(), &mut |_| {}),
+                Code::Input => commands.typed(event.time, event.data.as_bytes()),
+                Code::Output => commands.printed(event.time, event.data.as_bytes(), &mut |_| {}),
                 _ => {
                     let (width, height) = event.size().expect("a size");
-                    commands.resized(event.time.get(), width, height);
+                    commands.resized(event.time, width, height);
                 }
             }
         }
@@ -250,8 +253,8 @@ mod tests {
         for event in events(cast) {
             let bytes = event.data.as_bytes().chunks(1);
             match event.code {
-                Code::Input => bytes.for_each(|byte| commands.typed(event.time.get(), byte)),
-                Code::Output => bytes.for_each(|byte| commands.printed(event.time.get(), byte, &mut |_| {})),
+                Code::Input => bytes.for_each(|byte| commands.typed(event.time, byte)),
+                Code::Output => bytes.for_each(|byte| commands.printed(event.time, byte, &mut |_| {})),
                 _ => {}
             }
             commands.sleep(&mut |_| {});
@@ -343,30 +346,26 @@ mod tests {
     fn much_output_between_two_commands_forgets_the_screen_but_not_the_typist() {
         let mut commands = Commands::new(None, true);
         let print =
-            |commands: &mut Commands, micros: u64, text: &str| commands.printed(micros, text.as_bytes(), &mut |_| {});
-        print(&mut commands, 0, "$ ");
-        commands.typed(1_000_000, b"yes\r");
-        print(&mut commands, 1_000_100, "yes\r\n");
+            |commands: &mut Commands, time: Micros, text: &str| commands.printed(time, text.as_bytes(), &mut |_| {});
+        print(&mut commands, Micros::ZERO, "$ ");
+        commands.typed(Micros::new(1_000_000), b"yes\r");
+        print(&mut commands, Micros::new(1_000_100), "yes\r\n");
         for _ in 0..100 {
-            print(&mut commands, 1_500_000, &"y\r\n".repeat(10_000));
+            print(&mut commands, Micros::new(1_500_000), &"y\r\n".repeat(10_000));
         }
-        print(&mut commands, 2_000_000, "^C\r\n$ ");
-        commands.typed(3_000_000, b"ls");
-        print(&mut commands, 3_000_100, "ls");
-        commands.typed(4_000_000, b"\r");
-        print(&mut commands, 4_000_100, "\r\n$ ");
+        print(&mut commands, Micros::new(2_000_000), "^C\r\n$ ");
+        commands.typed(Micros::new(3_000_000), b"ls");
+        print(&mut commands, Micros::new(3_000_100), "ls");
+        commands.typed(Micros::new(4_000_000), b"\r");
+        print(&mut commands, Micros::new(4_000_100), "\r\n$ ");
         assert_eq!(texts(&mut commands), ["yes", "ls"]);
     }
 
     #[test]
     fn typed_commands_beyond_the_bounds_are_not_listed_and_that_is_said() {
         let listed = |count: usize, bytes: usize, full| {
-            let command = Command {
-                time: recording::Micros::new(0),
-                source: CommandSource::Typed,
-                text: "x".repeat(bytes),
-                typed: None,
-            };
+            let command =
+                Command { time: Micros::ZERO, source: CommandSource::Typed, text: "x".repeat(bytes), typed: None };
             let first = Command { source: CommandSource::Argv, text: "sh".repeat(TYPED_BYTES), ..command.clone() };
             let list = CommandList::new(Some(first), vec![command; count], full);
             assert_eq!(list.listed[0].source, CommandSource::Argv);
@@ -384,9 +383,9 @@ mod tests {
         let (mut commands, mut told) = (Commands::new(None, true), Vec::new());
         for event in events(include_str!("../../tests/data/bash-typed.cast")) {
             match event.code {
-                Code::Input => commands.typed(event.time.get(), event.data.as_bytes()),
+                Code::Input => commands.typed(event.time, event.data.as_bytes()),
                 Code::Output => {
-                    commands.printed(event.time.get(), event.data.as_bytes(), &mut |text| told.push(text.to_owned()))
+                    commands.printed(event.time, event.data.as_bytes(), &mut |text| told.push(text.to_owned()))
                 }
                 _ => {}
             }
@@ -398,15 +397,16 @@ mod tests {
     #[test]
     fn what_is_put_aside_is_bounded_whatever_is_typed() {
         let mut commands = Commands::new(None, true);
-        for micros in 0..10_000 {
-            commands.typed(micros * 2_000, b"never echoed\r");
-            commands.resized(micros * 2_000, 80, 24);
-            commands.printed(micros * 2_000, b"x", &mut |_| {});
+        for number in 0..10_000 {
+            let time = Micros::from_millis(number * 2);
+            commands.typed(time, b"never echoed\r");
+            commands.resized(time, 80, 24);
+            commands.printed(time, b"x", &mut |_| {});
         }
         let typing = commands.typing.as_ref().expect("typing");
         assert!(typing.steps.len() <= STEPS && typing.aside.len() <= ASIDE_BYTES);
-        commands.typed(0, &[b'x'; 3 * ASIDE_BYTES]);
-        commands.typed(0, &[b'x'; 3 * ASIDE_BYTES]);
+        commands.typed(Micros::ZERO, &[b'x'; 3 * ASIDE_BYTES]);
+        commands.typed(Micros::ZERO, &[b'x'; 3 * ASIDE_BYTES]);
         let typing = commands.typing.as_ref().expect("typing");
         let kept =
             typing.steps.iter().map(|step| if let TerminalStep::Typed(bytes) = &step.2 { bytes.len() } else { 0 });
@@ -415,8 +415,7 @@ mod tests {
 
     #[test]
     fn a_command_is_cut_at_a_characters_border() {
-        let command =
-            |text: String| Command { time: recording::Micros::new(0), source: CommandSource::Typed, text, typed: None };
+        let command = |text: String| Command { time: Micros::ZERO, source: CommandSource::Typed, text, typed: None };
         assert_eq!(cut(command("é".repeat(COMMAND_BYTES))).text.len(), COMMAND_BYTES);
         assert_eq!(cut(command(format!("x{}", "é".repeat(COMMAND_BYTES)))).text.len(), COMMAND_BYTES - 1);
     }

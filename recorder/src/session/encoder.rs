@@ -1,7 +1,9 @@
 //! A recording without IO: bytes and times in, asciicast lines out.
 
+use std::time::Duration;
+
 use recording::{
-    Command, Contents, Direction, Omission, Outcome, StreamTotals,
+    Command, Contents, Direction, Micros, Omission, Outcome, StreamTotals,
     cast::{Code, PortConnection, SessionKind, SessionMetadata},
 };
 use sha2::Digest;
@@ -89,7 +91,7 @@ struct EncoderState {
     is_status_noted: bool,
     closing: Option<Side>,
     anomalies: Vec<String>,
-    last_micros: u64,
+    last_event: Micros,
 }
 
 impl SessionEncoder {
@@ -117,14 +119,14 @@ impl SessionEncoder {
             is_status_noted: false,
             closing: None,
             anomalies: Vec::new(),
-            last_micros: 0,
+            last_event: Micros::ZERO,
         };
         Self { decoder: Decoder::new(negotiated, request), state, over: [false; 2], boundary: None }
     }
 
     /// Encodes what a side sent. Any anomaly is an error if `strict`; one that the decoder cannot go on behind always is. The bytes
     /// are recorded either way.
-    pub(crate) fn accept(&mut self, micros: u64, from: Side, bytes: &[u8], strict: bool) -> Result<(), RecordError> {
+    pub(crate) fn accept(&mut self, time: Micros, from: Side, bytes: &[u8], strict: bool) -> Result<(), RecordError> {
         if from == Side::Server {
             self.boundary = Some(self.decoder.bytes_to_frame_boundary(Side::Server));
         }
@@ -136,14 +138,14 @@ impl SessionEncoder {
             {
                 odd.get_or_insert_with(|| described(from, anomaly));
             }
-            state.event(micros, from, &event);
+            state.event(time, from, &event);
         });
-        state.passed(micros);
+        state.passed(time);
         odd.map_or(Ok(()), |odd| Err(RecordError::Anomaly(odd)))
     }
 
     /// Notes that a side will send nothing more. A second call does nothing.
-    pub(crate) fn ended(&mut self, micros: u64, from: Side) {
+    pub(crate) fn ended(&mut self, time: Micros, from: Side) {
         let Self { decoder, state, over, .. } = self;
         let side = match from {
             Side::Client => 0,
@@ -153,12 +155,12 @@ impl SessionEncoder {
             return;
         }
         state.client_over |= from == Side::Client;
-        decoder.end(from, &mut |event| state.event(micros, from, &event));
+        decoder.end(from, &mut |event| state.event(time, from, &event));
     }
 
     /// Encodes the session's end: the last events. Returns the summary.
-    pub(crate) fn finish(&mut self, micros: u64, how: Ending) -> Summary {
-        self.state.finish(micros, how)
+    pub(crate) fn finish(&mut self, time: Micros, how: Ending) -> Summary {
+        self.state.finish(time, how)
     }
 
     /// Whether something may happen by time alone.
@@ -173,12 +175,12 @@ impl SessionEncoder {
 
     /// Takes everything since the last batch. The batch is to be written and given to [`Self::commit`]; the next one goes behind
     /// it.
-    pub(crate) fn take_batch(&mut self, micros: u64) -> Batch {
+    pub(crate) fn take_batch(&mut self, now: Micros) -> Batch {
         let state = &mut self.state;
         let lines = state.timeline.take_lines();
         let has_news = state.status.is_some() && !state.is_status_noted;
         let checkpoint = Checkpoint {
-            time: recording::Micros::new(micros),
+            time: now,
             totals: state.totals,
             tails: state.timeline.tails(),
             held: state.limiters.each_ref().map(OutputLimiter::holds),
@@ -207,12 +209,12 @@ impl SessionEncoder {
     }
 
     /// Does what time alone does, when the session may be idle.
-    pub(crate) fn settle(&mut self, micros: u64) {
-        const QUIET_MICROS: u64 = 1_000_000;
-        self.state.passed(micros);
-        self.state.timeline.passed(micros);
-        if micros.saturating_sub(self.state.last_micros) >= QUIET_MICROS {
-            self.state.sleep(micros);
+    pub(crate) fn settle(&mut self, time: Micros) {
+        const QUIET: Duration = Duration::from_secs(1);
+        self.state.passed(time);
+        self.state.timeline.passed(time);
+        if time.since(self.state.last_event) >= QUIET {
+            self.state.sleep(time);
         }
     }
 
@@ -282,22 +284,22 @@ impl Batch {
 }
 
 impl EncoderState {
-    fn event(&mut self, micros: u64, from: Side, event: &Event<'_>) {
-        self.last_micros = micros;
+    fn event(&mut self, time: Micros, from: Side, event: &Event<'_>) {
+        self.last_event = time;
         if self.kind == SessionKind::PortForward {
             let timeline = &mut self.timeline;
-            self.ports.event(from, event, &mut |connection| port_event(timeline, micros, &connection));
+            self.ports.event(from, event, &mut |connection| port_event(timeline, time, &connection));
         }
         match event {
-            Event::Data { stream, data, .. } => self.data(micros, from, *stream, data),
+            Event::Data { stream, data, .. } => self.data(time, from, *stream, data),
             Event::Resize(size) => {
                 let Self { sizes, timeline, commands, .. } = self;
-                sizes.announced(micros, (size.width, size.height), &mut |size| {
-                    real_size(timeline, commands, micros, size);
+                sizes.announced(time, (size.width, size.height), &mut |size| {
+                    real_size(timeline, commands, time, size);
                 });
             }
             Event::HalfClosed { stream, .. } | Event::Reset { stream, .. } => {
-                self.stream_ended(micros, from, *stream);
+                self.stream_ended(time, from, *stream);
             }
             Event::Status(status) => {
                 if self.status.is_none() {
@@ -309,12 +311,12 @@ impl EncoderState {
             Event::Close { .. } if !self.client_over => {
                 self.closing.get_or_insert(from);
             }
-            Event::Anomaly(anomaly) => self.annotate(micros, format!("anomaly: {}", described(from, anomaly))),
+            Event::Anomaly(anomaly) => self.annotate(time, format!("anomaly: {}", described(from, anomaly))),
             Event::Close { .. } | Event::Opened { .. } | Event::Ping | Event::Pong => {}
         }
     }
 
-    fn data(&mut self, micros: u64, from: Side, stream: Stream, data: &[u8]) {
+    fn data(&mut self, time: Micros, from: Side, stream: Stream, data: &[u8]) {
         let length = data.len() as u64;
         match (stream, from) {
             (Stream::Stdin, Side::Client) => {
@@ -322,22 +324,22 @@ impl EncoderState {
                 self.digests.stdin.update(data);
                 let archive = follow(&mut self.uploaded, data);
                 if self.store_input {
-                    self.limiters[StdStream::Stdin.index()].data(&mut self.timeline, micros, data, archive);
+                    self.limiters[StdStream::Stdin.index()].data(&mut self.timeline, time, data, archive);
                 }
-                self.commands.typed(micros, data);
+                self.commands.typed(time, data);
             }
             (Stream::Stdout, Side::Server) => {
                 self.totals.stdout += length;
                 self.digests.stdout.update(data);
                 let archive = follow(&mut self.downloaded, data);
-                self.limiters[StdStream::Stdout.index()].data(&mut self.timeline, micros, data, archive);
+                self.limiters[StdStream::Stdout.index()].data(&mut self.timeline, time, data, archive);
                 let timeline = &mut self.timeline;
-                self.commands.printed(micros, data, &mut |text| timeline.event(micros, Code::Marker, text));
+                self.commands.printed(time, data, &mut |text| timeline.event(time, Code::Marker, text));
             }
             (Stream::Stderr, Side::Server) => {
                 self.totals.stderr += length;
                 self.digests.stderr.update(data);
-                self.limiters[StdStream::Stderr.index()].data(&mut self.timeline, micros, data, false);
+                self.limiters[StdStream::Stderr.index()].data(&mut self.timeline, time, data, false);
             }
             (Stream::PortData, Side::Client) => {
                 self.totals.stdin += length;
@@ -353,58 +355,58 @@ impl EncoderState {
         }
     }
 
-    fn stream_ended(&mut self, micros: u64, from: Side, stream: Stream) {
+    fn stream_ended(&mut self, time: Micros, from: Side, stream: Stream) {
         match (stream, from) {
-            (Stream::Stdout, Side::Server) => self.end_stream(micros, StdStream::Stdout),
-            (Stream::Stderr, Side::Server) => self.end_stream(micros, StdStream::Stderr),
+            (Stream::Stdout, Side::Server) => self.end_stream(time, StdStream::Stdout),
+            (Stream::Stderr, Side::Server) => self.end_stream(time, StdStream::Stderr),
             _ => {}
         }
     }
 
-    fn end_stream(&mut self, micros: u64, stream: StdStream) {
-        let omitted = self.limiters[stream.index()].end(&mut self.timeline, micros);
+    fn end_stream(&mut self, time: Micros, stream: StdStream) {
+        let omitted = self.limiters[stream.index()].end(&mut self.timeline, time);
         self.omitted.extend(omitted);
         self.timeline.end_stream(stream);
     }
 
-    fn passed(&mut self, micros: u64) {
+    fn passed(&mut self, time: Micros) {
         let Self { sizes, timeline, commands, .. } = self;
-        sizes.passed(micros, &mut |size| real_size(timeline, commands, micros, size));
+        sizes.passed(time, &mut |size| real_size(timeline, commands, time, size));
     }
 
-    fn sleep(&mut self, micros: u64) {
+    fn sleep(&mut self, time: Micros) {
         let Self { timeline, commands, .. } = self;
-        commands.sleep(&mut |text| timeline.event(micros, Code::Marker, text));
+        commands.sleep(&mut |text| timeline.event(time, Code::Marker, text));
     }
 
     /// Writes an annotation, for a reader of the lines and of the manifest.
-    fn annotate(&mut self, micros: u64, text: String) {
+    fn annotate(&mut self, time: Micros, text: String) {
         if self.anomalies.len() < ANOMALIES {
-            self.annotate_end(micros, text);
+            self.annotate_end(time, text);
         }
     }
 
     /// Writes an annotation that is made once, at the end.
-    fn annotate_end(&mut self, micros: u64, text: String) {
-        self.timeline.event(micros, Code::Gap, &text);
+    fn annotate_end(&mut self, time: Micros, text: String) {
+        self.timeline.event(time, Code::Gap, &text);
         self.anomalies.push(text);
     }
 
-    fn finish(&mut self, micros: u64, how: Ending) -> Summary {
-        self.sizes_end(micros);
-        StdStream::ALL.into_iter().for_each(|stream| self.end_stream(micros, stream));
+    fn finish(&mut self, time: Micros, how: Ending) -> Summary {
+        self.sizes_end(time);
+        StdStream::ALL.into_iter().for_each(|stream| self.end_stream(time, stream));
         let timeline = &mut self.timeline;
-        let commands = self.commands.finish(&mut |text| timeline.event(micros, Code::Marker, text));
-        self.ports.end(&mut |connection| port_event(timeline, micros, &connection));
+        let commands = self.commands.finish(&mut |text| timeline.event(time, Code::Marker, text));
+        self.ports.end(&mut |connection| port_event(timeline, time, &connection));
         let (outcome, annotation) = self.evidence().outcome(how);
         if let Some(annotation) = annotation {
-            self.annotate_end(micros, annotation);
+            self.annotate_end(time, annotation);
         }
         if commands.unlisted {
-            self.annotate_end(micros, UNLISTED.to_owned());
+            self.annotate_end(time, UNLISTED.to_owned());
         }
         if let Outcome::Exited { exit_code } = outcome {
-            self.timeline.event(micros, Code::Exit, &exit_code.to_string());
+            self.timeline.event(time, Code::Exit, &exit_code.to_string());
         }
         Summary {
             outcome,
@@ -438,9 +440,9 @@ impl EncoderState {
         }
     }
 
-    fn sizes_end(&mut self, micros: u64) {
+    fn sizes_end(&mut self, time: Micros) {
         let Self { sizes, timeline, commands, .. } = self;
-        sizes.passed(u64::MAX, &mut |size| real_size(timeline, commands, micros, size));
+        sizes.passed(Micros::MAX, &mut |size| real_size(timeline, commands, time, size));
     }
 
     fn evidence(&self) -> Evidence<'_> {
@@ -467,19 +469,19 @@ fn follow(tar: &mut Option<Tar>, data: &[u8]) -> bool {
 }
 
 /// Writes an `r` event. A size of 0 becomes an annotation: no terminal has it, and players fail on it.
-fn real_size(timeline: &mut Timeline, commands: &mut Commands, micros: u64, (width, height): Size) {
+fn real_size(timeline: &mut Timeline, commands: &mut Commands, time: Micros, (width, height): Size) {
     if width == 0 || height == 0 {
-        timeline.event(micros, Code::Gap, &format!("the client announced a terminal of {width}x{height}"));
+        timeline.event(time, Code::Gap, &format!("the client announced a terminal of {width}x{height}"));
         return;
     }
-    timeline.event(micros, Code::Resize, &format!("{width}x{height}"));
-    commands.resized(micros, width, height);
+    timeline.event(time, Code::Resize, &format!("{width}x{height}"));
+    commands.resized(time, width, height);
 }
 
-fn port_event(timeline: &mut Timeline, micros: u64, connection: &PortConnection) {
+fn port_event(timeline: &mut Timeline, time: Micros, connection: &PortConnection) {
     // Numbers and a string: serialising them to memory has no way to fail.
     let text = serde_json::to_string(connection).unwrap_or_default();
-    timeline.event(micros, Code::Port, &text);
+    timeline.event(time, Code::Port, &text);
 }
 
 /// An anomaly, and who sent it.
@@ -509,10 +511,10 @@ mod tests {
         let negotiated = Negotiated::from_response(&request, "websocket", Some("v5.channel.k8s.io")).expect("known");
         let session = crate::session::open_request::tests::session();
         let mut encoder = SessionEncoder::new(&session, &negotiated, &request, KeepLimits::default());
-        (0..1_000).for_each(|micros| encoder.state.annotate(micros, format!("annotation {micros}")));
+        (0..1_000).for_each(|number| encoder.state.annotate(Micros::new(number), format!("annotation {number}")));
         let failure = Status::Failure { message: "no space".to_owned(), code: Some(500) };
         (encoder.state.status, encoder.state.totals.stdout) = (Some(failure), 1);
-        let anomalies = encoder.finish(1_000, Ending::Closed(Side::Server)).anomalies;
+        let anomalies = encoder.finish(Micros::from_millis(1), Ending::Closed(Side::Server)).anomalies;
         assert_eq!(anomalies.len(), ANOMALIES + 1);
         assert_eq!(anomalies.last().map(String::as_str), Some("the server's last word was: no space"));
     }

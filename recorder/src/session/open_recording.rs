@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Instant};
 use recording::{Contents, Manifest, Outcome, RecordingId, StreamTotals, cast::SessionMetadata};
 use spool::{SessionRecord, SpoolWriter};
 
-use crate::{RecordError, Recording, argv::argv_command, clock::micros_since, session::context::Context};
+use crate::{RecordError, Recording, argv::argv_command, clock::time_since, session::context::Context};
 
 /// A recording whose header is on the disk, of a session that has not begun: no 101 was seen.
 #[must_use = "a recording that is neither begun nor refused looks like one whose gateway died"]
@@ -40,11 +40,11 @@ impl OpenRecording {
     /// The disk's: the end is not written. The caller tells the journal all the same.
     pub async fn refused(mut self, message: &str) -> Result<Manifest, RecordError> {
         self.context.ends.expect(self.id());
-        let duration_micros = micros_since(self.start);
+        let duration = time_since(self.start);
         let manifest = Manifest {
             format: 1,
-            ended: self.session.started + recording::Micros::new(duration_micros),
-            duration: recording::Micros::new(duration_micros),
+            ended: self.session.started + duration,
+            duration,
             outcome: Outcome::FailedToStart { message: message.to_owned() },
             width: 80,
             height: 24,

@@ -5,7 +5,7 @@ use recording::{
     cast::{Header, SessionKind, SessionMetadata},
 };
 
-use crate::clock::unix_micros;
+use crate::clock::unix_time;
 
 /// What a request asks for, beyond what its permit says.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl OpenRequest {
         SessionMetadata {
             id,
             kind: self.kind,
-            started: recording::UnixMicros::new(unix_micros(now)),
+            started: unix_time(now),
             gateway: gateway.to_owned(),
             principal: permit.principal().clone(),
             target: permit.target().clone(),
@@ -65,7 +65,7 @@ pub(crate) fn header(session: &SessionMetadata) -> Header {
         version: 2,
         width: 80,
         height: 24,
-        timestamp: session.started.get().div_euclid(1_000_000),
+        timestamp: session.started.as_secs(),
         command: recording::shell_quoted(&session.argv),
         title: title(session),
         kubetape: session.clone(),
@@ -85,6 +85,7 @@ fn title(session: &SessionMetadata) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use access::{Credential, Impersonation, InputRecording, Principal, Target};
+    use recording::UnixMicros;
 
     use super::*;
 
@@ -94,7 +95,7 @@ pub(crate) mod tests {
         SessionMetadata {
             id: RecordingId(uuid::Uuid::nil()),
             kind: SessionKind::Exec,
-            started: recording::UnixMicros::EPOCH,
+            started: UnixMicros::EPOCH,
             gateway: String::new(),
             principal: Principal { name, groups: Vec::new(), credential: Credential::Token, credential_id },
             target: Target::default(),

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recording::{Manifest, RecordingId, cast::SessionMetadata};
+use recording::{Manifest, Micros, RecordingId, cast::SessionMetadata};
 use spool::{SessionRecord, SpoolWriter};
 use wire::{Negotiated, Request, Side};
 
@@ -65,7 +65,7 @@ impl Recording {
     /// Not cancel safe: where the future is dropped while it waits for room, the bytes are recorded and must not be given again.
     pub async fn accept(&self, from: Side, bytes: &[u8]) -> Result<(), RecordError> {
         let strict = self.context.settings.strict;
-        self.writer.write(|encoder, micros| encoder.accept(micros, from, bytes, strict)).await??;
+        self.writer.write(|encoder, time| encoder.accept(time, from, bytes, strict)).await??;
         if from == Side::Server {
             self.writer.lock().encoder.forwarded();
         }
@@ -78,7 +78,7 @@ impl Recording {
     /// Where the future is dropped while it waits for room, the end is recorded.
     pub async fn ended(&self, from: Side) {
         // `accept`, `failed` and `finish` tell of a failure.
-        let _ = self.writer.write(|encoder, micros| encoder.ended(micros, from)).await;
+        let _ = self.writer.write(|encoder, time| encoder.ended(time, from)).await;
     }
 
     /// Notes the container's image, once it is known. A second call changes nothing.
@@ -121,11 +121,11 @@ impl Recording {
     /// # Cancel safety
     /// Where the future is dropped while it waits for room, the recording is closed without its end.
     pub async fn finish(self: Arc<Self>, how: Ending) -> Result<Manifest, RecordError> {
-        let manifest = self.writer.close(|encoder, micros| {
+        let manifest = self.writer.close(|encoder, time| {
             for side in [Side::Server, Side::Client] {
-                encoder.ended(micros, side);
+                encoder.ended(time, side);
             }
-            self.manifest(encoder.finish(micros, how), micros)
+            self.manifest(encoder.finish(time, how), time)
         })?;
         self.context.ends.expect(self.id());
         let deadline = Instant::now() + END_PATIENCE;
@@ -153,13 +153,13 @@ impl Recording {
         });
     }
 
-    fn manifest(&self, summary: Summary, micros: u64) -> Manifest {
+    fn manifest(&self, summary: Summary, duration: Micros) -> Manifest {
         let (width, height) = summary.size;
         Manifest {
             format: 1,
             session: self.session.clone(),
-            ended: self.session.started + recording::Micros::new(micros),
-            duration: recording::Micros::new(micros),
+            ended: self.session.started + duration,
+            duration,
             outcome: summary.outcome,
             width,
             height,

@@ -3,13 +3,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recording::Manifest;
+use recording::{Manifest, Micros};
 use spool::{SessionRecord, SpoolError, SpoolGauges, SpoolWriter};
 use tokio::sync::Notify;
 
 use crate::{
     RecordError, Settings,
-    clock::micros_since,
+    clock::time_since,
     session::encoder::{Batch, SessionEncoder},
 };
 
@@ -65,11 +65,14 @@ impl SessionWriter {
 
     /// Runs `write` on the encoder and returns once what it wrote is in the spool. While there is no room it waits, as long as
     /// the settings' patience.
-    pub(crate) async fn write<T>(&self, write: impl FnOnce(&mut SessionEncoder, u64) -> T) -> Result<T, RecordError> {
+    pub(crate) async fn write<T>(
+        &self,
+        write: impl FnOnce(&mut SessionEncoder, Micros) -> T,
+    ) -> Result<T, RecordError> {
         self.caught_up().await?;
         let written = {
             let mut state = self.open()?;
-            let written = write(&mut state.encoder, self.micros());
+            let written = write(&mut state.encoder, self.now());
             if self.flush(&mut state)? {
                 return Ok(written);
             }
@@ -92,7 +95,7 @@ impl SessionWriter {
                 }
                 let now = Instant::now();
                 if *deadline.get_or_insert(now + self.settings.patience) <= now {
-                    let error = state.spool_batches(self.micros()).err().map_or(RecordError::Slow, RecordError::Spool);
+                    let error = state.spool_batches(self.now()).err().map_or(RecordError::Slow, RecordError::Spool);
                     return Err(self.fail(&mut state, error));
                 }
             }
@@ -102,7 +105,7 @@ impl SessionWriter {
 
     /// Writes what the encoder has to the spool; false if there is no room.
     fn flush(&self, state: &mut WriterState) -> Result<bool, RecordError> {
-        match state.spool_batches(self.micros()) {
+        match state.spool_batches(self.now()) {
             Ok(()) => {
                 state.end_segment_of(self.settings.chunk_bytes as u64);
                 Ok(true)
@@ -129,7 +132,7 @@ impl SessionWriter {
             return;
         }
         if state.encoder.restless() {
-            state.encoder.settle(self.micros());
+            state.encoder.settle(self.now());
             if state.encoder.has_lines() {
                 // No room is no harm: nothing waits to be forwarded.
                 let _ = self.flush(&mut state);
@@ -150,14 +153,14 @@ impl SessionWriter {
     /// Closes the recording. `last` writes the last lines and returns the manifest.
     pub(crate) fn close(
         &self,
-        last: impl FnOnce(&mut SessionEncoder, u64) -> Manifest,
+        last: impl FnOnce(&mut SessionEncoder, Micros) -> Manifest,
     ) -> Result<Manifest, RecordError> {
         let mut state = self.lock();
         if state.is_closed {
             return Err(RecordError::Finished);
         }
         state.is_closed = true;
-        let manifest = last(&mut state.encoder, self.micros());
+        let manifest = last(&mut state.encoder, self.now());
         self.stopped.notify_waiters();
         Ok(manifest)
     }
@@ -167,7 +170,7 @@ impl SessionWriter {
     /// # Errors
     /// The disk's: the recording will be found without an end.
     pub(crate) fn end(&self, manifest: &Manifest) -> Result<bool, RecordError> {
-        match self.lock().end(manifest, self.micros()) {
+        match self.lock().end(manifest, self.now()) {
             Ok(()) => Ok(true),
             Err(error) if error.is_full() => Ok(false),
             Err(error) => Err(error.into()),
@@ -179,7 +182,7 @@ impl SessionWriter {
         let mut state = self.lock();
         if !state.is_closed {
             state.is_closed = true;
-            let _ = state.spool_batches(self.micros());
+            let _ = state.spool_batches(self.now());
             state.spooled = None;
             self.stopped.notify_waiters();
         }
@@ -201,8 +204,8 @@ impl SessionWriter {
         let _ = tokio::time::timeout(POLL_INTERVAL, self.gauges.freed()).await;
     }
 
-    fn micros(&self) -> u64 {
-        micros_since(self.start)
+    fn now(&self) -> Micros {
+        time_since(self.start)
     }
 
     fn open(&self) -> Result<MutexGuard<'_, WriterState>, RecordError> {
@@ -221,11 +224,11 @@ impl SessionWriter {
 
 impl WriterState {
     /// Writes the backlog, and then what the encoder has since.
-    fn spool_batches(&mut self, micros: u64) -> Result<(), SpoolError> {
+    fn spool_batches(&mut self, now: Micros) -> Result<(), SpoolError> {
         if let Some(backlog) = self.backlog.take() {
             self.spool(backlog)?;
         }
-        let batch = self.encoder.take_batch(micros);
+        let batch = self.encoder.take_batch(now);
         self.spool(batch)
     }
 
@@ -245,9 +248,9 @@ impl WriterState {
     }
 
     /// Writes the last lines, for which the spool's limits leave room, and the end.
-    fn end(&mut self, manifest: &Manifest, micros: u64) -> Result<(), SpoolError> {
+    fn end(&mut self, manifest: &Manifest, now: Micros) -> Result<(), SpoolError> {
         let Some(spooled) = &mut self.spooled else { return Ok(()) };
-        let mut batch = self.encoder.take_batch(micros);
+        let mut batch = self.encoder.take_batch(now);
         if let Some(backlog) = self.backlog.take() {
             batch = batch.behind(backlog);
         }

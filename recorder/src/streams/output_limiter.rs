@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use recording::{Omission, cast::Code, hex};
+use recording::{Micros, Omission, cast::Code, hex};
 use sha2::{Digest, Sha256};
 use spool::{StdStream, TailWrite};
 
@@ -44,10 +44,10 @@ pub(crate) struct OutputLimiter {
     keep: Option<KeepLimits>,
     /// Bytes that passed.
     passed: u64,
-    ring: VecDeque<(u64, Box<[u8]>)>,
+    ring: VecDeque<(Micros, Box<[u8]>)>,
     ring_bytes: usize,
     /// When the first byte was held back, and its place in the stream.
-    since: Option<(u64, u64)>,
+    since: Option<(Micros, u64)>,
     omitted: Option<Omitted>,
     /// What the spool must get of the ring.
     tail: TailWrite,
@@ -67,8 +67,8 @@ struct Files {
 
 #[derive(Clone)]
 struct Omitted {
-    from_micros: u64,
-    to_micros: u64,
+    first: Micros,
+    last: Micros,
     bytes: u64,
     digest: Sha256,
 }
@@ -102,34 +102,34 @@ impl OutputLimiter {
     }
 
     /// Writes the bytes that are kept. `archive` says whether the stream is a tar archive, as far as is known by now.
-    pub(crate) fn data(&mut self, timeline: &mut Timeline, micros: u64, data: &[u8], archive: bool) {
-        let Some(keep) = self.keep else { return timeline.data(micros, self.stream, data) };
+    pub(crate) fn data(&mut self, timeline: &mut Timeline, time: Micros, data: &[u8], archive: bool) {
+        let Some(keep) = self.keep else { return timeline.data(time, self.stream, data) };
         let first = if archive { keep.first_of_archive } else { keep.first };
         let room = if self.since.is_some() { 0 } else { first.saturating_sub(self.passed) };
         let (now, later) = data.split_at(usize::try_from(room).unwrap_or(data.len()).min(data.len()));
         if !now.is_empty() {
-            timeline.data(micros, self.stream, now);
+            timeline.data(time, self.stream, now);
         }
         self.passed += now.len() as u64;
         if later.is_empty() {
             return;
         }
         if self.since.is_none() {
-            self.since = Some((micros, self.passed));
+            self.since = Some((time, self.passed));
             let (stream, from) = (self.stream.name(), self.passed);
-            timeline.event(micros, Code::Gap, &format!("omitting {stream} from byte {from} on, but for its end"));
+            timeline.event(time, Code::Gap, &format!("omitting {stream} from byte {from} on, but for its end"));
         }
-        self.hold(micros, later, keep.last);
+        self.hold(time, later, keep.last);
     }
 
-    fn hold(&mut self, micros: u64, data: &[u8], last: usize) {
+    fn hold(&mut self, time: Micros, data: &[u8], last: usize) {
         let mut rest = data;
         // In parts, so that each file of the spool begins where the one before is full.
         while !rest.is_empty() {
             let room = self.room(last.max(LEAST_FILE));
             let (now, later) = rest.split_at(rest.len().min(room));
-            self.tail.bytes(recording::Micros::new(micros), self.passed, now);
-            self.pass(micros, now, last);
+            self.tail.bytes(time, self.passed, now);
+            self.pass(time, now, last);
             rest = later;
         }
     }
@@ -150,12 +150,12 @@ impl OutputLimiter {
     }
 
     /// Takes bytes into the ring, and omits what is too much then.
-    fn pass(&mut self, micros: u64, data: &[u8], last: usize) {
+    fn pass(&mut self, time: Micros, data: &[u8], last: usize) {
         self.passed += data.len() as u64;
         // Small pieces are joined: a ring of single bytes would take fifty times its size.
         match self.ring.back_mut() {
             Some((_, piece)) if piece.len() + data.len() <= SMALL => *piece = [&**piece, data].concat().into(),
-            _ => self.ring.push_back((micros, data.into())),
+            _ => self.ring.push_back((time, data.into())),
         }
         self.ring_bytes += data.len();
         while self.ring_bytes > last {
@@ -169,25 +169,25 @@ impl OutputLimiter {
         }
     }
 
-    fn omit(&mut self, micros: u64, bytes: &[u8]) {
+    fn omit(&mut self, time: Micros, bytes: &[u8]) {
         let omitted = self.omitted.as_ref().map_or(0, |omitted| omitted.bytes);
         let from = self.since.map_or(0, |(_, from)| from) + omitted;
         let to_newest = usize::try_from(self.files.newest.saturating_sub(from)).unwrap_or(usize::MAX);
         let (before, behind) = bytes.split_at(to_newest.min(bytes.len()));
-        self.omit_one(micros, before);
+        self.omit_one(time, before);
         if !before.is_empty() && before.len() == to_newest {
             self.files.before_newest = self.omission();
         }
-        self.omit_one(micros, behind);
+        self.omit_one(time, behind);
     }
 
-    fn omit_one(&mut self, micros: u64, bytes: &[u8]) {
+    fn omit_one(&mut self, time: Micros, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        let new = || Omitted { from_micros: micros, to_micros: micros, bytes: 0, digest: Sha256::new() };
+        let new = || Omitted { first: time, last: time, bytes: 0, digest: Sha256::new() };
         let omitted = self.omitted.get_or_insert_with(new);
-        omitted.to_micros = omitted.to_micros.max(micros);
+        omitted.last = omitted.last.max(time);
         omitted.bytes += bytes.len() as u64;
         omitted.digest.update(bytes);
     }
@@ -200,16 +200,16 @@ impl OutputLimiter {
             from_byte,
             bytes: omitted.bytes,
             sha256: hex(omitted.digest.finalize().into()),
-            first: recording::Micros::new(omitted.from_micros),
-            last: recording::Micros::new(omitted.to_micros),
+            first: omitted.first,
+            last: omitted.last,
         })
     }
 
     /// Ends the stream: writes an annotation of what was omitted, and the last part. Returns what was omitted.
-    pub(crate) fn end(&mut self, timeline: &mut Timeline, micros: u64) -> Option<Omission> {
+    pub(crate) fn end(&mut self, timeline: &mut Timeline, time: Micros) -> Option<Omission> {
         let (_, from_byte) = self.since?;
         let omission = self.omission();
-        annotation(timeline, self.stream, micros, from_byte, omission.as_ref());
+        annotation(timeline, self.stream, time, from_byte, omission.as_ref());
         for (at, piece) in self.ring.drain(..) {
             timeline.data(at, self.stream, &piece);
         }
@@ -224,15 +224,15 @@ impl OutputLimiter {
 pub(crate) fn annotation(
     timeline: &mut Timeline,
     stream: StdStream,
-    micros: u64,
+    time: Micros,
     from_byte: u64,
     omission: Option<&Omission>,
 ) {
     match omission {
-        Some(omission) => timeline.event(omission.last.get(), Code::Gap, &omission.to_string()),
+        Some(omission) => timeline.event(omission.last, Code::Gap, &omission.to_string()),
         None => {
             let text = format!("omitted nothing of {} from byte {from_byte} on", stream.name());
-            timeline.event(micros, Code::Gap, &text);
+            timeline.event(time, Code::Gap, &text);
         }
     }
 }
@@ -254,11 +254,11 @@ mod tests {
     fn recorded(pieces: &[&[u8]], archive: bool) -> (Vec<Event>, Option<Omission>) {
         let mut timeline = Timeline::new();
         let mut limiter = OutputLimiter::new(StdStream::Stdout, Some(KEEP));
-        for (micros, piece) in (0..).zip(pieces) {
-            limiter.data(&mut timeline, micros, piece, archive);
+        for (number, piece) in (0..).zip(pieces) {
+            limiter.data(&mut timeline, Micros::new(number), piece, archive);
         }
-        let omission = limiter.end(&mut timeline, 1000);
-        assert_eq!(limiter.end(&mut timeline, 1000), None, "an end is told once");
+        let omission = limiter.end(&mut timeline, Micros::from_millis(1));
+        assert_eq!(limiter.end(&mut timeline, Micros::from_millis(1)), None, "an end is told once");
         timeline.end_stream(StdStream::Stdout);
         let lines = timeline.take_lines();
         (events(&lines).map(Result::unwrap).collect(), omission)
@@ -318,8 +318,8 @@ mod tests {
     fn a_ring_of_single_bytes_is_no_larger_than_its_bytes() {
         let mut timeline = Timeline::new();
         let mut limiter = OutputLimiter::new(StdStream::Stdout, Some(KeepLimits { first: 0, last: 1 << 20, ..KEEP }));
-        for micros in 0..2 << 20 {
-            limiter.data(&mut timeline, micros, b"y", false);
+        for number in 0..2 << 20 {
+            limiter.data(&mut timeline, Micros::new(number), b"y", false);
         }
         assert_eq!(limiter.ring_bytes, 1 << 20);
         assert!(limiter.ring.len() <= (1 << 20) / SMALL + 1, "{}", limiter.ring.len());

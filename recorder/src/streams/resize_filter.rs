@@ -1,8 +1,12 @@
+use std::time::Duration;
+
+use recording::Micros;
+
 /// A terminal's size: columns, rows.
 pub(crate) type Size = (u16, u16);
 
 /// How long attach's first size waits for the second.
-const WAIT_MICROS: u64 = 1_000_000;
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Passes on the sizes that a client announces, but for the one that only makes the program redraw: `kubectl attach` sends columns
 /// and rows plus one, then at once the real size. Attach's first size waits therefore. It was fake if the next one is smaller
@@ -10,7 +14,7 @@ const WAIT_MICROS: u64 = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct ResizeFilter {
     /// Attach's first size, and when it came.
-    held: Option<(u64, Size)>,
+    held: Option<(Micros, Size)>,
     may_hold: bool,
     /// The first real size that playback can start with.
     pub(crate) first: Option<Size>,
@@ -22,10 +26,10 @@ impl ResizeFilter {
     }
 
     /// Takes a size. `real` gets those that are known to be real now.
-    pub(crate) fn announced(&mut self, micros: u64, size: Size, real: &mut dyn FnMut(Size)) {
+    pub(crate) fn announced(&mut self, time: Micros, size: Size, real: &mut dyn FnMut(Size)) {
         if self.may_hold {
             self.may_hold = false;
-            self.held = Some((micros, size));
+            self.held = Some((time, size));
             return;
         }
         if let Some((_, (width, height))) = self.held.take()
@@ -36,10 +40,10 @@ impl ResizeFilter {
         self.found(size, real);
     }
 
-    /// Notes that time has passed: until `micros`, or `u64::MAX` at the end. `real` gets a size that has waited enough.
-    pub(crate) fn passed(&mut self, micros: u64, real: &mut dyn FnMut(Size)) {
+    /// Notes that time has passed: until `time`, or [`Micros::MAX`] at the end. `real` gets a size that has waited enough.
+    pub(crate) fn passed(&mut self, time: Micros, real: &mut dyn FnMut(Size)) {
         if let Some((since, size)) = self.held
-            && micros.saturating_sub(since) >= WAIT_MICROS
+            && time.since(since) >= WAIT
         {
             self.held = None;
             self.found(size, real);
@@ -66,11 +70,11 @@ mod tests {
     fn real(attach: bool, announced: &[(u64, Size)]) -> (Vec<Size>, Option<Size>) {
         let mut sizes = ResizeFilter::new(attach);
         let mut found = Vec::new();
-        for (micros, size) in announced {
-            sizes.passed(*micros, &mut |size| found.push(size));
-            sizes.announced(*micros, *size, &mut |size| found.push(size));
+        for (time, size) in announced {
+            sizes.passed(Micros::new(*time), &mut |size| found.push(size));
+            sizes.announced(Micros::new(*time), *size, &mut |size| found.push(size));
         }
-        sizes.passed(u64::MAX, &mut |size| found.push(size));
+        sizes.passed(Micros::MAX, &mut |size| found.push(size));
         (found, sizes.first)
     }
 
@@ -85,7 +89,7 @@ mod tests {
         assert_eq!(real(true, &[(0, (100, 30))]), (vec![(100, 30)], Some((100, 30))));
         assert_eq!(real(true, &[(0, (100, 30)), (9, (90, 30))]).0, [(100, 30), (90, 30)]);
         // A drag of the window a while later is no second half of the trick.
-        assert_eq!(real(true, &[(0, (81, 25)), (WAIT_MICROS, (80, 24))]).0, [(81, 25), (80, 24)]);
+        assert_eq!(real(true, &[(0, (81, 25)), (1_000_000, (80, 24))]).0, [(81, 25), (80, 24)]);
     }
 
     #[test]

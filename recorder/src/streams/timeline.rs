@@ -1,12 +1,17 @@
-use recording::cast::{Code, write_bytes, write_event};
+use std::time::Duration;
+
+use recording::{
+    Micros,
+    cast::{Code, write_bytes, write_event},
+};
 use spool::{PartialUtf8, StdStream};
 
 /// Most bytes of a stream in one event. A line stays below 64 KiB even where every byte needs six (`\u001b`).
 const PIECE: usize = 10 << 10;
 /// Bytes of one stream that come within this time of each other are one event, so that many small frames are not as many lines.
-const JOIN_MICROS: u64 = 1_000;
+const JOIN: Duration = Duration::from_millis(1);
 /// A character's first bytes wait this long for the rest.
-const TAIL_MICROS: u64 = 1_000_000;
+const TAIL_WAIT: Duration = Duration::from_secs(1);
 /// Memory for lines that is kept between two of them.
 const IDLE_BYTES: usize = 4 << 10;
 /// Text between bytes that are not UTF-8 becomes an event of its own from this length on.
@@ -17,11 +22,11 @@ const TEXT_RUN: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Timeline {
     lines: Vec<u8>,
-    last_micros: u64,
+    last: Micros,
     /// Bytes of one stream that are not yet a line.
     run: Vec<u8>,
     run_stream: StdStream,
-    run_micros: u64,
+    run_began: Micros,
     /// By stream: an incomplete character at its end.
     tails: [PartialUtf8; 3],
 }
@@ -30,28 +35,28 @@ impl Timeline {
     pub(crate) fn new() -> Self {
         Self {
             lines: Vec::new(),
-            last_micros: 0,
+            last: Micros::ZERO,
             run: Vec::new(),
             run_stream: StdStream::Stdout,
-            run_micros: 0,
+            run_began: Micros::ZERO,
             tails: [PartialUtf8::default(); 3],
         }
     }
 
-    /// A timeline that goes on behind lines that end at `micros`, with these beginnings of characters.
-    pub(crate) fn resumed(micros: u64, tails: [PartialUtf8; 3]) -> Self {
-        Self { last_micros: micros, tails, ..Self::new() }
+    /// A timeline that goes on behind lines that end at `last`, with these beginnings of characters.
+    pub(crate) fn resumed(last: Micros, tails: [PartialUtf8; 3]) -> Self {
+        Self { last, tails, ..Self::new() }
     }
 
     /// Writes bytes of a stream.
-    pub(crate) fn data(&mut self, micros: u64, stream: StdStream, bytes: &[u8]) {
-        if stream != self.run_stream || micros.saturating_sub(self.run_micros) > JOIN_MICROS {
+    pub(crate) fn data(&mut self, time: Micros, stream: StdStream, bytes: &[u8]) {
+        if stream != self.run_stream || time.since(self.run_began) > JOIN {
             self.end_run();
         }
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.run.is_empty() {
-                self.begin_run(micros, stream);
+                self.begin_run(time, stream);
             }
             let (now, later) = rest.split_at(rest.len().min(PIECE.saturating_sub(self.run.len())));
             self.run.extend_from_slice(now);
@@ -63,10 +68,10 @@ impl Timeline {
     }
 
     /// Writes any other event.
-    pub(crate) fn event(&mut self, micros: u64, code: Code, data: &str) {
+    pub(crate) fn event(&mut self, time: Micros, code: Code, data: &str) {
         self.end_run();
-        let micros = self.stamp(micros);
-        write_event(&mut self.lines, recording::Micros::new(micros), code, data);
+        let time = self.stamp(time);
+        write_event(&mut self.lines, time, code, data);
     }
 
     /// Ends a stream: what is left of a character is not one.
@@ -109,18 +114,18 @@ impl Timeline {
     }
 
     /// Gives up characters whose rest does not come.
-    pub(crate) fn passed(&mut self, now: u64) {
+    pub(crate) fn passed(&mut self, now: Micros) {
         for stream in StdStream::ALL {
             let tail = &self.tails[stream.index()];
-            if tail.len > 0 && now.saturating_sub(tail.time.get()) >= TAIL_MICROS {
+            if tail.len > 0 && now.since(tail.time) >= TAIL_WAIT {
                 self.give_up_tail(stream);
             }
         }
     }
 
-    fn begin_run(&mut self, micros: u64, stream: StdStream) {
+    fn begin_run(&mut self, time: Micros, stream: StdStream) {
         self.run_stream = stream;
-        self.run_micros = micros;
+        self.run_began = time;
         let tail = std::mem::take(&mut self.tails[stream.index()]);
         self.run.extend_from_slice(&tail.bytes[..tail.len]);
     }
@@ -158,36 +163,36 @@ impl Timeline {
         self.bytes(&whole[odd]);
         if !rest.is_empty() {
             let tail = &mut self.tails[self.run_stream.index()];
-            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), time: recording::Micros::new(self.run_micros) };
+            *tail = PartialUtf8 { bytes: [0; 3], len: rest.len(), time: self.run_began };
             tail.bytes[..rest.len()].copy_from_slice(rest);
         }
     }
 
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
-            let micros = self.stamp(self.run_micros);
-            write_event(&mut self.lines, recording::Micros::new(micros), self.run_stream.code(), text);
+            let time = self.stamp(self.run_began);
+            write_event(&mut self.lines, time, self.run_stream.code(), text);
         }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            let micros = self.stamp(self.run_micros);
-            write_bytes(&mut self.lines, recording::Micros::new(micros), self.run_stream.code(), bytes);
+            let time = self.stamp(self.run_began);
+            write_bytes(&mut self.lines, time, self.run_stream.code(), bytes);
         }
     }
 
     fn give_up_tail(&mut self, stream: StdStream) {
         let tail = std::mem::take(&mut self.tails[stream.index()]);
         if tail.len > 0 {
-            let micros = self.stamp(tail.time.get());
-            write_bytes(&mut self.lines, recording::Micros::new(micros), stream.code(), &tail.bytes[..tail.len]);
+            let time = self.stamp(tail.time);
+            write_bytes(&mut self.lines, time, stream.code(), &tail.bytes[..tail.len]);
         }
     }
 
-    fn stamp(&mut self, micros: u64) -> u64 {
-        self.last_micros = self.last_micros.max(micros);
-        self.last_micros
+    fn stamp(&mut self, time: Micros) -> Micros {
+        self.last = self.last.max(time);
+        self.last
     }
 }
 
@@ -218,7 +223,7 @@ mod tests {
     }
 
     fn written(timeline: &mut Timeline) -> Vec<(Code, String)> {
-        timeline.passed(u64::MAX);
+        timeline.passed(Micros::MAX);
         let lines = taken(timeline);
         events(&lines).into_iter().map(|event| (event.code, event.data)).collect()
     }
@@ -231,17 +236,17 @@ mod tests {
     #[test]
     fn a_character_cut_by_a_frame_is_joined() {
         let mut timeline = Timeline::new();
-        timeline.data(0, StdStream::Stdout, b"ls \xc3");
-        timeline.data(5_000, StdStream::Stdout, b"\xa9\r\n");
+        timeline.data(Micros::ZERO, StdStream::Stdout, b"ls \xc3");
+        timeline.data(Micros::new(5_000), StdStream::Stdout, b"\xa9\r\n");
         assert_eq!(written(&mut timeline), [(Code::Output, "ls ".to_owned()), (Code::Output, "é\r\n".to_owned())]);
     }
 
     #[test]
     fn a_character_is_joined_across_another_stream() {
         let mut timeline = Timeline::new();
-        timeline.data(0, StdStream::Stdout, b"\xe2\x82");
-        timeline.data(0, StdStream::Stderr, b"warning");
-        timeline.data(0, StdStream::Stdout, b"\xac");
+        timeline.data(Micros::ZERO, StdStream::Stdout, b"\xe2\x82");
+        timeline.data(Micros::ZERO, StdStream::Stderr, b"warning");
+        timeline.data(Micros::ZERO, StdStream::Stdout, b"\xac");
         assert_eq!(written(&mut timeline), [(Code::Stderr, "warning".to_owned()), (Code::Output, "€".to_owned())]);
     }
 
@@ -249,7 +254,7 @@ mod tests {
     fn bytes_that_are_no_text_are_kept_and_long_text_between_them_stays_text() {
         let mut timeline = Timeline::new();
         let text = "x".repeat(TEXT_RUN);
-        timeline.data(0, StdStream::Stdout, &[b"a\xffb\xfe", text.as_bytes(), b"\xff"].concat());
+        timeline.data(Micros::ZERO, StdStream::Stdout, &[b"a\xffb\xfe", text.as_bytes(), b"\xff"].concat());
         timeline.end_stream(StdStream::Stdout);
         assert_eq!(
             written(&mut timeline),
@@ -260,7 +265,7 @@ mod tests {
     #[test]
     fn half_a_character_at_the_end_is_bytes() {
         let mut timeline = Timeline::new();
-        timeline.data(0, StdStream::Stderr, b"caf\xc3");
+        timeline.data(Micros::ZERO, StdStream::Stderr, b"caf\xc3");
         timeline.end_stream(StdStream::Stderr);
         assert_eq!(written(&mut timeline), [(Code::Stderr, "caf".to_owned()), (Code::Bytes, "e ww==".to_owned())]);
     }
@@ -268,10 +273,10 @@ mod tests {
     #[test]
     fn small_pieces_become_one_event_and_large_ones_stay_in_short_lines() {
         let mut timeline = Timeline::new();
-        for micros in 0..500 {
-            timeline.data(micros, StdStream::Stdout, b"y\r\n");
+        for number in 0..500 {
+            timeline.data(Micros::new(number), StdStream::Stdout, b"y\r\n");
         }
-        timeline.data(10_000, StdStream::Stdout, &[0x1b; 3 * PIECE]);
+        timeline.data(Micros::new(10_000), StdStream::Stdout, &[0x1b; 3 * PIECE]);
         let lines = taken(&mut timeline);
         let lengths: Vec<_> = lines.split(|&byte| byte == b'\n').map(<[u8]>::len).collect();
         assert_eq!(lengths.len(), 1 + 3 + 1, "{lengths:?}");
@@ -281,10 +286,10 @@ mod tests {
     #[test]
     fn times_never_go_backwards() {
         let mut timeline = Timeline::new();
-        timeline.event(900, Code::Marker, "ls");
-        timeline.data(100, StdStream::Stdout, b"late");
+        timeline.event(Micros::new(900), Code::Marker, "ls");
+        timeline.data(Micros::new(100), StdStream::Stdout, b"late");
         let lines = taken(&mut timeline);
-        assert!(events(&lines).iter().all(|event| event.time.get() == 900));
+        assert!(events(&lines).iter().all(|event| event.time == Micros::new(900)));
     }
 
     proptest! {
@@ -300,9 +305,9 @@ mod tests {
         ) {
                         let mut timeline = Timeline::new();
             let mut expected = [const { Vec::new() }; 3];
-            let (mut now, mut lines) = (0, Vec::new());
+            let (mut now, mut lines) = (Micros::ZERO, Vec::new());
             for (stream, pause, bytes, cut) in pieces {
-                now += pause;
+                now = now + Duration::from_micros(pause);
                 // Any cut of the stream gives the same bytes.
                 let (one, two) = bytes.split_at(bytes.len() / 2);
                 timeline.data(now, StdStream::ALL[stream], one);
@@ -318,7 +323,7 @@ mod tests {
             }
             lines.extend(taken(&mut timeline));
             let events = events(&lines);
-            prop_assert!(events.is_sorted_by_key(|event| event.time.get()));
+            prop_assert!(events.is_sorted_by_key(|event| event.time));
             for stream in StdStream::ALL {
                 prop_assert_eq!(&restored(&events, stream.code()), &expected[stream.index()]);
             }

@@ -23,7 +23,7 @@ use spool::{Checkpoint, LatencyObserver, SessionRecord, SessionRecords, SpoolRec
 use crate::{
     backoff::Backoff,
     blocking::blocking,
-    clock::unix_micros,
+    clock::unix_time,
     recover::{chunk_list::ChunkList, stream_accounting::StreamAccounting},
     upload::{
         end_acks::EndAcks,
@@ -301,11 +301,7 @@ impl UploadTask {
             None => self.interrupted(journalled.clone()).await?,
         };
         manifest.chunks = self.chunks.chunks().to_vec();
-        let stored = self
-            .context
-            .store
-            .put_manifest(&manifest, recording::UnixMicros::new(unix_micros(SystemTime::now())))
-            .await?;
+        let stored = self.context.store.put_manifest(&manifest, unix_time(SystemTime::now())).await?;
         // The caller journals an end here, and a gateway that finalized it has journalled that.
         if journalled.is_none() && stored == manifest && !is_ended_here {
             self.journal_end(&manifest).await?;

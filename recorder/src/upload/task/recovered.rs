@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use recording::{
-    Key, Manifest, Outcome,
+    Key, Manifest, Micros, Outcome,
     cast::{Header, SessionMetadata, pieces},
 };
 use spool::{Checkpoint, SessionRecord, StdStream, boot_id};
@@ -43,8 +43,8 @@ impl UploadTask {
     pub(super) async fn checked(&mut self, mut manifest: Manifest) -> Result<Manifest, UploadError> {
         let Origin::Recovered(accounting) = &self.origin else { return Ok(manifest) };
         let mut accounting = accounting.clone();
-        let (first, micros) = self.first_beyond();
-        let lacking = accounting.lacking(&manifest.session, &manifest.totals, micros.max(manifest.duration.get()));
+        let (first, last) = self.first_beyond();
+        let lacking = accounting.lacking(&manifest.session, &manifest.totals, last.max(manifest.duration));
         accounting.take(&lacking);
         self.put_beyond(first, lacking).await?;
         let known = manifest.anomalies.clone();
@@ -54,32 +54,32 @@ impl UploadTask {
 
     /// Stores what is known beyond the segments of a session without an end, and what is known to be missing.
     async fn put_tail(&mut self, session: &SessionMetadata, checkpoint: Checkpoint) -> Result<(), UploadError> {
-        let (first, micros) = self.first_beyond();
-        let tail = self.recovered_tail(checkpoint, micros).await?;
+        let (first, last) = self.first_beyond();
+        let tail = self.recovered_tail(checkpoint, last).await?;
         let mut lines = blocking(move || tail.lines()).await;
         if let Origin::Recovered(accounting) = &self.origin {
             let mut accounting = accounting.clone();
             accounting.take(&lines);
-            let micros = spool::last_time(&lines).map_or(micros, |at| at.get()).max(checkpoint.time.get());
-            lines.extend(accounting.lacking(session, &checkpoint.totals, micros));
+            let last = spool::last_time(&lines).unwrap_or(last).max(checkpoint.time);
+            lines.extend(accounting.lacking(session, &checkpoint.totals, last));
         }
         self.put_beyond(first, lines).await
     }
 
-    async fn recovered_tail(&self, checkpoint: Checkpoint, micros: u64) -> Result<RecoveredTail, UploadError> {
+    async fn recovered_tail(&self, checkpoint: Checkpoint, last: Micros) -> Result<RecoveredTail, UploadError> {
         let mut held = Vec::new();
         for stream in StdStream::ALL.into_iter().filter(|stream| checkpoint.held[stream.index()]) {
             let total = stream.total(&checkpoint.totals);
             held.push((stream, self.context.recovery.held_tail(self.id, stream, total).await?));
         }
-        Ok(RecoveredTail { checkpoint, micros, held, is_machine_lost: self.records.boot != boot_id() })
+        Ok(RecoveredTail { checkpoint, last, held, is_machine_lost: self.records.boot != boot_id() })
     }
 
     /// Number of the first chunk beyond the segments, and the time of the last line before it.
-    fn first_beyond(&self) -> (u32, u64) {
+    fn first_beyond(&self) -> (u32, Micros) {
         let first = self.records.recovered_tail.unwrap_or_else(|| self.chunks.last_number() + 1);
         let before = self.chunks.chunks().iter().rfind(|chunk| chunk.number < first);
-        (first, before.map_or(0, |chunk| chunk.last.get()))
+        (first, before.map_or(Micros::ZERO, |chunk| chunk.last))
     }
 
     /// Stores lines in chunks of their own. The first one's number is noted before: the next process makes the same lines of the
