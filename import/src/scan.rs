@@ -54,7 +54,7 @@ impl ScanSummary {
         };
         let mut commands = Commands::new();
         if let Some((columns, rows)) = summary.size {
-            commands.resized(0, columns, rows);
+            commands.resized(recording::Micros::ZERO, columns, rows);
         }
         while let Some(event) = reader.next()? {
             summary.event(&event);

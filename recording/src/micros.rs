@@ -57,6 +57,12 @@ impl Micros {
         self.0
     }
 
+    /// Whole seconds, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / MICROS_PER_SEC
+    }
+
     /// The double that is nearest to the quotient of the number and a million: equal moments give equal doubles.
     #[must_use]
     pub const fn as_secs_f64(self) -> f64 {
@@ -211,7 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn seconds_before_1970_are_rounded_down() {
+    fn whole_seconds_are_rounded_down_before_1970_too() {
+        assert_eq!((Micros::new(999_999).as_secs(), Micros::new(1_000_000).as_secs()), (0, 1));
         assert_eq!((UnixMicros::new(-1).as_secs(), UnixMicros::new(1_999_999).as_secs()), (-1, 1));
     }
 

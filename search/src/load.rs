@@ -78,7 +78,11 @@ impl Sample {
                     batch.add([Document::Command(command)]);
                 }
                 Said::Output(lines) => {
-                    let lines = lines.into_iter().map(|text| Line { micros: offset, stream: Stream::Stdout, text });
+                    let lines = lines.into_iter().map(|text| Line {
+                        time: recording::Micros::new(offset),
+                        stream: Stream::Stdout,
+                        text,
+                    });
                     batch.add(passages(&session, &mut number, lines, masks));
                 }
             }

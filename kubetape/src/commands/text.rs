@@ -47,7 +47,8 @@ struct LineRow<'a> {
 
 impl LineWriter {
     fn line(&mut self, line: Line) -> io::Result<()> {
-        let Line { micros, stream, text } = line;
+        let Line { time, stream, text } = line;
+        let micros = time.get();
         if !self.json {
             let mark = match stream {
                 Stream::Stdout => ' ',

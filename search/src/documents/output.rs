@@ -88,14 +88,18 @@ impl OutputExtractor {
     fn break_off(&mut self, micros: u64) {
         self.lines = Lines::new(self.tty, BOUNDS);
         self.passages.drop_unfinished();
-        self.passages.add(Line { micros, stream: Stream::LeftOut, text: INDEXED_LATER.to_owned() });
+        self.passages.add(Line {
+            time: recording::Micros::new(micros),
+            stream: Stream::LeftOut,
+            text: INDEXED_LATER.to_owned(),
+        });
     }
 
     /// Takes note that nothing more came until `micros` after the start, and returns the passages that are complete now and
     /// the one that may grow. Passages are cut and masked just as they are at the end.
     pub(crate) fn pause(&mut self, micros: u64) -> OutputUpdate {
         let passages = &mut self.passages;
-        self.lines.passed(micros, &mut |line| passages.add(line));
+        self.lines.passed(recording::Micros::new(micros), &mut |line| passages.add(line));
         OutputUpdate { complete: passages.take(), growing: passages.growing(micros) }
     }
 
@@ -156,11 +160,11 @@ impl PassageBuilder {
     fn add(&mut self, line: Line) {
         let mut text = line.text;
         self.private_keys.mask(&mut text);
-        if self.is_full(line.micros, &text) {
+        if self.is_full(line.time.get(), &text) {
             self.close();
         }
         self.bytes += text.len();
-        self.open.push((line.micros, text));
+        self.open.push((line.time.get(), text));
     }
 
     /// Whether the next line begins another passage.
