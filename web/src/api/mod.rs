@@ -146,7 +146,7 @@ async fn index(
 
 #[derive(Deserialize)]
 struct SegmentParams {
-    end: Option<u64>,
+    end: Option<recording::Micros>,
 }
 
 async fn segment(

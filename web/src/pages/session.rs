@@ -210,7 +210,7 @@ fn anomalies(manifest: &Manifest) -> Vec<VisibleText> {
 /// how much is stored, the player is left to say why.
 async fn is_ahead(evidence: &Evidence, id: RecordingId, start: &str) -> bool {
     let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return false };
-    evidence.player.duration(id).await.is_ok_and(|stored| seconds * 1e6 >= stored as f64)
+    evidence.player.duration(id).await.is_ok_and(|stored| seconds * 1e6 >= stored.get() as f64)
 }
 
 /// The seconds as a number, or nothing if they are none: the text goes into the page.

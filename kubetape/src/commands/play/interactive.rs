@@ -47,7 +47,7 @@ pub async fn play(cursor: PlaybackCursor, player: &Player, id: RecordingId, opti
     clear()?;
     let mut from = u64::try_from(options.from.0.as_micros())?;
     if from == 0 && options.follow && playback.cursor.length().is_none() {
-        from = player.duration(id).await?;
+        from = player.duration(id).await?.get();
     }
     if from > 0 {
         playback.seek(from).await?;
@@ -253,7 +253,7 @@ impl Playback<'_> {
         clear()?;
         self.screen = Screen::of(self.cursor.header.kubetape.tty);
         if to > 0 {
-            let screen = self.player.screen_at(self.id, to).await?;
+            let screen = self.player.screen_at(self.id, recording::Micros::new(to)).await?;
             self.recorded = (screen.cols, screen.rows);
             self.screen.draw(&screen.init)?;
         }
@@ -266,7 +266,7 @@ impl Playback<'_> {
         match self.cursor.length() {
             Some(length) => Ok(length),
             None if to == 0 => Ok(0),
-            None => Ok(self.player.duration(self.id).await?),
+            None => Ok(self.player.duration(self.id).await?.get()),
         }
     }
 
