@@ -168,8 +168,7 @@ impl FileRow {
                     id: done.id,
                     sha256: done.sha256,
                     events: done.events,
-                    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-                    duration_seconds: done.duration_micros as f64 / 1e6,
+                    duration_seconds: done.duration.as_secs_f64(),
                     dropped_inputs: done.dropped_inputs,
                     annotations: done.annotations,
                 }),
