@@ -253,10 +253,10 @@ impl HitRow {
             ),
             label: label(hit),
             address: hit.session.map(|id| match hit.offset {
-                Some(offset) => format!("/sessions/{id}?t={}", units::seconds(offset.get())),
+                Some(offset) => format!("/sessions/{id}?t={}", units::seconds(offset)),
                 None => format!("/sessions/{id}"),
             }),
-            position: hit.session.and(hit.offset).map(|offset| units::position(offset.get())),
+            position: hit.session.and(hit.offset).map(units::position),
             requests: hit
                 .requests
                 .iter()
