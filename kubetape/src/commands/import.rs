@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use import::{DeclaredIdentity, ImportError, ImportLimits, ImportedFile, Importer};
 use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
-use recording::journal::JournalEvent;
+use recording::{Micros, journal::JournalEvent};
 use serde::Serialize;
 use storage::RecordingReader;
 
@@ -186,8 +186,7 @@ impl FileRow {
             return;
         };
         let said = if self.status == "already" { "is there already" } else { "imported" };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
-        let length = time::length((done.duration_seconds * 1e6) as u64);
+        let length = time::length(Micros::from_secs_f64(done.duration_seconds));
         println!("{}  {said}: {} ({length}, {} events)", done.id, self.file, done.events);
         if self.status == "already" {
             return;
