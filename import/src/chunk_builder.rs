@@ -1,6 +1,9 @@
 use std::collections::VecDeque;
 
-use recording::cast::{Code, Event, PortConnection, write_bytes, write_event};
+use recording::{
+    Micros,
+    cast::{Code, Event, PortConnection, write_bytes, write_event},
+};
 
 /// Bytes of lines after which a chunk is closed, as the recorder has it.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -16,47 +19,46 @@ const LABEL: usize = 8 << 10;
 pub(crate) struct ChunkBuilder {
     keep_input: bool,
     lines: Vec<u8>,
-    first: u64,
-    last: u64,
+    first: Micros,
+    last: Micros,
     full: VecDeque<FullChunk>,
 }
 
 /// A chunk's lines, and the times of the first and last event in it.
 pub(crate) struct FullChunk {
     pub(crate) lines: Vec<u8>,
-    pub(crate) first_micros: u64,
-    pub(crate) last_micros: u64,
+    pub(crate) first: Micros,
+    pub(crate) last: Micros,
 }
 
 impl ChunkBuilder {
     pub(crate) fn new(keep_input: bool) -> Self {
-        Self { keep_input, lines: Vec::new(), first: 0, last: 0, full: VecDeque::new() }
+        Self { keep_input, lines: Vec::new(), first: Micros::ZERO, last: Micros::ZERO, full: VecDeque::new() }
     }
 
     /// Writes the terminal's size from a moment on.
-    pub(crate) fn size(&mut self, micros: u64, columns: u16, rows: u16) {
-        self.label(micros, Code::Resize, &format!("{columns}x{rows}"));
+    pub(crate) fn size(&mut self, time: Micros, columns: u16, rows: u16) {
+        self.label(time, Code::Resize, &format!("{columns}x{rows}"));
     }
 
     /// Writes an event; input only if it is kept.
     pub(crate) fn event(&mut self, event: &Event) {
         let Event { time, code, data } = event;
-        let micros = &time.get();
         match code {
             Code::Input if !self.keep_input => {}
-            Code::Output | Code::Stderr | Code::Input => self.text(*micros, *code, data),
+            Code::Output | Code::Stderr | Code::Input => self.text(*time, *code, data),
             Code::Bytes => self.bytes(event),
             Code::Resize => match event.size() {
-                Some((columns @ 1.., rows @ 1..)) => self.size(*micros, columns, rows),
-                _ => self.label(*micros, Code::Gap, "imported: a size that is none"),
+                Some((columns @ 1.., rows @ 1..)) => self.size(*time, columns, rows),
+                _ => self.label(*time, Code::Gap, "imported: a size that is none"),
             },
-            Code::Exit if data.trim().parse::<i64>().is_ok() => self.label(*micros, Code::Exit, data.trim()),
-            Code::Exit => self.label(*micros, Code::Gap, "imported: an exit status that is no number"),
+            Code::Exit if data.trim().parse::<i64>().is_ok() => self.label(*time, Code::Exit, data.trim()),
+            Code::Exit => self.label(*time, Code::Gap, "imported: an exit status that is no number"),
             Code::Port if serde_json::from_str::<PortConnection>(data).is_ok() => {
-                self.label(*micros, Code::Port, data);
+                self.label(*time, Code::Port, data);
             }
-            Code::Port => self.label(*micros, Code::Gap, "imported: a forwarded connection that cannot be read"),
-            Code::Marker | Code::Gap => self.label(*micros, *code, data),
+            Code::Port => self.label(*time, Code::Gap, "imported: a forwarded connection that cannot be read"),
+            Code::Marker | Code::Gap => self.label(*time, *code, data),
         }
     }
 
@@ -69,7 +71,7 @@ impl ChunkBuilder {
     pub(crate) fn end(&mut self) {
         let lines = std::mem::take(&mut self.lines);
         if !lines.is_empty() {
-            self.full.push_back(FullChunk { lines, first_micros: self.first, last_micros: self.last });
+            self.full.push_back(FullChunk { lines, first: self.first, last: self.last });
         }
     }
 
@@ -80,18 +82,18 @@ impl ChunkBuilder {
         }
     }
 
-    fn at(&mut self, micros: u64) {
+    fn at(&mut self, time: Micros) {
         if self.lines.is_empty() {
-            self.first = micros;
+            self.first = time;
         }
-        self.last = micros;
+        self.last = time;
     }
 
-    fn text(&mut self, micros: u64, code: Code, mut text: &str) {
+    fn text(&mut self, time: Micros, code: Code, mut text: &str) {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(text.floor_char_boundary(PIECE));
-            self.at(micros);
-            write_event(&mut self.lines, recording::Micros::new(micros), code, piece);
+            self.at(time);
+            write_event(&mut self.lines, time, code, piece);
             self.close_full();
             text = rest;
         }
@@ -102,18 +104,18 @@ impl ChunkBuilder {
             Some((Code::Input, _)) if !self.keep_input => {}
             Some((stream, bytes)) => {
                 for piece in bytes.chunks(PIECE) {
-                    self.at(event.time.get());
+                    self.at(event.time);
                     write_bytes(&mut self.lines, event.time, stream, piece);
                     self.close_full();
                 }
             }
-            None => self.label(event.time.get(), Code::Gap, "imported: bytes that cannot be read"),
+            None => self.label(event.time, Code::Gap, "imported: bytes that cannot be read"),
         }
     }
 
-    fn label(&mut self, micros: u64, code: Code, text: &str) {
-        self.at(micros);
-        write_event(&mut self.lines, recording::Micros::new(micros), code, &text[..text.floor_char_boundary(LABEL)]);
+    fn label(&mut self, time: Micros, code: Code, text: &str) {
+        self.at(time);
+        write_event(&mut self.lines, time, code, &text[..text.floor_char_boundary(LABEL)]);
         self.close_full();
     }
 }

@@ -1,6 +1,9 @@
 use std::{borrow::Cow, fs::File, io, vec};
 
-use recording::cast::{Code, Event};
+use recording::{
+    Micros,
+    cast::{Code, Event},
+};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -12,7 +15,7 @@ pub(crate) struct EventReader {
     pub(crate) oddities: Oddities,
     source: EventSource,
     limits: ImportLimits,
-    now: u64,
+    now: Micros,
 }
 
 /// What was wrong with a file and did not keep it from being imported.
@@ -78,7 +81,7 @@ impl EventReader {
         if length > limits.header_bytes {
             return Err(broken(format!("the header has {length} bytes; {} at most", limits.header_bytes)));
         }
-        Ok(Self { header, oddities: Oddities::default(), source, limits, now: 0 })
+        Ok(Self { header, oddities: Oddities::default(), source, limits, now: Micros::ZERO })
     }
 
     /// The next event; `None` at the end.
@@ -90,7 +93,7 @@ impl EventReader {
             EventSource::Frames(frames) => {
                 let Some((delay, data)) = frames.next() else { return Ok(None) };
                 self.now = self.after(delay, 1)?;
-                Ok(Some(Event { time: recording::Micros::new(self.now), code: Code::Output, data }))
+                Ok(Some(Event { time: self.now, code: Code::Output, data }))
             }
             EventSource::Lines { .. } => self.next_line(),
         }
@@ -126,38 +129,42 @@ impl EventReader {
         };
         let data: Cow<'_, str> = serde_json::from_str(data.get())
             .map_err(|_| ImportError::broken(number, format!("the data of the event {name:?} is no text")))?;
-        Ok(Some(Event { time: recording::Micros::new(self.now), code, data: data.into_owned() }))
+        Ok(Some(Event { time: self.now, code, data: data.into_owned() }))
     }
 
     /// The moment so long after the event before.
-    fn after(&self, seconds: f64, number: u64) -> Result<u64, ImportError> {
-        let interval = self.micros(seconds, number)?;
-        let moment = self.now + interval;
-        if moment > self.limits.micros { Err(self.too_late(moment as f64 / 1e6, number)) } else { Ok(moment) }
+    fn after(&self, seconds: f64, number: u64) -> Result<Micros, ImportError> {
+        let moment = self.now + self.time(seconds, number)?.to_duration();
+        if moment > self.latest() { Err(self.too_late(moment.as_secs_f64(), number)) } else { Ok(moment) }
     }
 
     /// The moment so long after the start; one before the last event becomes that one's.
-    fn at(&mut self, seconds: f64, number: u64) -> Result<u64, ImportError> {
-        let moment = self.micros(seconds, number)?;
+    fn at(&mut self, seconds: f64, number: u64) -> Result<Micros, ImportError> {
+        let moment = self.time(seconds, number)?;
         if moment < self.now {
             self.oddities.backwards += 1;
         }
         Ok(moment.max(self.now))
     }
 
-    fn micros(&self, seconds: f64, number: u64) -> Result<u64, ImportError> {
+    fn time(&self, seconds: f64, number: u64) -> Result<Micros, ImportError> {
         let micros = (seconds * 1e6).round();
         if micros < 0.0 || !micros.is_finite() {
             return Err(ImportError::broken(number, format!("the time {seconds} is before the start")));
         }
-        if micros > self.limits.micros as f64 {
+        if micros > self.latest().get() as f64 {
             return Err(self.too_late(seconds, number));
         }
-        Ok(micros as u64)
+        Ok(Micros::new(micros as u64))
+    }
+
+    /// The latest time that an event may have.
+    fn latest(&self) -> Micros {
+        self.limits.duration.into()
     }
 
     fn too_late(&self, seconds: f64, number: u64) -> ImportError {
-        let most = self.limits.micros / 1_000_000;
+        let most = self.limits.duration.as_secs();
         ImportError::broken(number, format!("the time {seconds} s is too late: a recording lasts {most} s at most"))
     }
 }

@@ -117,7 +117,7 @@ impl Importer {
         let (mut chunks, mut digest) = (vec![first.listed(Micros::ZERO, Micros::ZERO)], first.digest);
         let mut builder = ChunkBuilder::new(keep_input);
         if let Some((columns, rows)) = summary.header.size.filter(|_| header.kubetape.tty) {
-            builder.size(0, columns, rows);
+            builder.size(Micros::ZERO, columns, rows);
         }
         let limits = self.limits;
         let mut chunk_writer =
@@ -128,7 +128,7 @@ impl Importer {
             let Some(full) = full else { break };
             let put = self.writer.put_chunk(id, chunks.len() as u32, full.lines, digest).await?;
             let stored = put.stored().map_err(ImportError::Conflict)?;
-            chunks.push(stored.listed(Micros::new(full.first_micros), Micros::new(full.last_micros)));
+            chunks.push(stored.listed(full.first, full.last));
             digest = stored.digest;
         }
         if chunk_writer.events != summary.events {

@@ -1,5 +1,5 @@
 use recording::{
-    Command, CommandSource, StreamTotals,
+    Command, CommandSource, Micros, StreamTotals,
     cast::{Code, Event},
 };
 use transcript::Commands;
@@ -20,8 +20,8 @@ pub(crate) struct ScanSummary {
     pub(crate) oddities: Oddities,
     /// Events that can be stored.
     pub(crate) events: u64,
-    /// Microseconds of the last event.
-    pub(crate) duration: u64,
+    /// Time of the last event.
+    pub(crate) duration: Micros,
     /// Bytes by stream, those of input whether they are stored or not.
     pub(crate) totals: StreamTotals,
     /// Input events.
@@ -46,7 +46,7 @@ impl ScanSummary {
             header,
             oddities: Oddities::default(),
             events: 0,
-            duration: 0,
+            duration: Micros::ZERO,
             totals: StreamTotals::default(),
             inputs: 0,
             exit: None,
@@ -54,7 +54,7 @@ impl ScanSummary {
         };
         let mut commands = Commands::new();
         if let Some((columns, rows)) = summary.size {
-            commands.resized(0, columns, rows);
+            commands.resized(Micros::ZERO, columns, rows);
         }
         while let Some(event) = reader.next()? {
             summary.event(&event);
@@ -69,7 +69,7 @@ impl ScanSummary {
 
     fn event(&mut self, event: &Event) {
         self.events += 1;
-        self.duration = event.time.get();
+        self.duration = event.time;
         if let Some((stream, bytes)) = event.bytes() {
             let total = match stream {
                 Code::Stderr => &mut self.totals.stderr,

@@ -1,5 +1,7 @@
 //! What an importer is told: what the importing person says of a file, and bounds.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use recording::cast::SessionKind;
 
@@ -38,12 +40,17 @@ pub struct ImportLimits {
     pub header_bytes: usize,
     /// Bytes of the whole file once decompressed: a small file can grow a thousandfold and more.
     pub file_bytes: u64,
-    /// Microseconds of the last event. A year: what is longer is a time of day, or a mistake.
-    pub micros: u64,
+    /// Time until the last event. A year: what is longer is a time of day, or a mistake.
+    pub duration: Duration,
 }
 
 impl Default for ImportLimits {
     fn default() -> Self {
-        Self { line_bytes: 64 << 20, header_bytes: 64 << 10, file_bytes: 64 << 30, micros: 366 * 86_400 * 1_000_000 }
+        Self {
+            line_bytes: 64 << 20,
+            header_bytes: 64 << 10,
+            file_bytes: 64 << 30,
+            duration: Duration::from_hours(366 * 24),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use recording::{
-    Chunk, Command, CommandSource, Manifest, Outcome, RecordingId,
+    Chunk, Command, CommandSource, Manifest, Micros, Outcome, RecordingId, UnixMicros,
     cast::{Header, IMPORTED, Imported, SessionMetadata},
 };
 use serde::Serialize;
@@ -23,8 +23,9 @@ pub struct ImportedFile {
     pub already: bool,
     /// Events of the file.
     pub events: u64,
-    /// Length in microseconds.
-    pub duration_micros: u64,
+    /// Length.
+    #[serde(rename = "duration_micros")]
+    pub duration: Micros,
     /// Input events that were left out.
     pub dropped_inputs: u64,
     /// What was not as it should be.
@@ -47,28 +48,28 @@ impl SourceFile<'_> {
             sha256: self.sha256.clone(),
             already,
             events: summary.events,
-            duration_micros: summary.duration,
+            duration: summary.duration,
             dropped_inputs: if self.declared.keep_input { 0 } else { summary.inputs },
             annotations: annotations(summary),
         }
     }
 
-    /// When it started, microseconds since 1970 UTC: as the importing person says, or else the file, or else the file system.
-    fn started(&self, summary: &ScanSummary) -> Result<i64, ImportError> {
+    /// When it started: as the importing person says, or else the file, or else the file system.
+    fn started(&self, summary: &ScanSummary) -> Result<UnixMicros, ImportError> {
         let header = &summary.header;
-        let said = self.declared.started.map(Timestamp::as_microsecond);
-        let ours = || header.kubetape.as_ref().map(|session| session.started.get());
-        let theirs = || header.timestamp.map(|seconds| (seconds * 1e6) as i64);
-        let modified = || self.modified.and_then(|at| Timestamp::try_from(at).ok()).map(Timestamp::as_microsecond);
-        let micros = said.or_else(ours).or_else(theirs).or_else(modified).unwrap_or_default();
-        match Timestamp::from_microsecond(micros) {
-            Ok(_) if micros >= 0 => Ok(micros),
-            _ => Err(ImportError::Start(format!("{} s", micros / 1_000_000))),
+        let said = self.declared.started.map(UnixMicros::from);
+        let ours = || header.kubetape.as_ref().map(|session| session.started);
+        let theirs = || header.timestamp.map(|seconds| UnixMicros::new((seconds * 1e6) as i64));
+        let modified = || self.modified.and_then(|at| Timestamp::try_from(at).ok()).map(UnixMicros::from);
+        let started = said.or_else(ours).or_else(theirs).or_else(modified).unwrap_or_default();
+        match started.timestamp() {
+            Some(_) if started >= UnixMicros::EPOCH => Ok(started),
+            _ => Err(ImportError::Start(format!("{} s", started.as_secs()))),
         }
     }
 
     pub(crate) fn session(&self, summary: &ScanSummary) -> Result<SessionMetadata, ImportError> {
-        let started_micros = self.started(summary)?;
+        let started = self.started(summary)?;
         let (declared, header) = (self.declared, &summary.header);
         let (ours, tailscale) = (header.kubetape.as_ref(), &header.tailscale);
         let kind = declared.kind.or(ours.map(|session| session.kind)).or(tailscale.kind);
@@ -79,9 +80,9 @@ impl SourceFile<'_> {
         let pod = said(&declared.pod, target.map(|t| &t.name), &tailscale.pod);
         let kind = kind.unwrap_or(recording::cast::SessionKind::Exec);
         Ok(SessionMetadata {
-            id: id(started_micros, &self.sha256),
+            id: id(started, &self.sha256),
             kind,
-            started: recording::UnixMicros::new(started_micros),
+            started,
             gateway: IMPORTED.to_owned(),
             principal: access::Principal {
                 name: said(&declared.user, ours.map(|session| &session.principal.name), &tailscale.user),
@@ -148,7 +149,7 @@ pub(crate) fn header(session: SessionMetadata, theirs: &str) -> Header {
         version: 2,
         width: 80,
         height: 24,
-        timestamp: session.started.get().div_euclid(1_000_000),
+        timestamp: session.started.as_secs(),
         command: shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default(),
         title,
         kubetape: session,
@@ -159,15 +160,15 @@ pub(crate) fn manifest(session: SessionMetadata, summary: &ScanSummary, chunks: 
     let (width, height) = summary.size.unwrap_or((80, 24));
     let argv = shlex::try_join(session.argv.iter().map(String::as_str)).unwrap_or_default();
     let first = (!argv.is_empty()).then_some(Command {
-        time: recording::Micros::new(0),
+        time: Micros::ZERO,
         source: CommandSource::Argv,
         text: argv,
         typed: None,
     });
     Manifest {
         format: 1,
-        ended: session.started + recording::Micros::new(summary.duration),
-        duration: recording::Micros::new(summary.duration),
+        ended: session.started + summary.duration,
+        duration: summary.duration,
         outcome: summary.exit.map_or(Outcome::Unknown, |exit_code| Outcome::Exited { exit_code }),
         width,
         height,
@@ -199,10 +200,10 @@ fn annotations(summary: &ScanSummary) -> Vec<String> {
 }
 
 /// UUID v7 (RFC 9562, section 5.7) of the start; its random bits are the digest's, so the same file has the same id.
-fn id(started_micros: i64, sha256: &str) -> RecordingId {
+fn id(started: UnixMicros, sha256: &str) -> RecordingId {
     let digits = u128::from_str_radix(&sha256[..32], 16).unwrap_or_default().to_be_bytes();
     let mut random = [0; 10];
     random.copy_from_slice(&digits[..10]);
-    let millis = started_micros.unsigned_abs() / 1000;
+    let millis = started.get().unsigned_abs() / 1000;
     RecordingId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }

@@ -11,7 +11,7 @@ use std::{
 
 use import::{DeclaredIdentity, ImportError, ImportLimits, ImportedFile, Importer};
 use recording::{
-    Outcome,
+    Micros, Outcome, UnixMicros,
     cast::{Code, Event, SessionKind},
 };
 use storage::{Memory, RecordingReader, Store, Summary, signing::Signer};
@@ -76,8 +76,8 @@ fn of(events: &[Event], code: Code) -> Vec<(u64, &str)> {
     events.iter().filter(|event| event.code == code).map(|event| (event.time.get(), event.data.as_str())).collect()
 }
 
-fn event(micros: u64, code: Code, data: &str) -> Event {
-    Event { time: recording::Micros::new(micros), code, data: data.to_owned() }
+fn event(at: u64, code: Code, data: &str) -> Event {
+    Event { time: Micros::new(at), code, data: data.to_owned() }
 }
 
 fn gzip(content: &str) -> Vec<u8> {
@@ -90,7 +90,10 @@ fn gzip(content: &str) -> Vec<u8> {
 async fn v2_is_kept_with_sizes_and_markers_and_without_what_was_typed() {
     let bench = Bench::new();
     let done = bench.import(&bench.file("a.cast", V2), &DeclaredIdentity::default()).await.unwrap();
-    assert_eq!((done.already, done.events, done.duration_micros, done.dropped_inputs), (false, 5, 2_500_000, 1));
+    assert_eq!(
+        (done.already, done.events, done.duration, done.dropped_inputs),
+        (false, 5, Micros::from_millis(2_500), 1)
+    );
     let (summary, events) = bench.stored(&done).await;
     assert_eq!(
         events,
@@ -104,7 +107,7 @@ async fn v2_is_kept_with_sizes_and_markers_and_without_what_was_typed() {
     );
     let session = &summary.header.kubetape;
     assert_eq!(session.argv, ["sh", "-c", "ls -l"]);
-    assert_eq!((session.started.get(), session.tty), (1_700_000_000_000_000, true));
+    assert_eq!((session.started, session.tty), (UnixMicros::new(1_700_000_000_000_000), true));
     assert_eq!(summary.header.title, "a title");
     let imported = session.imported.as_deref().unwrap();
     assert_eq!(
@@ -116,7 +119,7 @@ async fn v2_is_kept_with_sizes_and_markers_and_without_what_was_typed() {
     let manifest = summary.manifest.unwrap();
     assert_eq!(manifest.outcome, Outcome::Unknown, "the file says nothing of a process's end");
     assert_eq!((manifest.totals.stdin, manifest.width, manifest.height), (7, 100, 30));
-    assert_eq!(manifest.ended.get(), 1_700_000_002_500_000);
+    assert_eq!(manifest.ended, UnixMicros::new(1_700_000_002_500_000));
     let commands: Vec<_> = manifest.commands.iter().map(|command| command.text.as_str()).collect();
     assert_eq!(commands, ["sh -c 'ls -l'"], "a chapter mark is no command");
 }
@@ -141,7 +144,7 @@ async fn v1_and_v3_have_relative_times() {
     let manifest = summary.manifest.unwrap();
     assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 3 });
     assert_eq!(manifest.anomalies, ["1 events of unknown codes were left out"]);
-    assert_eq!((manifest.width, manifest.duration.get()), (90, 2_000_000));
+    assert_eq!((manifest.width, manifest.duration), (90, Micros::from_secs(2)));
 }
 
 #[tokio::test]
@@ -171,7 +174,7 @@ async fn a_tailscale_recording_says_who_and_where_and_flags_go_before_it() {
         (session.kind, session.tty, session.client.as_str()),
         (SessionKind::Exec, false, "laptop.example.ts.net")
     );
-    assert_eq!(session.started.get(), 1_735_787_045_000_000);
+    assert_eq!(session.started, UnixMicros::new(1_735_787_045_000_000));
     assert_eq!(done.id.day(), "2025/01/02", "the id says when it started");
     assert_eq!(events, [event(100_000, Code::Output, "bin\n")]);
     assert_eq!(summary.header.title, "ada@example.com@prod shop/web-0/sidecar");
@@ -258,7 +261,7 @@ async fn our_own_export_comes_back_as_it_was() {
     );
     let session = summary.header.kubetape;
     assert_eq!((session.kind, session.tty, session.principal.name.as_str()), (SessionKind::Attach, false, "ann"));
-    assert_eq!(session.started.get(), 1_795_363_184_123_456);
+    assert_eq!(session.started, UnixMicros::new(1_795_363_184_123_456));
     let manifest = summary.manifest.unwrap();
     assert_eq!(manifest.outcome, Outcome::Exited { exit_code: 42 });
     assert_eq!((manifest.totals.stdout, manifest.totals.stderr), (3, 13));

@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use recording::journal::{JournalEntry, JournalEvent};
+use recording::{
+    UnixMicros,
+    journal::{JournalEntry, JournalEvent},
+};
 use storage::{
     Store, StoreError,
     journal::{self, LARGEST_JOURNAL_OBJECT},
@@ -23,7 +26,7 @@ use crate::{
     clip::clip,
     head_file,
     position::{ChainPosition, legal_name},
-    queue::{Durability, Queue, QueueLimits, UntimedLine, first_micros},
+    queue::{Durability, Queue, QueueLimits, UntimedLine, first_time},
     wal::{RecoveredLines, Wal},
     writer::{LastError, ObjectWriter},
 };
@@ -188,12 +191,8 @@ impl Journal {
         waiting: Option<oneshot::Sender<()>>,
     ) -> Result<Durability, JournalError> {
         clip(&mut what);
-        let entry = JournalEntry {
-            time: recording::UnixMicros::EPOCH,
-            gateway: self.open.gateway.clone(),
-            user: user.to_owned(),
-            what,
-        };
+        let entry =
+            JournalEntry { time: UnixMicros::EPOCH, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
         let line = UntimedLine::new(&entry).map_err(|error| JournalError::Encode(Arc::new(error)))?;
         let durability = self.open.queue.push(&line, waiting).await.map_err(|_| JournalError::Closed)?;
         self.open.taken.count(&entry.what);
@@ -234,7 +233,7 @@ async fn unstored(
     gateway: &str,
     mut left: Vec<RecoveredLines>,
 ) -> Result<Vec<RecoveredLines>, StoreError> {
-    let Some(first) = left.iter().map(|left| first_micros(&left.lines)).min() else { return Ok(left) };
+    let Some(first) = left.iter().map(|left| first_time(&left.lines)).min() else { return Ok(left) };
     let mut objects = ChainPosition::since(store, gateway, first).await?;
     while let Some(key) = objects.pop() {
         let object = match store.read(&key, LARGEST_JOURNAL_OBJECT).await {
@@ -250,7 +249,7 @@ async fn unstored(
             !stored
         });
         // The ones before it are of a time before all that is left.
-        if left.is_empty() || object.first().is_some_and(|entry| entry.time.get() < first) {
+        if left.is_empty() || object.first().is_some_and(|entry| entry.time < first) {
             break;
         }
     }

@@ -1,8 +1,7 @@
 //! The position in a journal where the next object goes.
 
 use jiff::{Timestamp, tz::TimeZone};
-use recording::JournalHead;
-use recording::Key;
+use recording::{JournalHead, Key, UnixMicros};
 use storage::{
     Store, StoreError,
     journal::{ChainLink, LARGEST_JOURNAL_OBJECT},
@@ -49,11 +48,11 @@ impl ChainPosition {
         }
     }
 
-    /// A gateway's objects since the day of `micros`, in order: those that can have entries of that time.
-    pub(crate) async fn since(store: &dyn Store, gateway: &str, micros: i64) -> Result<Vec<Key>, StoreError> {
+    /// A gateway's objects since the day of `first`, in order: those that can have entries of that time.
+    pub(crate) async fn since(store: &dyn Store, gateway: &str, first: UnixMicros) -> Result<Vec<Key>, StoreError> {
         let prefix = format!("journal/{gateway}/");
         // `-` sorts before every number.
-        let mut after = Key::new(format!("{prefix}{}/-", day(micros))).ok();
+        let mut after = Key::new(format!("{prefix}{}/-", day(first))).ok();
         let mut keys = Vec::new();
         loop {
             let page = store.list(&prefix, after.as_ref(), PAGE).await?;
@@ -70,9 +69,9 @@ impl ChainPosition {
         Self { day: String::new(), seq: 0, link: ChainLink::default() }
     }
 
-    /// Moves on to the day of `micros`, unless that is in the past.
-    pub(crate) fn on_day_of(&mut self, micros: i64) {
-        let day = day(micros);
+    /// Moves on to the day of `time`, unless that is in the past.
+    pub(crate) fn on_day_of(&mut self, time: UnixMicros) {
+        let day = day(time);
         if day > self.day {
             self.day = day;
         }
@@ -135,8 +134,8 @@ pub(crate) async fn link_after(store: &dyn Store, key: &Key) -> Result<ChainLink
 }
 
 /// `YYYY/MM/DD`, in UTC.
-fn day(micros: i64) -> String {
-    let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+fn day(time: UnixMicros) -> String {
+    let at = time.timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
 }
 

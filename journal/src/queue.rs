@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use recording::journal::JournalEntry;
+use recording::{UnixMicros, journal::JournalEntry};
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
@@ -24,7 +24,7 @@ const UNTIMED: &[u8] = b"{\"micros\":0";
 pub(crate) struct UntimedLine(Vec<u8>);
 
 impl UntimedLine {
-    /// Serialises an entry, whose `micros` is 0.
+    /// Serialises an entry, whose time is 0.
     ///
     /// # Errors
     /// That it cannot be written as JSON.
@@ -36,11 +36,11 @@ impl UntimedLine {
         }
     }
 
-    /// The line of this time, microseconds since 1970 UTC, with its newline.
-    fn at(&self, micros: i64) -> Vec<u8> {
+    /// The line of this time, with its newline.
+    fn at(&self, time: UnixMicros) -> Vec<u8> {
         let mut line = UNTIMED.strip_suffix(b"0").unwrap_or(UNTIMED).to_vec();
         line.reserve(self.0.len() + 24);
-        line.extend_from_slice(micros.to_string().as_bytes());
+        line.extend_from_slice(time.get().to_string().as_bytes());
         line.extend_from_slice(&self.0);
         line.push(b'\n');
         line
@@ -54,8 +54,8 @@ pub(crate) struct Batch {
     pub(crate) lines: Vec<u8>,
     /// Entries in `lines`.
     pub(crate) entries: usize,
-    /// Time of the first entry, microseconds since 1970.
-    pub(crate) micros: i64,
+    /// Time of the first entry.
+    pub(crate) first: UnixMicros,
     /// When the first entry came.
     pub(crate) since: Instant,
     /// Its entries on the gateway's own disk; `None` without a spool, or if the disk took not one of them.
@@ -72,7 +72,7 @@ impl Batch {
         Self {
             lines: Vec::new(),
             entries: 0,
-            micros: 0,
+            first: UnixMicros::EPOCH,
             since: Instant::now(),
             wal: None,
             spooled: 0,
@@ -146,15 +146,8 @@ impl Queue {
             let entries = lines.iter().filter(|&&byte| byte == b'\n').count();
             state.bytes += lines.len();
             state.entries += entries;
-            let micros = first_micros(&lines);
-            state.batches.push_back(Batch {
-                lines,
-                entries,
-                micros,
-                wal: Some(file),
-                spooled: entries,
-                ..Batch::new()
-            });
+            let first = first_time(&lines);
+            state.batches.push_back(Batch { lines, entries, first, wal: Some(file), spooled: entries, ..Batch::new() });
         }
         // What comes now is another batch: those have names of their own.
         drop(state);
@@ -251,10 +244,10 @@ impl Queue {
     }
 }
 
-/// The time of the first of these entries, microseconds since 1970 UTC; 0 if it cannot be read.
-pub(crate) fn first_micros(lines: &[u8]) -> i64 {
+/// The time of the first of these entries; 0 if it cannot be read.
+pub(crate) fn first_time(lines: &[u8]) -> UnixMicros {
     let line = lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<JournalEntry>(line).map_or(0, |entry| entry.time.get())
+    serde_json::from_slice::<JournalEntry>(line).map_or(UnixMicros::EPOCH, |entry| entry.time)
 }
 
 /// Where an entry is beside the queue's memory.
@@ -274,8 +267,8 @@ impl QueuedBatches {
         line: &UntimedLine,
         waiting: &mut Option<oneshot::Sender<()>>,
     ) -> Durability {
-        let micros = Timestamp::now().as_microsecond();
-        let line = line.at(micros);
+        let now = UnixMicros::from(Timestamp::now());
+        let line = line.at(now);
         let batch = match self.batches.pop_back() {
             Some(last) if last.lines.len() < object_bytes => last,
             full => {
@@ -285,7 +278,7 @@ impl QueuedBatches {
         };
         let (mut batch, durability) = self.spool(batch, &line);
         if batch.entries == 0 {
-            batch.micros = micros;
+            batch.first = now;
         }
         batch.lines.extend_from_slice(&line);
         batch.entries += 1;

@@ -132,7 +132,7 @@ impl ObjectWriter {
     /// Creates the object under the first free name. Where a name is taken, its object is ours (an attempt whose
     /// answer was lost) or another's; only ours counts as stored, and the next one is chained to what is there.
     async fn put(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.position.on_day_of(batch.micros);
+        self.position.on_day_of(batch.first);
         loop {
             let SealedBatch { key, object, link } = self.sealed(batch)?;
             let (key, object, link) = (key.clone(), object.clone(), *link);

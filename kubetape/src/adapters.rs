@@ -90,7 +90,7 @@ mod tests {
     use control::{Clock, OrphanWatch, Presence};
     use journal::{Journal, JournalSettings};
     use recording::{
-        Key,
+        Key, UnixMicros,
         cast::Header,
         journal::{ApiRequest, JournalEvent},
     };
@@ -151,7 +151,7 @@ mod tests {
     async fn gateway(store: &Arc<SlowStore>, name: &str) -> (Arc<Signer>, Journal) {
         let signer = Arc::new(Signer::generate().unwrap());
         let shared: Arc<dyn Store> = store.clone();
-        publish(&shared, name, &signer, None, recording::UnixMicros::new(1)).await.unwrap();
+        publish(&shared, name, &signer, None, UnixMicros::new(1)).await.unwrap();
         let settings = JournalSettings { signer: signer.clone(), ..JournalSettings::default() };
         let journal = Journal::open(shared, name, settings).await.unwrap();
         (signer, journal)

@@ -1,6 +1,7 @@
 //! Times as people write and read them, in the local time zone.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
+use recording::{Micros, UnixMicros};
 
 use crate::config::quantity::HumanDuration;
 
@@ -15,9 +16,9 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
         .map_err(|_| "write a date (2026-11-22), a time (2026-11-22T15:04:05Z), or how long ago (2h, 7d)".to_owned())
 }
 
-/// The point in time `micros` microseconds after 1970, or 1970 if no calendar has it.
-pub fn of_micros(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+/// The point in time, or 1970 if no calendar has it.
+pub fn timestamp(at: UnixMicros) -> Timestamp {
+    at.timestamp().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// `2026-11-22 15:04:05`, local.
@@ -26,8 +27,8 @@ pub fn clock(at: Timestamp) -> String {
 }
 
 /// `0:07`, `12:34`, `1:02:03`.
-pub fn length(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
+pub fn length(duration: Micros) -> String {
+    let seconds = duration.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
@@ -48,6 +49,7 @@ mod tests {
 
     #[test]
     fn lengths_are_those_of_a_player() {
-        assert_eq!([0, 7_900_000, 754_000_000, 3_723_000_000].map(length), ["0:00", "0:07", "12:34", "1:02:03"]);
+        let lengths = [0, 7_900, 754_000, 3_723_000].map(|millis| length(Micros::from_millis(millis)));
+        assert_eq!(lengths, ["0:00", "0:07", "12:34", "1:02:03"]);
     }
 }

@@ -9,6 +9,7 @@
 use std::{
     fs::File,
     io::{BufWriter, Write},
+    time::Duration,
 };
 
 /// The most that one read of a pty returns.
@@ -23,14 +24,14 @@ fn main() -> std::io::Result<()> {
     let path = words.next().expect(usage);
     let hours: u64 = words.next().map_or(10, |word| word.parse().expect(usage));
     let megabytes: u64 = words.next().map_or(1000, |word| word.parse().expect(usage));
-    let mut day = Day::new(BufWriter::new(File::create(path)?), hours * 3_600_000_000, megabytes * 1_000_000)?;
+    let mut day = Day::new(BufWriter::new(File::create(path)?), Duration::from_hours(hours), megabytes * 1_000_000)?;
     while day.now < day.end {
         day.scene()?;
     }
     day.out.flush()?;
     println!(
         "{} s, {} MB printed in {} events, {} commands",
-        day.now / 1_000_000,
+        day.now.as_secs(),
         day.printed / 1_000_000,
         day.events,
         day.commands
@@ -42,9 +43,9 @@ fn main() -> std::io::Result<()> {
 struct Day {
     out: BufWriter<File>,
     dice: Dice,
-    /// Microseconds since the start.
-    now: u64,
-    end: u64,
+    /// Time since the start.
+    now: Duration,
+    end: Duration,
     printed: u64,
     /// What will have been printed at the end.
     amount: u64,
@@ -53,7 +54,7 @@ struct Day {
 }
 
 impl Day {
-    fn new(mut out: BufWriter<File>, end: u64, amount: u64) -> std::io::Result<Self> {
+    fn new(mut out: BufWriter<File>, end: Duration, amount: u64) -> std::io::Result<Self> {
         let header = serde_json::json!({
             "version": 2, "width": COLUMNS, "height": ROWS, "timestamp": 1_795_363_184, "command": "bash -l",
             "title": "a long day",
@@ -62,7 +63,7 @@ impl Day {
         Ok(Self {
             out,
             dice: Dice(0x9e37_79b9_7f4a_7c15),
-            now: 200_000,
+            now: Duration::from_millis(200),
             end,
             printed: 0,
             amount,
@@ -112,7 +113,7 @@ impl Day {
     fn logs(&mut self) -> std::io::Result<()> {
         let service = self.dice.of(SERVICES);
         self.command(&format!("kubectl logs -f deploy/{service} -n prod"))?;
-        let until = self.now + self.dice.between(60, 420) * 1_000_000;
+        let until = self.now + Duration::from_secs(self.dice.between(60, 420));
         while self.now < until {
             let mut lines = String::new();
             for _ in 0..self.dice.between(1, 12) {
@@ -127,7 +128,7 @@ impl Day {
     /// Prints as much as is behind what the day is to have printed by now, as quickly as a build does.
     fn build(&mut self) -> std::io::Result<()> {
         self.command("make -j8 image 2>&1 | tee build.log")?;
-        let due = (u128::from(self.amount) * u128::from(self.now) / u128::from(self.end)) as u64;
+        let due = (u128::from(self.amount) * self.now.as_micros() / self.end.as_micros()) as u64;
         let until = due.max(self.printed + 100_000);
         while self.printed < until {
             let mut lines = String::new();
@@ -171,7 +172,7 @@ impl Day {
                 );
             }
             self.print(&screen, 300)?;
-            self.now += 1_000_000;
+            self.now += Duration::from_secs(1);
         }
         self.print("\x1b[?25h\x1b[?1049l", 0)
     }
@@ -208,7 +209,7 @@ impl Day {
         for tenth in 0..=1000 {
             let bar = "#".repeat(tenth / 20);
             self.print(&format!("\r\x1b[K[{bar:<50}] {:>3}.{} % {}", tenth / 10, tenth % 10, stamp(self.now)), 0)?;
-            self.now += 100_000;
+            self.now += Duration::from_millis(100);
         }
         self.print("\r\n", 0)
     }
@@ -216,7 +217,7 @@ impl Day {
     /// Nobody is there.
     fn pause(&mut self) -> std::io::Result<()> {
         let lunch = if self.dice.below(4) == 0 { 1_200 } else { 120 };
-        self.now += self.dice.between(10, lunch) * 1_000_000;
+        self.now += Duration::from_secs(self.dice.between(10, lunch));
         Ok(())
     }
 
@@ -261,11 +262,11 @@ impl Day {
         while !rest.is_empty() {
             // All of it is ASCII.
             let (read, after) = rest.split_at(rest.len().min(READ));
-            let seconds = format!("{}.{:06}", self.now / 1_000_000, self.now % 1_000_000);
+            let seconds = format!("{}.{:06}", self.now.as_secs(), self.now.subsec_micros());
             writeln!(self.out, "[{seconds},\"o\",{}]", serde_json::Value::from(read))?;
             self.events += 1;
             self.printed += read.len() as u64;
-            self.now += apart;
+            self.now += Duration::from_micros(apart);
             rest = after;
         }
         Ok(())
@@ -273,13 +274,13 @@ impl Day {
 
     /// Between two times in milliseconds.
     fn wait(&mut self, least: u64, most: u64) {
-        self.now += self.dice.between(least, most) * 1_000;
+        self.now += Duration::from_millis(self.dice.between(least, most));
     }
 }
 
 /// `@HH:MM:SS`, since the start.
-fn stamp(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
+fn stamp(at: Duration) -> String {
+    let seconds = at.as_secs();
     format!("@{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 

@@ -1,3 +1,4 @@
+use recording::Micros;
 use serde::{Deserialize, Serialize};
 
 /// Most bars; beyond it each becomes twice as wide.
@@ -19,28 +20,29 @@ pub(crate) struct Activity {
     pub(crate) width: u64,
     /// Bytes printed in each.
     pub(crate) bars: Vec<u64>,
-    /// Start and end of each pause, in microseconds.
-    pub(crate) pauses: Vec<(u64, u64)>,
-    /// Shorter silences are not kept any more.
+    /// Start and end of each pause.
+    pub(crate) pauses: Vec<(Micros, Micros)>,
+    /// Shorter silences are not kept any more. Microseconds.
     min_pause: u64,
-    covered_until: u64,
+    covered_until: Micros,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { width: FIRST_WIDTH, bars: Vec::new(), pauses: Vec::new(), min_pause: MIN_PAUSE, covered_until: 0 }
+        let (bars, pauses) = (Vec::new(), Vec::new());
+        Self { width: FIRST_WIDTH, bars, pauses, min_pause: MIN_PAUSE, covered_until: Micros::ZERO }
     }
 }
 
 impl Activity {
-    /// Bytes were printed at `micros`. Times never decrease.
-    pub(crate) fn add(&mut self, micros: u64, bytes: usize) {
-        self.silence(micros);
-        while micros / self.width >= MAX_BARS as u64 {
+    /// Bytes were printed at `time`. Times never decrease.
+    pub(crate) fn add(&mut self, time: Micros, bytes: usize) {
+        self.silence(time);
+        while time.get() / self.width >= MAX_BARS as u64 {
             self.width *= 2;
             self.bars = self.bars.chunks(2).map(|pair| pair.iter().sum()).collect();
         }
-        let bar = (micros / self.width) as usize;
+        let bar = (time.get() / self.width) as usize;
         if self.bars.len() <= bar {
             self.bars.resize(bar + 1, 0);
         }
@@ -48,8 +50,8 @@ impl Activity {
     }
 
     /// Nothing was printed since the last event, up to `until`.
-    pub(crate) fn silence(&mut self, until: u64) {
-        if until.saturating_sub(self.covered_until) >= self.min_pause {
+    pub(crate) fn silence(&mut self, until: Micros) {
+        if length(&(self.covered_until, until)) >= self.min_pause {
             self.pauses.push((self.covered_until, until));
         }
         self.covered_until = self.covered_until.max(until);
@@ -60,16 +62,21 @@ impl Activity {
 
     /// Keeps the longer half; if all are equally long, the first ones.
     fn keep_longest(&mut self) {
-        let mut lengths: Vec<u64> = self.pauses.iter().map(|(from, to)| to - from).collect();
+        let mut lengths: Vec<u64> = self.pauses.iter().map(length).collect();
         let (_, median, _) = lengths.select_nth_unstable(MAX_PAUSES / 2);
-        self.min_pause = *median + 1;
-        let kept = self.pauses.iter().filter(|(from, to)| to - from >= self.min_pause).count();
+        self.min_pause = median.saturating_add(1);
+        let kept = self.pauses.iter().filter(|pause| length(pause) >= self.min_pause).count();
         if kept == 0 {
             self.pauses.truncate(MAX_PAUSES);
         } else {
-            self.pauses.retain(|(from, to)| to - from >= self.min_pause);
+            self.pauses.retain(|pause| length(pause) >= self.min_pause);
         }
     }
+}
+
+/// Microseconds of a pause.
+fn length((from, to): &(Micros, Micros)) -> u64 {
+    to.get().saturating_sub(from.get())
 }
 
 #[cfg(test)]
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn bars_widen_and_nothing_is_lost() {
         let mut activity = Activity::default();
-        (0..100_000).for_each(|second| activity.add(second * 1_000_000, 3));
+        (0..100_000).for_each(|second| activity.add(Micros::from_secs(second), 3));
         assert_eq!(activity.bars.iter().sum::<u64>(), 300_000);
         assert!(activity.bars.len() <= MAX_BARS && activity.bars.len() > MAX_BARS / 2 - 1, "{}", activity.bars.len());
         assert_eq!(activity.pauses, []);
@@ -88,13 +95,19 @@ mod tests {
     #[test]
     fn pauses_are_kept_the_longest_first() {
         let mut activity = Activity::default();
-        activity.add(500_000, 1);
-        activity.add(3_000_000, 1);
-        activity.silence(9_000_000);
-        assert_eq!(activity.pauses, [(500_000, 3_000_000), (3_000_000, 9_000_000)]);
+        activity.add(Micros::from_millis(500), 1);
+        activity.add(Micros::from_secs(3), 1);
+        activity.silence(Micros::from_secs(9));
+        assert_eq!(
+            activity.pauses,
+            [(Micros::from_millis(500), Micros::from_secs(3)), (Micros::from_secs(3), Micros::from_secs(9))]
+        );
         let mut activity = Activity::default();
-        (1..10_000_u64).for_each(|n| activity.add(n * n * 3_000_000, 1));
+        (1..10_000_u64).for_each(|n| activity.add(Micros::from_secs(n * n * 3), 1));
         assert!(activity.pauses.len() <= MAX_PAUSES);
-        assert_eq!(activity.pauses.last(), Some(&(9998 * 9998 * 3_000_000, 9999 * 9999 * 3_000_000)));
+        assert_eq!(
+            activity.pauses.last(),
+            Some(&(Micros::from_secs(9998 * 9998 * 3), Micros::from_secs(9999 * 9999 * 3)))
+        );
     }
 }

@@ -112,7 +112,7 @@ mod tests {
             "impersonation":{"user":"a","groups":[]},"rule":"r","input":"never","argv":[],"tty":true,"stdin":true}}"#,
         );
         let mut timeline = Timeline::new(&header.unwrap());
-        timeline.markers.push((0, "x".repeat(600)));
+        timeline.markers.push((recording::Micros::ZERO, "x".repeat(600)));
         Arc::new(timeline)
     }
 

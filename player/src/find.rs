@@ -91,7 +91,7 @@ fn push_if_found(found: &mut FindResult, needle: &str, line: &Line) {
         return;
     }
     if found.places.len() < MAX_LINES {
-        found.places.push(FoundLine { offset: line.micros as f64 / 1e6, text: label(&line.text) });
+        found.places.push(FoundLine { offset: line.time.as_secs_f64(), text: label(&line.text) });
     } else {
         found.more = true;
     }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use avt::Terminal;
-use recording::RecordingId;
+use recording::{Micros, RecordingId};
 use spool::SpoolReader;
 use storage::RecordingReader;
 use tokio::sync::{broadcast, watch};
@@ -44,8 +44,8 @@ const MAX_CATCH_UP: usize = 64;
 pub enum LiveFrame {
     /// The whole screen: the first frame, and the one after frames that were skipped.
     Keyframe {
-        /// Microseconds since the session's start.
-        micros: u64,
+        /// When the screen was so.
+        time: Micros,
         /// Columns
         cols: u16,
         /// Rows
@@ -53,12 +53,12 @@ pub enum LiveFrame {
         /// Draws the screen on a new terminal of that size.
         init: String,
     },
-    /// Print this. The number is microseconds since the session's start.
-    Output(u64, String),
-    /// The terminal has this size from here on: microseconds, columns, rows.
-    Resize(u64, u16, u16),
-    /// A command was entered: microseconds and label.
-    Marker(u64, String),
+    /// Print this, at this time.
+    Output(Micros, String),
+    /// The terminal has this size from here on: time, columns, rows.
+    Resize(Micros, u16, u16),
+    /// A command was entered: time and label.
+    Marker(Micros, String),
     /// The session is over.
     Over,
 }
@@ -78,8 +78,8 @@ struct LiveSession {
 
 struct LiveState {
     terminal: Terminal,
-    /// Time of the newest event, in microseconds since the session's start.
-    micros: u64,
+    /// Time of the newest event.
+    time: Micros,
     over: bool,
     ring: broadcast::Sender<LiveFrame>,
 }
@@ -113,7 +113,7 @@ impl LiveHub {
         let terminal = start.snapshot.to_terminal().ok_or(PlayerError::Stopped)?;
         let mut feed = LiveFeed::open(recordings, spool, id, start);
         let ring = broadcast::channel(RING_EVENTS).0;
-        let state = LiveState { terminal, micros: start.micros, over: false, ring };
+        let state = LiveState { terminal, time: start.time, over: false, ring };
         let (sender, dropped) = watch::channel(());
         let session = Arc::new(LiveSession { state: Mutex::new(state), _dropped: sender });
         // Draws what is there already: else the first viewer would see it race past.
@@ -164,15 +164,15 @@ impl LiveSession {
     }
 
     /// Draws and sends event by event: a viewer that enters between two gets the screen after the first.
-    async fn play(self: &Arc<Self>, events: Vec<(u64, ProjectedEvent)>) -> Result<(), PlayerError> {
+    async fn play(self: &Arc<Self>, events: Vec<(Micros, ProjectedEvent)>) -> Result<(), PlayerError> {
         let session = Arc::clone(self);
         blocking(move || {
-            for (micros, event) in events {
+            for (time, event) in events {
                 let mut state = session.state();
                 draw(&mut state.terminal, &event);
-                state.micros = micros;
+                state.time = time;
                 // Fails if nobody watches, which is no error.
-                let _ = state.ring.send(frame(micros, event));
+                let _ = state.ring.send(frame(time, event));
             }
         })
         .await
@@ -189,7 +189,7 @@ impl LiveSession {
         let state = self.state();
         let (frames, snapshot) = (state.ring.subscribe(), SegmentSnapshot::of(&state.terminal));
         let init = without_bidi_controls(snapshot.init);
-        let keyframe = LiveFrame::Keyframe { micros: state.micros, cols: snapshot.cols, rows: snapshot.rows, init };
+        let keyframe = LiveFrame::Keyframe { time: state.time, cols: snapshot.cols, rows: snapshot.rows, init };
         (frames, keyframe)
     }
 }
@@ -234,10 +234,10 @@ impl Viewer {
     }
 }
 
-fn frame(micros: u64, event: ProjectedEvent) -> LiveFrame {
+fn frame(time: Micros, event: ProjectedEvent) -> LiveFrame {
     match event {
-        ProjectedEvent::Output(text) => LiveFrame::Output(micros, without_bidi_controls(text)),
-        ProjectedEvent::Resize(size) => LiveFrame::Resize(micros, size.cols, size.rows),
-        ProjectedEvent::Marker(label) => LiveFrame::Marker(micros, label),
+        ProjectedEvent::Output(text) => LiveFrame::Output(time, without_bidi_controls(text)),
+        ProjectedEvent::Resize(size) => LiveFrame::Resize(time, size.cols, size.rows),
+        ProjectedEvent::Marker(label) => LiveFrame::Marker(time, label),
     }
 }

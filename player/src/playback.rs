@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use avt::Terminal;
-use recording::RecordingId;
+use recording::{Micros, RecordingId};
 use storage::{RecordingReader, recordings::Chunks};
 
 use crate::{
@@ -30,10 +30,9 @@ impl Default for PlaybackSpeed {
 }
 
 impl PlaybackSpeed {
-    /// How long to wait between two times of a recording, given in microseconds. A factor that is not a number above
-    /// zero counts as 1.
-    pub fn delay(self, from: u64, to: u64) -> Duration {
-        let recorded = Duration::from_micros(to.saturating_sub(from));
+    /// How long to wait between two times of a recording. A factor that is not a number above zero counts as 1.
+    pub fn delay(self, from: Micros, to: Micros) -> Duration {
+        let recorded = to.since(from);
         let cut = self.idle_limit.map_or(recorded, |limit| recorded.min(limit));
         let factor = if self.factor.is_finite() && self.factor > 0.0 { self.factor } else { 1.0 };
         Duration::try_from_secs_f64(cut.as_secs_f64() / factor).unwrap_or(cut)
@@ -54,8 +53,8 @@ pub enum PlaybackEvent {
 /// An event with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimedEvent {
-    /// Microseconds since the recording's start.
-    pub micros: u64,
+    /// When it happens.
+    pub time: Micros,
     /// What to do then.
     pub event: PlaybackEvent,
 }
@@ -65,21 +64,21 @@ pub struct TimedEvent {
 pub struct Playback {
     cursor: EventCursor,
     opening: Screen,
-    start: u64,
+    start: Micros,
 }
 
 impl Playback {
-    /// Feeds `terminal` with the events up to and including `micros`.
+    /// Feeds `terminal` with the events up to and including `time`.
     pub(crate) async fn open(
         mut cursor: EventCursor,
         mut terminal: Terminal,
-        micros: u64,
+        time: Micros,
     ) -> Result<Self, PlayerError> {
         let mut reached = false;
         while !reached && cursor.fill().await? {
             let mut events = std::mem::take(&mut cursor.ready);
             (terminal, events) = blocking(move || {
-                while let Some((_, event)) = events.pop_front_if(|(at, _)| *at <= micros) {
+                while let Some((_, event)) = events.pop_front_if(|(at, _)| *at <= time) {
                     draw(&mut terminal, &event);
                 }
                 (terminal, events)
@@ -88,7 +87,7 @@ impl Playback {
             reached = !events.is_empty();
             cursor.ready = events;
         }
-        Ok(Self { cursor, opening: Screen::of(&terminal), start: micros })
+        Ok(Self { cursor, opening: Screen::of(&terminal), start: time })
     }
 
     /// The screen at the time playback starts from.
@@ -96,8 +95,8 @@ impl Playback {
         &self.opening
     }
 
-    /// The time playback starts from, in microseconds since the recording's start.
-    pub fn start(&self) -> u64 {
+    /// The time playback starts from.
+    pub fn start(&self) -> Micros {
         self.start
     }
 
@@ -109,13 +108,13 @@ impl Playback {
     /// # Cancel safety
     /// Not cancel safe: a chunk that was being read when the future is dropped may be skipped.
     pub async fn next(&mut self) -> Result<Option<TimedEvent>, PlayerError> {
-        Ok(self.cursor.next().await?.map(|(micros, event)| {
+        Ok(self.cursor.next().await?.map(|(time, event)| {
             let event = match event {
                 ProjectedEvent::Output(text) => PlaybackEvent::Output(text),
                 ProjectedEvent::Resize(size) => PlaybackEvent::Resize(size),
                 ProjectedEvent::Marker(label) => PlaybackEvent::Marker(label),
             };
-            TimedEvent { micros, event }
+            TimedEvent { time, event }
         }))
     }
 }
@@ -126,7 +125,7 @@ pub(crate) struct EventCursor {
     chunks: Chunks,
     projector: Projector,
     from: EventPosition,
-    ready: VecDeque<(u64, ProjectedEvent)>,
+    ready: VecDeque<(Micros, ProjectedEvent)>,
 }
 
 impl EventCursor {
@@ -139,8 +138,8 @@ impl EventCursor {
         Ok(Self { chunks, projector: start.projector.clone(), from: start.position, ready: VecDeque::new() })
     }
 
-    /// The next event a viewer sees, with its time in microseconds. `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<(u64, ProjectedEvent)>, PlayerError> {
+    /// The next event a viewer sees, with its time. `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<(Micros, ProjectedEvent)>, PlayerError> {
         while self.ready.is_empty() {
             if !self.fill().await? {
                 return Ok(None);

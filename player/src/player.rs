@@ -3,7 +3,7 @@ mod spooled;
 
 use std::{path::PathBuf, sync::Arc};
 
-use recording::RecordingId;
+use recording::{Micros, RecordingId};
 use spool::SpoolReader;
 use storage::RecordingReader;
 use tokio::io::AsyncWrite;
@@ -69,52 +69,52 @@ impl Player {
         Ok(SegmentIndex::of(&*self.timeline(id).await?))
     }
 
-    /// One segment. `end` is the microseconds from the index's URL: it keeps the segments of a live recording consistent
+    /// One segment. `end` is the number in the index's URL: it keeps the segments of a live recording consistent
     /// with the index that named them. Without it the recording ends with what is stored by now.
     ///
     /// # Errors
     /// [`PlayerError::NoSegment`] if `number` is behind the last segment; else [`PlayerError`].
-    pub async fn segment(&self, id: RecordingId, number: usize, end: Option<u64>) -> Result<Segment, PlayerError> {
+    pub async fn segment(&self, id: RecordingId, number: usize, end: Option<Micros>) -> Result<Segment, PlayerError> {
         let timeline = self.timeline(id).await?;
         let start = timeline.segments.get(number).ok_or(PlayerError::NoSegment(number))?;
         let end = end.unwrap_or_else(|| timeline.duration());
         // A segment that began after the index was made is not in it.
-        let next = timeline.segments.get(number + 1).map(|next| next.micros).filter(|next| *next < end);
+        let next = timeline.segments.get(number + 1).map(|next| next.time).filter(|next| *next < end);
         let mut builder = SegmentBuilder::new(&timeline, start, next.unwrap_or(end), next.is_none());
         let mut cursor = EventCursor::open(&self.recordings, id, start).await?;
-        while let Some((micros, event)) = cursor.next().await? {
-            if !builder.push(micros, event) {
+        while let Some((time, event)) = cursor.next().await? {
+            if !builder.push(time, event) {
                 break;
             }
         }
         Ok(builder.finish())
     }
 
-    /// The screen `micros` microseconds after the start.
+    /// The screen at a time.
     ///
     /// # Errors
     /// [`PlayerError`]
-    pub async fn screen_at(&self, id: RecordingId, micros: u64) -> Result<Screen, PlayerError> {
-        Ok(self.playback(id, micros).await?.opening().clone())
+    pub async fn screen_at(&self, id: RecordingId, time: Micros) -> Result<Screen, PlayerError> {
+        Ok(self.playback(id, time).await?.opening().clone())
     }
 
-    /// Playback in a terminal, from `micros` microseconds after the start on. To seek, open another one.
+    /// Playback in a terminal, from a time on. To seek, open another one.
     ///
     /// # Errors
     /// [`PlayerError`]
-    pub async fn playback(&self, id: RecordingId, micros: u64) -> Result<Playback, PlayerError> {
+    pub async fn playback(&self, id: RecordingId, time: Micros) -> Result<Playback, PlayerError> {
         let timeline = self.timeline(id).await?;
-        let number = timeline.segment_at(micros);
+        let number = timeline.segment_at(time);
         let start = timeline.segments.get(number).ok_or(PlayerError::NoSegment(number))?;
         let terminal = start.snapshot.to_terminal().ok_or(PlayerError::Stopped)?;
-        Playback::open(EventCursor::open(&self.recordings, id, start).await?, terminal, micros).await
+        Playback::open(EventCursor::open(&self.recordings, id, start).await?, terminal, time).await
     }
 
-    /// Microseconds from the start to the end of what is stored by now.
+    /// Length of what is stored by now.
     ///
     /// # Errors
     /// [`PlayerError`]
-    pub async fn duration(&self, id: RecordingId) -> Result<u64, PlayerError> {
+    pub async fn duration(&self, id: RecordingId) -> Result<Micros, PlayerError> {
         Ok(self.timeline(id).await?.duration())
     }
 

@@ -1,4 +1,7 @@
-use recording::cast::{CastError, Code, Event, Header, PortConnection, PortState, events};
+use recording::{
+    Micros,
+    cast::{CastError, Code, Event, Header, PortConnection, PortState, events},
+};
 use serde::{Deserialize, Serialize};
 use transcript::Utf8Decoder;
 
@@ -44,23 +47,23 @@ pub(crate) struct Projector {
     stderr: Utf8Decoder,
     /// The last character shown was a carriage return.
     returned: bool,
-    now: u64,
+    now: Micros,
 }
 
 impl Projector {
     pub(crate) fn new(header: &Header) -> Self {
         let tty = header.kubetape.tty;
-        Self { tty, stdout: Utf8Decoder::default(), stderr: Utf8Decoder::default(), returned: false, now: 0 }
+        Self { tty, stdout: Utf8Decoder::default(), stderr: Utf8Decoder::default(), returned: false, now: Micros::ZERO }
     }
 
-    /// Time of the newest event so far, in microseconds since the start.
-    pub(crate) fn now(&self) -> u64 {
+    /// Time of the newest event so far.
+    pub(crate) fn now(&self) -> Micros {
         self.now
     }
 
-    /// The event's time in microseconds since the start: at least [`Self::now`], whatever the recording says.
-    pub(crate) fn time(&self, event: &Result<Event, CastError>) -> u64 {
-        event.as_ref().map_or(self.now, |event| event.time.get().max(self.now))
+    /// The event's time: at least [`Self::now`], whatever the recording says.
+    pub(crate) fn time(&self, event: &Result<Event, CastError>) -> Micros {
+        event.as_ref().map_or(self.now, |event| event.time.max(self.now))
     }
 
     /// What the event shows, or `None` if a viewer sees nothing of it. Advances [`Self::now`] to the event's time.

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use avt::Terminal;
+use recording::Micros;
 use storage::recordings::Chunks;
 
 use crate::{
@@ -29,7 +30,7 @@ pub(crate) async fn extend(
     mut chunks: Chunks,
     settings: &PlayerSettings,
 ) -> Result<Timeline, PlayerError> {
-    let ended = chunks.manifest().map(|manifest| manifest.duration.get());
+    let ended = chunks.manifest().map(|manifest| manifest.duration);
     let Some(mut segmenter) = Segmenter::resume(&mut timeline, settings) else { return Ok(timeline) };
     loop {
         match read_chunk(&mut chunks).await? {
@@ -45,7 +46,7 @@ pub(crate) async fn extend(
             ChunkRead::Unreadable(number) => segmenter.unreadable(number),
         }
     }
-    timeline.end = segmenter.projector.now().max(ended.unwrap_or(0)).max(timeline.end);
+    timeline.end = segmenter.projector.now().max(ended.unwrap_or_default()).max(timeline.end);
     segmenter.activity.silence(timeline.end);
     timeline.activity = segmenter.activity;
     timeline.complete = ended.is_some();
@@ -58,7 +59,7 @@ struct Segmenter {
     projector: Projector,
     /// Events before it are in segments that are closed.
     from: EventPosition,
-    segment_start: u64,
+    segment_start: Micros,
     segment_bytes: usize,
     max_length: Duration,
     max_bytes: usize,
@@ -79,7 +80,7 @@ impl Segmenter {
             terminal: last.snapshot.to_terminal()?,
             projector: last.projector.clone(),
             from: last.position,
-            segment_start: last.micros,
+            segment_start: last.time,
             segment_bytes: 0,
             max_length: settings.segment_length,
             max_bytes: settings.segment_bytes,
@@ -116,26 +117,26 @@ impl Segmenter {
 
     /// Whether the event at `time` starts a segment. A segment starts later than all events of the one before it, so
     /// that events of the same time are never separated.
-    fn starts_segment(&self, time: u64, segments: usize) -> bool {
+    fn starts_segment(&self, time: Micros, segments: usize) -> bool {
         if time <= self.projector.now() || time <= self.segment_start {
             return false;
         }
         let factor = 1 << (segments / DOUBLE_EVERY).min(MAX_DOUBLINGS);
         // The snapshots of a huge screen are taken so rarely that they never outweigh what was printed between them.
         let least = if self.timeline_bytes > self.timeline_limit { self.max_bytes << MAX_DOUBLINGS } else { 0 };
-        let aged = Duration::from_micros(time - self.segment_start) >= self.max_length * factor as u32;
+        let aged = time.since(self.segment_start) >= self.max_length * factor as u32;
         let full = self.segment_bytes >= self.max_bytes * factor;
         (aged || full) && self.segment_bytes >= least
     }
 
-    fn start_segment(&mut self, timeline: &mut Timeline, position: EventPosition, micros: u64) {
+    fn start_segment(&mut self, timeline: &mut Timeline, position: EventPosition, time: Micros) {
         let snapshot = Arc::new(SegmentSnapshot::of(&self.terminal));
         self.timeline_bytes += snapshot.init.len() + SEGMENT_START_BYTES;
-        (self.segment_start, self.segment_bytes) = (micros, 0);
+        (self.segment_start, self.segment_bytes) = (time, 0);
         let markers = timeline.markers.len();
         timeline.activity_before_last = self.activity.clone();
         let projector = self.projector.clone();
-        timeline.segments.push(SegmentStart { micros, position, projector, snapshot, markers });
+        timeline.segments.push(SegmentStart { time, position, projector, snapshot, markers });
     }
 
     fn apply(&mut self, timeline: &mut Timeline, event: ProjectedEvent) {

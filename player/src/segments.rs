@@ -1,5 +1,6 @@
 //! What asciinema-player 3.18's `segmented` source reads: an index, and segments that each start with a snapshot.
 
+use recording::Micros;
 use serde::Serialize;
 
 use crate::{
@@ -42,7 +43,7 @@ pub struct ActivityBars {
 /// A segment, as the index lists it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SegmentRef {
-    /// Time of its first event, in seconds.
+    /// Time of its first event, in seconds: the same double as in the segment, since asciinema-player compares the two.
     pub start: f64,
     /// Relative to the index: `<number>.json?end=<microseconds>`.
     pub url: String,
@@ -61,18 +62,18 @@ impl SegmentIndex {
     pub(crate) fn of(timeline: &Timeline) -> Self {
         let end = timeline.duration();
         let segment = |(number, segment): (usize, &SegmentStart)| SegmentRef {
-            start: seconds(segment.micros),
-            url: format!("{number}.json?end={end}"),
+            start: segment.time.as_secs_f64(),
+            url: format!("{number}.json?end={}", end.get()),
         };
         let activity = &timeline.activity;
         Self {
             version: 1,
-            duration: seconds(end),
+            duration: end.as_secs_f64(),
             term: timeline.size,
             segments: timeline.segments.iter().enumerate().map(segment).collect(),
-            markers: timeline.markers.iter().map(|(at, label)| (seconds(*at), label.clone())).collect(),
-            activity: ActivityBars { width: seconds(activity.width), bytes: activity.bars.clone() },
-            pauses: activity.pauses.iter().map(|(from, to)| (seconds(*from), seconds(*to))).collect(),
+            markers: timeline.markers.iter().map(|(at, label)| (at.as_secs_f64(), label.clone())).collect(),
+            activity: ActivityBars { width: Micros::new(activity.width).as_secs_f64(), bytes: activity.bars.clone() },
+            pauses: activity.pauses.iter().map(|(from, to)| (from.as_secs_f64(), to.as_secs_f64())).collect(),
         }
     }
 }
@@ -80,18 +81,17 @@ impl SegmentIndex {
 /// Collects a segment's events.
 pub(crate) struct SegmentBuilder {
     segment: Segment,
-    /// In microseconds.
-    end: u64,
+    end: Micros,
     last: bool,
 }
 
 impl SegmentBuilder {
     /// Begins the segment at `start`. `end` is the next segment's start or, if it is the `last` one, the time of the
     /// recording's last event.
-    pub(crate) fn new(timeline: &Timeline, start: &SegmentStart, end: u64, last: bool) -> Self {
+    pub(crate) fn new(timeline: &Timeline, start: &SegmentStart, end: Micros, last: bool) -> Self {
         // asciinema-player wants a segment's first event at the segment's start.
-        let mut events = vec![(seconds(start.micros), "o", String::new())];
-        if start.micros == 0 {
+        let mut events = vec![(start.time.as_secs_f64(), "o", String::new())];
+        if start.time == Micros::ZERO {
             events.extend(timeline.argv_marker().map(|label| (0.0, "m", label.to_owned())));
         }
         let mut snapshot = (*start.snapshot).clone();
@@ -100,8 +100,8 @@ impl SegmentBuilder {
     }
 
     /// Adds an event. Returns false if the event is behind the segment's end.
-    pub(crate) fn push(&mut self, micros: u64, event: ProjectedEvent) -> bool {
-        if micros > self.end || (micros == self.end && !self.last) {
+    pub(crate) fn push(&mut self, time: Micros, event: ProjectedEvent) -> bool {
+        if time > self.end || (time == self.end && !self.last) {
             return false;
         }
         let (code, data) = match event {
@@ -109,21 +109,15 @@ impl SegmentBuilder {
             ProjectedEvent::Resize(size) => ("r", format!("{}x{}", size.cols, size.rows)),
             ProjectedEvent::Marker(label) => ("m", label),
         };
-        self.segment.events.push((seconds(micros), code, data));
+        self.segment.events.push((time.as_secs_f64(), code, data));
         true
     }
 
     pub(crate) fn finish(mut self) -> Segment {
         // asciinema-player wants a recording's last event at the recording's end.
         if self.last {
-            self.segment.events.push((seconds(self.end), "o", String::new()));
+            self.segment.events.push((self.end.as_secs_f64(), "o", String::new()));
         }
         self.segment
     }
-}
-
-/// The nearest double. The same number of microseconds gives the same text in index and segment: asciinema-player
-/// compares the two.
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }

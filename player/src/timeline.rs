@@ -1,6 +1,6 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use recording::cast::Header;
+use recording::{Micros, cast::Header};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,8 +19,9 @@ pub(crate) const SEGMENT_START_BYTES: usize = 256;
 /// Where a segment starts, with all that playing from there needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SegmentStart {
-    /// Time of the segment's first event, in microseconds since the recording's start.
-    pub(crate) micros: u64,
+    /// Time of the segment's first event.
+    #[serde(rename = "micros")]
+    pub(crate) time: Micros,
     pub(crate) position: EventPosition,
     pub(crate) projector: Projector,
     pub(crate) snapshot: Arc<SegmentSnapshot>,
@@ -35,14 +36,14 @@ pub(crate) struct Timeline {
     pub(crate) size: TerminalSize,
     /// Never empty: the first segment starts at 0.
     pub(crate) segments: Vec<SegmentStart>,
-    /// Time in microseconds and label.
-    pub(crate) markers: Vec<(u64, String)>,
+    /// Time and label.
+    pub(crate) markers: Vec<(Micros, String)>,
     /// Activity up to the last segment's start, from where [`extend`](crate::segmenter::extend) continues.
     pub(crate) activity_before_last: Activity,
     /// Activity up to `end`.
     pub(crate) activity: Activity,
-    /// Time of the end, in microseconds.
-    pub(crate) end: u64,
+    /// Time of the end.
+    pub(crate) end: Micros,
     /// The newest chunk that was read.
     pub(crate) chunk: u32,
     /// The manifest exists and every chunk it lists was read: nothing will be added.
@@ -54,9 +55,9 @@ impl Timeline {
     pub(crate) fn new(header: &Header) -> Self {
         let size = TerminalSize::at_start(header);
         let command = label(&header.command);
-        let markers = if command.is_empty() { Vec::new() } else { vec![(0, command)] };
+        let markers = if command.is_empty() { Vec::new() } else { vec![(Micros::ZERO, command)] };
         let first = SegmentStart {
-            micros: 0,
+            time: Micros::ZERO,
             position: EventPosition { chunk: 1, event: 0 },
             projector: Projector::new(header),
             snapshot: Arc::new(SegmentSnapshot::blank(size)),
@@ -68,7 +69,7 @@ impl Timeline {
             markers,
             activity_before_last: Activity::default(),
             activity: Activity::default(),
-            end: 0,
+            end: Micros::ZERO,
             chunk: 0,
             complete: false,
         }
@@ -81,15 +82,14 @@ impl Timeline {
     }
 
     /// The number of the segment that a time lies in.
-    pub(crate) fn segment_at(&self, micros: u64) -> usize {
-        self.segments.partition_point(|segment| segment.micros <= micros).saturating_sub(1)
+    pub(crate) fn segment_at(&self, time: Micros) -> usize {
+        self.segments.partition_point(|segment| segment.time <= time).saturating_sub(1)
     }
 
-    /// The time that the index's last event must have, in microseconds. asciinema-player wants every segment to start
-    /// before it.
-    pub(crate) fn duration(&self) -> u64 {
-        let last = self.segments.last().map_or(0, |segment| segment.micros);
-        if last == 0 { self.end } else { self.end.max(last + 1) }
+    /// The time that the index's last event must have. asciinema-player wants every segment to start before it.
+    pub(crate) fn duration(&self) -> Micros {
+        let last = self.segments.last().map_or(Micros::ZERO, |segment| segment.time);
+        if last == Micros::ZERO { self.end } else { self.end.max(last + Duration::from_micros(1)) }
     }
 
     /// Sets the size at the start. A terminal's first size arrives moments after the start and before any output;

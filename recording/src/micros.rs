@@ -51,10 +51,23 @@ impl Micros {
         Self(millis.saturating_mul(1_000))
     }
 
+    /// Takes the microsecond that is nearest to a number of seconds: [`Self::ZERO`] for what is below it or no number,
+    /// [`Self::MAX`] for what is beyond it.
+    #[must_use]
+    pub fn from_secs_f64(secs: f64) -> Self {
+        Self((secs * 1e6).round() as u64)
+    }
+
     /// The number of microseconds.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// Whole seconds, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / MICROS_PER_SEC
     }
 
     /// The double that is nearest to the quotient of the number and a million: equal moments give equal doubles.
@@ -211,7 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn seconds_before_1970_are_rounded_down() {
+    fn seconds_that_no_recording_has_saturate() {
+        assert_eq!([-1.0, f64::NAN, f64::NEG_INFINITY].map(Micros::from_secs_f64), [Micros::ZERO; 3]);
+        assert_eq!([1e300, f64::INFINITY].map(Micros::from_secs_f64), [Micros::MAX; 2]);
+    }
+
+    #[test]
+    fn whole_seconds_are_rounded_down_before_1970_too() {
+        assert_eq!((Micros::new(999_999).as_secs(), Micros::new(1_000_000).as_secs()), (0, 1));
         assert_eq!((UnixMicros::new(-1).as_secs(), UnixMicros::new(1_999_999).as_secs()), (-1, 1));
     }
 
@@ -233,6 +253,13 @@ mod tests {
             if let Some(timestamp) = at.timestamp() {
                 prop_assert_eq!(UnixMicros::from(timestamp), at);
             }
+        }
+
+        /// 2^53: events are never later.
+        #[test]
+        fn a_double_of_seconds_comes_back(number in 0..1_u64 << 53) {
+            let time = Micros::new(number);
+            prop_assert_eq!(Micros::from_secs_f64(time.as_secs_f64()), time);
         }
 
         #[test]

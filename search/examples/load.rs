@@ -231,7 +231,7 @@ impl Vocabulary {
         let said = said.collect();
         Sample {
             id: RecordingId(id.into_uuid()),
-            started,
+            started: recording::UnixMicros::new(started),
             user: format!("user-{}@example.com", dice.below(200)),
             cluster: format!("cluster-{}", dice.below(5)),
             namespace: dice.text("#s", 0),

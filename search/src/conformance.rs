@@ -3,10 +3,10 @@
 //!
 //! It writes as a follower does, batches and commits with a checkpoint, and reads as the pages do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, Zoned};
-use recording::{CommandSource, Outcome, RecordingId, cast::SessionKind, journal::ApiRequest};
+use recording::{CommandSource, Micros, Outcome, RecordingId, UnixMicros, cast::SessionKind, journal::ApiRequest};
 use uuid::Uuid;
 
 use crate::{
@@ -28,9 +28,9 @@ use crate::{
     },
 };
 
-/// 2026-11-22T10:00:00Z in microseconds since 1970.
-const MORNING: i64 = 1_795_341_600_000_000;
-const HOUR: i64 = 3_600_000_000;
+/// 2026-11-22T10:00:00Z
+const MORNING: UnixMicros = UnixMicros::new(1_795_341_600_000_000);
+const HOUR: Duration = hours(1);
 /// More documents than are counted, and than can be paged to by offset.
 const MANY: u64 = 10_500;
 
@@ -99,8 +99,8 @@ fn ada() -> SessionRow {
         command: "bash -l".to_owned(),
         tty: true,
         started: time(MORNING),
-        ended: Some(time(MORNING + 60_000_000)),
-        duration_micros: Some(60_000_000),
+        ended: Some(time(MORNING + Duration::from_secs(60))),
+        duration: Some(Micros::from_secs(60)),
         outcome: Some(Outcome::Exited { exit_code: 0 }),
         gateway: "gw-1".to_owned(),
         client: "10.1.2.3:4567".to_owned(),
@@ -130,9 +130,9 @@ fn eve() -> SessionRow {
         kind: SessionKind::Attach,
         user: "eve".to_owned(),
         image: String::new(),
-        started: time(MORNING + 24 * HOUR),
+        started: time(MORNING + hours(24)),
         ended: None,
-        duration_micros: None,
+        duration: None,
         outcome: None,
         ..ada()
     }
@@ -143,8 +143,12 @@ fn id(number: u128) -> RecordingId {
     RecordingId(Uuid::from_u128(0x019a_a9f2_5c00_7000_8000_0000_0000_0000 + number))
 }
 
-fn time(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).expect("a time of this century")
+const fn hours(number: u64) -> Duration {
+    Duration::from_hours(number)
+}
+
+fn time(at: UnixMicros) -> Timestamp {
+    at.timestamp().expect("a time of this century")
 }
 
 fn now() -> Zoned {
@@ -153,12 +157,12 @@ fn now() -> Zoned {
 
 fn command(row: &SessionRow, second: u64, source: CommandSource, text: &str) -> Document {
     let (session, text) = (SessionContext::of(row), text.to_owned());
-    Document::Command(CommandDocument { session, offset: second * 1_000_000, source, text })
+    Document::Command(CommandDocument { session, offset: Micros::from_secs(second), source, text })
 }
 
 /// Lines of which each appeared a second after the one before.
 fn passage(row: &SessionRow, stage: OutputStage, number: u32, lines: &[&str]) -> Document {
-    let lines = (10_u64..).zip(lines).map(|(second, line)| (second * 1_000_000, (*line).to_owned())).collect();
+    let lines = (10_u64..).zip(lines).map(|(second, line)| (Micros::from_secs(second), (*line).to_owned())).collect();
     Document::Output(OutputPassage { session: SessionContext::of(row), number, stage, lines })
 }
 
@@ -180,9 +184,9 @@ fn run(pods: &[&str]) -> KubectlRun {
         ..api_request("get", "pods", pod, 200)
     };
     let requests: Vec<ApiRequest> = pods.iter().map(of).collect();
-    let mut run = KubectlRun::new("grace", &requests[0], MORNING + 2 * HOUR, &masks);
+    let mut run = KubectlRun::new("grace", &requests[0], MORNING + hours(2), &masks);
     for request in &requests {
-        run.add(request, MORNING + 2 * HOUR, None, &masks);
+        run.add(request, MORNING + hours(2), None, &masks);
     }
     run
 }
@@ -194,10 +198,10 @@ fn request() -> Document {
     Document::Request(RequestDocument {
         key: "request:conformance:0".to_owned(),
         session: None,
-        micros: MORNING + 3 * HOUR,
+        time: MORNING + hours(3),
         user: "mallory".to_owned(),
         cluster: "prod".to_owned(),
-        line: RequestLine::new(&request, MORNING + 3 * HOUR, &Masks::default()),
+        line: RequestLine::new(&request, MORNING + hours(3), &Masks::default()),
         agent: "curl/8".to_owned(),
         times: 1,
     })
@@ -365,7 +369,7 @@ impl Suite {
             (Query { source: Some(CommandSource::Request), ..commands.clone() }, vec!["run"]),
             (Query { outcome: Some(OutcomeFilter::Failed), ..commands.clone() }, vec!["ls"]),
             (Query { from: Some(time(MORNING + HOUR)), ..commands.clone() }, vec!["run", "ls"]),
-            (Query { until: Some(time(MORNING + 1)), ..commands }, vec!["bash"]),
+            (Query { until: Some(time(MORNING + Duration::from_micros(1))), ..commands }, vec!["bash"]),
             (
                 Query { kinds: vec![HitKind::Request, HitKind::Output], ..Query::default() },
                 vec!["request", "rm", "refused"],
@@ -389,8 +393,8 @@ impl Suite {
         let query = |text: &str| Query { text: text.to_owned(), ..Query::default() };
         let hit = self.search(&query("10.0.3.7")).await.hits.remove(0);
         assert_eq!((hit.kind, hit.session, hit.source), (HitKind::Output, Some(id(1)), None));
-        assert_eq!(hit.micros_in_session, Some(11_000_000), "the line with the match");
-        assert_eq!(hit.at, time(MORNING + 11_000_000));
+        assert_eq!(hit.offset, Some(Micros::from_secs(11)), "the line with the match");
+        assert_eq!(hit.at, time(MORNING + Micros::from_secs(11)));
         let place = [&hit.user, &hit.cluster, &hit.namespace, &hit.pod, &hit.container].map(String::as_str);
         assert_eq!(place, ["Ada", "prod", "default", "web-0", "app"]);
         let marked: Vec<&str> = hit.snippet.ranges.iter().map(|range| &hit.snippet.text[range.clone()]).collect();
@@ -447,7 +451,7 @@ impl Suite {
         assert_eq!(listed(SessionFilter { kind: Some(SessionKind::Attach), ..all() }).await, ["eve"]);
         assert_eq!(listed(SessionFilter { outcome: Some(OutcomeFilter::Live), ..all() }).await, ["eve"]);
         assert_eq!(listed(SessionFilter { outcome: Some(OutcomeFilter::Failed), ..all() }).await, ["bob"]);
-        let (from, until) = (Some(time(MORNING + HOUR)), Some(time(MORNING + 2 * HOUR)));
+        let (from, until) = (Some(time(MORNING + HOUR)), Some(time(MORNING + hours(2))));
         assert_eq!(listed(SessionFilter { from, until, ..all() }).await, ["bob"]);
         let first = self.backend.sessions(&SessionFilter { limit: 2, ..all() }).await.expect("a page");
         assert_eq!((first.rows.len(), first.total), (2, 3));
@@ -469,7 +473,7 @@ impl Suite {
     }
 
     async fn a_group_is_replaced_as_a_whole(&self) {
-        let over = SessionRow { outcome: Some(Outcome::Ended), ended: Some(time(MORNING + 25 * HOUR)), ..eve() };
+        let over = SessionRow { outcome: Some(Outcome::Ended), ended: Some(time(MORNING + hours(25))), ..eve() };
         // In one batch, so that what was added in it is deleted too.
         self.apply(|batch| {
             batch.add([command(&eve(), 1, CommandSource::Typed, "of the live session")]);

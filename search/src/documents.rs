@@ -29,7 +29,7 @@ use std::{
 use kubectl_command::kubectl_command;
 use kubectl_run::KubectlRun;
 use passage::{OutputPassage, OutputStage};
-use recording::{CommandSource, RecordingId};
+use recording::{CommandSource, Micros, RecordingId, UnixMicros};
 use request_line::RequestLine;
 use serde::{Deserialize, Serialize};
 use session::{SessionContext, SessionJson, SessionRow, session_text};
@@ -60,8 +60,8 @@ pub enum Document {
 pub struct CommandDocument {
     #[serde(rename = "of")]
     pub(crate) session: SessionContext,
-    /// Microseconds from the session's start.
-    pub(crate) offset: u64,
+    /// When it was entered.
+    pub(crate) offset: Micros,
     pub(crate) source: CommandSource,
     pub(crate) text: String,
 }
@@ -73,8 +73,9 @@ pub struct RequestDocument {
     pub(crate) key: String,
     /// The recording that the request opened.
     pub(crate) session: Option<RecordingId>,
-    /// Microseconds since 1970.
-    pub(crate) micros: i64,
+    /// When it came.
+    #[serde(rename = "micros")]
+    pub(crate) time: UnixMicros,
     pub(crate) user: String,
     pub(crate) cluster: String,
     pub(crate) line: RequestLine,
@@ -160,14 +161,14 @@ impl Document {
         }
     }
 
-    /// When it happened, in microseconds since 1970: what hits are sorted by.
-    pub fn at(&self) -> i64 {
+    /// When it happened: what hits are sorted by.
+    pub fn at(&self) -> UnixMicros {
         match self {
-            Self::Session { row } => row.started().as_microsecond(),
+            Self::Session { row } => row.started().into(),
             Self::Command(command) => command.session.at(command.offset),
             Self::Output(passage) => passage.session.at(passage.offset()),
-            Self::Run(run) => run.micros,
-            Self::Request(request) => request.micros,
+            Self::Run(run) => run.time,
+            Self::Request(request) => request.time,
         }
     }
 

@@ -338,11 +338,11 @@ impl Follower {
 
     /// Keeps the runs that began last.
     fn drop_old_runs(&mut self) {
-        let mut starts: Vec<i64> = self.runs.values().map(|run| run.micros).collect();
+        let mut starts: Vec<_> = self.runs.values().map(|run| run.time).collect();
         let at = starts.len() - CACHED_RUNS / 2;
         let (_, oldest_kept, _) = starts.select_nth_unstable(at);
         let oldest_kept = *oldest_kept;
-        self.runs.retain(|_, run| run.micros >= oldest_kept);
+        self.runs.retain(|_, run| run.time >= oldest_kept);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use recording::{CommandSource, Outcome, RecordingId, cast::SessionKind};
+use recording::{CommandSource, Micros, Outcome, RecordingId, UnixMicros, cast::SessionKind};
 use transcript::{Line, Stream};
 
 use crate::{
@@ -15,13 +15,15 @@ use crate::{
     },
 };
 
+const LENGTH: Micros = Micros::from_secs(60);
+
 /// A session with what was typed and shown in it.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Its id.
     pub id: RecordingId,
-    /// Microseconds since 1970.
-    pub started: i64,
+    /// Start.
+    pub started: UnixMicros,
     /// Who.
     pub user: String,
     /// Where.
@@ -59,8 +61,8 @@ impl Sample {
             command: "sh".to_owned(),
             tty: true,
             started: time(self.started),
-            ended: Some(time(self.started + 60_000_000)),
-            duration_micros: Some(60_000_000),
+            ended: Some(time(self.started + LENGTH)),
+            duration: Some(LENGTH),
             outcome: Some(Outcome::Exited { exit_code: 0 }),
             gateway: "gateway".to_owned(),
             client: String::new(),
@@ -70,7 +72,7 @@ impl Sample {
         batch.add([Document::session(&row)]);
         let mut number = 0;
         for (second, said) in (0u64..).zip(self.said) {
-            let offset = second * 3_000_000;
+            let offset = Micros::from_secs(second * 3);
             match said {
                 Said::Command(text) => {
                     let (session, text) = (session.clone(), masks.masked(&text));
@@ -78,7 +80,7 @@ impl Sample {
                     batch.add([Document::Command(command)]);
                 }
                 Said::Output(lines) => {
-                    let lines = lines.into_iter().map(|text| Line { micros: offset, stream: Stream::Stdout, text });
+                    let lines = lines.into_iter().map(|text| Line { time: offset, stream: Stream::Stdout, text });
                     batch.add(passages(&session, &mut number, lines, masks));
                 }
             }

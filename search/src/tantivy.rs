@@ -31,7 +31,7 @@ use ::tantivy::{
     DocAddress, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, collector::TopDocs,
     query::TermQuery, schema::IndexRecordOption,
 };
-use recording::RecordingId;
+use recording::{RecordingId, UnixMicros};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -196,7 +196,10 @@ impl Index {
         let counting = CollectorOptions { window: plan.window, order: Order::Newest, after: None, limit: 0, facets };
         let counted = collect(searcher, &current.blocks, &*plan.query, &counting)?;
         let best = searcher.search(&plan.windowed_query(&self.fields), &TopDocs::with_limit(limit).order_by_score())?;
-        let hits = best.into_iter().map(|(_, address)| (HitCursor { at: 0, tie_breaker: 0 }, address)).collect();
+        let hits = best
+            .into_iter()
+            .map(|(_, address)| (HitCursor { at: UnixMicros::EPOCH, tie_breaker: 0 }, address))
+            .collect();
         Ok(CollectedHits { hits, ..counted })
     }
 

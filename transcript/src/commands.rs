@@ -9,11 +9,11 @@ mod screen;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use avt::{Observation, Observer, ScreenKind};
 use recording::{
-    Command, Evidence,
+    Command, Evidence, Micros,
     cast::{Code, Event},
 };
 
@@ -45,9 +45,9 @@ const SCROLLBACK: usize = 200;
 /// How many bytes of recent output are kept, to see what a line editor printed right before its signals.
 const RECENT_BYTES: usize = 16;
 /// After this long without output the cursor may be waiting for input.
-const PAUSE_MICROS: u64 = 3_000;
+const PAUSE: Duration = Duration::from_millis(3);
 /// After this long without output the cursor is waiting for a person.
-const WAIT_MICROS: u64 = 25_000;
+const WAIT: Duration = Duration::from_millis(25);
 
 /// Finds a session's commands: events in, commands out.
 ///
@@ -75,7 +75,7 @@ pub struct Commands {
     reported: usize,
     /// Something was printed since the screen was last examined.
     unseen: bool,
-    last_micros: u64,
+    last_event: Micros,
     /// The shell sends OSC 133.
     marks: bool,
     /// A line editor with bracketed paste was seen.
@@ -115,7 +115,7 @@ enum EditState {
 /// A line editor at work.
 struct Editing {
     evidence: Evidence,
-    ready: u64,
+    ready: Micros,
     prompt: Option<Prompt>,
     sure: bool,
     /// Its signal came before its prompt, as with readline.
@@ -123,7 +123,7 @@ struct Editing {
     /// Its signal came behind its prompt, as with zsh.
     behind: bool,
     /// When it signalled that the line is done; the cursor is still on the line.
-    done: Option<u64>,
+    done: Option<Micros>,
 }
 
 impl Default for Commands {
@@ -149,7 +149,7 @@ impl Commands {
             left: None,
             reported: 0,
             unseen: false,
-            last_micros: 0,
+            last_event: Micros::ZERO,
             marks: false,
             editors: false,
             prompts: HashSet::new(),
@@ -171,22 +171,22 @@ impl Commands {
     pub fn event(&mut self, event: &Event) {
         match event.code {
             Code::Output | Code::Input | Code::Bytes => match event.bytes() {
-                Some((Code::Output, bytes)) => self.printed(event.time.get(), &bytes),
-                Some((Code::Input, bytes)) => self.typed(event.time.get(), &bytes),
+                Some((Code::Output, bytes)) => self.printed(event.time, &bytes),
+                Some((Code::Input, bytes)) => self.typed(event.time, &bytes),
                 _ => {}
             },
             Code::Resize => {
                 if let Some((columns, rows)) = event.size() {
-                    self.resized(event.time.get(), columns, rows);
+                    self.resized(event.time, columns, rows);
                 }
             }
             Code::Stderr | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}
         }
     }
 
-    /// The terminal was resized. `micros` counts from the recording's start.
-    pub fn resized(&mut self, micros: u64, columns: u16, rows: u16) {
-        self.passed(micros, false);
+    /// The terminal was resized.
+    pub fn resized(&mut self, time: Micros, columns: u16, rows: u16) {
+        self.passed(time, false);
         let before = self.emulator.terminal().size();
         self.emulator.resize(columns, rows, EvictionCounter(&mut self.evicted));
         if before != self.emulator.terminal().size() {
@@ -200,42 +200,42 @@ impl Commands {
     }
 
     /// Keys came from the client. They are not kept.
-    pub fn typed(&mut self, micros: u64, bytes: &[u8]) {
-        self.passed(micros, true);
+    pub fn typed(&mut self, time: Micros, bytes: &[u8]) {
+        self.passed(time, true);
         self.typed_in_panes(bytes);
         self.keys.feed(bytes);
-        self.entered_at_edge(micros);
+        self.entered_at_edge(time);
     }
 
     /// The session printed bytes.
-    pub fn printed(&mut self, micros: u64, bytes: &[u8]) {
-        self.passed(micros, false);
+    pub fn printed(&mut self, time: Micros, bytes: &[u8]) {
+        self.passed(time, false);
         let mut text = String::with_capacity(bytes.len());
         self.decoder.decode(bytes, &mut text);
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let (length, signal) = self.scanner.next(rest);
             let (piece, after) = rest.split_at(length);
-            self.show(micros, piece);
+            self.show(time, piece);
             rest = after;
             match signal {
                 Some(OutputSignal::LineFeed) => {
-                    self.line_feed(micros);
-                    self.show(micros, &rest[..1]);
+                    self.line_feed(time);
+                    self.show(time, &rest[..1]);
                     rest = &rest[1..];
                 }
-                Some(signal) => self.signal(micros, signal),
+                Some(signal) => self.signal(time, signal),
                 None => {}
             }
         }
         self.unseen = true;
-        self.printed_in_panes(micros);
+        self.printed_in_panes(time);
         self.keys.printed();
     }
 
     /// Some output was left out, so that the screen is unknown now. `alternate`: the alternate screen is in use.
-    pub fn skipped(&mut self, micros: u64, alternate: bool) {
-        self.last_micros = self.last_micros.max(micros);
+    pub fn skipped(&mut self, time: Micros, alternate: bool) {
+        self.last_event = self.last_event.max(time);
         self.emulator.clear(alternate);
         self.decoder = Utf8Decoder::default();
         self.scanner = Scanner::default();
@@ -249,8 +249,8 @@ impl Commands {
             panes.skipped();
         }
         if let Some(entry) = self.entries.last_mut().filter(|entry| entry.ended.is_none()) {
-            entry.first_output.get_or_insert(micros);
-            entry.last_output = Some(micros);
+            entry.first_output.get_or_insert(time);
+            entry.last_output = Some(time);
         }
     }
 
@@ -272,10 +272,10 @@ impl Commands {
 
     /// Calls `found` with time and text of each line that was entered since the last call. Each line is read by itself,
     /// with what is known now; [`Self::finish`] knows more.
-    pub fn entered(&mut self, found: &mut dyn FnMut(u64, &str)) {
+    pub fn entered(&mut self, found: &mut dyn FnMut(Micros, &str)) {
         let from = self.entries.len().saturating_sub(PROMPT_CONTEXT).min(self.reported);
-        for (micros, text) in resolve::lines(&self.entries[from..], self.reported - from) {
-            found(micros, &text);
+        for (time, text) in resolve::lines(&self.entries[from..], self.reported - from) {
+            found(time, &text);
         }
         self.reported = self.entries.len();
     }
@@ -294,14 +294,14 @@ impl Commands {
     /// The session is over: all its commands.
     pub fn finish(mut self) -> Vec<Command> {
         self.emulator.wake();
-        self.look_at_panes(u64::MAX, true);
-        if let EditState::Editing(Editing { done: Some(micros), .. }) = self.state {
-            self.enter(micros);
+        self.look_at_panes(Micros::MAX, true);
+        if let EditState::Editing(Editing { done: Some(time), .. }) = self.state {
+            self.enter(time);
         }
         resolve::commands(&self.entries)
     }
 
-    fn show(&mut self, micros: u64, piece: &str) {
+    fn show(&mut self, time: Micros, piece: &str) {
         if piece.is_empty() {
             return;
         }
@@ -336,8 +336,8 @@ impl Commands {
             && let Some(entry) = self.entries.last_mut()
             && entry.ended.is_none()
         {
-            entry.first_output.get_or_insert(micros);
-            entry.last_output = Some(micros);
+            entry.first_output.get_or_insert(time);
+            entry.last_output = Some(time);
         }
     }
 
@@ -369,15 +369,15 @@ impl Commands {
     }
 
     /// The line editor's line was entered. `self.left` holds its capture if the cursor has left it.
-    fn enter(&mut self, micros: u64) {
+    fn enter(&mut self, time: Micros) {
         let capture = self.left.take().or_else(|| self.capture());
         let state = std::mem::replace(&mut self.state, EditState::Output(None));
         if let (EditState::Editing(editing), Some(capture)) = (state, capture) {
-            self.push(micros, editing, capture);
+            self.push(time, editing, capture);
         }
     }
 
-    fn push(&mut self, micros: u64, editing: Editing, mut capture: ScreenCapture) {
+    fn push(&mut self, time: Micros, editing: Editing, mut capture: ScreenCapture) {
         let Editing { evidence, ready, prompt, sure, readline, .. } = editing;
         let interrupted = self.keys.interrupted();
         let shown = capture.around_cursor().is_some_and(|(before, _)| before.ends_with("^C"));
@@ -391,7 +391,7 @@ impl Commands {
         let mut entry = Entry {
             evidence,
             ready,
-            micros,
+            time,
             prompt,
             sure,
             lines: capture.lines,

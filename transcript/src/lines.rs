@@ -8,7 +8,10 @@ mod tests;
 
 use line_limiter::LineLimiter;
 use plain_output::PlainOutput;
-use recording::cast::{Code, Event};
+use recording::{
+    Micros,
+    cast::{Code, Event},
+};
 use terminal_lines::TerminalLines;
 
 /// Where a line was shown.
@@ -27,8 +30,8 @@ pub enum Stream {
 /// One line that could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// When the line last changed, in microseconds since the recording's start.
-    pub micros: u64,
+    /// When the line last changed.
+    pub time: Micros,
     /// Where it was shown.
     pub stream: Stream,
     /// The text without escape sequences, line end and trailing blanks. Rows that a terminal wrapped are one line.
@@ -88,41 +91,41 @@ impl Lines {
             Code::Output | Code::Stderr | Code::Bytes => {
                 let Some((stream, bytes)) = event.bytes() else { return };
                 match stream {
-                    Code::Output => self.printed(event.time.get(), Stream::Stdout, &bytes, emit),
-                    Code::Stderr => self.printed(event.time.get(), Stream::Stderr, &bytes, emit),
+                    Code::Output => self.printed(event.time, Stream::Stdout, &bytes, emit),
+                    Code::Stderr => self.printed(event.time, Stream::Stderr, &bytes, emit),
                     _ => {}
                 }
             }
             Code::Resize => {
                 if let Some((columns, rows)) = event.size() {
-                    self.resized(event.time.get(), columns, rows, emit);
+                    self.resized(event.time, columns, rows, emit);
                 }
             }
             Code::Input | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}
         }
     }
 
-    /// The terminal was resized. Ignored without a terminal. `micros` counts from the recording's start.
-    pub fn resized(&mut self, micros: u64, columns: u16, rows: u16, emit: &mut dyn FnMut(Line)) {
+    /// The terminal was resized. Ignored without a terminal.
+    pub fn resized(&mut self, time: Micros, columns: u16, rows: u16, emit: &mut dyn FnMut(Line)) {
         if let LineSource::Terminal(screen) = &mut self.source {
-            screen.resized(micros, columns, rows, &mut self.limiter.on(emit));
+            screen.resized(time, columns, rows, &mut self.limiter.on(emit));
         }
     }
 
     /// Bytes of a stream were printed.
-    pub fn printed(&mut self, micros: u64, stream: Stream, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
+    pub fn printed(&mut self, time: Micros, stream: Stream, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
         let emit = &mut self.limiter.on(emit);
         match &mut self.source {
-            LineSource::Terminal(screen) => screen.printed(micros, bytes, emit),
-            LineSource::Plain(outputs) => outputs[usize::from(stream == Stream::Stderr)].printed(micros, bytes, emit),
+            LineSource::Terminal(screen) => screen.printed(time, bytes, emit),
+            LineSource::Plain(outputs) => outputs[usize::from(stream == Stream::Stderr)].printed(time, bytes, emit),
         }
     }
 
-    /// `micros` is the present time, and nothing was printed since the last event: emits the lines that have stood long
+    /// `now` is the present time, and nothing was printed since the last event: emits the lines that have stood long
     /// enough. For live recordings.
-    pub fn passed(&mut self, micros: u64, emit: &mut dyn FnMut(Line)) {
+    pub fn passed(&mut self, now: Micros, emit: &mut dyn FnMut(Line)) {
         if let LineSource::Terminal(screen) = &mut self.source {
-            screen.passed(micros, &mut self.limiter.on(emit));
+            screen.passed(now, &mut self.limiter.on(emit));
         }
     }
 

@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use recording::{JournalHead, Key, RecordingId, journal::JournalEvent};
+use recording::{JournalHead, Key, RecordingId, UnixMicros, journal::JournalEvent};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
@@ -32,8 +32,8 @@ const IMPORT: &str = "import";
 pub(super) struct JournalledSession {
     /// Whether it ended, or was finalized later; by whichever gateway.
     pub(super) ended: bool,
-    /// Time of the last entry on it, microseconds since 1970 UTC.
-    pub(super) micros: i64,
+    /// Time of the last entry on it.
+    pub(super) last: UnixMicros,
     /// Gateways whose own journals have its opening or its end.
     told_by: Vec<Arc<str>>,
     /// A recording of it was seen.
@@ -70,7 +70,7 @@ impl JournalledSessions {
             if question.excerpt || !folder.starts_with(&question.within) {
                 continue;
             }
-            if session.micros > question.settled_micros {
+            if session.last > question.settled {
                 report.note(format!("{folder}: the journal knows of it, and it is not stored yet"));
             } else {
                 report.found(folder, Problem::Missing, "the journal knows of this recording");
@@ -78,7 +78,7 @@ impl JournalledSessions {
         }
     }
 
-    fn learn(&mut self, journal: &Arc<str>, what: &JournalEvent, micros: i64) {
+    fn learn(&mut self, journal: &Arc<str>, what: &JournalEvent, time: UnixMicros) {
         let (id, teller, ended) = match what {
             JournalEvent::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
             JournalEvent::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
@@ -90,7 +90,7 @@ impl JournalledSessions {
             session.told_by.push(teller);
         }
         session.ended |= ended;
-        session.micros = session.micros.max(micros);
+        session.last = session.last.max(time);
     }
 }
 
@@ -300,7 +300,7 @@ impl JournalChain {
         report.journal_entries += entries.len() as u64;
         self.stopped = entries.last().is_some_and(|entry| entry.what == JournalEvent::Stopped);
         for entry in entries {
-            sessions.learn(&self.gateway, &entry.what, entry.time.get());
+            sessions.learn(&self.gateway, &entry.what, entry.time);
         }
     }
 

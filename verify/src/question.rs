@@ -1,4 +1,4 @@
-use recording::{JournalHead, KeyId};
+use recording::{JournalHead, KeyId, UnixMicros};
 use storage::signing::PublicKey;
 
 /// A key that the person who asks trusts.
@@ -23,6 +23,6 @@ pub struct Question {
     pub excerpt: bool,
     /// How far journals had come, as it was known outside of the store.
     pub heads: Vec<JournalHead>,
-    /// JournalledSessions whose last journal entry is younger than this moment (microseconds since 1970 UTC) may not be stored yet.
-    pub settled_micros: i64,
+    /// Sessions whose last journal entry is younger than this moment may not be stored yet.
+    pub settled: UnixMicros,
 }

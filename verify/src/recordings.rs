@@ -320,7 +320,7 @@ async fn unfinished(
     checked: &mut RecordingCheck,
 ) -> Result<(), StoreError> {
     let folder = Key::recording_prefix(listed.id);
-    let settled = |session: &JournalledSession| session.micros <= context.question.settled_micros;
+    let settled = |session: &JournalledSession| session.last <= context.question.settled;
     // The header is stored before the journal is written: a gateway that dies in between leaves just it.
     let unspoken = session.is_none() && listed.chunks.len() == 1;
     match &session {

@@ -60,7 +60,7 @@ async fn entries_are_stored_in_order_in_one_object() {
     assert_eq!(numbers(&store).await, [(0..1000).collect::<Vec<_>>()]);
     let entries = objects(&store).await.remove(0);
     assert!(entries.iter().all(|entry| entry.user == "ada" && entry.gateway == "gw-1"));
-    assert!(entries.is_sorted_by_key(|entry| entry.time.get()));
+    assert!(entries.is_sorted_by_key(|entry| entry.time));
 }
 
 #[tokio::test]

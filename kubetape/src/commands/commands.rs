@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
-use recording::{Command, CommandSource, Evidence, RecordingId};
+use recording::{Command, CommandSource, Evidence, Micros, RecordingId, UnixMicros};
 use serde::Serialize;
 use storage::{RecordingReader, Summary};
 use transcript::Commands;
@@ -20,7 +20,7 @@ pub async fn run(config: &Config, options: &cli::Commands) -> Result<()> {
     let id = recorded::find(&recordings, &options.id).await?;
     let summary = recorded::summary(&recordings, id).await?;
     viewing::note(config, id, Viewing::Play).await?;
-    let started = summary.header.kubetape.started.get();
+    let started = summary.header.kubetape.started;
     let commands = commands(&recordings, id, summary).await?;
     let rows: Vec<CommandRow> = commands.into_iter().map(|command| CommandRow::new(started, command)).collect();
     if options.json {
@@ -42,12 +42,8 @@ async fn commands(recordings: &RecordingReader, id: RecordingId, summary: Summar
     {
         return Ok(manifest.commands);
     }
-    let argv = Command {
-        time: recording::Micros::new(0),
-        source: CommandSource::Argv,
-        text: shell_words(&session.argv),
-        typed: None,
-    };
+    let argv =
+        Command { time: Micros::ZERO, source: CommandSource::Argv, text: shell_words(&session.argv), typed: None };
     let mut commands: Vec<Command> = if argv.text.is_empty() { Vec::new() } else { vec![argv] };
     if session.tty {
         let mut typed = Commands::new();
@@ -77,29 +73,22 @@ struct CommandRow {
 }
 
 impl CommandRow {
-    fn new(started: i64, command: Command) -> Self {
+    fn new(started: UnixMicros, command: Command) -> Self {
         let typed = command.typed;
         let typed = typed.as_ref();
         Self {
-            offset: seconds(command.time.get()),
-            time: time::of_micros(started.saturating_add_unsigned(command.time.get())),
+            offset: command.time.as_secs_f64(),
+            time: time::timestamp(started + command.time),
             text: command.text,
             source: command.source,
-            ready: typed.map(|typed| seconds(typed.ready.get())),
-            ended: typed.and_then(|typed| typed.ended).map(|ended| seconds(ended.get())),
-            output: typed
-                .and_then(|typed| typed.output)
-                .map(|(first, last)| (seconds(first.get()), seconds(last.get()))),
+            ready: typed.map(|typed| typed.ready.as_secs_f64()),
+            ended: typed.and_then(|typed| typed.ended).map(Micros::as_secs_f64),
+            output: typed.and_then(|typed| typed.output).map(|(first, last)| (first.as_secs_f64(), last.as_secs_f64())),
             prompt: typed.map(|typed| typed.prompt.clone()),
             evidence: typed.map(|typed| typed.evidence),
             status: typed.and_then(|typed| typed.status),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds for people and scripts")]
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }
 
 fn table(rows: &[CommandRow]) -> Table {
@@ -122,7 +111,6 @@ fn table(rows: &[CommandRow]) -> Table {
     table
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
 fn length(seconds: f64) -> String {
-    time::length((seconds.max(0.0) * 1e6) as u64)
+    time::length(Micros::from_secs_f64(seconds))
 }

@@ -55,7 +55,7 @@ async fn why_not_live(recordings: &RecordingReader, id: RecordingId, config: &Co
     let gateway = summary.header.kubetape.gateway;
     Ok(match summary.manifest {
         Some(manifest) => {
-            let ended = time::clock(time::of_micros(manifest.ended.get()));
+            let ended = time::clock(time::timestamp(manifest.ended));
             format!("{id} is over already: it ended {ended} ({})", outcome_name(&manifest.outcome))
         }
         None if gateway == config.gateway.name => {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use import::{DeclaredIdentity, ImportError, ImportLimits, ImportedFile, Importer};
 use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
-use recording::journal::JournalEvent;
+use recording::{Micros, journal::JournalEvent};
 use serde::Serialize;
 use storage::RecordingReader;
 
@@ -168,8 +168,7 @@ impl FileRow {
                     id: done.id,
                     sha256: done.sha256,
                     events: done.events,
-                    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-                    duration_seconds: done.duration_micros as f64 / 1e6,
+                    duration_seconds: done.duration.as_secs_f64(),
                     dropped_inputs: done.dropped_inputs,
                     annotations: done.annotations,
                 }),
@@ -187,8 +186,7 @@ impl FileRow {
             return;
         };
         let said = if self.status == "already" { "is there already" } else { "imported" };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
-        let length = time::length((done.duration_seconds * 1e6) as u64);
+        let length = time::length(Micros::from_secs_f64(done.duration_seconds));
         println!("{}  {said}: {} ({length}, {} events)", done.id, self.file, done.events);
         if self.status == "already" {
             return;

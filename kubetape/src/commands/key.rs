@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use recording::UnixMicros;
 use serde::Serialize;
 use storage::signing::{KeyFileError, KeyStatement, PublicKey};
 
@@ -85,14 +84,13 @@ async fn list(config: &Config, json: bool) -> Result<()> {
 }
 
 fn row(key: &KeyStatement, all: &[KeyStatement], in_use: bool) -> KeyRow {
-    let at = |from: UnixMicros| from.timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
     let next = all.iter().filter(|other| other.is_introduced_by(&key.public)).map(|other| other.from).min();
     KeyRow {
         key: key.key.to_string(),
         public: key.public.to_hex(),
         gateway: key.gateway.clone(),
-        valid_from: at(key.from),
-        valid_until: next.map(at),
+        valid_from: time::timestamp(key.from),
+        valid_until: next.map(time::timestamp),
         introduced_by: key.introduced_by.as_ref().map(|introduction| introduction.key.to_string()),
         in_use,
     }

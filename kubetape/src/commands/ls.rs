@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use recording::{Outcome, RecordingId, cast::SessionKind};
+use recording::{Micros, Outcome, RecordingId, cast::SessionKind};
 use search::OutcomeFilter;
 use serde::Serialize;
 use storage::{RecordingReader, Summary};
@@ -93,10 +93,9 @@ impl RecordingRow {
             argv: session.argv,
             image: manifest.as_ref().map(|manifest| manifest.image.clone()).unwrap_or_default(),
             tty: session.tty,
-            started: time::of_micros(session.started.get()),
-            ended: manifest.as_ref().map(|manifest| time::of_micros(manifest.ended.get())),
-            #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
-            duration_seconds: manifest.as_ref().map(|manifest| manifest.duration.get() as f64 / 1e6),
+            started: time::timestamp(session.started),
+            ended: manifest.as_ref().map(|manifest| time::timestamp(manifest.ended)),
+            duration_seconds: manifest.as_ref().map(|manifest| manifest.duration.as_secs_f64()),
             outcome,
             exit_code,
             reason,
@@ -167,8 +166,8 @@ fn table(rows: &[RecordingRow]) -> Table {
             SessionKind::Attach => "(attach)".to_owned(),
             SessionKind::PortForward => "(port-forward)".to_owned(),
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a recording's length")]
-        let length = row.duration_seconds.map_or_else(|| "…".to_owned(), |s| time::length((s * 1e6) as u64));
+        let length = row.duration_seconds.map(|seconds| time::length(Micros::from_secs_f64(seconds)));
+        let length = length.unwrap_or_else(|| "…".to_owned());
         table.row([
             (row.id.to_string(), Tone::Faint),
             plain(&time::clock(row.started)),

@@ -123,7 +123,7 @@ fn head(hit: &Hit) -> String {
     };
     let mut parts = vec![time::clock(hit.at), hit.user.clone(), place, label.to_owned()];
     parts.extend(hit.session.map(|id| id.to_string()));
-    parts.extend(hit.micros_in_session.map(|micros| format!("at {}", time::length(micros))));
+    parts.extend(hit.offset.map(|offset| format!("at {}", time::length(offset))));
     parts.retain(|part| !part.is_empty());
     parts.join("  ")
 }

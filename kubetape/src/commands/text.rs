@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use jiff::Timestamp;
+use recording::UnixMicros;
 use serde::Serialize;
 use transcript::{Bounds, Line, Lines, Stream};
 
@@ -15,7 +16,7 @@ pub async fn run(config: &Config, options: &cli::Text) -> Result<()> {
     let id = recorded::find(&recordings, &options.id).await?;
     let session = recorded::summary(&recordings, id).await?.header.kubetape;
     viewing::note(config, id, Viewing::Play).await?;
-    let mut out = LineWriter { out: BufWriter::new(io::stdout()), started: session.started.get(), json: options.json };
+    let mut out = LineWriter { out: BufWriter::new(io::stdout()), started: session.started, json: options.json };
     let mut lines = Lines::new(session.tty, Bounds::NONE);
     recorded::each_event(&recordings, id, &mut |event| {
         let mut written = Ok(());
@@ -32,7 +33,7 @@ pub async fn run(config: &Config, options: &cli::Text) -> Result<()> {
 /// Writes lines to stdout.
 struct LineWriter {
     out: BufWriter<io::Stdout>,
-    started: i64,
+    started: UnixMicros,
     json: bool,
 }
 
@@ -47,7 +48,7 @@ struct LineRow<'a> {
 
 impl LineWriter {
     fn line(&mut self, line: Line) -> io::Result<()> {
-        let Line { micros, stream, text } = line;
+        let Line { time, stream, text } = line;
         if !self.json {
             let mark = match stream {
                 Stream::Stdout => ' ',
@@ -55,7 +56,7 @@ impl LineWriter {
                 Stream::FullScreen => '|',
                 Stream::LeftOut => '…',
             };
-            return writeln!(self.out, "{:>8} {mark} {}", time::length(micros), plain(&text));
+            return writeln!(self.out, "{:>8} {mark} {}", time::length(time), plain(&text));
         }
         let stream = match stream {
             Stream::Stdout => "stdout",
@@ -63,14 +64,8 @@ impl LineWriter {
             Stream::FullScreen => "full_screen",
             Stream::LeftOut => "left_out",
         };
-        #[expect(clippy::cast_precision_loss, reason = "seconds for people and scripts")]
-        let offset = micros as f64 / 1e6;
-        let row = LineRow {
-            offset,
-            time: time::of_micros(self.started.saturating_add_unsigned(micros)),
-            stream,
-            text: &text,
-        };
+        let row =
+            LineRow { offset: time.as_secs_f64(), time: time::timestamp(self.started + time), stream, text: &text };
         serde_json::to_writer(&mut self.out, &row)?;
         writeln!(self.out)
     }

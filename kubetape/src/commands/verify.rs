@@ -5,8 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use recording::JournalHead;
-use recording::{Key, RecordingId};
+use recording::{JournalHead, Key, RecordingId, UnixMicros};
 use serde::Serialize;
 use storage::{
     Disk, RecordingReader, Store,
@@ -55,8 +54,7 @@ async fn check(options: &cli::Verify, config: impl Fn() -> Result<Config>) -> Re
     check_options(options)?;
     let trusted = options.keys.iter().map(|key| trust(key)).collect::<Result<Vec<_>>>()?;
     let heads = options.heads.as_deref().map(heads).transpose()?.unwrap_or_default();
-    let grace = i64::try_from(options.grace.0.as_micros()).unwrap_or(i64::MAX);
-    let settled_micros = Timestamp::now().as_microsecond().saturating_sub(grace);
+    let settled = UnixMicros::from(Timestamp::now()) - options.grace.0;
     let (mut reports, mut ends, mut status) = (Vec::new(), Vec::new(), 0);
     for target in targets(options, &trusted, config).await? {
         let question = Question {
@@ -64,7 +62,7 @@ async fn check(options: &cli::Verify, config: impl Fn() -> Result<Config>) -> Re
             within: target.within.clone(),
             excerpt: target.excerpt,
             heads: heads.iter().cloned().chain(target.head.clone()).collect(),
-            settled_micros,
+            settled,
         };
         let report = verify_with_progress(&target, &question).await?;
         status = status.max(rank(report.verdict()));

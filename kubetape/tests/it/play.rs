@@ -12,7 +12,7 @@ use pty_process::{
     blocking::{Command, Pty, open},
 };
 use recording::{
-    Key, RecordingId,
+    Key, Micros, RecordingId,
     cast::{Code, write_event},
 };
 use serde_json::json;
@@ -140,10 +140,10 @@ async fn without_a_terminal() -> (Installation, RecordingId) {
         "version": 2, "width": 80, "height": 24, "timestamp": 1_800_000_000, "command": "sh", "title": "t", "kubetape": session,
     });
     let mut events = Vec::new();
-    write_event(&mut events, recording::Micros::new(1_000), Code::Output, "fine\n");
-    write_event(&mut events, recording::Micros::new(2_000), Code::Stderr, "ba\u{1b}]52;c;cm0gLXJm\u{7}d\n");
-    write_event(&mut events, recording::Micros::new(90_000_000), Code::Marker, "make \u{1b}[2J all");
-    write_event(&mut events, recording::Micros::new(599_000_000), Code::Output, "done\n");
+    write_event(&mut events, Micros::from_millis(1), Code::Output, "fine\n");
+    write_event(&mut events, Micros::from_millis(2), Code::Stderr, "ba\u{1b}]52;c;cm0gLXJm\u{7}d\n");
+    write_event(&mut events, Micros::from_secs(90), Code::Marker, "make \u{1b}[2J all");
+    write_event(&mut events, Micros::from_secs(599), Code::Output, "done\n");
     let of = |number: u32, last: u64| json!({ "number": number, "size": 1, "uncompressed": 1, "digest": "", "first_micros": 0, "last_micros": last });
     let manifest = json!({
         "format": 1, "session": session, "ended_micros": 1_800_000_600_000_000_i64, "duration_micros": 600_000_000,

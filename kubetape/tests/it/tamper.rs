@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use recording::Key;
+use recording::{Key, UnixMicros};
 use storage::{Disk, Memory, Store, signing::PublicKey};
 use verify::{Question, Report, Trust, Verdict, verify};
 
@@ -24,7 +24,7 @@ async fn stored(folder: &Path) -> (Objects, Question) {
     assert_eq!(status, Some(0), "{said}");
     let key = PublicKey::from_pem(&kubetape(folder, &["key", "show"]).1).unwrap();
     let heads = serde_json::from_slice(&std::fs::read(folder.join("heads.json")).unwrap()).unwrap();
-    let question = Question { trusted: vec![Trust::Key(key)], heads, settled_micros: i64::MAX, ..Question::default() };
+    let question = Question { trusted: vec![Trust::Key(key)], heads, settled: UnixMicros::MAX, ..Question::default() };
     let disk = Disk::open_existing(folder.join("d/storage")).await.unwrap();
     let mut objects = Objects::new();
     for entry in disk.list("", None, 1000).await.unwrap() {

@@ -1,4 +1,7 @@
-use recording::cast::{CastError, Code, Event, write_event};
+use recording::{
+    Micros,
+    cast::{CastError, Code, Event, write_event},
+};
 
 use super::{ExportSource, ExportWriter};
 use crate::{
@@ -14,7 +17,7 @@ pub(super) async fn write(mut source: ExportSource, out: &mut ExportWriter<'_>) 
         (header.width, header.height) = (manifest.width, manifest.height);
     }
     out.write(&header.to_line()).await?;
-    let mut now = 0;
+    let mut now = Micros::ZERO;
     loop {
         let lines = match read_chunk(&mut source.chunks).await? {
             ChunkRead::End => return Ok(()),
@@ -36,12 +39,12 @@ pub(super) fn unreadable(number: u32) -> String {
 
 pub(super) const DAMAGED: &str = "a line is damaged";
 
-fn with_damage_marked(lines: &[u8], now: &mut u64) -> Vec<u8> {
+fn with_damage_marked(lines: &[u8], now: &mut Micros) -> Vec<u8> {
     let mut out = Vec::with_capacity(lines.len());
     for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         match Event::parse(line) {
             Ok(event) => {
-                *now = event.time.get();
+                *now = event.time;
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
@@ -49,14 +52,14 @@ fn with_damage_marked(lines: &[u8], now: &mut u64) -> Vec<u8> {
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
-            Err(_) => write_event(&mut out, recording::Micros::new(*now), Code::Gap, DAMAGED),
+            Err(_) => write_event(&mut out, *now, Code::Gap, DAMAGED),
         }
     }
     out
 }
 
-fn gap_line(now: u64, text: &str) -> Vec<u8> {
+fn gap_line(now: Micros, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    write_event(&mut line, recording::Micros::new(now), Code::Gap, text);
+    write_event(&mut line, now, Code::Gap, text);
     line
 }

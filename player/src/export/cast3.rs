@@ -1,4 +1,7 @@
-use recording::cast::{Code, Header, events, write_event};
+use recording::{
+    Micros,
+    cast::{Code, Header, events, write_event},
+};
 use serde_json::json;
 
 use super::{
@@ -15,18 +18,14 @@ use crate::{
 pub(super) async fn write(mut source: ExportSource, out: &mut ExportWriter<'_>) -> Result<(), PlayerError> {
     let size = source.chunks.manifest().map(|manifest| (manifest.width, manifest.height));
     out.write(&header(&source.header, size)).await?;
-    let mut now = 0;
+    let mut now = Micros::ZERO;
     loop {
         let mut lines = Vec::new();
         match read_chunk(&mut source.chunks).await? {
             ChunkRead::End => return Ok(()),
             ChunkRead::Lines(_, stored) => with_relative_times(&stored, &mut now, &mut lines),
-            ChunkRead::Gap(from, to) => {
-                write_event(&mut lines, recording::Micros::new(0), Code::Gap, &missing(from, to))
-            }
-            ChunkRead::Unreadable(number) => {
-                write_event(&mut lines, recording::Micros::new(0), Code::Gap, &unreadable(number))
-            }
+            ChunkRead::Gap(from, to) => write_event(&mut lines, Micros::ZERO, Code::Gap, &missing(from, to)),
+            ChunkRead::Unreadable(number) => write_event(&mut lines, Micros::ZERO, Code::Gap, &unreadable(number)),
         }
         out.write(&lines).await?;
     }
@@ -48,15 +47,15 @@ fn header(header: &Header, size: Option<(u16, u16)>) -> Vec<u8> {
     line
 }
 
-fn with_relative_times(stored: &[u8], now: &mut u64, out: &mut Vec<u8>) {
+fn with_relative_times(stored: &[u8], now: &mut Micros, out: &mut Vec<u8>) {
     for event in events(stored) {
         match event {
             Ok(event) => {
-                let time = event.time.get().max(*now);
-                write_event(out, recording::Micros::new(time - *now), event.code, &event.data);
+                let time = event.time.max(*now);
+                write_event(out, time.since(*now).into(), event.code, &event.data);
                 *now = time;
             }
-            Err(_) => write_event(out, recording::Micros::new(0), Code::Gap, DAMAGED),
+            Err(_) => write_event(out, Micros::ZERO, Code::Gap, DAMAGED),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use recording::{RecordingId, cast::events};
+use recording::{Micros, RecordingId, cast::events};
 use spool::{Follow, SpoolError, SpoolEvent, SpoolReader};
 use storage::{RecordingError, RecordingReader};
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ impl LiveFeed {
     }
 
     /// Events that are there already; `None` if what follows has to be waited for.
-    pub(super) async fn ready(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
+    pub(super) async fn ready(&mut self) -> Result<Option<Vec<(Micros, ProjectedEvent)>>, PlayerError> {
         match &mut self.source {
             FeedSource::SpoolReader(follow) => match timeout(SPOOL_READ_TIMEOUT, follow.next()).await {
                 Ok(event) => self.spooled(event).await,
@@ -67,7 +67,7 @@ impl LiveFeed {
     }
 
     /// Waits for the next events. `None` if the session is over and all of it was returned.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<(Micros, ProjectedEvent)>>, PlayerError> {
         loop {
             if let FeedSource::SpoolReader(follow) = &mut self.source {
                 let event = follow.next().await;
@@ -86,7 +86,7 @@ impl LiveFeed {
     async fn spooled(
         &mut self,
         event: Result<Option<SpoolEvent>, SpoolError>,
-    ) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
+    ) -> Result<Option<Vec<(Micros, ProjectedEvent)>>, PlayerError> {
         match event.map_err(|error| PlayerError::Spool(Box::new(error)))? {
             Some(SpoolEvent::Lines { number, lines }) => Ok(Some(self.lines(number, &lines))),
             Some(SpoolEvent::Stored { from, to }) => Ok(Some(self.moved(from, to).await)),
@@ -96,7 +96,7 @@ impl LiveFeed {
 
     /// The events of chunks that have left the spool for the store. If the store does not return one in time, a notice
     /// stands for it and for those behind it, so that it does not hold up what is printed now.
-    async fn moved(&mut self, from: u32, to: u32) -> Vec<(u64, ProjectedEvent)> {
+    async fn moved(&mut self, from: u32, to: u32) -> Vec<(Micros, ProjectedEvent)> {
         let mut out = Vec::new();
         for number in from..=to {
             match timeout(STORE_TIMEOUT, self.recordings.chunk(self.id, number)).await {
@@ -115,7 +115,7 @@ impl LiveFeed {
     }
 
     /// The events of chunks that were stored since the last poll; `None` if there are none.
-    async fn stored(&mut self) -> Result<Option<Vec<(u64, ProjectedEvent)>>, PlayerError> {
+    async fn stored(&mut self) -> Result<Option<Vec<(Micros, ProjectedEvent)>>, PlayerError> {
         let FeedSource::Store(last) = &mut self.source else { return Ok(None) };
         let mut chunks = self.recordings.chunks_after(self.id, *last).await?;
         self.over = chunks.manifest().is_some();
@@ -142,13 +142,13 @@ impl LiveFeed {
         Ok((!out.is_empty()).then_some(out))
     }
 
-    fn notice(&mut self, make: impl FnOnce(&mut Projector) -> ProjectedEvent) -> (u64, ProjectedEvent) {
+    fn notice(&mut self, make: impl FnOnce(&mut Projector) -> ProjectedEvent) -> (Micros, ProjectedEvent) {
         let notice = make(&mut self.projector);
         (self.projector.now(), notice)
     }
 
     /// The events of lines that are a chunk or a part of one.
-    fn lines(&mut self, number: u32, lines: &[u8]) -> Vec<(u64, ProjectedEvent)> {
+    fn lines(&mut self, number: u32, lines: &[u8]) -> Vec<(Micros, ProjectedEvent)> {
         let mut out = Vec::new();
         for event in events(lines) {
             if number == self.from.chunk && self.seen < self.from.event {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use recording::{
-    RecordingId,
+    Micros, RecordingId,
     cast::{Code, Header, events},
 };
 use spool::{SpoolEvent, SpoolReader};
@@ -105,9 +105,8 @@ impl Player {
 }
 
 impl PartialMarkers {
-    /// Times are given in microseconds.
-    fn new(markers: Vec<(u64, String)>, whole: bool) -> Self {
-        let seconds = |(micros, label): (u64, String)| (micros as f64 / 1e6, label);
+    fn new(markers: Vec<(Micros, String)>, whole: bool) -> Self {
+        let seconds = |(time, label): (Micros, String)| (time.as_secs_f64(), label);
         Self { markers: markers.into_iter().map(seconds).collect(), whole }
     }
 }
@@ -134,10 +133,10 @@ async fn markers_so_far(
     Ok(PartialMarkers::new(markers, whole))
 }
 
-fn markers_of(lines: &[u8]) -> Vec<(u64, String)> {
+fn markers_of(lines: &[u8]) -> Vec<(Micros, String)> {
     let marker = |event: recording::cast::Event| match event.code {
-        Code::Marker => Some((event.time.get(), label(&event.data))),
-        Code::Gap => Some((event.time.get(), annotation(&event.data))),
+        Code::Marker => Some((event.time, label(&event.data))),
+        Code::Gap => Some((event.time, annotation(&event.data))),
         Code::Output | Code::Stderr | Code::Bytes | Code::Resize | Code::Input | Code::Exit | Code::Port => None,
     };
     events(lines).flatten().filter_map(marker).collect()

@@ -1,9 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
 use player::{LiveFrame, Player, PlayerSettings, Viewer};
-use recording::cast::{
-    Code::{self, *},
-    write_event,
+use recording::{
+    Micros,
+    cast::{
+        Code::{self, *},
+        write_event,
+    },
 };
 use spool::{Checkpoint, Spool, SpoolLimits, SpoolWriter};
 use storage::RecordingReader;
@@ -56,12 +59,10 @@ impl Bench {
         Self { _folder: folder, spool, recording, session, player }
     }
 
-    fn say(&mut self, micros: u64, code: Code, data: &str) {
+    fn say(&mut self, at: u64, code: Code, data: &str) {
         let mut lines = Vec::new();
-        write_event(&mut lines, recording::Micros::new(micros), code, data);
-        self.session
-            .append(&Checkpoint { time: recording::Micros::new(micros), ..Checkpoint::default() }, &lines)
-            .unwrap();
+        write_event(&mut lines, Micros::new(at), code, data);
+        self.session.append(&Checkpoint { time: Micros::new(at), ..Checkpoint::default() }, &lines).unwrap();
     }
 }
 
@@ -183,7 +184,7 @@ async fn what_only_the_store_has_is_reported_missing_while_it_is_unavailable() {
     away.bench.say(SECOND, Marker, "ls");
     away.bench.session.roll();
     let mut lines = Vec::new();
-    write_event(&mut lines, recording::Micros::new(SECOND), Marker, "ls");
+    write_event(&mut lines, Micros::new(SECOND), Marker, "ls");
     away.bench.recording.chunk_of(&lines).await;
     away.bench.spool.queue().stored(id, 1).await.unwrap();
     away.bench.say(2 * SECOND, Marker, "id");

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use player::{PlaybackEvent, PlaybackSpeed, PlayerSettings};
-use recording::cast::Code::*;
+use recording::{Micros, cast::Code::*};
 
 use crate::test_recording::{SessionKind, TestRecording};
 
@@ -12,7 +12,7 @@ async fn the_screen_at_any_time_is_what_stood_there() {
     recording.chunk(&[(3_000_000, Output, "\x1b[2J\x1b[Hcleared")]).await;
     let settings = PlayerSettings { segment_length: Duration::from_secs(1), ..PlayerSettings::default() };
     let player = recording.player(settings);
-    let screen = |micros| player.screen_at(recording.id, micros);
+    let screen = |at| player.screen_at(recording.id, Micros::new(at));
     assert_eq!(screen(0).await.unwrap().lines, ["", "", ""]);
     assert_eq!(screen(1_000_000).await.unwrap().lines, ["$ ls", "", ""]);
     assert_eq!(screen(2_999_999).await.unwrap().lines, ["$ ls", "a b", ""]);
@@ -24,11 +24,12 @@ async fn playback_starts_with_the_screen_and_continues_with_events() {
     let mut recording = TestRecording::start(SessionKind::Tty, "never").await;
     recording.chunk(&[(0, Resize, "20x3"), (10, Output, "a"), (20, Output, "b"), (30, Marker, "ls")]).await;
     recording.chunk(&[(40, Output, "c")]).await;
-    let mut playback = recording.player(PlayerSettings::default()).playback(recording.id, 15).await.unwrap();
+    let mut playback =
+        recording.player(PlayerSettings::default()).playback(recording.id, Micros::new(15)).await.unwrap();
     assert_eq!(playback.opening().lines, ["a", "", ""]);
     let mut events = Vec::new();
     while let Some(timed) = playback.next().await.unwrap() {
-        events.push((timed.micros, timed.event));
+        events.push((timed.time.get(), timed.event));
     }
     let expected = [
         (20, PlaybackEvent::Output("b".to_owned())),
@@ -41,10 +42,11 @@ async fn playback_starts_with_the_screen_and_continues_with_events() {
 #[test]
 fn the_speed_cuts_pauses_before_it_speeds_up() {
     let speed = PlaybackSpeed { factor: 2.0, idle_limit: Some(Duration::from_secs(4)) };
-    assert_eq!(speed.delay(0, 1_000_000), Duration::from_millis(500));
-    assert_eq!(speed.delay(0, 3_600_000_000), Duration::from_secs(2));
-    assert_eq!(speed.delay(5, 4), Duration::ZERO);
+    assert_eq!(speed.delay(Micros::ZERO, Micros::from_secs(1)), Duration::from_millis(500));
+    assert_eq!(speed.delay(Micros::ZERO, Micros::from_secs(3_600)), Duration::from_secs(2));
+    assert_eq!(speed.delay(Micros::new(5), Micros::new(4)), Duration::ZERO);
     for factor in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert_eq!(PlaybackSpeed { factor, idle_limit: None }.delay(0, 1_000_000), Duration::from_secs(1));
+        let speed = PlaybackSpeed { factor, idle_limit: None };
+        assert_eq!(speed.delay(Micros::ZERO, Micros::from_secs(1)), Duration::from_secs(1));
     }
 }

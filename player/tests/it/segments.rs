@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use player::{Player, PlayerSettings, Segment, SegmentIndex};
-use recording::{RecordingId, cast::Code::*};
+use recording::{Micros, RecordingId, cast::Code::*};
 
 use crate::test_recording::{SessionKind, TestRecording, bytes_line};
 
@@ -18,7 +18,7 @@ async fn check(player: &Player, id: RecordingId, index: &SegmentIndex) -> Vec<Se
     let mut segments = Vec::new();
     for (number, entry) in index.segments.iter().enumerate() {
         let end = entry.url.strip_prefix(&format!("{number}.json?end=")).unwrap().parse().unwrap();
-        let segment = player.segment(id, number, Some(end)).await.unwrap();
+        let segment = player.segment(id, number, Some(Micros::new(end))).await.unwrap();
         let times: Vec<f64> = segment.events.iter().map(|event| event.0).collect();
         assert!(times.is_sorted() && times[0] >= entry.start, "{times:?}");
         match index.segments.get(number + 1) {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use player::{Player, PlayerSettings};
 use recording::{
-    Key, RecordingId,
+    Key, Micros, RecordingId,
     cast::{Code, Header, write_bytes, write_event},
 };
 use serde_json::json;
@@ -48,11 +48,10 @@ impl TestRecording {
         recording
     }
 
+    /// Writes a chunk. The numbers are microseconds.
     pub async fn chunk(&mut self, events: &[(u64, Code, &str)]) {
         let mut lines = Vec::new();
-        events
-            .iter()
-            .for_each(|(micros, code, data)| write_event(&mut lines, recording::Micros::new(*micros), *code, data));
+        events.iter().for_each(|(at, code, data)| write_event(&mut lines, Micros::new(*at), *code, data));
         self.chunk_of(&lines).await;
     }
 
@@ -66,13 +65,14 @@ impl TestRecording {
         self.chunks += 1;
     }
 
-    pub async fn finish(&self, micros: u64) {
+    /// Writes a manifest; the end is `at` microseconds behind the start.
+    pub async fn finish(&self, at: u64) {
         let chunks: Vec<_> = (0..self.chunks)
             .map(|n| json!({ "number": n, "size": 1, "uncompressed": 1, "digest": "", "first_micros": 0, "last_micros": 0 }))
             .collect();
         let manifest = json!({
-            "format": 1, "session": self.header.kubetape, "ended_micros": 1_800_000_000_000_000_i64 + micros as i64,
-            "duration_micros": micros, "outcome": "exited", "exit_code": 0, "width": 80, "height": 24,
+            "format": 1, "session": self.header.kubetape, "ended_micros": 1_800_000_000_000_000_i64 + at as i64,
+            "duration_micros": at, "outcome": "exited", "exit_code": 0, "width": 80, "height": 24,
             "totals": { "stdin": 0, "stdout": 0, "stderr": 0 }, "chunks": chunks, "commands": [],
         });
         self.store.put_new(&Key::manifest(self.id), manifest.to_string().into()).await.unwrap();
@@ -87,8 +87,9 @@ impl TestRecording {
     }
 }
 
-pub fn bytes_line(micros: u64, stream: Code, bytes: &[u8]) -> Vec<u8> {
+/// A line of the microsecond `at`.
+pub fn bytes_line(at: u64, stream: Code, bytes: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
-    write_bytes(&mut line, recording::Micros::new(micros), stream, bytes);
+    write_bytes(&mut line, Micros::new(at), stream, bytes);
     line
 }

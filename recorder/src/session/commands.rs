@@ -179,10 +179,10 @@ impl Typing {
         let alternate = last_switch(&self.aside).unwrap_or_else(|| self.commands.is_alternate());
         for (_, time, step) in std::mem::take(&mut self.steps) {
             if let TerminalStep::Size(width, height) = step {
-                self.commands.resized(time.get(), width, height);
+                self.commands.resized(time, width, height);
             }
         }
-        self.commands.skipped(time.get(), alternate);
+        self.commands.skipped(time, alternate);
         self.aside.clear();
         self.touched = false;
         self.entered = false;
@@ -194,9 +194,9 @@ impl Typing {
         let ends = steps.iter().skip(1).map(|step| step.0).chain([self.aside.len()]);
         for ((offset, time, step), end) in steps.iter().zip(ends) {
             match step {
-                TerminalStep::Printed => self.commands.printed(time.get(), &self.aside[*offset..end]),
-                TerminalStep::Typed(bytes) => self.commands.typed(time.get(), bytes),
-                TerminalStep::Size(width, height) => self.commands.resized(time.get(), *width, *height),
+                TerminalStep::Printed => self.commands.printed(*time, &self.aside[*offset..end]),
+                TerminalStep::Typed(bytes) => self.commands.typed(*time, bytes),
+                TerminalStep::Size(width, height) => self.commands.resized(*time, *width, *height),
             }
         }
         self.aside.clear();

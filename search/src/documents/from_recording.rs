@@ -1,7 +1,7 @@
 //! The documents of a recording: its session and its commands. [`super::output`] makes those of its output.
 
 use recording::{
-    CommandSource, Manifest,
+    CommandSource, Manifest, Micros,
     cast::{Code, Event, SessionMetadata},
     shell_quoted,
 };
@@ -38,7 +38,7 @@ pub(crate) fn finished_session(manifest: &Manifest, masks: &Masks) -> Vec<Docume
     let mut documents = vec![Document::session(&row)];
     documents.extend(argv);
     for of in manifest.commands.iter().take(MAX_COMMANDS) {
-        documents.push(command(&context, of.time.get(), of.source, &masks.masked(&of.text)));
+        documents.push(command(&context, of.time, of.source, &masks.masked(&of.text)));
     }
     documents
 }
@@ -59,8 +59,7 @@ pub(crate) fn typed_commands(session: &SessionContext, lines: &[u8], masks: &Mas
     let markers = starts.map(|start| &lines[start..]).filter(|rest| may_be_marker(rest));
     let whole = markers.map(|rest| &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]);
     let events = whole.filter_map(|line| Event::parse(line).ok()).filter(|event| event.code == Code::Marker);
-    let commands =
-        events.map(|event| command(session, event.time.get(), CommandSource::Typed, &masks.masked(&event.data)));
+    let commands = events.map(|event| command(session, event.time, CommandSource::Typed, &masks.masked(&event.data)));
     commands.take(MAX_COMMANDS).collect()
 }
 
@@ -73,10 +72,11 @@ fn may_be_marker(rest: &[u8]) -> bool {
 
 /// The command that the client asked to run; `None` if it named none. The row's is masked.
 fn argv(row: &SessionRow) -> Option<Document> {
-    (!row.command.is_empty()).then(|| command(&SessionContext::of(row), 0, CommandSource::Argv, &row.command))
+    (!row.command.is_empty())
+        .then(|| command(&SessionContext::of(row), Micros::ZERO, CommandSource::Argv, &row.command))
 }
 
-fn command(session: &SessionContext, offset: u64, source: CommandSource, text: &str) -> Document {
+fn command(session: &SessionContext, offset: Micros, source: CommandSource, text: &str) -> Document {
     Document::Command(CommandDocument { session: session.clone(), offset, source, text: clipped(text) })
 }
 

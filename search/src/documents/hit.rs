@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jiff::Timestamp;
-use recording::{CommandSource, RecordingId};
+use recording::{CommandSource, Micros, RecordingId};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::query::{cursor::HitCursor, filter::HitKind};
@@ -15,9 +15,9 @@ pub struct Hit {
     pub kind: HitKind,
     /// The recording that it belongs to, or that the request opened; `None` for requests that opened none.
     pub session: Option<RecordingId>,
-    /// The moment in the recording, in microseconds from its start; of output, that of the line with the most matches.
+    /// The moment in the recording; of output, that of the line with the most matches.
     /// `None` if the hit belongs to no recording.
-    pub micros_in_session: Option<u64>,
+    pub offset: Option<Micros>,
     /// When it happened.
     pub at: Timestamp,
     /// The person's name.
@@ -99,7 +99,7 @@ impl Serialize for Hit {
         let mut hit = serializer.serialize_struct("Hit", 14)?;
         hit.serialize_field("kind", &self.kind)?;
         hit.serialize_field("session", &self.session)?;
-        hit.serialize_field("offset", &self.micros_in_session.map(|micros| micros as f64 / 1e6))?;
+        hit.serialize_field("offset", &self.offset.map(Micros::as_secs_f64))?;
         hit.serialize_field("time", &self.at)?;
         hit.serialize_field("user", &self.user)?;
         hit.serialize_field("cluster", &self.cluster)?;

@@ -58,7 +58,7 @@ mod tests {
         let hit = Hit {
             kind,
             session: None,
-            micros_in_session: None,
+            offset: None,
             at: Timestamp::UNIX_EPOCH,
             user: String::new(),
             cluster: String::new(),

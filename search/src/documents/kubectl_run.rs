@@ -3,7 +3,7 @@
 //! kubectl (from 1.22 on) sends `Kubectl-Session`, a UUID of the run, and `Kubectl-Command` with every request. Both
 //! are the client's claim: a run is of one person on one cluster, whatever UUID another person sends.
 
-use recording::{RecordingId, journal::ApiRequest};
+use recording::{RecordingId, UnixMicros, journal::ApiRequest};
 use serde::{Deserialize, Serialize};
 
 use super::{kubectl_command::kubectl_command, mask::Masks, request_line::RequestLine};
@@ -20,8 +20,9 @@ pub struct KubectlRun {
     pub(crate) id: String,
     /// `Kubectl-Command`, masked: a client may send anything.
     pub(crate) command: String,
-    /// Time of the first request, microseconds since 1970.
-    pub(crate) micros: i64,
+    /// Time of the first request.
+    #[serde(rename = "micros")]
+    pub(crate) time: UnixMicros,
     /// The first recording that the run opened.
     pub(crate) session: Option<RecordingId>,
     /// Distinct requests in order of time, without discovery.
@@ -32,13 +33,13 @@ pub struct KubectlRun {
 
 impl KubectlRun {
     /// A run to which no request was added yet.
-    pub(crate) fn new(user: &str, request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
+    pub(crate) fn new(user: &str, request: &ApiRequest, time: UnixMicros, masks: &Masks) -> Self {
         Self {
             user: user.to_owned(),
             cluster: request.target.cluster.clone(),
             id: request.kubectl_session.clone(),
             command: masks.masked(&request.kubectl_command),
-            micros,
+            time,
             session: None,
             lines: Vec::new(),
             more: false,
@@ -60,13 +61,13 @@ impl KubectlRun {
     pub(crate) fn add(
         &mut self,
         request: &ApiRequest,
-        micros: i64,
+        time: UnixMicros,
         session: Option<RecordingId>,
         masks: &Masks,
     ) -> bool {
         let mut changed = false;
-        if micros < self.micros {
-            self.micros = micros;
+        if time < self.time {
+            self.time = time;
             changed = true;
         }
         if let Some(session) = session
@@ -79,14 +80,14 @@ impl KubectlRun {
             self.command = masks.masked(&request.kubectl_command);
             changed = true;
         }
-        is_worth_indexing(request) && self.add_line(RequestLine::new(request, micros, masks)) || changed
+        is_worth_indexing(request) && self.add_line(RequestLine::new(request, time, masks)) || changed
     }
 
     /// Keeps lines in order of time and cuts the last ones off, so that it does not matter in which order the journals of two
     /// gateways are read.
     fn add_line(&mut self, line: RequestLine) -> bool {
         if let Some(known) = self.lines.iter().position(|known| known.is_same_request(&line)) {
-            if line.micros >= self.lines[known].micros {
+            if line.time >= self.lines[known].time {
                 return false;
             }
             self.lines.remove(known);
@@ -144,9 +145,9 @@ mod tests {
     fn a_run_reads_like_what_was_done() {
         let masks = Masks::default();
         let get = request("get", "deployments", "web", 404);
-        let mut run = KubectlRun::new("ada", &get, 10, &masks);
-        run.add(&get, 10, None, &masks);
-        run.add(&request("create", "deployments", "web", 201), 11, None, &masks);
+        let mut run = KubectlRun::new("ada", &get, UnixMicros::new(10), &masks);
+        run.add(&get, UnixMicros::new(10), None, &masks);
+        run.add(&request("create", "deployments", "web", 201), UnixMicros::new(11), None, &masks);
         assert_eq!(run.text(), "kubectl apply deployments web -n default");
         let requests: Vec<String> = run.lines.iter().map(RequestLine::with_code).collect();
         assert_eq!(requests, ["get deployments web -n default: 404", "create deployments web -n default: 201"]);
@@ -156,8 +157,8 @@ mod tests {
     fn discovery_is_left_out() {
         let discovery = ApiRequest { verb: "get".to_owned(), code: 200, ..ApiRequest::default() };
         let masks = Masks::default();
-        let mut run = KubectlRun::new("ada", &discovery, 10, &masks);
-        assert!(!run.add(&discovery, 10, None, &masks));
+        let mut run = KubectlRun::new("ada", &discovery, UnixMicros::new(10), &masks);
+        assert!(!run.add(&discovery, UnixMicros::new(10), None, &masks));
         assert_eq!(run.text(), "");
     }
 
@@ -165,11 +166,12 @@ mod tests {
     fn the_order_of_reading_does_not_matter() {
         let masks = Masks::default();
         let requests: Vec<_> = (0..40).map(|n| request("get", "pods", &format!("p{n}"), 200)).collect();
-        let mut forwards = KubectlRun::new("ada", &requests[0], 0, &masks);
-        let mut backwards = KubectlRun::new("ada", &requests[0], 39, &masks);
+        let mut forwards = KubectlRun::new("ada", &requests[0], UnixMicros::EPOCH, &masks);
+        let mut backwards = KubectlRun::new("ada", &requests[0], UnixMicros::new(39), &masks);
+        let add = |run: &mut KubectlRun, at: usize| run.add(&requests[at], UnixMicros::new(at as i64), None, &masks);
         for at in 0..40 {
-            forwards.add(&requests[at], at as i64, None, &masks);
-            backwards.add(&requests[39 - at], 39 - at as i64, None, &masks);
+            add(&mut forwards, at);
+            add(&mut backwards, 39 - at);
         }
         assert_eq!(forwards.text(), backwards.text());
         assert!(forwards.text().ends_with(", and more"));

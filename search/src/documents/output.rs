@@ -3,9 +3,12 @@
 //! A document is a passage: lines that followed each other within half a minute. That keeps documents few and a hit in its
 //! context; each line keeps its own time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use recording::cast::{Code, Event, events};
+use recording::{
+    Micros,
+    cast::{Code, Event, events},
+};
 use transcript::{Bounds, Line, Lines, Stream};
 
 use super::{
@@ -20,13 +23,13 @@ use super::{
 const MAX_LINES: usize = 24;
 /// Most bytes of a passage, unless its only line has more.
 const MAX_BYTES: usize = 2048;
-/// Most microseconds from a passage's first line to its last.
-const MAX_DURATION: u64 = 30_000_000;
+/// Longest time from a passage's first line to its last.
+const MAX_DURATION: Duration = Duration::from_secs(30);
 /// Most lines of a passage whose last line may go on in the next: it is not cut there.
 const MAX_WRAPPED_LINES: usize = 64;
 
-/// Microseconds for which the last line of a live recording is held back if it may go on in the next.
-const HELD_BACK: u64 = 1_000_000;
+/// How long the last line of a live recording is held back if it may go on in the next.
+const HELD_BACK: Duration = Duration::from_secs(1);
 
 /// How much output is indexed: a longer line becomes several, and a last line says how many others were left out.
 const BOUNDS: Bounds = Bounds { line_bytes: LINE_BYTES, per_second: 50_000, lines: 1_000_000 };
@@ -61,7 +64,7 @@ impl OutputExtractor {
                 RateDecision::Skip if event.code == Code::Resize => {}
                 RateDecision::Skip => continue,
                 RateDecision::LimitReached => {
-                    self.break_off(event.time.get());
+                    self.break_off(event.time);
                     continue;
                 }
                 RateDecision::Resume => {
@@ -85,18 +88,18 @@ impl OutputExtractor {
 
     /// Leaves the screen: output after the limit begins on an empty one. Last lines that may go on are dropped, as half of a
     /// secret does not look like one.
-    fn break_off(&mut self, micros: u64) {
+    fn break_off(&mut self, time: Micros) {
         self.lines = Lines::new(self.tty, BOUNDS);
         self.passages.drop_unfinished();
-        self.passages.add(Line { micros, stream: Stream::LeftOut, text: INDEXED_LATER.to_owned() });
+        self.passages.add(Line { time, stream: Stream::LeftOut, text: INDEXED_LATER.to_owned() });
     }
 
-    /// Takes note that nothing more came until `micros` after the start, and returns the passages that are complete now and
-    /// the one that may grow. Passages are cut and masked just as they are at the end.
-    pub(crate) fn pause(&mut self, micros: u64) -> OutputUpdate {
+    /// Takes note that nothing more came until `now`, and returns the passages that are complete now and the one that
+    /// may grow. Passages are cut and masked just as they are at the end.
+    pub(crate) fn pause(&mut self, now: Micros) -> OutputUpdate {
         let passages = &mut self.passages;
-        self.lines.passed(micros, &mut |line| passages.add(line));
-        OutputUpdate { complete: passages.take(), growing: passages.growing(micros) }
+        self.lines.passed(now, &mut |line| passages.add(line));
+        OutputUpdate { complete: passages.take(), growing: passages.growing(now) }
     }
 
     /// Takes note that the recording is over, and returns the last passages.
@@ -126,7 +129,7 @@ struct PassageBuilder {
     /// Number of the next passage.
     number: u32,
     /// Lines of the passage that is not complete.
-    open: Vec<(u64, String)>,
+    open: Vec<(Micros, String)>,
     /// Bytes of `open`.
     bytes: usize,
     /// Passages that are complete and were not taken yet.
@@ -156,22 +159,20 @@ impl PassageBuilder {
     fn add(&mut self, line: Line) {
         let mut text = line.text;
         self.private_keys.mask(&mut text);
-        if self.is_full(line.micros, &text) {
+        if self.is_full(line.time, &text) {
             self.close();
         }
         self.bytes += text.len();
-        self.open.push((line.micros, text));
+        self.open.push((line.time, text));
     }
 
     /// Whether the next line begins another passage.
-    fn is_full(&self, micros: u64, next: &str) -> bool {
+    fn is_full(&self, time: Micros, next: &str) -> bool {
         let (Some((began, _)), Some((_, last))) = (self.open.first(), self.open.last()) else { return false };
         if self.open.len() < MAX_WRAPPED_LINES && goes_on(last, next) {
             return false;
         }
-        self.open.len() >= MAX_LINES
-            || self.bytes + next.len() > MAX_BYTES
-            || micros.saturating_sub(*began) > MAX_DURATION
+        self.open.len() >= MAX_LINES || self.bytes + next.len() > MAX_BYTES || time.since(*began) > MAX_DURATION
     }
 
     fn close(&mut self) {
@@ -185,7 +186,7 @@ impl PassageBuilder {
     }
 
     /// The passage of some lines, masked; `None` if all are blank.
-    fn passage(&self, mut lines: Vec<(u64, String)>, stage: OutputStage) -> Option<Document> {
+    fn passage(&self, mut lines: Vec<(Micros, String)>, stage: OutputStage) -> Option<Document> {
         self.masks.mask_lines(lines.iter_mut().map(|(_, line)| line));
         lines.retain(|(_, line)| !line.trim().is_empty());
         let (session, number) = (self.session.clone(), self.number);
@@ -194,12 +195,12 @@ impl PassageBuilder {
 
     /// The open passage; `None` if it did not change since it was returned last. Lines at its end that may go on in one
     /// that did not come yet are left out for [`HELD_BACK`]: half of a secret does not look like one.
-    fn growing(&mut self, micros: u64) -> Option<Option<Document>> {
-        let fresh = |(at, line): &&(u64, String)| may_go_on(line) && micros.saturating_sub(*at) < HELD_BACK;
+    fn growing(&mut self, now: Micros) -> Option<Option<Document>> {
+        let fresh = |(at, line): &&(Micros, String)| may_go_on(line) && now.since(*at) < HELD_BACK;
         let held_back = self.open.iter().rev().take_while(fresh).count();
         let lines = self.open.len() - held_back;
-        let now = (self.closed, lines);
-        if std::mem::replace(&mut self.reported, now) == now {
+        let state = (self.closed, lines);
+        if std::mem::replace(&mut self.reported, state) == state {
             return None;
         }
         Some(self.passage(self.open[..lines].to_vec(), OutputStage::Growing))

@@ -1,5 +1,6 @@
 //! Lines of a session's output that are one document.
 
+use recording::Micros;
 use serde::{Deserialize, Serialize};
 
 use super::{mask::goes_on, session::SessionContext};
@@ -23,8 +24,8 @@ pub struct OutputPassage {
     /// Counts the passages of a session.
     pub(crate) number: u32,
     pub(crate) stage: OutputStage,
-    /// Each line, and when it appeared, in microseconds from the session's start.
-    pub(crate) lines: Vec<(u64, String)>,
+    /// Each line, and when it appeared.
+    pub(crate) lines: Vec<(Micros, String)>,
 }
 
 /// How far a session was when its output was read. All of it is read again at the session's end.
@@ -59,9 +60,9 @@ impl OutputPassage {
         text
     }
 
-    /// When the first line appeared, in microseconds from the session's start.
-    pub(crate) fn offset(&self) -> u64 {
-        self.lines.first().map_or(0, |(offset, _)| *offset)
+    /// When the first line appeared.
+    pub(crate) fn offset(&self) -> Micros {
+        self.lines.first().map_or(Micros::ZERO, |(offset, _)| *offset)
     }
 }
 

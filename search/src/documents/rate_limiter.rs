@@ -1,20 +1,25 @@
 //! Which of a live session's output is indexed at once: what a person could read. The rest is indexed at the session's end.
 
-use recording::cast::{Code, Event};
+use std::time::Duration;
+
+use recording::{
+    Micros,
+    cast::{Code, Event},
+};
 
 /// Bytes of output that a live session may show at once.
 const BURST: u64 = 4 << 20;
 /// Bytes a second that it may go on with: more than a person reads.
 const RATE: u64 = 32 << 10;
-/// Microseconds without output after which output is accepted again.
-const QUIET: u64 = 10_000_000;
+/// Time without output after which output is accepted again.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A token bucket over the recording's own clock, which stays closed until the session was quiet for [`QUIET`].
 #[derive(Debug, Default)]
 pub(crate) struct OutputRateLimiter {
-    /// Bytes beyond the rate, as of `micros`.
+    /// Bytes beyond the rate, as of `last`.
     level: u64,
-    micros: u64,
+    last: Micros,
     limited: bool,
 }
 
@@ -35,9 +40,9 @@ impl OutputRateLimiter {
         if !matches!(event.code, Code::Output | Code::Stderr | Code::Bytes) {
             return if self.limited { RateDecision::Skip } else { RateDecision::Accept };
         }
-        let since = event.time.get().saturating_sub(self.micros);
-        self.micros = event.time.get();
-        let drained = u64::try_from(u128::from(since) * u128::from(RATE) / 1_000_000).unwrap_or(u64::MAX);
+        let since = event.time.since(self.last);
+        self.last = event.time;
+        let drained = u64::try_from(since.as_micros() * u128::from(RATE) / 1_000_000).unwrap_or(u64::MAX);
         self.level = self.level.saturating_sub(drained);
         let before = self.limited;
         if before && since >= QUIET {
@@ -58,9 +63,9 @@ impl OutputRateLimiter {
 mod tests {
     use super::*;
 
-    fn shown(limiter: &mut OutputRateLimiter, micros: u64, bytes: u64) -> RateDecision {
+    fn shown(limiter: &mut OutputRateLimiter, time: Micros, bytes: u64) -> RateDecision {
         let data = "x".repeat(usize::try_from(bytes).unwrap());
-        limiter.decide(&Event { time: recording::Micros::new(micros), code: Code::Output, data })
+        limiter.decide(&Event { time, code: Code::Output, data })
     }
 
     #[test]
@@ -68,26 +73,30 @@ mod tests {
         let mut limiter = OutputRateLimiter::default();
         for second in 0..3_600 {
             let bytes = if second % 300 == 0 { 3 << 20 } else { 8_000 };
-            assert_eq!(shown(&mut limiter, second * 1_000_000, bytes), RateDecision::Accept, "{second} s");
+            assert_eq!(shown(&mut limiter, Micros::from_secs(second), bytes), RateDecision::Accept, "{second} s");
         }
     }
 
     #[test]
     fn the_limit_lasts_until_the_session_was_quiet_for_a_while() {
         let mut limiter = OutputRateLimiter::default();
-        assert_eq!(shown(&mut limiter, 0, BURST), RateDecision::Accept);
-        assert_eq!(shown(&mut limiter, 1_000, 1_000), RateDecision::LimitReached);
+        assert_eq!(shown(&mut limiter, Micros::ZERO, BURST), RateDecision::Accept);
+        assert_eq!(shown(&mut limiter, Micros::from_millis(1), 1_000), RateDecision::LimitReached);
         for second in 1..=60 {
-            assert_eq!(shown(&mut limiter, second * 9_000_000, 1), RateDecision::Skip, "never quiet for ten seconds");
+            assert_eq!(
+                shown(&mut limiter, Micros::from_secs(second * 9), 1),
+                RateDecision::Skip,
+                "never quiet for ten seconds"
+            );
         }
-        assert_eq!(shown(&mut limiter, 551_000_000, 1), RateDecision::Resume);
-        assert_eq!(shown(&mut limiter, 551_000_001, 1), RateDecision::Accept);
+        assert_eq!(shown(&mut limiter, Micros::from_secs(551), 1), RateDecision::Resume);
+        assert_eq!(shown(&mut limiter, Micros::new(551_000_001), 1), RateDecision::Accept);
     }
 
     #[test]
     fn what_is_no_output_does_not_count() {
         let mut limiter = OutputRateLimiter::default();
-        let typed = Event { time: recording::Micros::new(1), code: Code::Marker, data: "x".repeat(5 << 20) };
+        let typed = Event { time: Micros::new(1), code: Code::Marker, data: "x".repeat(5 << 20) };
         assert_eq!(limiter.decide(&typed), RateDecision::Accept);
     }
 }

@@ -1,7 +1,7 @@
 //! Documents as hits.
 
 use jiff::Timestamp;
-use recording::CommandSource;
+use recording::{CommandSource, Micros};
 
 use super::{
     CommandDocument, Document, RequestDocument,
@@ -33,7 +33,7 @@ fn empty_hit(kind: HitKind, at: Timestamp, text: String) -> Hit {
     Hit {
         kind,
         session: None,
-        micros_in_session: None,
+        offset: None,
         at,
         user: String::new(),
         cluster: String::new(),
@@ -47,10 +47,10 @@ fn empty_hit(kind: HitKind, at: Timestamp, text: String) -> Hit {
     }
 }
 
-fn in_session(kind: HitKind, session: SessionContext, offset: u64, text: String) -> Hit {
+fn in_session(kind: HitKind, session: SessionContext, offset: Micros, text: String) -> Hit {
     Hit {
         session: Some(session.id),
-        micros_in_session: Some(offset),
+        offset: Some(offset),
         user: session.user.clone(),
         cluster: session.cluster.clone(),
         namespace: session.namespace.clone(),
@@ -61,7 +61,7 @@ fn in_session(kind: HitKind, session: SessionContext, offset: u64, text: String)
 }
 
 fn session(row: &SessionRow) -> Hit {
-    in_session(HitKind::Session, SessionContext::of(row), 0, session_text(row))
+    in_session(HitKind::Session, SessionContext::of(row), Micros::ZERO, session_text(row))
 }
 
 fn command(command: CommandDocument) -> Hit {
@@ -73,7 +73,7 @@ fn command(command: CommandDocument) -> Hit {
 fn passage(passage: &OutputPassage, clauses: &[&TextClause]) -> Hit {
     let text = passage.text();
     let line = text[..best_match(&text, clauses)].matches('\n').count();
-    let offset = passage.lines.get(line).map_or(0, |(offset, _)| *offset);
+    let offset = passage.lines.get(line).map_or(Micros::ZERO, |(offset, _)| *offset);
     in_session(HitKind::Output, passage.session.clone(), offset, text)
 }
 
@@ -84,7 +84,7 @@ fn run(run: &KubectlRun) -> Hit {
         cluster: run.cluster.clone(),
         source: Some(CommandSource::Request),
         requests: run.lines.iter().map(RequestLine::with_code).collect(),
-        ..with_target(empty_hit(HitKind::Command, time(run.micros), run.text()), &run.lines)
+        ..with_target(empty_hit(HitKind::Command, time(run.time), run.text()), &run.lines)
     }
 }
 
@@ -96,7 +96,7 @@ fn request(request: &RequestDocument) -> Hit {
         source: Some(CommandSource::Request),
         requests: vec![request.line.with_code()],
         ..with_target(
-            empty_hit(HitKind::Request, time(request.micros), request.text()),
+            empty_hit(HitKind::Request, time(request.time), request.text()),
             std::slice::from_ref(&request.line),
         )
     }

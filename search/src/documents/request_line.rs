@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use recording::journal::ApiRequest;
+use recording::{UnixMicros, journal::ApiRequest};
 use serde::{Deserialize, Serialize};
 
 use super::mask::Masks;
@@ -10,8 +10,9 @@ use super::mask::Masks;
 /// One API request, as it is searched and shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RequestLine {
-    /// Microseconds since 1970.
-    pub(crate) micros: i64,
+    /// When it came.
+    #[serde(rename = "micros")]
+    pub(crate) time: UnixMicros,
     /// `Kubectl-Command`; empty if the client sent none.
     pub(crate) command: String,
     pub(crate) verb: String,
@@ -28,11 +29,11 @@ pub(crate) struct RequestLine {
 }
 
 impl RequestLine {
-    pub(crate) fn new(request: &ApiRequest, micros: i64, masks: &Masks) -> Self {
+    pub(crate) fn new(request: &ApiRequest, time: UnixMicros, masks: &Masks) -> Self {
         let target = &request.target;
         let options = request.options.iter().map(|(name, value)| (name.clone(), masks.masked(value)));
         Self {
-            micros,
+            time,
             command: masks.masked(&request.kubectl_command),
             verb: request.verb.clone(),
             resource: target.resource.clone(),
@@ -54,7 +55,7 @@ impl RequestLine {
 
     /// Whether this request comes before the other; of one moment, in an order that stays.
     pub(crate) fn is_before(&self, other: &Self) -> bool {
-        (self.micros, self.with_code()) < (other.micros, other.with_code())
+        (self.time, self.with_code()) < (other.time, other.with_code())
     }
 
     /// The value of an option; empty if it is not set.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use recording::{
-    Manifest, Outcome, RecordingId,
+    Manifest, Micros, Outcome, RecordingId, UnixMicros,
     cast::{SessionKind, SessionMetadata},
     shell_quoted,
 };
@@ -39,8 +39,8 @@ pub struct SessionRow {
     pub started: Timestamp,
     /// End; `None` while the session is live.
     pub ended: Option<Timestamp>,
-    /// Length in microseconds; `None` while the session is live.
-    pub duration_micros: Option<u64>,
+    /// Length; `None` while the session is live.
+    pub duration: Option<Micros>,
     /// How it ended; `None` while it is live, and if its gateway died.
     pub outcome: Option<Outcome>,
     /// Name of the gateway.
@@ -94,9 +94,9 @@ impl SessionRow {
             argv: session.argv.clone(),
             command: shell_quoted(&session.argv),
             tty: session.tty,
-            started: time(session.started.get()),
-            ended: manifest.map(|manifest| time(manifest.ended.get())),
-            duration_micros: manifest.map(|manifest| manifest.duration.get()),
+            started: time(session.started),
+            ended: manifest.map(|manifest| time(manifest.ended)),
+            duration: manifest.map(|manifest| manifest.duration),
             outcome: manifest.map(|manifest| manifest.outcome.clone()),
             gateway: session.gateway.clone(),
             client: session.client.clone(),
@@ -104,9 +104,9 @@ impl SessionRow {
     }
 }
 
-/// Microseconds since 1970 as a timestamp; 1970 if out of range.
-pub(crate) fn time(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+/// The moment in the calendar; 1970 if no calendar has it.
+pub(crate) fn time(at: UnixMicros) -> Timestamp {
+    at.timestamp().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// A [`SessionRow`] in JSON, for the API and in the index. Every key is always there; `outcome` is `live` if no end is
@@ -128,9 +128,11 @@ pub struct SessionJson {
     tty: bool,
     started: Timestamp,
     ended: Option<Timestamp>,
-    /// Seconds, for readers.
-    duration: Option<f64>,
-    duration_micros: Option<u64>,
+    /// For readers.
+    #[serde(rename = "duration")]
+    seconds: Option<f64>,
+    #[serde(rename = "duration_micros")]
+    duration: Option<Micros>,
     outcome: String,
     exit_code: Option<i64>,
     /// See [`SessionRow::message`].
@@ -165,8 +167,8 @@ impl From<&SessionRow> for SessionJson {
             tty: row.tty,
             started: row.started,
             ended: row.ended,
-            duration: row.duration_micros.map(|micros| micros as f64 / 1e6),
-            duration_micros: row.duration_micros,
+            seconds: row.duration.map(Micros::as_secs_f64),
+            duration: row.duration,
             outcome: OutcomeFilter::of(row.outcome.as_ref()).name().to_owned(),
             exit_code: row.exit_code(),
             message: row.message().map(str::to_owned),
@@ -204,7 +206,7 @@ impl From<SessionJson> for SessionRow {
             tty: json.tty,
             started: json.started,
             ended: json.ended,
-            duration_micros: json.duration_micros,
+            duration: json.duration,
             outcome,
             gateway: json.gateway,
             client: json.client,
@@ -224,8 +226,7 @@ pub(crate) struct SessionContext {
     #[serde(rename = "session")]
     pub(crate) id: RecordingId,
     pub(crate) kind: SessionKind,
-    /// Microseconds since 1970.
-    pub(crate) started: i64,
+    pub(crate) started: UnixMicros,
     pub(crate) user: String,
     pub(crate) cluster: String,
     pub(crate) namespace: String,
@@ -245,7 +246,7 @@ impl SessionContext {
         Self {
             id: row.id,
             kind: row.kind,
-            started: row.started.as_microsecond(),
+            started: row.started.into(),
             user: row.user.clone(),
             cluster: row.cluster.clone(),
             namespace: row.namespace.clone(),
@@ -258,9 +259,9 @@ impl SessionContext {
         }
     }
 
-    /// A moment of the session in microseconds since 1970; its start if that is out of range.
-    pub(crate) fn at(&self, offset: u64) -> i64 {
-        i64::try_from(offset).map_or(self.started, |offset| self.started.saturating_add(offset))
+    /// When a moment of the session was; its start if that is out of range, which only a forged recording has.
+    pub(crate) fn at(&self, offset: Micros) -> UnixMicros {
+        if i64::try_from(offset.get()).is_ok() { self.started + offset } else { self.started }
     }
 }
 

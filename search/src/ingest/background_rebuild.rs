@@ -132,7 +132,8 @@ mod tests {
         let line = RequestLine { verb: "get".to_owned(), resource: "pods".to_owned(), ..RequestLine::default() };
         let (user, cluster) = ("ada".to_owned(), "prod".to_owned());
         let (key, agent) = ("request:1".to_owned(), String::new());
-        Document::Request(RequestDocument { key, session: None, micros: 0, user, cluster, line, agent, times: 1 })
+        let time = recording::UnixMicros::EPOCH;
+        Document::Request(RequestDocument { key, session: None, time, user, cluster, line, agent, times: 1 })
     }
 
     #[tokio::test]

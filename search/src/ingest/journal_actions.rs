@@ -3,7 +3,7 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use recording::{
-    Key, RecordingId,
+    Key, RecordingId, UnixMicros,
     journal::{ApiRequest, JournalEntry, JournalEvent},
 };
 
@@ -25,8 +25,8 @@ pub(super) enum JournalAction {
 pub(super) struct RunRequest {
     pub(super) user: String,
     pub(super) request: ApiRequest,
-    /// Microseconds since 1970.
-    pub(super) micros: i64,
+    /// When it came.
+    pub(super) time: UnixMicros,
     /// The recording that the request opened.
     pub(super) session: Option<RecordingId>,
 }
@@ -49,11 +49,11 @@ pub(super) fn actions(object: &Key, entries: Vec<JournalEntry>, masks: &Masks) -
             }
             _ => continue,
         };
-        let (user, micros) = (entry.user, entry.time.get());
+        let (user, time) = (entry.user, entry.time);
         if !request.kubectl_session.is_empty() {
-            actions.push(JournalAction::JoinRun(Box::new(RunRequest { user, request, micros, session })));
+            actions.push(JournalAction::JoinRun(Box::new(RunRequest { user, request, time, session })));
         } else if is_worth_indexing(&request) {
-            let request = single(format!("request:{object}:{number}"), user, &request, micros, session, masks);
+            let request = single(format!("request:{object}:{number}"), user, &request, time, session, masks);
             let alike =
                 (request.user.clone(), request.cluster.clone(), request.line.with_code(), request.agent.clone());
             match singles.entry(alike) {
@@ -64,7 +64,7 @@ pub(super) fn actions(object: &Key, entries: Vec<JournalEntry>, masks: &Masks) -
         }
     }
     let mut singles: Vec<_> = singles.into_values().collect();
-    singles.sort_unstable_by(|a, b| (a.micros, &a.key).cmp(&(b.micros, &b.key)));
+    singles.sort_unstable_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
     actions.extend(singles.into_iter().map(|request| JournalAction::AddRequest(Box::new(request))));
     actions
 }
@@ -73,17 +73,17 @@ fn single(
     key: String,
     user: String,
     request: &ApiRequest,
-    micros: i64,
+    time: UnixMicros,
     session: Option<RecordingId>,
     masks: &Masks,
 ) -> RequestDocument {
     RequestDocument {
         key,
         session,
-        micros,
+        time,
         user,
         cluster: request.target.cluster.clone(),
-        line: RequestLine::new(request, micros, masks),
+        line: RequestLine::new(request, time, masks),
         agent: masks.masked(&request.user_agent),
         times: 1,
     }

@@ -71,15 +71,15 @@ impl Follower {
 
     /// Adds a request to its run. Returns the run's key if that changed the run.
     async fn join(&mut self, of_run: &RunRequest) -> Result<Option<String>> {
-        let RunRequest { user, request, micros, session } = of_run;
+        let RunRequest { user, request, time, session } = of_run;
         let key = KubectlRun::key_of(user, &request.target.cluster, &request.kubectl_session);
         let run = match self.runs.entry(key.clone()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
                 let indexed = self.index.kubectl_run(&key).await?;
-                free.insert(indexed.unwrap_or_else(|| KubectlRun::new(user, request, *micros, &self.masks)))
+                free.insert(indexed.unwrap_or_else(|| KubectlRun::new(user, request, *time, &self.masks)))
             }
         };
-        Ok(run.add(request, *micros, *session, &self.masks).then_some(key))
+        Ok(run.add(request, *time, *session, &self.masks).then_some(key))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use recording::{Key, Manifest, RecordingId, cast::SessionMetadata};
+use recording::{Key, Manifest, RecordingId, UnixMicros, cast::SessionMetadata};
 use storage::RecordingError;
 
 use super::{Follower, OnCommit, ScanMode};
@@ -352,11 +352,11 @@ impl Follower {
                 Box::new(OutputExtractor::new(session.clone(), OutputStage::Live, Arc::clone(&self.masks)))
             }
         };
-        let since = self.clock.now().as_microsecond().saturating_sub(session.started);
+        let now = UnixMicros::from(self.clock.now()).since(session.started).into();
         let extracted = tokio::task::spawn_blocking(move || {
             let mut complete: Vec<Document> = before.iter().flat_map(|lines| extractor.read_chunk(lines)).collect();
             complete.extend(extractor.read_chunk(&lines));
-            let mut update = extractor.pause(u64::try_from(since).unwrap_or(0));
+            let mut update = extractor.pause(now);
             complete.append(&mut update.complete);
             update.complete = complete;
             (extractor, update)

@@ -14,7 +14,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use recording::{RecordingId, cast::SessionMetadata};
+use recording::{RecordingId, UnixMicros, cast::SessionMetadata};
 use spool::{Follow, SpoolError, SpoolEvent, SpoolReader};
 use storage::{RecordingError, RecordingReader};
 
@@ -273,11 +273,11 @@ impl SpoolTail {
     /// The passages of lines that stood on the screen for long enough.
     async fn extract_screen(&mut self, now: Timestamp) -> Result<Batch, TailError> {
         let Some(mut extractor) = self.extractor.take() else { return Ok(Batch::default()) };
-        let since = now.as_microsecond().saturating_sub(self.session.started);
+        let now = UnixMicros::from(now).since(self.session.started).into();
         let id = self.id;
         let extracted = tokio::task::spawn_blocking(move || {
             let mut batch = Batch::default();
-            batch.add_output(id, extractor.pause(u64::try_from(since).unwrap_or(0)));
+            batch.add_output(id, extractor.pause(now));
             (batch, Some(extractor))
         });
         self.keep_extractor(extracted.await)

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use recording::RecordingId;
+use recording::{RecordingId, UnixMicros};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -41,15 +41,15 @@ impl FromStr for SessionCursor {
 /// The last hit of a page in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HitCursor {
-    /// Microseconds since 1970.
-    pub(crate) at: i64,
+    /// When it happened.
+    pub(crate) at: UnixMicros,
     /// Orders hits of one microsecond.
     pub(crate) tie_breaker: u64,
 }
 
 impl fmt::Display for HitCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:x}", self.at, self.tie_breaker)
+        write!(f, "{}.{:x}", self.at.get(), self.tie_breaker)
     }
 }
 
@@ -58,7 +58,10 @@ impl FromStr for HitCursor {
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
         let parsed = text.split_once('.').and_then(|(at, tie_breaker)| {
-            Some(Self { at: at.parse().ok()?, tie_breaker: u64::from_str_radix(tie_breaker, 16).ok()? })
+            Some(Self {
+                at: UnixMicros::new(at.parse().ok()?),
+                tie_breaker: u64::from_str_radix(tie_breaker, 16).ok()?,
+            })
         });
         parsed.ok_or_else(|| QueryErrorKind::Cursor.without_place())
     }

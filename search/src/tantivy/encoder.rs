@@ -81,7 +81,7 @@ impl Encoder<'_> {
         self.document.add_u64(self.fields.tie_breaker, hasher.finish());
         self.add(self.fields.key, &key);
         self.add(self.fields.kind, document.kind().name());
-        self.document.add_i64(self.fields.at, document.at());
+        self.document.add_i64(self.fields.at, document.at().get());
         if let Some(source) = document.source() {
             self.add(self.fields.source, source_name(source));
         }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
+use recording::UnixMicros;
 use tantivy::{
     DocAddress, DocSet, Score, Searcher, SegmentReader,
     columnar::ColumnValues,
@@ -174,7 +175,7 @@ impl<'a> TimeOrderedCollector<'a> {
             more: false,
             facets: options.facets.clone().map(|zone| FacetCounter::new(searcher, zone)),
         };
-        collector.below = options.after.map(|cursor| collector.sort_key(cursor.at, cursor.tie_breaker));
+        collector.below = options.after.map(|cursor| collector.sort_key(cursor.at.get(), cursor.tie_breaker));
         collector
     }
 
@@ -276,7 +277,7 @@ impl<'a> TimeOrderedCollector<'a> {
         best.sort_unstable();
         let hits = best.into_iter().map(|Reverse((key, address))| {
             let (at, tie_breaker) = self.sort_key(key.0, key.1);
-            (HitCursor { at, tie_breaker }, address)
+            (HitCursor { at: UnixMicros::new(at), tie_breaker }, address)
         });
         let hits = hits.collect();
         let facets = self.facets.take().map(FacetCounter::finish).transpose()?.unwrap_or_default();

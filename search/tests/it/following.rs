@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use recording::{
-    Key, Outcome,
+    Key, Micros, Outcome,
     journal::{ApiRequest, JournalEvent},
 };
 use search::{Follower, Index, Masks, OutcomeFilter, SearchError, SessionFilter};
@@ -41,7 +41,7 @@ async fn a_session_is_found_from_its_header_on_and_replaced_at_its_end() {
     bench.step().await;
     assert_eq!(texts(&bench.index, "source:typed"), ["ls /root", "whoami"]);
     let hit = find(&bench.index, "/root").remove(0);
-    assert_eq!((hit.session, hit.micros_in_session), (Some(id), Some(2_000_000)));
+    assert_eq!((hit.session, hit.offset), (Some(id), Some(Micros::from_secs(2))));
 
     bench.library.end(&session, Outcome::Exited { exit_code: 0 }, &["whoami", "ls /root", "exit"]).await;
     bench.step().await;
@@ -49,7 +49,7 @@ async fn a_session_is_found_from_its_header_on_and_replaced_at_its_end() {
     assert_eq!(texts(&bench.index, "source:typed"), ["exit", "ls /root", "whoami"]);
     assert_eq!(texts(&bench.index, "source:argv"), ["bash -l"]);
     let row = bench.index.session(id).unwrap().unwrap();
-    assert_eq!((row.exit_code(), row.duration_micros), (Some(0), Some(60_000_000)));
+    assert_eq!((row.exit_code(), row.duration), (Some(0), Some(Micros::from_secs(60))));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use recording::{
-    Chunk, Command, CommandSource, Key, Manifest, Outcome, RecordingId,
+    Chunk, Command, CommandSource, Key, Manifest, Micros, Outcome, RecordingId, UnixMicros,
     cast::{Code, Header, write_event},
     journal::{ApiRequest, JournalEntry, JournalEvent},
 };
@@ -86,13 +86,8 @@ impl Library {
     pub async fn types(&self, id: RecordingId, number: u32, commands: &[&str]) {
         let mut lines = Vec::new();
         for (second, command) in (1u64..).zip(commands) {
-            write_event(
-                &mut lines,
-                recording::Micros::new(second * 1_000_000),
-                Code::Output,
-                "$ \"m\", not a marker\r\n",
-            );
-            write_event(&mut lines, recording::Micros::new(second * 1_000_000), Code::Marker, command);
+            write_event(&mut lines, Micros::from_secs(second), Code::Output, "$ \"m\", not a marker\r\n");
+            write_event(&mut lines, Micros::from_secs(second), Code::Marker, command);
         }
         self.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
     }
@@ -100,8 +95,8 @@ impl Library {
     /// Writes a chunk with this output, each piece at its microsecond.
     pub async fn shows(&self, id: RecordingId, number: u32, output: &[(u64, &str)]) {
         let mut lines = Vec::new();
-        for (micros, text) in output {
-            write_event(&mut lines, recording::Micros::new(*micros), Code::Output, text);
+        for (at, text) in output {
+            write_event(&mut lines, Micros::new(*at), Code::Output, text);
         }
         self.put(&Key::chunk(id, number), zstd::bulk::compress(&lines, 1).unwrap()).await;
     }
@@ -161,17 +156,17 @@ pub fn header(session: &Session) -> Header {
 fn manifest(session: &Session, outcome: Outcome, typed: &[&str]) -> Manifest {
     let image = session.image.to_owned();
     let session = header(session).kubetape;
-    let micros = 60_000_000;
+    let duration = Micros::from_secs(60);
     let commands = (1u64..).zip(typed).map(|(second, text)| Command {
-        time: recording::Micros::new(second * 1_000_000),
+        time: Micros::from_secs(second),
         source: CommandSource::Typed,
         text: (*text).to_owned(),
         typed: None,
     });
     Manifest {
         format: 1,
-        ended: recording::UnixMicros::new(session.started.get() + micros),
-        duration: recording::Micros::new(micros as u64),
+        ended: session.started + duration,
+        duration,
         outcome,
         width: 80,
         height: 24,
@@ -200,7 +195,7 @@ pub fn request(user: &str, at: i64, run: &str, name: &str) -> JournalEntry {
 
 pub fn entry(user: &str, at: i64, what: JournalEvent) -> JournalEntry {
     JournalEntry {
-        time: recording::UnixMicros::new((MORNING + at) * 1_000_000),
+        time: UnixMicros::new((MORNING + at) * 1_000_000),
         gateway: "gw-1".to_owned(),
         user: user.to_owned(),
         what,

@@ -31,13 +31,13 @@ async fn a_line_is_found_at_the_moment_it_appeared() {
     let hit = find(&bench.index, "kind:output 10.0.3.7").remove(0);
     assert_eq!((hit.kind, hit.session, hit.source), (HitKind::Output, Some(id), None));
     assert_eq!((hit.user.as_str(), hit.pod.as_str()), ("ada", "web-0"));
-    let moment = hit.micros_in_session.unwrap();
+    let moment = hit.offset.unwrap().get();
     assert!((9_000_000..=12_000_000).contains(&moment), "{moment}");
     let marked: Vec<&str> = hit.snippet.ranges.iter().map(|range| &hit.snippet.text[range.clone()]).collect();
     assert_eq!(marked, ["10.0.3.7"]);
     // Another line of the passage has one of the words, and comes first.
     let hit = find(&bench.index, "kind:output (nginx OR refused) (1 OR connection OR ls)").remove(0);
-    assert!((9_000_000..=12_000_000).contains(&hit.micros_in_session.unwrap()), "{hit:?}");
+    assert!((9_000_000..=12_000_000).contains(&hit.offset.unwrap().get()), "{hit:?}");
     // Colours are gone, the bar is there as it was read last.
     assert!(
         hit.text.contains("nginx  passwd") && hit.text.contains("100%") && !hit.text.contains('\u{1b}'),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use recording::{
-    Key, Outcome, RecordingId,
+    Key, Micros, Outcome, RecordingId,
     cast::{Code, write_event},
 };
 use search::{Clock, Follower, Index};
@@ -67,10 +67,11 @@ impl Desk {
     }
 }
 
-fn say(session: &mut Spooled, micros: u64, code: Code, text: &str) {
+/// Of the microsecond `at`.
+fn say(session: &mut Spooled, at: u64, code: Code, text: &str) {
     let mut line = Vec::new();
-    write_event(&mut line, recording::Micros::new(micros), code, text);
-    session.append(&Checkpoint { time: recording::Micros::new(micros), ..Checkpoint::default() }, &line).unwrap();
+    write_event(&mut line, Micros::new(at), code, text);
+    session.append(&Checkpoint { time: Micros::new(at), ..Checkpoint::default() }, &line).unwrap();
 }
 
 /// A clock that stands still until it is advanced; it begins at the start of [`Session::default`].
@@ -111,7 +112,7 @@ async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after(
     desk.bench.step().await;
     assert_eq!(texts(desk.index(), "source:typed"), ["uptime"]);
     let hit = find(desk.index(), "kind:output \"41 days\" outcome:live").remove(0);
-    assert_eq!((hit.session, hit.micros_in_session), (Some(id), Some(1_200_000)));
+    assert_eq!((hit.session, hit.offset), (Some(id), Some(Micros::from_millis(1_200))));
 
     // A segment is stored between two looks, and the next one goes on.
     live.roll();
@@ -121,7 +122,7 @@ async fn a_live_session_is_found_before_anything_of_it_is_stored_and_once_after(
     desk.bench.step().await;
     assert_eq!(texts(desk.index(), "source:typed"), ["df -h", "uptime"]);
     assert_eq!(find(desk.index(), "kind:output").len(), 1, "one passage, which grew");
-    assert_eq!(find(desk.index(), "kind:output sda1").remove(0).micros_in_session, Some(2_100_000));
+    assert_eq!(find(desk.index(), "kind:output sda1").remove(0).offset, Some(Micros::from_millis(2_100)));
 
     // Segments that were stored and removed before they were read here come from the store.
     live.roll();
@@ -164,7 +165,7 @@ async fn output_beyond_the_limit_is_indexed_at_the_end_and_what_comes_after_it_a
     assert!(found("kind:output page3") > 0, "of its beginning");
     assert_eq!((found("kind:output page599"), found("kind:output the-end")), (0, 0));
     assert_eq!(found("kind:output \"can be searched when the session is over\""), 1);
-    assert_eq!(find(desk.index(), "kind:output wide").remove(0).micros_in_session, Some(20_000_000));
+    assert_eq!(find(desk.index(), "kind:output wide").remove(0).offset, Some(Micros::from_secs(20)));
     assert_eq!(texts(desk.index(), "source:typed"), ["uptime"]);
 
     live.roll();

@@ -1,6 +1,6 @@
 //! What is found by which words.
 
-use recording::{CommandSource, Outcome};
+use recording::{CommandSource, Micros, Outcome};
 use search::{HitKind, Query};
 
 use crate::{
@@ -56,7 +56,7 @@ async fn a_hit_says_where_it_is_from() {
     let bench = Bench::typed(&TYPED).await;
     let hit = find(&bench.index, "/etc/passwd").remove(0);
     assert_eq!((hit.kind, hit.source), (HitKind::Command, Some(CommandSource::Typed)));
-    assert_eq!(hit.micros_in_session, Some(2_000_000));
+    assert_eq!(hit.offset, Some(Micros::from_secs(2)));
     assert_eq!((hit.user.as_str(), hit.cluster.as_str(), hit.container.as_str()), ("ada", "prod", "app"));
     let marked: Vec<&str> = hit.snippet.ranges.iter().map(|range| &hit.snippet.text[range.clone()]).collect();
     assert_eq!(marked, ["/etc/passwd"]);

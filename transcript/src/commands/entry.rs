@@ -2,7 +2,7 @@ mod expansion;
 mod known_prompts;
 pub(super) mod resolve;
 
-use recording::Evidence;
+use recording::{Evidence, Micros};
 
 use super::{TEXT_BYTES, screen::capture::LogicalLine};
 
@@ -23,10 +23,10 @@ pub(super) struct Prompt {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     pub(super) evidence: Evidence,
-    /// When its prompt waited, when Enter was answered, when the next prompt came; microseconds.
-    pub(super) ready: u64,
-    pub(super) micros: u64,
-    pub(super) ended: Option<u64>,
+    /// When its prompt waited, when Enter was answered, when the next prompt came.
+    pub(super) ready: Micros,
+    pub(super) time: Micros,
+    pub(super) ended: Option<Micros>,
     pub(super) prompt: Option<Prompt>,
     /// The cursor was seen to wait behind the prompt.
     pub(super) sure: bool,
@@ -39,8 +39,8 @@ pub(super) struct Entry {
     pub(super) interrupted: bool,
     /// The first line of output.
     pub(super) after: String,
-    pub(super) first_output: Option<u64>,
-    pub(super) last_output: Option<u64>,
+    pub(super) first_output: Option<Micros>,
+    pub(super) last_output: Option<Micros>,
     pub(super) status: Option<u8>,
     /// The line editor signals before its prompt is printed: readline, as in bash.
     pub(super) readline: bool,

@@ -24,9 +24,10 @@ mod pane_view;
 mod tmux_command;
 
 use avt::{ScreenKind, Terminal};
+use recording::Micros;
 
 use super::{
-    Commands, PAUSE_MICROS, WAIT_MICROS,
+    Commands, PAUSE, WAIT,
     entry::{Entry, Prompt, resolve},
     screen::scanner::OutputSignal,
 };
@@ -69,9 +70,9 @@ pub(super) struct Panes {
     /// Bracketed paste is on: tmux passes on what the pane with the cursor wants, and line editors want it.
     edits: bool,
     /// Time of the first output since the last view.
-    printed: Option<u64>,
+    printed: Option<Micros>,
     /// Cells that may be viewed, and the time at which that was computed.
-    cells: (u64, u64),
+    cells: (u64, Micros),
     #[cfg(test)]
     pub(super) looks: u64,
 }
@@ -82,7 +83,7 @@ struct EditedLine {
     /// Its first row, counted as those of entries.
     row: u64,
     prompt: Prompt,
-    ready: u64,
+    ready: Micros,
     sure: bool,
     /// A line editor was at work.
     edited: bool,
@@ -94,8 +95,8 @@ struct EditedLine {
 #[derive(Clone, Copy)]
 struct LookTime {
     /// Times of the first and the last output since the view before.
-    first: u64,
-    last: u64,
+    first: Micros,
+    last: Micros,
     /// The cursor waits for a person.
     waits: bool,
     /// Output is in progress: no line begins here.
@@ -107,23 +108,23 @@ enum PaneEvent {
     Entered(Entry),
     /// The command that was entered last has printed something.
     Printed {
-        first: u64,
-        last: u64,
+        first: Micros,
+        last: Micros,
         line: String,
     },
     /// The command that was entered last has ended, at this time.
-    Ended(u64),
+    Ended(Micros),
 }
 
 impl Commands {
     /// Time passed since the last event, until a key (`key`) or output came: views the pane.
-    pub(super) fn look_at_panes(&mut self, micros: u64, key: bool) {
-        let pause = micros.saturating_sub(self.last_micros);
-        if !self.unseen_in_panes || !(key || pause >= PAUSE_MICROS) || !self.is_tmux() {
+    pub(super) fn look_at_panes(&mut self, time: Micros, key: bool) {
+        let pause = time.since(self.last_event);
+        if !self.unseen_in_panes || !(key || pause >= PAUSE) || !self.is_tmux() {
             return;
         }
         let Some(panes) = &mut self.panes else { return };
-        if pause < PAUSE_MICROS && panes.line.is_some() {
+        if pause < PAUSE && panes.line.is_some() {
             // This key came before the answer to the previous one.
             return;
         }
@@ -132,28 +133,28 @@ impl Commands {
             // tmux hides the cursor while it draws, and in its lists of windows and buffers.
             return;
         }
-        self.look(self.last_micros, Some(key || pause >= WAIT_MICROS));
+        self.look(self.last_event, Some(key || pause >= WAIT));
     }
 
     /// Views the pane. `waits`: whether the cursor waits for a person; `None` while output is in progress.
-    fn look(&mut self, micros: u64, waits: Option<bool>) {
+    fn look(&mut self, time: Micros, waits: Option<bool>) {
         let mut events = Vec::new();
         if self.is_tmux()
             && let Some(panes) = &mut self.panes
         {
             panes.edits = self.pasting;
-            panes.look(self.emulator.terminal(), micros, waits, &mut |event| events.push(event));
+            panes.look(self.emulator.terminal(), time, waits, &mut |event| events.push(event));
         }
         self.take_events(events);
     }
 
     /// A line editor is done with a line, or tmux is about to draw something else. On a slow machine both come together
     /// with what follows, so the pane is viewed now.
-    pub(super) fn look_before(&mut self, micros: u64, signal: OutputSignal) {
+    pub(super) fn look_before(&mut self, time: Micros, signal: OutputSignal) {
         let telling = matches!(signal, OutputSignal::PasteOff | OutputSignal::CursorOff);
         if telling && self.panes.as_ref().is_some_and(|panes| panes.awaits_answer()) {
-            self.printed_in_panes(micros);
-            self.look(micros, None);
+            self.printed_in_panes(time);
+            self.look(time, None);
         }
         match signal {
             OutputSignal::PasteOn => self.pasting = true,
@@ -166,7 +167,7 @@ impl Commands {
     fn is_tmux(&mut self) -> bool {
         let terminal = self.emulator.terminal();
         if terminal.active_screen_kind() == ScreenKind::Primary {
-            self.leave_panes(self.last_micros);
+            self.leave_panes(self.last_event);
             return false;
         }
         if self.panes.as_ref().is_some_and(|panes| panes.active) {
@@ -189,14 +190,14 @@ impl Commands {
     }
 
     /// Output came, and may have left the alternate screen.
-    pub(super) fn printed_in_panes(&mut self, micros: u64) {
+    pub(super) fn printed_in_panes(&mut self, time: Micros) {
         if self.emulator.terminal().active_screen_kind() == ScreenKind::Primary {
-            self.leave_panes(micros);
+            self.leave_panes(time);
             return;
         }
         self.unseen_in_panes = true;
         if let Some(panes) = &mut self.panes {
-            panes.printed.get_or_insert(micros);
+            panes.printed.get_or_insert(time);
             panes.keys.printed();
         }
     }
@@ -209,28 +210,28 @@ impl Commands {
     }
 
     /// tmux has left the alternate screen.
-    pub(super) fn leave_panes(&mut self, micros: u64) {
+    pub(super) fn leave_panes(&mut self, time: Micros) {
         (self.full_screen, self.unseen_in_panes) = (None, false);
         let Some(panes) = self.panes.as_mut().filter(|panes| panes.active) else { return };
         let mut events = Vec::new();
-        panes.leave(micros, &mut |event| events.push(event));
-        events.push(PaneEvent::Ended(micros));
+        panes.leave(time, &mut |event| events.push(event));
+        events.push(PaneEvent::Ended(time));
         let started = panes.started;
         self.take_events(events);
         if let Some(entry) = started.and_then(|at| self.entries.get_mut(at)) {
-            entry.last_output = Some(micros);
+            entry.last_output = Some(time);
         }
     }
 
     /// The command that started tmux has ended.
-    pub(super) fn tmux_ended(&mut self, micros: u64) {
+    pub(super) fn tmux_ended(&mut self, time: Micros) {
         if self.panes.is_some() && self.emulator.terminal().active_screen_kind() == ScreenKind::Primary {
-            self.leave_panes(micros);
+            self.leave_panes(time);
         }
         if let Some(at) = self.panes.as_mut().filter(|panes| !panes.active).and_then(|panes| panes.started.take())
             && let Some(entry) = self.entries.get_mut(at)
         {
-            entry.ended.get_or_insert(micros);
+            entry.ended.get_or_insert(time);
         }
     }
 
@@ -246,9 +247,9 @@ impl Commands {
                         }
                     }
                 }
-                PaneEvent::Ended(micros) => {
+                PaneEvent::Ended(time) => {
                     if let Some(entry) = self.last_in_panes() {
-                        entry.ended.get_or_insert(micros);
+                        entry.ended.get_or_insert(time);
                     }
                 }
             }
@@ -280,7 +281,7 @@ impl Default for Panes {
             known: Vec::new(),
             edits: false,
             printed: None,
-            cells: (CELLS, 0),
+            cells: (CELLS, Micros::ZERO),
             #[cfg(test)]
             looks: 0,
         }
@@ -302,7 +303,7 @@ impl Panes {
     }
 
     /// Views the pane with the cursor.
-    fn look(&mut self, terminal: &Terminal, last: u64, waits: Option<bool>, emit: &mut dyn FnMut(PaneEvent)) {
+    fn look(&mut self, terminal: &Terminal, last: Micros, waits: Option<bool>, emit: &mut dyn FnMut(PaneEvent)) {
         if !self.has_room(terminal, last) {
             return;
         }
@@ -338,10 +339,9 @@ impl Panes {
         self.view = Some(view);
     }
 
-    fn leave(&mut self, micros: u64, emit: &mut dyn FnMut(PaneEvent)) {
+    fn leave(&mut self, time: Micros, emit: &mut dyn FnMut(PaneEvent)) {
         let before = self.view.take();
-        let now =
-            LookTime { first: self.printed.take().unwrap_or(micros), last: micros, waits: false, mid_output: false };
+        let now = LookTime { first: self.printed.take().unwrap_or(time), last: time, waits: false, mid_output: false };
         self.gone(before.as_ref(), now, emit);
         self.reset();
         (self.active, self.pane) = (false, None);
@@ -354,11 +354,12 @@ impl Panes {
         line.is_some_and(|line| self.is_readline(&line.prompt.text))
     }
 
-    fn has_room(&mut self, terminal: &Terminal, now: u64) -> bool {
+    fn has_room(&mut self, terminal: &Terminal, now: Micros) -> bool {
         let (columns, rows) = terminal.size();
         let cells = (columns * rows) as u64;
         let (left, since) = self.cells;
-        let room = left.saturating_add(now.saturating_sub(since).saturating_mul(CELLS_PER_MICRO)).min(CELLS);
+        let passed = now.get().saturating_sub(since.get());
+        let room = left.saturating_add(passed.saturating_mul(CELLS_PER_MICRO)).min(CELLS);
         self.cells = (room.saturating_sub(cells), now.max(since));
         cells <= room
     }

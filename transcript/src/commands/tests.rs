@@ -12,13 +12,17 @@ use super::*;
 fn found(pieces: &[&str]) -> Vec<Command> {
     let mut commands = Commands::new();
     for (second, piece) in (0..).zip(pieces) {
-        commands.printed(second * 1_000_000, piece.as_bytes());
+        commands.printed(at(second), piece.as_bytes());
     }
     commands.finish()
 }
 
 fn texts(commands: &[Command]) -> Vec<&str> {
     commands.iter().map(|command| command.text.as_str()).collect()
+}
+
+const fn at(second: u64) -> Micros {
+    Micros::from_secs(second)
 }
 
 const ON: &str = "\x1b[?2004h";
@@ -30,11 +34,8 @@ fn a_command_has_its_times_and_the_exit_status_that_the_shell_told() {
     let all = found(&[prompt, "ls /none", "\r\n\x1b]133;C\x07", "not found\r\n", "really\r\n", prompt]);
     assert_eq!(texts(&all), ["ls /none"]);
     let typed = all[0].typed.as_ref().expect("typed");
-    assert_eq!((all[0].time.get(), typed.ready.get(), typed.ended.map(|at| at.get())), (2_000_000, 0, Some(5_000_000)));
-    assert_eq!(
-        (typed.output.map(|(first, last)| (first.get(), last.get())), typed.status),
-        (Some((3_000_000, 4_000_000)), Some(2))
-    );
+    assert_eq!((all[0].time, typed.ready, typed.ended), (at(2), at(0), Some(at(5))));
+    assert_eq!((typed.output, typed.status), (Some((at(3), at(4))), Some(2)));
     assert_eq!((typed.prompt.as_str(), typed.evidence), ("web $ ", Evidence::Osc133));
 }
 
@@ -47,12 +48,12 @@ fn a_suggestion_behind_the_cursor_was_not_entered() {
 #[test]
 fn a_line_typed_right_after_one_was_given_up() {
     let mut commands = Commands::new();
-    commands.printed(0, b"/ # ");
-    commands.typed(1_000_000, b"echo lost\x03");
-    commands.printed(1_000_200, b"echo lost^C\r\n/ # ");
-    commands.typed(1_000_400, b"exit 3\r");
-    commands.printed(1_000_600, b"e");
-    commands.printed(1_000_800, b"xit 3\r\n");
+    commands.printed(Micros::ZERO, b"/ # ");
+    commands.typed(Micros::from_secs(1), b"echo lost\x03");
+    commands.printed(Micros::new(1_000_200), b"echo lost^C\r\n/ # ");
+    commands.typed(Micros::new(1_000_400), b"exit 3\r");
+    commands.printed(Micros::new(1_000_600), b"e");
+    commands.printed(Micros::new(1_000_800), b"xit 3\r\n");
     assert_eq!(texts(&commands.finish()), ["exit 3"]);
 }
 
@@ -71,12 +72,12 @@ fn what_is_answered_without_echo_is_no_command() {
     assert_eq!(texts(&found(&session)), ["su", "id"]);
     // Nor do recorded keys that were not echoed.
     let mut commands = Commands::new();
-    commands.printed(0, b"$ ");
-    commands.typed(500_000, b"su\r");
-    commands.printed(500_100, b"su\r\n");
-    commands.printed(1_000_000, b"Password: ");
-    commands.typed(2_000_000, b"hunter2\r");
-    commands.printed(2_000_100, b"\r\n$ ");
+    commands.printed(Micros::ZERO, b"$ ");
+    commands.typed(Micros::new(500_000), b"su\r");
+    commands.printed(Micros::new(500_100), b"su\r\n");
+    commands.printed(Micros::from_secs(1), b"Password: ");
+    commands.typed(Micros::from_secs(2), b"hunter2\r");
+    commands.printed(Micros::new(2_000_100), b"\r\n$ ");
     assert_eq!(texts(&commands.finish()), ["su"]);
 }
 
@@ -101,7 +102,7 @@ fn sleeping_between_any_two_pieces_changes_nothing() {
     let pieces = [format!("{ON}$ "), "echo one".to_owned(), format!("\r\n{OFF}\rone\r\n{ON}$ "), "exit".to_owned()];
     let mut commands = Commands::new();
     for (second, piece) in (0..).zip(pieces.iter().chain([&format!("\r\n{OFF}\r")])) {
-        commands.printed(second * 1_000_000, piece.as_bytes());
+        commands.printed(at(second), piece.as_bytes());
         commands.sleep();
         assert!(!commands.is_awake());
     }
@@ -113,12 +114,12 @@ fn commands_without_end_are_bounded() {
     let mut commands = Commands::new();
     let line = format!("{ON}$ {}\r\n{OFF}\r", "x".repeat(3 * TEXT_BYTES));
     for second in 0..20 {
-        commands.printed(second * 1_000_000, line.as_bytes());
+        commands.printed(Micros::from_secs(second), line.as_bytes());
     }
     let kept = commands.entries.iter().flat_map(|entry| &entry.lines).map(|line| line.text.len()).max();
     assert!(kept <= Some(TEXT_BYTES), "{kept:?}");
     for _ in 0..MAX_ENTRIES {
-        commands.printed(99_000_000, format!("{ON}$ x\r\n{OFF}\r").as_bytes());
+        commands.printed(Micros::from_secs(99), format!("{ON}$ x\r\n{OFF}\r").as_bytes());
     }
     assert_eq!(commands.entries.len(), MAX_ENTRIES);
 }
@@ -157,9 +158,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn nothing_a_peer_sends_breaks_it(steps in prop::collection::vec((0..60_000_u64, random_step()), 0..80)) {
-        let (mut commands, mut now) = (Commands::new(), 0);
+        let (mut commands, mut now) = (Commands::new(), Micros::ZERO);
         for (pause, step) in steps {
-            now += pause;
+            now = now + Duration::from_micros(pause);
             match step {
                 RandomStep::Print(bytes) => commands.printed(now, &bytes),
                 RandomStep::Type(bytes) => commands.typed(now, &bytes),

@@ -1,6 +1,6 @@
-use super::{Bounds, Line, Stream};
+use recording::Micros;
 
-const SECOND_MICROS: u64 = 1_000_000;
+use super::{Bounds, Line, Stream};
 
 /// Passes lines on up to the bounds, and counts the others.
 pub(super) struct LineLimiter {
@@ -9,12 +9,12 @@ pub(super) struct LineLimiter {
     in_second: u64,
     lines: u64,
     left_out: u64,
-    last_micros: u64,
+    last: Micros,
 }
 
 impl LineLimiter {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, second: 0, in_second: 0, lines: 0, left_out: 0, last_micros: 0 }
+        Self { bounds, second: 0, in_second: 0, lines: 0, left_out: 0, last: Micros::ZERO }
     }
 
     /// A sink that passes lines on to `emit`.
@@ -26,14 +26,14 @@ impl LineLimiter {
         if line.text.is_empty() {
             return;
         }
-        let second = line.micros / SECOND_MICROS;
+        let second = line.time.as_secs();
         if second > self.second {
             if self.lines < self.bounds.lines {
                 self.emit_left_out(emit);
             }
             (self.second, self.in_second) = (second, 0);
         }
-        self.last_micros = self.last_micros.max(line.micros);
+        self.last = self.last.max(line.time);
         if self.in_second >= self.bounds.per_second || self.lines >= self.bounds.lines {
             self.left_out += 1;
             return;
@@ -53,7 +53,7 @@ impl LineLimiter {
         } else {
             format!("{left_out} lines left out: a second's bound is {}", self.bounds.per_second)
         };
-        emit(Line { micros: self.last_micros, stream: Stream::LeftOut, text });
+        emit(Line { time: self.last, stream: Stream::LeftOut, text });
     }
 
     pub(super) fn finish(&mut self, emit: &mut dyn FnMut(Line)) {

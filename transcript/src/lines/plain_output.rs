@@ -1,4 +1,5 @@
 use avt::{Parser, parser::Function};
+use recording::Micros;
 
 use super::{Line, Stream};
 use crate::utf8_decoder::Utf8Decoder;
@@ -17,22 +18,31 @@ pub(super) struct PlainOutput {
     /// Length of the line in UTF-8.
     bytes: usize,
     column: usize,
-    micros: u64,
+    last: Micros,
 }
 
 impl PlainOutput {
     pub(super) fn new(stream: Stream, line_bytes: usize) -> Self {
         let decoder = Utf8Decoder::default();
-        Self { stream, line_bytes, decoder, parser: Parser::new(), line: Vec::new(), bytes: 0, column: 0, micros: 0 }
+        Self {
+            stream,
+            line_bytes,
+            decoder,
+            parser: Parser::new(),
+            line: Vec::new(),
+            bytes: 0,
+            column: 0,
+            last: Micros::ZERO,
+        }
     }
 
-    pub(super) fn printed(&mut self, micros: u64, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
-        self.micros = micros;
+    pub(super) fn printed(&mut self, time: Micros, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
+        self.last = time;
         let mut text = String::with_capacity(bytes.len());
         self.decoder.decode(bytes, &mut text);
         for c in text.chars() {
             match self.parser.feed(c) {
-                Some(Function::Lf | Function::Nel) => self.end(micros, emit),
+                Some(Function::Lf | Function::Nel) => self.end(time, emit),
                 Some(Function::Cr) => self.column = 0,
                 Some(Function::Bs) => self.column = self.column.saturating_sub(1),
                 Some(Function::Ht) => {
@@ -45,7 +55,7 @@ impl PlainOutput {
                 _ => {}
             }
             if self.bytes + 4 > self.line_bytes {
-                self.end(micros, emit);
+                self.end(time, emit);
             }
         }
     }
@@ -62,14 +72,14 @@ impl PlainOutput {
         self.column += 1;
     }
 
-    fn end(&mut self, micros: u64, emit: &mut dyn FnMut(Line)) {
+    fn end(&mut self, time: Micros, emit: &mut dyn FnMut(Line)) {
         let text: String = self.line.drain(..).collect();
         (self.column, self.bytes) = (0, 0);
         self.line.shrink_to(1024);
-        emit(Line { micros, stream: self.stream, text: text.trim_end().to_owned() });
+        emit(Line { time, stream: self.stream, text: text.trim_end().to_owned() });
     }
 
     pub(super) fn finish(&mut self, emit: &mut dyn FnMut(Line)) {
-        self.end(self.micros, emit);
+        self.end(self.last, emit);
     }
 }

@@ -1,14 +1,18 @@
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
 
 use avt::{Observation, Observer, Operation, ScreenKind, Terminal, parser::Function};
+use recording::Micros;
 
 use super::{Line, Stream};
 use crate::{emulator::Emulator, utf8_decoder::Utf8Decoder};
 
 /// After this time a person could have read a row.
-const READABLE_MICROS: u64 = 100_000;
+const READABLE: Duration = Duration::from_millis(100);
 /// After this time a row above the cursor is emitted, although it may still change.
-const SETTLED_MICROS: u64 = 1_000_000;
+const SETTLED: Duration = Duration::from_secs(1);
 /// Most rows of one full-screen program that are remembered, so that each is emitted once.
 const MAX_REMEMBERED: usize = 20_000;
 
@@ -23,7 +27,7 @@ pub(super) struct TerminalLines {
     open: PendingLine,
     /// Hashes of the rows that the full-screen program has shown and that were emitted.
     shown_before: HashSet<u64>,
-    micros: u64,
+    time: Micros,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,7 +35,7 @@ struct ScreenRow {
     text: String,
     wrapped: bool,
     /// When it last changed.
-    micros: u64,
+    time: Micros,
     emitted: Emitted,
 }
 
@@ -49,7 +53,7 @@ enum Emitted {
 #[derive(Default)]
 struct PendingLine {
     text: String,
-    micros: u64,
+    time: Micros,
     /// Whether all rows so far were emitted.
     emitted: bool,
     has_rows: bool,
@@ -65,40 +69,40 @@ impl TerminalLines {
             alternate: VecDeque::new(),
             open: PendingLine::default(),
             shown_before: HashSet::new(),
-            micros: 0,
+            time: Micros::ZERO,
         }
     }
 
-    pub(super) fn printed(&mut self, micros: u64, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
-        self.passed(micros, emit);
-        self.micros = self.micros.max(micros);
+    pub(super) fn printed(&mut self, time: Micros, bytes: &[u8], emit: &mut dyn FnMut(Line)) {
+        self.passed(time, emit);
+        self.time = self.time.max(time);
         let mut text = String::with_capacity(bytes.len());
         self.decoder.decode(bytes, &mut text);
         let Self { emulator, primary, alternate, open, shown_before, line_bytes, .. } = self;
         let line_bytes = *line_bytes;
         let observer =
-            RowObserver { micros, line_bytes, primary, alternate, open, shown_before, dirty: false, emit: &mut *emit };
+            RowObserver { time, line_bytes, primary, alternate, open, shown_before, dirty: false, emit: &mut *emit };
         if emulator.feed(&text, observer).unwrap_or(true) {
             self.compare_screen(emit, true);
         }
     }
 
-    pub(super) fn resized(&mut self, micros: u64, columns: u16, rows: u16, emit: &mut dyn FnMut(Line)) {
-        self.passed(micros, emit);
-        self.micros = self.micros.max(micros);
+    pub(super) fn resized(&mut self, time: Micros, columns: u16, rows: u16, emit: &mut dyn FnMut(Line)) {
+        self.passed(time, emit);
+        self.time = self.time.max(time);
         let Self { emulator, primary, alternate, open, shown_before, line_bytes, .. } = self;
         let line_bytes = *line_bytes;
         let observer =
-            RowObserver { micros, line_bytes, primary, alternate, open, shown_before, dirty: false, emit: &mut *emit };
+            RowObserver { time, line_bytes, primary, alternate, open, shown_before, dirty: false, emit: &mut *emit };
         emulator.resize(columns, rows, observer);
         self.compare_screen(emit, false);
     }
 
     /// Emits rows that have stood for long: on the ordinary screen those above the cursor's line. Does not advance the
-    /// clock, so that `micros` may be of another one.
-    pub(super) fn passed(&mut self, micros: u64, emit: &mut dyn FnMut(Line)) {
+    /// clock, so that `now` may be of another one.
+    pub(super) fn passed(&mut self, now: Micros, emit: &mut dyn FnMut(Line)) {
         let terminal = self.emulator.terminal();
-        let settled = |row: &ScreenRow| micros.saturating_sub(row.micros) >= SETTLED_MICROS;
+        let settled = |row: &ScreenRow| now.since(row.time) >= SETTLED;
         if terminal.active_screen_kind() == ScreenKind::Alternate {
             for row in self.alternate.iter_mut().filter(|row| row.emitted == Emitted::No && settled(row)) {
                 emit_full_screen(&mut self.shown_before, row, emit);
@@ -127,12 +131,12 @@ impl TerminalLines {
 
     /// Compares the screen with its state before. `vanishing`: rows that disappeared were overwritten, not reflowed.
     fn compare_screen(&mut self, emit: &mut dyn FnMut(Line), vanishing: bool) {
-        let Self { emulator, primary, alternate, shown_before, micros, .. } = self;
+        let Self { emulator, primary, alternate, shown_before, time, .. } = self;
         let full = emulator.terminal().active_screen_kind() == ScreenKind::Alternate;
         let before = std::mem::take(if full { &mut *alternate } else { &mut *primary });
-        let (rows, scrolled_off) = diff(before.into(), emulator.terminal(), *micros);
+        let (rows, scrolled_off) = diff(before.into(), emulator.terminal(), *time);
         for (mut row, by) in scrolled_off {
-            let read = micros.saturating_sub(row.micros) >= READABLE_MICROS;
+            let read = time.since(row.time) >= READABLE;
             if !vanishing
                 || !read
                 || row.emitted == Emitted::Yes
@@ -143,7 +147,7 @@ impl TerminalLines {
             if full {
                 emit_full_screen(shown_before, &mut row, emit);
             } else {
-                emit(Line { micros: row.micros, stream: Stream::Stdout, text: row.text });
+                emit(Line { time: row.time, stream: Stream::Stdout, text: row.text });
             }
         }
         *(if full { alternate } else { primary }) = rows.into();
@@ -168,22 +172,22 @@ impl PendingLine {
             self.end(emit);
         }
         self.emitted = row.emitted == Emitted::Yes && (self.emitted || !self.has_rows);
-        self.micros = if self.has_rows { self.micros.max(row.micros) } else { row.micros };
+        self.time = if self.has_rows { self.time.max(row.time) } else { row.time };
         self.has_rows = true;
         self.text.push_str(&row.text);
     }
 
     fn end(&mut self, emit: &mut dyn FnMut(Line)) {
-        let Self { text, micros, emitted, .. } = std::mem::take(self);
+        let Self { text, time, emitted, .. } = std::mem::take(self);
         if !emitted {
-            emit(Line { micros, stream: Stream::Stdout, text: text.trim_end().to_owned() });
+            emit(Line { time, stream: Stream::Stdout, text: text.trim_end().to_owned() });
         }
     }
 }
 
 /// Observes what the emulator does between two comparisons of the screen.
 struct RowObserver<'a> {
-    micros: u64,
+    time: Micros,
     line_bytes: usize,
     primary: &'a mut VecDeque<ScreenRow>,
     alternate: &'a mut VecDeque<ScreenRow>,
@@ -199,7 +203,7 @@ impl RowObserver<'_> {
         let row = match self.primary.pop_front() {
             Some(row) if row.text == text => row,
             // The row changed since the last comparison, so it is emitted as a new one.
-            _ => ScreenRow { text, wrapped: false, micros: self.micros, emitted: Emitted::No },
+            _ => ScreenRow { text, wrapped: false, time: self.time, emitted: Emitted::No },
         };
         self.open.push(&row, self.line_bytes, self.emit);
         if !line.is_wrapped() {
@@ -221,7 +225,7 @@ impl Observer for RowObserver<'_> {
             Operation::Function(Function::Decrst(_))
                 if seen.terminal().active_screen_kind() == ScreenKind::Alternate =>
             {
-                let (rows, _) = diff(std::mem::take(self.alternate).into(), seen.terminal(), self.micros);
+                let (rows, _) = diff(std::mem::take(self.alternate).into(), seen.terminal(), self.time);
                 *self.alternate = rows.into();
             }
             // A reset wipes the screen without scrolling.
@@ -265,18 +269,22 @@ fn emit_full_screen(shown_before: &mut HashSet<u64>, row: &mut ScreenRow, emit: 
     // Frames and vim's `~` are not text.
     let says = row.text.chars().any(char::is_alphanumeric);
     if says && shown_before.len() < MAX_REMEMBERED && shown_before.insert(hasher.finish()) {
-        emit(Line { micros: row.micros, stream: Stream::FullScreen, text: row.text.trim_end().to_owned() });
+        emit(Line { time: row.time, stream: Stream::FullScreen, text: row.text.trim_end().to_owned() });
     }
 }
 
 /// Matches the screen's rows with those of before. Returns the rows with their times, and the rows that disappeared,
 /// each with the index of the row that is in its place.
-fn diff(before: Vec<ScreenRow>, terminal: &Terminal, micros: u64) -> (Vec<ScreenRow>, Vec<(ScreenRow, Option<usize>)>) {
+fn diff(
+    before: Vec<ScreenRow>,
+    terminal: &Terminal,
+    time: Micros,
+) -> (Vec<ScreenRow>, Vec<(ScreenRow, Option<usize>)>) {
     let mut left: Vec<Option<ScreenRow>> = before.into_iter().map(Some).collect();
     let mut rows: Vec<ScreenRow> = terminal
         .screen()
         .visible_lines()
-        .map(|line| ScreenRow { text: row_text(line), wrapped: line.is_wrapped(), micros, emitted: Emitted::No })
+        .map(|line| ScreenRow { text: row_text(line), wrapped: line.is_wrapped(), time, emitted: Emitted::No })
         .collect();
     let mut moved = Vec::new();
     for (at, row) in rows.iter_mut().enumerate() {
@@ -316,7 +324,7 @@ fn diff(before: Vec<ScreenRow>, terminal: &Terminal, micros: u64) -> (Vec<Screen
 
 fn keep_times(row: &mut ScreenRow, there: &mut Option<ScreenRow>) {
     if let Some(there) = there.take() {
-        (row.micros, row.emitted) = (there.micros, there.emitted);
+        (row.time, row.emitted) = (there.time, there.emitted);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,9 +7,9 @@ use super::*;
 /// The lines of pieces of output, each with its time in milliseconds.
 fn read(tty: bool, pieces: &[(u64, &str)]) -> Vec<(u64, Stream, String)> {
     let (mut lines, mut found) = (Lines::new(tty, Bounds::NONE), Vec::new());
-    let mut sink = |line: Line| found.push((line.micros / 1000, line.stream, line.text));
+    let mut sink = |line: Line| found.push((line.time.get() / 1000, line.stream, line.text));
     for (millis, text) in pieces {
-        lines.printed(millis * 1000, Stream::Stdout, text.as_bytes(), &mut sink);
+        lines.printed(Micros::from_millis(*millis), Stream::Stdout, text.as_bytes(), &mut sink);
     }
     lines.finish(&mut sink);
     found
@@ -79,9 +81,9 @@ fn a_full_screen_programs_rows_are_emitted_as_it_goes_without_doubles() {
 fn a_live_sessions_line_is_emitted_after_a_second() {
     let (mut lines, mut found) = (Lines::new(true, Bounds::NONE), Vec::new());
     let mut sink = |line: Line| found.push(line.text);
-    lines.printed(0, Stream::Stdout, b"total 0\r\n$ ", &mut sink);
-    lines.passed(1_000_000, &mut sink);
-    lines.passed(9_000_000, &mut sink);
+    lines.printed(Micros::ZERO, Stream::Stdout, b"total 0\r\n$ ", &mut sink);
+    lines.passed(Micros::from_secs(1), &mut sink);
+    lines.passed(Micros::from_secs(9), &mut sink);
     lines.finish(&mut sink);
     assert_eq!(found, ["total 0", "$"]);
 }
@@ -90,9 +92,9 @@ fn a_live_sessions_line_is_emitted_after_a_second() {
 fn without_a_terminal_streams_keep_to_themselves() {
     let (mut lines, mut found) = (Lines::new(false, Bounds::NONE), Vec::new());
     let mut sink = |line: Line| found.push((line.stream, line.text));
-    lines.printed(0, Stream::Stdout, b"one\ntw", &mut sink);
-    lines.printed(1, Stream::Stderr, b"\x1b[31mwarning\x1b[0m\n", &mut sink);
-    lines.printed(2, Stream::Stdout, b"o\nabc\rX\n\ttab", &mut sink);
+    lines.printed(Micros::ZERO, Stream::Stdout, b"one\ntw", &mut sink);
+    lines.printed(Micros::new(1), Stream::Stderr, b"\x1b[31mwarning\x1b[0m\n", &mut sink);
+    lines.printed(Micros::new(2), Stream::Stdout, b"o\nabc\rX\n\ttab", &mut sink);
     lines.finish(&mut sink);
     let expected = [
         (Stream::Stdout, "one"),
@@ -110,7 +112,7 @@ fn endless_output_is_bounded_and_reported() {
     let (mut lines, mut found) = (Lines::new(false, bounds), Vec::new());
     let mut sink = |line: Line| found.push((line.stream, line.text));
     for second in 0..3 {
-        lines.printed(second * 1_000_000, Stream::Stdout, &b"y\n".repeat(100), &mut sink);
+        lines.printed(Micros::from_secs(second), Stream::Stdout, &b"y\n".repeat(100), &mut sink);
     }
     lines.finish(&mut sink);
     let left_out: Vec<_> = found.iter().filter(|line| line.0 == Stream::LeftOut).map(|line| line.1.as_str()).collect();
@@ -139,10 +141,10 @@ proptest! {
             Just(b"\x1b[?1049h".to_vec()), Just(b"\x1b[?1049l".to_vec()), Just(b"\x1bc".to_vec()), Just(b"\x1b[2J".to_vec()),
         ], prop::option::of((any::<u16>(), 0..70u16))), 0..60)
     ) {
-        let (mut lines, mut now) = (Lines::new(tty, Bounds::NONE), 0);
+        let (mut lines, mut now) = (Lines::new(tty, Bounds::NONE), Micros::ZERO);
         let mut sink = |line: Line| assert!(!line.text.is_empty() && !line.text.contains('\n'));
         for (pause, bytes, size) in steps {
-            now += pause * 10_000;
+            now = now + Duration::from_millis(pause * 10);
             lines.printed(now, Stream::Stdout, &bytes, &mut sink);
             if let Some((columns, rows)) = size {
                 lines.resized(now, columns, rows, &mut sink);

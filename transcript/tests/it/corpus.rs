@@ -3,7 +3,10 @@
 
 use std::path::PathBuf;
 
-use recording::cast::{Code, Event};
+use recording::{
+    Micros,
+    cast::{Code, Event},
+};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -27,10 +30,10 @@ impl TypedSession {
     /// The events; `keys`: including what was typed.
     pub fn events(&self, keys: bool) -> impl Iterator<Item = Event> {
         let size = format!("{}x{}", self.columns, self.rows);
-        let first = Event { time: recording::Micros::new(0), code: Code::Resize, data: size };
+        let first = Event { time: Micros::ZERO, code: Code::Resize, data: size };
         let rest = self.events.iter().map(|(seconds, code, data)| {
             let code = Code::from_name(code).expect("a known code");
-            Event { time: recording::Micros::new((seconds * 1e6) as u64), code, data: data.clone() }
+            Event { time: Micros::new((seconds * 1e6) as u64), code, data: data.clone() }
         });
         std::iter::once(first).chain(rest).filter(move |event| keys || event.code != Code::Input)
     }

@@ -146,9 +146,7 @@ fn pieces_of_output_may_be_of_any_size() {
         let mut commands = Commands::new();
         for event in session.events(true) {
             match event.bytes() {
-                Some((Code::Output, bytes)) => {
-                    bytes.chunks(1).for_each(|byte| commands.printed(event.time.get(), byte))
-                }
+                Some((Code::Output, bytes)) => bytes.chunks(1).for_each(|byte| commands.printed(event.time, byte)),
                 _ => commands.event(&event),
             }
         }

@@ -54,7 +54,7 @@ impl World {
         verify::Question {
             trusted: vec![verify::Trust::Key(self.old.public())],
             heads: self.heads.clone(),
-            settled_micros: i64::MAX,
+            settled: UnixMicros::MAX,
             ..verify::Question::default()
         }
     }

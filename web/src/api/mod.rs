@@ -12,7 +12,7 @@ use axum::{
 };
 use identity::WebSession;
 use player::{FindResult, Segment, SegmentIndex};
-use recording::{CommandSource, Manifest, cast::SessionMetadata};
+use recording::{CommandSource, Manifest, Micros, cast::SessionMetadata};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +102,7 @@ async fn list_commands(
     journal.viewed(&login, id).await?;
     let found = evidence.commands(id, summary.manifest.as_ref()).await?;
     let reply = |command: recording::Command| CommandReply {
-        offset: command.time.get() as f64 / 1e6,
+        offset: command.time.as_secs_f64(),
         source: command.source,
         text: command.text,
     };
@@ -146,7 +146,7 @@ async fn index(
 
 #[derive(Deserialize)]
 struct SegmentParams {
-    end: Option<u64>,
+    end: Option<Micros>,
 }
 
 async fn segment(

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use player::{Player, PlayerError};
-use recording::{Command, CommandSource, Manifest, RecordingId};
+use recording::{Command, CommandSource, Manifest, Micros, RecordingId};
 use storage::{RecordingError, RecordingReader, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -57,7 +57,7 @@ impl Evidence {
 /// The player puts argv at the start, and typed commands where they were entered.
 fn marked_command((seconds, text): (f64, String)) -> Command {
     let source = if seconds == 0.0 { CommandSource::Argv } else { CommandSource::Typed };
-    Command { time: recording::Micros::new((seconds * 1e6).round() as u64), source, text, typed: None }
+    Command { time: Micros::from_secs_f64(seconds), source, text, typed: None }
 }
 
 /// Reads a recording's id in an address.

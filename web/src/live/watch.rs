@@ -86,17 +86,16 @@ impl LiveStream {
     }
 
     fn event(&mut self, frame: LiveFrame) -> Event {
-        let seconds = |micros: u64| micros as f64 / 1e6;
         let data = match frame {
-            LiveFrame::Keyframe { micros, cols, rows, init } => {
-                json!({ "time": seconds(micros), "cols": cols, "rows": rows, "init": init })
+            LiveFrame::Keyframe { time, cols, rows, init } => {
+                json!({ "time": time.as_secs_f64(), "cols": cols, "rows": rows, "init": init })
             }
-            LiveFrame::Output(micros, text) => json!([seconds(micros), "o", text]),
-            LiveFrame::Resize(micros, cols, rows) => json!([seconds(micros), "r", { "cols": cols, "rows": rows }]),
-            LiveFrame::Marker(micros, label) => {
+            LiveFrame::Output(time, text) => json!([time.as_secs_f64(), "o", text]),
+            LiveFrame::Resize(time, cols, rows) => json!([time.as_secs_f64(), "r", { "cols": cols, "rows": rows }]),
+            LiveFrame::Marker(time, label) => {
                 self.markers += 1;
-                let marker = json!({ "index": self.markers - 1, "time": seconds(micros), "label": label });
-                json!([seconds(micros), "m", marker])
+                let marker = json!({ "index": self.markers - 1, "time": time.as_secs_f64(), "label": label });
+                json!([time.as_secs_f64(), "m", marker])
             }
             LiveFrame::Over => return Event::default().event("done").data("over"),
         };

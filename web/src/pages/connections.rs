@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use recording::cast::{self, Code, PortConnection, PortState, SessionKind, SessionMetadata};
+use recording::{
+    Micros,
+    cast::{self, Code, PortConnection, PortState, SessionKind, SessionMetadata},
+};
 use storage::recordings::ChunkOrGap;
 
 use super::{
@@ -52,16 +55,16 @@ pub(crate) async fn load(evidence: &Evidence, session: &SessionMetadata) -> Resu
                 && (known.len() < MAX_CONNECTIONS || known.contains_key(&port.connection))
             {
                 // It opened at its first event; the last one says how it is.
-                let (_, latest) = known.entry(port.connection).or_insert_with(|| (event.time.get(), port.clone()));
+                let (_, latest) = known.entry(port.connection).or_insert_with(|| (event.time, port.clone()));
                 *latest = port;
             }
         }
     }
-    Ok(known.into_values().map(|(micros, latest)| ForwardedConnection::new(micros, &latest)).collect())
+    Ok(known.into_values().map(|(opened, latest)| ForwardedConnection::new(opened, &latest)).collect())
 }
 
 impl ForwardedConnection {
-    fn new(opened: u64, latest: &PortConnection) -> Self {
+    fn new(opened: Micros, latest: &PortConnection) -> Self {
         Self {
             position: position(opened),
             port: latest.port,

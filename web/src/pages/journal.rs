@@ -170,7 +170,7 @@ impl JournalRow {
         let event = serde_json::to_value(&entry.what).unwrap_or_default();
         let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
         Self {
-            at: TimeLabel::new(time_label::from_micros(entry.time.get()), now),
+            at: TimeLabel::new(time_label::timestamp(entry.time), now),
             user: VisibleText::clipped(&entry.user, 120),
             event: VisibleText::new(&field("event").replace('_', " ")),
             session: field("session").parse().ok(),

@@ -252,11 +252,11 @@ impl HitRow {
                 if hit.kind == HitKind::Output { VisibleText::lines } else { VisibleText::new },
             ),
             label: label(hit),
-            address: hit.session.map(|id| match hit.micros_in_session {
-                Some(micros) => format!("/sessions/{id}?t={}", units::seconds(micros)),
+            address: hit.session.map(|id| match hit.offset {
+                Some(offset) => format!("/sessions/{id}?t={}", units::seconds(offset)),
                 None => format!("/sessions/{id}"),
             }),
-            position: hit.session.and(hit.micros_in_session).map(units::position),
+            position: hit.session.and(hit.offset).map(units::position),
             requests: hit
                 .requests
                 .iter()
@@ -333,7 +333,7 @@ mod tests {
         Hit {
             kind: HitKind::Output,
             session: None,
-            micros_in_session: None,
+            offset: None,
             at: Timestamp::UNIX_EPOCH,
             user: String::new(),
             cluster: String::new(),

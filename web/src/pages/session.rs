@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -9,7 +9,7 @@ use axum::{
 use identity::WebSession;
 use jiff::Timestamp;
 use recording::{
-    Command, CommandSource, Manifest, Outcome, RecordingId,
+    Command, CommandSource, Manifest, Micros, Outcome, RecordingId,
     cast::{Imported, SessionKind, SessionMetadata},
     shell_quoted,
 };
@@ -163,7 +163,7 @@ async fn view(
     let found = evidence.commands(id, manifest).await?;
     let command = command(session.kind, &shell_quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
-    let (now, began) = (Timestamp::now(), time_label::from_micros(session.started.get()));
+    let (now, began) = (Timestamp::now(), time_label::timestamp(session.started));
     let target = &session.target;
     let outlived = site.has_outlived(&session.gateway, began);
     let live = manifest.is_none() && !outlived;
@@ -191,8 +191,8 @@ async fn view(
         target: TargetText::new(&target.cluster, &target.namespace, &target.name, &target.container),
         user: VisibleText::clipped(&session.principal.name, 120),
         started: TimeLabel::new(began, now),
-        ended: manifest.map(|manifest| TimeLabel::new(time_label::from_micros(manifest.ended.get()), now)),
-        length: manifest.map(|manifest| units::length(manifest.duration.get())),
+        ended: manifest.map(|manifest| TimeLabel::new(time_label::timestamp(manifest.ended), now)),
+        length: manifest.map(|manifest| units::length(manifest.duration)),
         all_commands: found.complete,
         more_commands: found.commands.len().saturating_sub(MAX_COMMANDS),
         commands: found.commands.iter().take(MAX_COMMANDS).map(CommandRow::new).collect(),
@@ -210,7 +210,7 @@ fn anomalies(manifest: &Manifest) -> Vec<VisibleText> {
 /// how much is stored, the player is left to say why.
 async fn is_ahead(evidence: &Evidence, id: RecordingId, start: &str) -> bool {
     let Some(seconds) = start.parse().ok().filter(|seconds: &f64| *seconds > 0.0) else { return false };
-    evidence.player.duration(id).await.is_ok_and(|stored| seconds * 1e6 >= stored as f64)
+    evidence.player.duration(id).await.is_ok_and(|stored| Micros::from_secs_f64(seconds) >= stored)
 }
 
 /// The seconds as a number, or nothing if they are none: the text goes into the page.
@@ -237,8 +237,8 @@ fn reason(outcome: &Outcome) -> Option<VisibleText> {
 /// The seconds of a screen with something on it: the first typed command, or the end if nobody typed.
 fn poster(session: &SessionMetadata, manifest: Option<&Manifest>, commands: &[Command]) -> String {
     let typed = commands.iter().find(|command| command.source == CommandSource::Typed).filter(|_| session.tty);
-    let end = manifest.map_or(0, |manifest| manifest.duration.get());
-    units::seconds(typed.map_or(end, |command| end.min(command.time.get() + 500_000)))
+    let end = manifest.map_or(Micros::ZERO, |manifest| manifest.duration);
+    units::seconds(typed.map_or(end, |command| end.min(command.time + Duration::from_millis(500))))
 }
 
 impl ImportedFrom {
@@ -246,7 +246,7 @@ impl ImportedFrom {
         Self {
             file: VisibleText::clipped(&from.file, 200),
             by: VisibleText::clipped(&from.by, 120),
-            when: TimeLabel::new(time_label::from_micros(from.at.get()), now),
+            when: TimeLabel::new(time_label::timestamp(from.at), now),
         }
     }
 }
@@ -254,8 +254,8 @@ impl ImportedFrom {
 impl CommandRow {
     fn new(command: &Command) -> Self {
         Self {
-            seconds: units::seconds(command.time.get()),
-            position: units::position(command.time.get()),
+            seconds: units::seconds(command.time),
+            position: units::position(command.time),
             source: match command.source {
                 CommandSource::Argv => "argv",
                 CommandSource::Typed => "typed",

@@ -111,7 +111,7 @@ impl SessionListItem {
             tty: row.tty,
             target: TargetText::new(&row.cluster, &row.namespace, &row.pod, &row.container),
             started: TimeLabel::new(row.started, now),
-            length: row.duration_micros.map(units::length),
+            length: row.duration.map(units::length),
         }
     }
 }

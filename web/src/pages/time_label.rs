@@ -1,4 +1,5 @@
 use jiff::{Timestamp, civil, tz::TimeZone};
+use recording::UnixMicros;
 
 /// A point in time, for a page: machine-readable, in full, and how long ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +28,9 @@ impl TimeLabel {
     }
 }
 
-/// Microseconds since 1970 as a time; a number outside the calendar becomes 1970.
-pub(crate) fn from_micros(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+/// The moment in the calendar; 1970 if no calendar has it.
+pub(crate) fn timestamp(at: UnixMicros) -> Timestamp {
+    at.timestamp().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn ago(at: Timestamp, now: Timestamp) -> String {

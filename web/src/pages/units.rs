@@ -1,3 +1,5 @@
+use recording::Micros;
+
 /// A number of bytes for a reader: `512 B`, `1.5 KiB`, `20.0 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
@@ -13,10 +15,10 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// A length of time for a reader: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`.
-pub(crate) fn length(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
+pub(crate) fn length(duration: Micros) -> String {
+    let seconds = duration.as_secs();
     match seconds {
-        0..=9 => format!("{}.{} s", seconds, micros % 1_000_000 / 100_000),
+        0..=9 => format!("{}.{} s", seconds, duration.get() % 1_000_000 / 100_000),
         10..=59 => format!("{seconds} s"),
         60..=3_599 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
@@ -24,16 +26,15 @@ pub(crate) fn length(micros: u64) -> String {
 }
 
 /// A position in a recording: `0:07`, `12:34`, `1:02:03`.
-pub(crate) fn position(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
+pub(crate) fn position(time: Micros) -> String {
+    let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// A position as a link's `t=`: seconds, and as many decimals as it takes.
-pub(crate) fn seconds(micros: u64) -> String {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+pub(crate) fn seconds(time: Micros) -> String {
+    recording::seconds(time).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -49,14 +50,14 @@ mod tests {
 
     #[test]
     fn lengths_and_positions() {
-        assert_eq!(length(400_000), "0.4 s");
-        assert_eq!(length(59_900_000), "59 s");
-        assert_eq!(length(200_000_000), "3 min 20 s");
-        assert_eq!(length(7_500_000_000), "2 h 05 min");
-        assert_eq!(position(7_900_000), "0:07");
-        assert_eq!(position(3_723_000_000), "1:02:03");
-        assert_eq!(seconds(12_500_000), "12.5");
-        assert_eq!(seconds(12_000_000), "12");
-        assert_eq!(seconds(0), "0");
+        assert_eq!(length(Micros::from_millis(400)), "0.4 s");
+        assert_eq!(length(Micros::from_millis(59_900)), "59 s");
+        assert_eq!(length(Micros::from_secs(200)), "3 min 20 s");
+        assert_eq!(length(Micros::from_secs(7_500)), "2 h 05 min");
+        assert_eq!(position(Micros::from_millis(7_900)), "0:07");
+        assert_eq!(position(Micros::from_secs(3_723)), "1:02:03");
+        assert_eq!(seconds(Micros::from_millis(12_500)), "12.5");
+        assert_eq!(seconds(Micros::from_secs(12)), "12");
+        assert_eq!(seconds(Micros::ZERO), "0");
     }
 }

@@ -1,12 +1,13 @@
 use std::fmt;
 
 use player::FindResult;
+use recording::Micros;
 
 /// Where a text was found, and at which of these places the viewer is.
 #[derive(Debug, Default)]
 pub struct Bookmarks {
     text: String,
-    moments: Vec<u64>,
+    moments: Vec<Micros>,
     more: bool,
     here: Option<usize>,
 }
@@ -14,24 +15,24 @@ pub struct Bookmarks {
 impl Bookmarks {
     /// What the player found of `text`.
     pub fn new(text: String, found: &FindResult) -> Self {
-        let moments = found.places.iter().map(|place| micros(place.offset)).collect();
+        let moments = found.places.iter().map(|place| Micros::from_secs_f64(place.offset)).collect();
         Self { text, moments, more: found.more, here: None }
     }
 
     /// The first place after a moment, or the first of all if there is none.
-    pub fn from(&mut self, at: u64) -> Option<u64> {
+    pub fn from(&mut self, at: Micros) -> Option<Micros> {
         let here = self.moments.partition_point(|moment| *moment <= at);
         self.go(if here == self.moments.len() { 0 } else { here })
     }
 
     /// The next place, or the one before. After the last comes the first.
-    pub fn step(&mut self, forward: bool) -> Option<u64> {
+    pub fn step(&mut self, forward: bool) -> Option<Micros> {
         let many = self.moments.len().max(1);
         let here = self.here.unwrap_or(0);
         self.go(if forward { (here + 1) % many } else { (here + many - 1) % many })
     }
 
-    fn go(&mut self, here: usize) -> Option<u64> {
+    fn go(&mut self, here: usize) -> Option<Micros> {
         let moment = self.moments.get(here).copied();
         self.here = moment.map(|_| here);
         moment
@@ -50,12 +51,6 @@ impl fmt::Display for Bookmarks {
     }
 }
 
-/// Microseconds of an offset in seconds.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a moment of a recording")]
-pub fn micros(seconds: f64) -> u64 {
-    (seconds * 1e6).round() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use player::FoundLine;
@@ -67,10 +62,19 @@ mod tests {
         let place = |offset| FoundLine { offset, text: String::new() };
         let found = FindResult { places: [1.0, 2.5, 4.0].map(place).to_vec(), more: false };
         let mut places = Bookmarks::new("x".to_owned(), &found);
-        assert_eq!((places.from(1_000_000), places.to_string()), (Some(2_500_000), "  \"x\" 2 of 3".to_owned()));
-        assert_eq!([places.step(true), places.step(true)], [Some(4_000_000), Some(1_000_000)]);
-        assert_eq!([places.step(false), places.from(9_000_000)], [Some(4_000_000), Some(1_000_000)]);
+        assert_eq!(
+            (places.from(Micros::from_secs(1)), places.to_string()),
+            (Some(Micros::from_millis(2_500)), "  \"x\" 2 of 3".to_owned())
+        );
+        assert_eq!([places.step(true), places.step(true)], [Some(Micros::from_secs(4)), Some(Micros::from_secs(1))]);
+        assert_eq!(
+            [places.step(false), places.from(Micros::from_secs(9))],
+            [Some(Micros::from_secs(4)), Some(Micros::from_secs(1))]
+        );
         let mut none = Bookmarks::new("y".to_owned(), &FindResult { places: Vec::new(), more: false });
-        assert_eq!((none.from(0), none.step(true), none.to_string()), (None, None, "  no line has \"y\"".to_owned()));
+        assert_eq!(
+            (none.from(Micros::ZERO), none.step(true), none.to_string()),
+            (None, None, "  no line has \"y\"".to_owned())
+        );
     }
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use recording::Micros;
+
 /// Longest pause when skipping of idle time is switched on without a limit of its own.
 const IDLE: Duration = Duration::from_secs(2);
 /// The slowest and the fastest speed that keys set.
@@ -20,15 +22,15 @@ impl Clock {
     }
 
     /// How long a viewer waits between two moments of the recording.
-    pub fn pause(&self, from: u64, to: u64) -> Duration {
-        let pause = Duration::from_micros(to.saturating_sub(from));
+    pub fn pause(&self, from: Micros, to: Micros) -> Duration {
+        let pause = to.since(from);
         let pause = if self.skips { pause.min(self.limit) } else { pause };
         pause.div_f64(self.speed)
     }
 
-    /// How far the recording goes while the viewer waits, in microseconds.
-    pub fn progress(&self, waited: Duration) -> u64 {
-        u64::try_from(waited.mul_f64(self.speed).as_micros()).unwrap_or(u64::MAX)
+    /// How far the recording goes while the viewer waits.
+    pub fn progress(&self, waited: Duration) -> Duration {
+        waited.mul_f64(self.speed)
     }
 
     /// The speed, for the progress line.
@@ -59,11 +61,11 @@ mod tests {
     #[test]
     fn pauses_are_cut_and_sped_up() {
         let mut clock = Clock::new(2.0, Some(Duration::from_secs(1)));
-        assert_eq!(clock.pause(0, 10_000_000), Duration::from_millis(500));
+        assert_eq!(clock.pause(Micros::ZERO, Micros::from_secs(10)), Duration::from_millis(500));
         clock.toggle_idle();
-        assert_eq!(clock.pause(0, 10_000_000), Duration::from_secs(5));
+        assert_eq!(clock.pause(Micros::ZERO, Micros::from_secs(10)), Duration::from_secs(5));
         clock.change_speed(2.0);
-        assert_eq!(clock.progress(Duration::from_secs(1)), 4_000_000);
-        assert_eq!(clock.pause(5, 4), Duration::ZERO);
+        assert_eq!(clock.progress(Duration::from_secs(1)), Duration::from_secs(4));
+        assert_eq!(clock.pause(Micros::new(5), Micros::new(4)), Duration::ZERO);
     }
 }

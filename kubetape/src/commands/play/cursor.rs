@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use anyhow::Result;
 use recording::{
-    Manifest, RecordingId,
+    Manifest, Micros, RecordingId,
     cast::{Code, Event, Header, events},
 };
 use storage::{
@@ -31,8 +31,8 @@ pub struct PlaybackCursor {
 /// What the screen does at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScreenEvent {
-    /// Microseconds since the start.
-    pub micros: u64,
+    /// When it happens.
+    pub time: Micros,
     /// What changes.
     pub change: ScreenChange,
 }
@@ -66,9 +66,9 @@ impl PlaybackCursor {
         })
     }
 
-    /// Length in microseconds, or `None` while the session is live.
-    pub fn length(&self) -> Option<u64> {
-        self.manifest.as_ref().map(|manifest| manifest.duration.get())
+    /// Length, or `None` while the session is live.
+    pub fn length(&self) -> Option<Micros> {
+        self.manifest.as_ref().map(|manifest| manifest.duration)
     }
 
     /// The next event, without taking it.
@@ -94,8 +94,8 @@ impl PlaybackCursor {
     }
 
     /// The command that was entered last at a moment, as far as the recording was read.
-    pub fn command_at(&self, micros: u64) -> Option<&str> {
-        self.commands.at(micros)
+    pub fn command_at(&self, time: Micros) -> Option<&str> {
+        self.commands.at(time)
     }
 
     /// Takes the next event.
@@ -105,14 +105,13 @@ impl PlaybackCursor {
     }
 
     /// Goes to a moment: the next event is the first one after it.
-    pub async fn seek(&mut self, micros: u64) -> Result<()> {
+    pub async fn seek(&mut self, time: Micros) -> Result<()> {
         let chunks = self.manifest.iter().flat_map(|manifest| &manifest.chunks);
-        let before =
-            chunks.filter(|chunk| chunk.number > 0 && chunk.last.get() < micros).map(|chunk| chunk.number).max();
+        let before = chunks.filter(|chunk| chunk.number > 0 && chunk.last < time).map(|chunk| chunk.number).max();
         self.last = before.unwrap_or(0);
         self.chunks = self.recordings.chunks_after(self.id, self.last).await?;
         self.ready.clear();
-        while self.peek().await?.is_some_and(|event| event.micros <= micros) {
+        while self.peek().await?.is_some_and(|event| event.time <= time) {
             self.ready.pop_front();
         }
         Ok(())
@@ -140,14 +139,14 @@ impl PlaybackCursor {
     fn take(&mut self, lines: &[u8]) {
         for event in events(lines) {
             if let Ok(Event { code: Code::Marker, time, data }) = &event {
-                self.commands.learn(time.get(), data);
+                self.commands.learn(*time, data);
             }
             self.ready.extend(screen_event(event));
         }
     }
 
     fn note(&mut self, text: String) {
-        self.ready.push_back(ScreenEvent { micros: 0, change: ScreenChange::Note(text) });
+        self.ready.push_back(ScreenEvent { time: Micros::ZERO, change: ScreenChange::Note(text) });
     }
 }
 
@@ -155,7 +154,7 @@ impl PlaybackCursor {
 fn screen_event(event: Result<Event, recording::cast::CastError>) -> Option<ScreenEvent> {
     let event = match event {
         Ok(event) => event,
-        Err(error) => return Some(ScreenEvent { micros: 0, change: ScreenChange::Note(error.to_string()) }),
+        Err(error) => return Some(ScreenEvent { time: Micros::ZERO, change: ScreenChange::Note(error.to_string()) }),
     };
     let change = match event.code {
         Code::Output | Code::Stderr | Code::Bytes => match event.bytes()? {
@@ -167,5 +166,5 @@ fn screen_event(event: Result<Event, recording::cast::CastError>) -> Option<Scre
         Code::Gap => ScreenChange::Note(event.data),
         Code::Input | Code::Marker | Code::Exit | Code::Port => return None,
     };
-    Some(ScreenEvent { micros: event.time.get(), change })
+    Some(ScreenEvent { time: event.time, change })
 }

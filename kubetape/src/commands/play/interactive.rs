@@ -6,12 +6,12 @@ use std::{
 use anyhow::Result;
 use crossterm::{event::KeyEvent, terminal};
 use player::Player;
-use recording::RecordingId;
+use recording::{Micros, RecordingId};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Screen,
-    bookmarks::{Bookmarks, micros},
+    bookmarks::Bookmarks,
     clock::Clock,
     cursor::{POLL_INTERVAL, PlaybackCursor, ScreenChange},
     keys::{self, KeyAction, Question, QuestionState},
@@ -21,6 +21,12 @@ use crate::cli;
 
 /// Viewing often the progress line is drawn anew.
 const TICK: Duration = Duration::from_millis(250);
+
+/// A command that comes sooner than this after the moment that is shown is not the next one.
+const JUST_BEFORE: Duration = Duration::from_millis(100);
+
+/// A command that was entered less than this before the moment that is shown is not the previous one.
+const JUST_AFTER: Duration = Duration::from_millis(500);
 
 /// Plays with keys, and restores the terminal however it ends.
 pub async fn play(cursor: PlaybackCursor, player: &Player, id: RecordingId, options: &cli::Play) -> Result<()> {
@@ -35,7 +41,7 @@ pub async fn play(cursor: PlaybackCursor, player: &Player, id: RecordingId, opti
         id,
         clock,
         screen,
-        at: 0,
+        at: Micros::ZERO,
         paused: false,
         follows: options.follow,
         quits: options.quit_at_end,
@@ -45,11 +51,11 @@ pub async fn play(cursor: PlaybackCursor, player: &Player, id: RecordingId, opti
         help: false,
     };
     clear()?;
-    let mut from = u64::try_from(options.from.0.as_micros())?;
-    if from == 0 && options.follow && playback.cursor.length().is_none() {
+    let mut from = Micros::from(options.from.0);
+    if from == Micros::ZERO && options.follow && playback.cursor.length().is_none() {
         from = player.duration(id).await?;
     }
-    if from > 0 {
+    if from > Micros::ZERO {
         playback.seek(from).await?;
     }
     playback.run(&mut keys).await
@@ -61,8 +67,8 @@ struct Playback<'a> {
     id: RecordingId,
     clock: Clock,
     screen: Screen,
-    /// Microseconds since the recording's start.
-    at: u64,
+    /// The moment that is shown.
+    at: Micros,
     paused: bool,
     /// At the end of what is stored it waits for more.
     follows: bool,
@@ -81,7 +87,7 @@ struct Playback<'a> {
 impl Playback<'_> {
     async fn run(&mut self, keys: &mut mpsc::Receiver<KeyEvent>) -> Result<()> {
         loop {
-            let next = self.cursor.peek().await?.map(|event| event.micros);
+            let next = self.cursor.peek().await?.map(|event| event.time);
             let waits = next.is_none() && self.follows && self.cursor.length().is_none();
             self.over = next.is_none() && !waits;
             // A viewer who paused it has not seen the end yet.
@@ -89,7 +95,7 @@ impl Playback<'_> {
                 if self.quits {
                     return self.end();
                 }
-                self.at = self.at.max(self.cursor.length().unwrap_or(0));
+                self.at = self.at.max(self.cursor.length().unwrap_or_default());
             }
             self.progress()?;
             let wait = match next {
@@ -114,7 +120,7 @@ impl Playback<'_> {
     }
 
     /// Called after the viewer waited for the event at the moment `next`.
-    async fn go_on(&mut self, next: Option<u64>, waited: Duration) -> Result<()> {
+    async fn go_on(&mut self, next: Option<Micros>, waited: Duration) -> Result<()> {
         match next {
             Some(next) if self.clock.pause(self.at, next) <= TICK => self.show_next().await,
             Some(next) => {
@@ -166,7 +172,7 @@ impl Playback<'_> {
     }
 
     /// Goes to a place and pauses: what was found would be gone before it is read.
-    async fn pause_at(&mut self, place: Option<u64>) -> Result<()> {
+    async fn pause_at(&mut self, place: Option<Micros>) -> Result<()> {
         let Some(place) = place else { return Ok(()) };
         self.paused = true;
         self.seek(place).await
@@ -174,11 +180,11 @@ impl Playback<'_> {
 
     async fn command(&mut self, forward: bool) -> Result<()> {
         let markers = self.player.index(self.id).await?.markers;
-        let mut moments = markers.iter().map(|(seconds, _)| micros(*seconds));
+        let mut moments = markers.iter().map(|(seconds, _)| Micros::from_secs_f64(*seconds));
         let to = if forward {
-            moments.find(|moment| *moment > self.at + 100_000)
+            moments.find(|moment| *moment > self.at + JUST_BEFORE)
         } else {
-            moments.rfind(|moment| *moment + 500_000 < self.at)
+            moments.rfind(|moment| *moment + JUST_AFTER < self.at)
         };
         match to {
             Some(to) => self.seek(to).await,
@@ -187,18 +193,18 @@ impl Playback<'_> {
     }
 
     /// Moves the time on while no event comes. Idle time that is skipped is passed at once, at its end.
-    fn pass(&mut self, waited: Duration, next: u64) {
+    fn pass(&mut self, waited: Duration, next: Micros) {
         if self.stands() {
             return;
         }
         let left = self.clock.pause(self.at, next).saturating_sub(waited);
-        let behind = next.saturating_sub(self.clock.progress(left));
+        let behind = next - self.clock.progress(left);
         self.at = behind.max(self.at).min(next);
     }
 
     async fn show_next(&mut self) -> Result<()> {
         let Some(event) = self.cursor.next().await? else { return Ok(()) };
-        self.at = self.at.max(event.micros);
+        self.at = self.at.max(event.time);
         if let ScreenChange::Size(width, height) = event.change {
             self.recorded = (width, height);
         }
@@ -211,7 +217,7 @@ impl Playback<'_> {
             // As in the browser: after the end it plays from the start.
             KeyAction::Pause if self.state() == PlayState::Ended => {
                 self.paused = false;
-                self.seek(0).await
+                self.seek(Micros::ZERO).await
             }
             KeyAction::Pause => {
                 self.paused = !self.paused;
@@ -219,9 +225,10 @@ impl Playback<'_> {
             }
             KeyAction::Step if self.paused => self.show_next().await,
             KeyAction::Step => Ok(()),
-            KeyAction::Go(by) => self.seek(self.at.saturating_add_signed(by)).await,
-            KeyAction::Start => self.seek(0).await,
-            KeyAction::End => self.seek(u64::MAX).await,
+            KeyAction::Forward(by) => self.seek(self.at + by).await,
+            KeyAction::Back(by) => self.seek(self.at - by).await,
+            KeyAction::Start => self.seek(Micros::ZERO).await,
+            KeyAction::End => self.seek(Micros::MAX).await,
             KeyAction::Speed(factor) => {
                 self.clock.change_speed(factor);
                 Ok(())
@@ -248,24 +255,24 @@ impl Playback<'_> {
     }
 
     /// Draws the screen of a moment, or of the end if that comes before it, and goes on from there.
-    async fn seek(&mut self, to: u64) -> Result<()> {
+    async fn seek(&mut self, to: Micros) -> Result<()> {
         let to = to.min(self.length_by_now(to).await?);
         clear()?;
         self.screen = Screen::of(self.cursor.header.kubetape.tty);
-        if to > 0 {
+        if to > Micros::ZERO {
             let screen = self.player.screen_at(self.id, to).await?;
             self.recorded = (screen.cols, screen.rows);
             self.screen.draw(&screen.init)?;
         }
         self.at = to;
-        if to == 0 { self.cursor.rewind().await } else { self.cursor.seek(to).await }
+        if to == Micros::ZERO { self.cursor.rewind().await } else { self.cursor.seek(to).await }
     }
 
     /// Length of the recording; of a live session, of what is stored. The start is always there: nothing is asked.
-    async fn length_by_now(&self, to: u64) -> Result<u64> {
+    async fn length_by_now(&self, to: Micros) -> Result<Micros> {
         match self.cursor.length() {
             Some(length) => Ok(length),
-            None if to == 0 => Ok(0),
+            None if to == Micros::ZERO => Ok(to),
             None => Ok(self.player.duration(self.id).await?),
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 
@@ -7,9 +9,9 @@ const LONGEST: usize = 200;
 /// The keys, in a line.
 pub const HELP: &str = "space pause  left right 5 s  page up down 1 min  home end  , ; command  / find n N  +- speed  i idle  . step  q quit";
 
-/// How far the arrow keys go and the page keys, in microseconds: as far as in the browser.
-const STEP: i64 = 5_000_000;
-const LEAP: i64 = 60_000_000;
+/// How far the arrow keys go and the page keys: as far as in the browser.
+const STEP: Duration = Duration::from_secs(5);
+const LEAP: Duration = Duration::from_secs(60);
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,8 +19,8 @@ pub enum KeyAction {
     Quit,
     Pause,
     Step,
-    /// Microseconds forward, or back.
-    Go(i64),
+    Forward(Duration),
+    Back(Duration),
     Start,
     End,
     Speed(f64),
@@ -63,10 +65,10 @@ pub fn action(key: &KeyEvent) -> Option<KeyAction> {
         KeyCode::Char('n') => Some(KeyAction::NextPlace),
         KeyCode::Char('N') => Some(KeyAction::PreviousPlace),
         KeyCode::Char('?' | 'h') => Some(KeyAction::Help),
-        KeyCode::Right => Some(KeyAction::Go(STEP)),
-        KeyCode::Left => Some(KeyAction::Go(-STEP)),
-        KeyCode::PageDown => Some(KeyAction::Go(LEAP)),
-        KeyCode::PageUp => Some(KeyAction::Go(-LEAP)),
+        KeyCode::Right => Some(KeyAction::Forward(STEP)),
+        KeyCode::Left => Some(KeyAction::Back(STEP)),
+        KeyCode::PageDown => Some(KeyAction::Forward(LEAP)),
+        KeyCode::PageUp => Some(KeyAction::Back(LEAP)),
         KeyCode::Home | KeyCode::Char('0') => Some(KeyAction::Start),
         KeyCode::End => Some(KeyAction::End),
         _ => None,

@@ -14,6 +14,7 @@ use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result};
 use cursor::{POLL_INTERVAL, PlaybackCursor};
+use recording::Micros;
 use screen::Screen;
 
 use super::viewing::{self, Viewing};
@@ -35,10 +36,10 @@ pub async fn run(config: &Config, options: &cli::Play) -> Result<()> {
 
 /// Writes the recording to stdout at its own pace.
 async fn stream(mut cursor: PlaybackCursor, options: &cli::Play) -> Result<()> {
-    let from = u64::try_from(options.from.0.as_micros())?;
+    let from = Micros::from(options.from.0);
     let clock = clock::Clock::new(options.speed, options.idle_limit.map(|limit| limit.0));
     let mut screen = Screen::of(cursor.header.kubetape.tty);
-    let mut at = 0;
+    let mut at = Micros::ZERO;
     loop {
         let Some(event) = cursor.next().await? else {
             if !options.follow || cursor.manifest.is_some() {
@@ -49,10 +50,10 @@ async fn stream(mut cursor: PlaybackCursor, options: &cli::Play) -> Result<()> {
             continue;
         };
         // What comes before the start is shown at once: the screen is made of it.
-        if event.micros > from {
-            tokio::time::sleep(clock.pause(at.max(from), event.micros)).await;
+        if event.time > from {
+            tokio::time::sleep(clock.pause(at.max(from), event.time)).await;
         }
-        at = at.max(event.micros);
+        at = at.max(event.time);
         screen.show(&event)?;
     }
 }

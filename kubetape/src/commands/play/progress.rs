@@ -1,13 +1,15 @@
+use recording::Micros;
+
 use super::{bookmarks::Bookmarks, clock::Clock};
 use crate::{output, time};
 
 /// What the last row of the terminal says about the recording that plays.
 pub struct Progress<'a> {
     pub state: PlayState,
-    /// Microseconds since the recording's start.
-    pub at: u64,
-    /// Microseconds, or `None` of a live session.
-    pub length: Option<u64>,
+    /// The moment that is shown.
+    pub at: Micros,
+    /// `None` of a live session.
+    pub length: Option<Micros>,
     pub clock: &'a Clock,
     pub places: &'a Bookmarks,
     /// The recorded terminal's columns and rows, if this one has fewer.
@@ -78,7 +80,8 @@ mod tests {
     use super::*;
 
     fn progress<'a>(state: PlayState, clock: &'a Clock, places: &'a Bookmarks) -> Progress<'a> {
-        Progress { state, at: 5_000_000, length: Some(65_000_000), clock, places, larger: None, command: None }
+        let (at, length) = (Micros::from_secs(5), Some(Micros::from_secs(65)));
+        Progress { state, at, length, clock, places, larger: None, command: None }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From entries to commands: what the prompt of each was, and which lines continue another.
 
-use recording::{Command, CommandSource, Evidence, Typed};
+use recording::{Command, CommandSource, Evidence, Micros, Typed};
 
 use super::{super::prompt, Entry, Prompt, expansion, known_prompts::KnownPrompts};
 
@@ -18,11 +18,11 @@ pub(in crate::commands) fn commands(entries: &[Entry]) -> Vec<Command> {
 }
 
 /// Time and text of the lines of entries from `first` on.
-pub(in crate::commands) fn lines(entries: &[Entry], first: usize) -> Vec<(u64, String)> {
+pub(in crate::commands) fn lines(entries: &[Entry], first: usize) -> Vec<(Micros, String)> {
     let known_prompts = KnownPrompts::of(entries);
     let resolved_lines = entries.iter().skip(first).filter_map(|entry| resolved(entry, &known_prompts));
     let entered = resolved_lines.filter(|it| !it.entry.interrupted && !it.text.ends_with("^C"));
-    let reported = entered.map(|resolved| (resolved.entry.micros, resolved.text.trim_end().to_owned()));
+    let reported = entered.map(|resolved| (resolved.entry.time, resolved.text.trim_end().to_owned()));
     reported.filter(|(_, text)| !text.is_empty()).collect()
 }
 
@@ -139,7 +139,7 @@ struct CommandBuilder {
 /// A command that may continue.
 #[derive(Clone)]
 struct OpenCommand {
-    micros: u64,
+    time: Micros,
     text: String,
     typed: Typed,
     after: String,
@@ -148,14 +148,14 @@ struct OpenCommand {
 impl OpenCommand {
     fn new(entry: &Entry, text: String, prompt: String) -> Self {
         let typed = Typed {
-            ready: recording::Micros::new(entry.ready),
-            ended: entry.ended.map(recording::Micros::new),
-            output: output(entry).map(|(first, last)| (recording::Micros::new(first), recording::Micros::new(last))),
+            ready: entry.ready,
+            ended: entry.ended,
+            output: output(entry),
             prompt,
             evidence: entry.evidence,
             status: entry.status,
         };
-        Self { micros: entry.micros, text, typed, after: entry.after.clone() }
+        Self { time: entry.time, text, typed, after: entry.after.clone() }
     }
 
     fn go_on(&mut self, entry: &Entry, text: &str) {
@@ -166,10 +166,9 @@ impl OpenCommand {
             self.text.push('\n');
         }
         self.text.push_str(text);
-        self.micros = entry.micros;
-        self.typed.ended = entry.ended.map(recording::Micros::new);
-        self.typed.output =
-            output(entry).map(|(first, last)| (recording::Micros::new(first), recording::Micros::new(last)));
+        self.time = entry.time;
+        self.typed.ended = entry.ended;
+        self.typed.output = output(entry);
         self.typed.status = entry.status;
         self.after.clear();
     }
@@ -216,7 +215,7 @@ impl CommandBuilder {
     }
 
     fn close(&mut self) {
-        let Some(OpenCommand { micros, mut text, typed, after }) = self.open.take() else { return };
+        let Some(OpenCommand { time, mut text, typed, after }) = self.open.take() else { return };
         text.truncate(text.trim_end().len());
         if text.is_empty() {
             return;
@@ -225,12 +224,7 @@ impl CommandBuilder {
             let before: Vec<&str> = self.commands.iter().rev().take(100).rev().map(|one| one.text.as_str()).collect();
             text = expansion::expanded(&text, &after, &before).unwrap_or(text);
         }
-        self.commands.push(Command {
-            time: recording::Micros::new(micros),
-            source: CommandSource::Typed,
-            text,
-            typed: Some(Box::new(typed)),
-        });
+        self.commands.push(Command { time, source: CommandSource::Typed, text, typed: Some(Box::new(typed)) });
     }
 
     fn finish(mut self) -> Vec<Command> {
@@ -244,6 +238,6 @@ fn is_escaped(text: &str) -> bool {
     text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-fn output(entry: &Entry) -> Option<(u64, u64)> {
+fn output(entry: &Entry) -> Option<(Micros, Micros)> {
     Some((entry.first_output?, entry.last_output?))
 }

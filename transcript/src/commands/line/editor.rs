@@ -2,7 +2,7 @@
 
 use avt::ScreenKind;
 
-use recording::Evidence;
+use recording::{Evidence, Micros};
 
 use super::{
     super::{
@@ -18,20 +18,20 @@ use super::{
 const BEHIND: &[&str] = &["\x1b[K\x1b[?2004h", "\x1b=\x1b[?2004h", "D\x1b[?2004h"];
 
 impl Commands {
-    pub(in crate::commands) fn signal(&mut self, micros: u64, signal: OutputSignal) {
-        self.look_before(micros, signal);
+    pub(in crate::commands) fn signal(&mut self, time: Micros, signal: OutputSignal) {
+        self.look_before(time, signal);
         match signal {
             OutputSignal::LineFeed | OutputSignal::CursorOff => {}
             OutputSignal::Erase => self.line_begins(),
-            OutputSignal::PasteOn => self.paste_on(micros),
-            OutputSignal::PasteOff => self.paste_off(micros),
-            OutputSignal::Prompt => self.prompted(micros),
-            OutputSignal::Input => self.input_begins(micros),
-            OutputSignal::Output => self.output_begins(micros),
+            OutputSignal::PasteOn => self.paste_on(time),
+            OutputSignal::PasteOff => self.paste_off(time),
+            OutputSignal::Prompt => self.prompted(time),
+            OutputSignal::Input => self.input_begins(time),
+            OutputSignal::Output => self.output_begins(time),
             OutputSignal::Ended(status) => {
                 if let Some(entry) = self.entries.last_mut() {
                     entry.status = entry.status.or(status);
-                    entry.ended.get_or_insert(micros);
+                    entry.ended.get_or_insert(time);
                 }
             }
         }
@@ -54,7 +54,7 @@ impl Commands {
     }
 
     /// A line editor begins, before its prompt (readline, fish) or behind it (zsh).
-    fn paste_on(&mut self, micros: u64) {
+    fn paste_on(&mut self, time: Micros) {
         if self.emulator.terminal().active_screen_kind() == ScreenKind::Alternate {
             return;
         }
@@ -73,11 +73,11 @@ impl Commands {
         self.beside = !behind && self.emulator.terminal().cursor().col > 0;
         self.editors = true;
         let evidence = if self.marks { Evidence::Osc133 } else { Evidence::Bracketed };
-        self.ready(micros);
+        self.ready(time);
         let sure = prompt.is_some();
         self.state = EditState::Editing(Editing {
             evidence,
-            ready: micros,
+            ready: time,
             prompt,
             sure,
             readline: !behind,
@@ -97,7 +97,7 @@ impl Commands {
         }
     }
 
-    fn paste_off(&mut self, micros: u64) {
+    fn paste_off(&mut self, time: Micros) {
         let EditState::Editing(Editing { behind, .. }) = self.state else { return };
         if !behind && self.left.as_ref().is_none_or(|left| left.below) {
             // fish moves no further down from an empty row: output begins in it.
@@ -112,27 +112,27 @@ impl Commands {
             self.leaving = true;
         } else if self.left.is_none() {
             if let EditState::Editing(editing) = &mut self.state {
-                editing.done = Some(micros);
+                editing.done = Some(time);
             }
             return;
         }
-        self.enter(micros);
+        self.enter(time);
     }
 
-    pub(in crate::commands) fn prompted(&mut self, micros: u64) {
+    pub(in crate::commands) fn prompted(&mut self, time: Micros) {
         if let EditState::Output(_) = self.state {
-            self.ready(micros);
+            self.ready(time);
         }
     }
 
-    pub(in crate::commands) fn input_begins(&mut self, micros: u64) {
+    pub(in crate::commands) fn input_begins(&mut self, time: Micros) {
         let Some(prompt) = self.capture().as_ref().and_then(prompt_of) else { return };
         self.marks = true;
         let (ready, readline, behind) = match &self.state {
             EditState::Editing(editing) => (editing.ready, editing.readline, editing.behind),
-            EditState::Output(_) => (micros, false, false),
+            EditState::Output(_) => (time, false, false),
         };
-        self.ready(micros);
+        self.ready(time);
         let evidence = Evidence::Osc133;
         self.state = EditState::Editing(Editing {
             evidence,
@@ -145,36 +145,36 @@ impl Commands {
         });
     }
 
-    pub(in crate::commands) fn output_begins(&mut self, micros: u64) {
+    pub(in crate::commands) fn output_begins(&mut self, time: Micros) {
         if let EditState::Editing(editing) = &self.state
             && (self.left.is_some() || editing.done.is_some())
         {
-            self.enter(micros);
+            self.enter(time);
         }
     }
 
     /// A prompt is about to wait: the command before it has ended.
-    pub(in crate::commands) fn ready(&mut self, micros: u64) {
-        self.tmux_ended(micros);
+    pub(in crate::commands) fn ready(&mut self, time: Micros) {
+        self.tmux_ended(time);
         if let Some(entry) = self.entries.last_mut() {
-            entry.ended.get_or_insert(micros);
+            entry.ended.get_or_insert(time);
         }
         self.left = None;
         self.keys.ready();
     }
 
     /// The cursor is about to move down from its row.
-    pub(in crate::commands) fn line_feed(&mut self, micros: u64) {
+    pub(in crate::commands) fn line_feed(&mut self, time: Micros) {
         self.leaving = false;
         match &mut self.state {
             EditState::Editing(editing) if editing.done.is_some() => {
                 self.left = self.capture_of_left_line();
-                self.enter(micros);
+                self.enter(time);
             }
             EditState::Editing(_) => self.left = self.capture_of_left_line(),
             EditState::Output(waiting) => match waiting.take() {
-                Some(waiting) => self.waiting_line_left(micros, waiting),
-                None => self.unseen_line_left(micros),
+                Some(waiting) => self.waiting_line_left(time, waiting),
+                None => self.unseen_line_left(time),
             },
         }
     }

@@ -1,10 +1,10 @@
 //! Programs without a line editor's signals: the cursor waits on a line, then the line is left.
 
-use recording::Evidence;
+use recording::{Evidence, Micros};
 
 use super::{
     super::{
-        Commands, EditState, Editing, EvictionCounter, MAX_PROMPTS, PAUSE_MICROS, WAIT_MICROS,
+        Commands, EditState, Editing, EvictionCounter, MAX_PROMPTS, PAUSE, WAIT,
         entry::{Entry, Prompt},
         prompt,
         screen::capture::{LogicalLine, ScreenCapture},
@@ -14,24 +14,24 @@ use super::{
 
 impl Commands {
     /// Time passed since the last event, until a key (`key`) or output came: checks whether the cursor waited.
-    pub(in crate::commands) fn passed(&mut self, micros: u64, key: bool) {
+    pub(in crate::commands) fn passed(&mut self, time: Micros, key: bool) {
         self.emulator.wake();
-        self.look_at_panes(micros, key);
-        let pause = micros.saturating_sub(self.last_micros);
-        let since = self.last_micros;
-        self.last_micros = since.max(micros);
+        self.look_at_panes(time, key);
+        let pause = time.since(self.last_event);
+        let since = self.last_event;
+        self.last_event = since.max(time);
         // If the cursor waits, the prompt has been printed.
-        self.beside &= !key && pause < WAIT_MICROS;
-        self.drawn &= !key && (self.keys.seen() || pause < PAUSE_MICROS);
-        if !self.unseen || !(key || pause >= PAUSE_MICROS) {
+        self.beside &= !key && pause < WAIT;
+        self.drawn &= !key && (self.keys.seen() || pause < PAUSE);
+        if !self.unseen || !(key || pause >= PAUSE) {
             return;
         }
-        if pause < PAUSE_MICROS && matches!(self.state, EditState::Output(Some(_))) {
+        if pause < PAUSE && matches!(self.state, EditState::Output(Some(_))) {
             // This key came before the answer to the previous one.
             return;
         }
         self.unseen = false;
-        let waits = key || pause >= WAIT_MICROS;
+        let waits = key || pause >= WAIT;
         match &self.state {
             EditState::Editing(editing) if editing.sure || editing.done.is_some() => {}
             EditState::Editing(_) => self.editor_waits(waits),
@@ -49,7 +49,7 @@ impl Commands {
         }
     }
 
-    fn cursor_waits(&mut self, since: u64, waits: bool) {
+    fn cursor_waits(&mut self, since: Micros, waits: bool) {
         if self.leaving {
             return;
         }
@@ -83,10 +83,10 @@ impl Commands {
     }
 
     /// The cursor leaves a line on which it was not seen to wait.
-    pub(in crate::commands) fn unseen_line_left(&mut self, micros: u64) {
+    pub(in crate::commands) fn unseen_line_left(&mut self, time: Micros) {
         if let Some(waiting) = self.typed_on() {
-            self.waiting_line_left(micros, waiting);
-        } else if !self.typed_ahead(micros) {
+            self.waiting_line_left(time, waiting);
+        } else if !self.typed_ahead(time) {
             self.output_line_left();
         }
     }
@@ -119,7 +119,7 @@ impl Commands {
 
     /// Takes a line that begins with a known prompt although the cursor never waited there: it was typed ahead. Returns
     /// whether it did.
-    fn typed_ahead(&mut self, micros: u64) -> bool {
+    fn typed_ahead(&mut self, time: Micros) -> bool {
         if self.editors || (self.keys.seen() && !self.keys.entered()) {
             return false;
         }
@@ -138,12 +138,12 @@ impl Commands {
             return false;
         }
         let prompt = Prompt { text: line.text[..place.end].to_owned(), right: String::new() };
-        let waiting = WaitingLine::new(line.row, prompt, false, micros);
-        self.waiting_line_left(micros, waiting);
+        let waiting = WaitingLine::new(line.row, prompt, false, time);
+        self.waiting_line_left(time, waiting);
         true
     }
 
-    pub(in crate::commands) fn waiting_line_left(&mut self, micros: u64, mut waiting: WaitingLine) {
+    pub(in crate::commands) fn waiting_line_left(&mut self, time: Micros, mut waiting: WaitingLine) {
         let Some(capture) = self.capture_of_left_line() else { return };
         let rows = capture.last().map_or(0, |line| line.rows.len());
         // BusyBox prints CR LF where it breaks a line, and LF for Enter; the terminal puts a CR before either LF.
@@ -171,7 +171,7 @@ impl Commands {
         }
         if let Some(before) = waiting.full_at_last(by_itself) {
             // Nothing was typed in this row: the full row above it was the last.
-            self.waiting_entered(micros, waiting, before);
+            self.waiting_entered(time, waiting, before);
             return self.output_line_left();
         }
         let Some(whole) = waiting.whole(capture) else { return self.output_line_left() };
@@ -181,7 +181,7 @@ impl Commands {
             self.state = EditState::Output(Some(waiting));
             return;
         }
-        self.waiting_entered(micros, waiting, whole);
+        self.waiting_entered(time, waiting, whole);
     }
 
     /// Whether a line editor considers its row to be full. `rows`: how many rows of the line are above it; `beside`:
@@ -196,7 +196,7 @@ impl Commands {
     }
 
     /// Enter was pressed after BusyBox had moved to the next row: it moves no further, and output begins there.
-    pub(in crate::commands) fn entered_at_edge(&mut self, micros: u64) {
+    pub(in crate::commands) fn entered_at_edge(&mut self, time: Micros) {
         let EditState::Output(Some(waiting)) = &self.state else { return };
         if !waiting.is_broken() || !self.keys.entered_alone() {
             return;
@@ -205,7 +205,7 @@ impl Commands {
         let Some(whole) = waiting.ending_with(capture) else { return };
         if let EditState::Output(Some(waiting)) = std::mem::replace(&mut self.state, EditState::Output(None)) {
             self.line_begins();
-            self.waiting_entered(micros, waiting, whole);
+            self.waiting_entered(time, waiting, whole);
         }
     }
 
@@ -244,7 +244,7 @@ impl Commands {
         self.emulator.feed(&back, EvictionCounter(&mut self.evicted));
     }
 
-    fn waiting_entered(&mut self, micros: u64, waiting: WaitingLine, capture: ScreenCapture) {
+    fn waiting_entered(&mut self, time: Micros, waiting: WaitingLine, capture: ScreenCapture) {
         let WaitingLine { prompt, sure, ready, .. } = waiting;
         self.tmux_ended(ready);
         if let Some(entry) = self.entries.last_mut() {
@@ -262,7 +262,7 @@ impl Commands {
             behind: false,
             done: None,
         };
-        self.push(micros, done, capture);
+        self.push(time, done, capture);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use recording::Micros;
+
 use super::super::{
     MAX_BROKEN_ROWS,
     entry::Prompt,
@@ -13,7 +15,7 @@ pub(in crate::commands) struct WaitingLine {
     pub(in crate::commands) row: u64,
     pub(in crate::commands) prompt: Prompt,
     pub(in crate::commands) sure: bool,
-    pub(in crate::commands) ready: u64,
+    pub(in crate::commands) ready: Micros,
     /// Rows that the line editor broke at the terminal's edge, and with how many blanks they end.
     broken: Vec<(u64, usize)>,
     /// The line up to a full row that the cursor has left: it continues below, or it was entered.
@@ -27,7 +29,7 @@ pub(in crate::commands) struct WaitingLine {
 }
 
 impl WaitingLine {
-    pub(in crate::commands) fn new(row: u64, prompt: Prompt, sure: bool, ready: u64) -> Self {
+    pub(in crate::commands) fn new(row: u64, prompt: Prompt, sure: bool, ready: Micros) -> Self {
         Self {
             row,
             prompt,

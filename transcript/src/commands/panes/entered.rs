@@ -91,7 +91,7 @@ impl Panes {
         emit(PaneEvent::Entered(Entry {
             evidence: Evidence::Prompt,
             ready: line.ready,
-            micros: now.first,
+            time: now.first,
             prompt: Some(line.prompt),
             sure: line.sure,
             lines,

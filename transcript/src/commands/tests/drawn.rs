@@ -74,14 +74,14 @@ fn a_result_that_is_shown_between_fast_keys() {
     let mut commands = Commands::new();
     let typed = ["x", "x.", "x.y"].map(|text| format!("\x1b[1G\x1b[0J> {text}\r\n\x1b[90m5\x1b[39m\x1b[6G\x1b[1A"));
     let left = "\x1b[1B\x1b[2K\x1b[1A\r\r\n5\r\n\x1b[1G\x1b[0J> \x1b[3G".to_owned();
-    commands.printed(0, b"> ");
+    commands.printed(Micros::ZERO, b"> ");
     for (at, piece) in (0..).zip([&typed[..], &[left]].concat()) {
         // The last key and Enter come after a pause.
-        let now = 1_000_000 + at * 1_000 + at / 3 * 100_000;
-        commands.printed(now, piece.as_bytes());
+        let now = 1_000 + at + at / 3 * 100;
+        commands.printed(Micros::from_millis(now), piece.as_bytes());
     }
-    commands.printed(2_000_000, b"1\r\n");
-    commands.printed(2_000_100, b"1\r\n> ");
+    commands.printed(Micros::from_secs(2), b"1\r\n");
+    commands.printed(Micros::new(2_000_100), b"1\r\n> ");
     assert_eq!(texts(&commands.finish()), ["x.y", "1"]);
 }
 
@@ -89,11 +89,11 @@ fn a_result_that_is_shown_between_fast_keys() {
 fn a_line_that_is_left_some_time_after_it_was_entered_is_one() {
     let prompt = "\r\x1b[J% \x1b[K\x1b[?2004h";
     let mut commands = Commands::new();
-    let mut now = 0;
+    let mut now = Micros::ZERO;
     for _ in 0..3 {
         let pieces = [(prompt, 5_000), ("echo one", 90_000), (OFF, 90_000), ("\r\r\n", 5_000), ("one\r\n", 500)];
         for (piece, pause) in pieces {
-            now += pause;
+            now = now + Duration::from_micros(pause);
             commands.printed(now, piece.as_bytes());
         }
     }
@@ -112,14 +112,14 @@ fn a_prompt_in_the_row_of_the_line_before() {
 #[test]
 fn a_line_in_a_terminal_that_changes_its_size() {
     let mut commands = Commands::new();
-    commands.resized(0, 30, 10);
-    commands.printed(1, b"web:/srv# ");
-    commands.typed(1_000_000, b"id");
-    commands.printed(1_000_100, b"id");
-    commands.resized(2_000_000, 20, 10);
-    commands.printed(2_000_100, b"\r\x1b[Kweb:/srv# id");
-    commands.typed(3_000_000, b"\r");
-    commands.printed(3_000_100, b"\r\n0\r\n");
+    commands.resized(Micros::ZERO, 30, 10);
+    commands.printed(Micros::new(1), b"web:/srv# ");
+    commands.typed(Micros::from_secs(1), b"id");
+    commands.printed(Micros::new(1_000_100), b"id");
+    commands.resized(Micros::from_secs(2), 20, 10);
+    commands.printed(Micros::new(2_000_100), b"\r\x1b[Kweb:/srv# id");
+    commands.typed(Micros::from_secs(3), b"\r");
+    commands.printed(Micros::new(3_000_100), b"\r\n0\r\n");
     assert_eq!(texts(&commands.finish()), ["id"]);
 }
 

@@ -30,15 +30,15 @@ fn at_end(rows: &[&str]) -> String {
 /// A shell that starts tmux, then steps a second apart. `keys`: keys are recorded.
 fn session(keys: bool, steps: &[SessionStep<'_>]) -> Vec<Command> {
     let mut commands = Commands::new();
-    commands.resized(0, 40, 8);
+    commands.resized(Micros::ZERO, 40, 8);
     let started = format!("tmux\r\n{OFF}\r");
     let prompt = format!("{ON}web $ ");
     let start = [Out(&prompt), Key("tmux\r"), Out(&started), Out("\x1b[?1049h")];
     for (second, step) in (1..).zip(start.iter().chain(steps)) {
         match step {
             Key(_) if !keys => {}
-            Key(text) => commands.typed(second * 1_000_000, text.as_bytes()),
-            Out(text) => commands.printed(second * 1_000_000, text.as_bytes()),
+            Key(text) => commands.typed(Micros::from_secs(second), text.as_bytes()),
+            Out(text) => commands.printed(Micros::from_secs(second), text.as_bytes()),
         }
     }
     commands.finish()
@@ -77,14 +77,11 @@ fn a_command_has_its_times_and_tmux_ends_when_its_shell_is_back() {
         ],
     );
     assert_eq!(texts(&all), ["tmux", "ls", "exit"]);
-    let [tmux, ls, exit] = [0, 1, 2].map(|at| all[at].typed.as_ref().expect("typed"));
-    assert_eq!(
-        (all[1].time.get(), ls.ready.get(), ls.ended.map(|at| at.get())),
-        (9_000_000, 5_000_000, Some(11_000_000))
-    );
+    let [tmux, ls, exit] = [0, 1, 2].map(|of| all[of].typed.as_ref().expect("typed"));
+    assert_eq!((all[1].time, ls.ready, ls.ended), (at(9), at(5), Some(at(11))));
     assert_eq!((ls.prompt.as_str(), ls.evidence), ("$ ", Evidence::Prompt));
-    assert_eq!(ls.output.map(|output| output.0.get()), Some(10_000_000));
-    assert_eq!((exit.ended.map(|at| at.get()), tmux.ended.map(|at| at.get())), (Some(15_000_000), Some(15_000_000)));
+    assert_eq!(ls.output.map(|output| output.0), Some(at(10)));
+    assert_eq!((exit.ended, tmux.ended), (Some(at(15)), Some(at(15))));
 }
 
 #[test]
@@ -437,13 +434,13 @@ fn what_is_typed_without_echo_is_in_none() {
 fn tmux_is_known_by_its_status_line_too_and_nothing_else_is_taken_for_it() {
     let found = |command: &str, status: &str| {
         let mut commands = Commands::new();
-        commands.resized(0, 40, 8);
+        commands.resized(Micros::ZERO, 40, 8);
         let started = format!("{command}\r\n{OFF}\r\x1b[?1049h");
         let start = format!("{ON}web $ ");
         let draw = |row: &str| with_status(status, &[row], (0, row.len()));
         let end = with_status(status, &["$ id", "0", "$ "], (2, 2));
         for (second, text) in (0..).zip([&start, &started, &draw("$ "), &draw("$ id"), &end]) {
-            commands.printed(second * 1_000_000, text.as_bytes());
+            commands.printed(Micros::from_secs(second), text.as_bytes());
         }
         texts(&commands.finish()).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
@@ -456,13 +453,13 @@ fn tmux_is_known_by_its_status_line_too_and_nothing_else_is_taken_for_it() {
 #[test]
 fn output_that_was_left_out_leaves_what_follows() {
     let mut commands = Commands::new();
-    commands.resized(0, 40, 8);
+    commands.resized(Micros::ZERO, 40, 8);
     let print =
-        |commands: &mut Commands, second: u64, text: &str| commands.printed(second * 1_000_000, text.as_bytes());
+        |commands: &mut Commands, second: u64, text: &str| commands.printed(Micros::from_secs(second), text.as_bytes());
     print(&mut commands, 1, &format!("{ON}web $ "));
     print(&mut commands, 2, &format!("tmux\r\n{OFF}\r\x1b[?1049h"));
     print(&mut commands, 3, &at_end(&["$ half"]));
-    commands.skipped(4_000_000, true);
+    commands.skipped(Micros::from_secs(4), true);
     commands.sleep();
     print(&mut commands, 5, "\x1b[3;1H$ ");
     print(&mut commands, 6, "id");
@@ -474,13 +471,13 @@ fn output_that_was_left_out_leaves_what_follows() {
 #[test]
 fn what_is_kept_and_looked_at_is_bounded() {
     let mut commands = Commands::new();
-    commands.resized(0, 1000, 300);
-    commands.printed(0, format!("{ON}web $ ").as_bytes());
-    commands.printed(1_000_000, format!("tmux\r\n{OFF}\r\x1b[?1049h").as_bytes());
+    commands.resized(Micros::ZERO, 1000, 300);
+    commands.printed(Micros::ZERO, format!("{ON}web $ ").as_bytes());
+    commands.printed(Micros::from_secs(1), format!("tmux\r\n{OFF}\r\x1b[?1049h").as_bytes());
     let full = format!("\x1b[H$ {}\x1b[299;1H", "x".repeat(998 + 1000 * 290));
-    for micros in (2_000_000..4_000_000).step_by(4_000) {
-        commands.printed(micros, full.as_bytes());
-        commands.printed(micros + 3_500, b"\r\n$ ");
+    for time in (2_000..4_000).step_by(4).map(Micros::from_millis) {
+        commands.printed(time, full.as_bytes());
+        commands.printed(time + Duration::from_micros(3_500), b"\r\n$ ");
     }
     let panes = commands.panes.as_ref().expect("tmux");
     assert!(panes.looks <= 13 + 2 * 34, "{}", panes.looks);
@@ -536,11 +533,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn nothing_that_looks_like_tmux_breaks_it(steps in prop::collection::vec((0..60_000_u64, step()), 0..80)) {
-        let (mut commands, mut now) = (Commands::new(), 0);
-        commands.resized(0, 40, 8);
-        commands.printed(0, format!("{ON}web $ tmux\r\n{OFF}\r\x1b[?1049h").as_bytes());
+        let (mut commands, mut now) = (Commands::new(), Micros::ZERO);
+        commands.resized(Micros::ZERO, 40, 8);
+        commands.printed(Micros::ZERO, format!("{ON}web $ tmux\r\n{OFF}\r\x1b[?1049h").as_bytes());
         for (pause, step) in steps {
-            now += pause;
+            now = now + Duration::from_micros(pause);
             match step {
                 Drawn::Print(text) => commands.printed(now, text.as_bytes()),
                 Drawn::Type(text) => commands.typed(now, text.as_bytes()),
@@ -551,6 +548,6 @@ proptest! {
             commands.entered(&mut |_, _| {});
         }
         let all = commands.finish();
-        prop_assert!(all.is_sorted_by_key(|command| command.time.get()));
+        prop_assert!(all.is_sorted_by_key(|command| command.time));
     }
 }

@@ -13,11 +13,11 @@ use SessionStep::{Key, Out};
 /// The commands of steps a second apart, on a terminal of 20 columns.
 pub(super) fn entered(steps: &[SessionStep<'_>]) -> Vec<String> {
     let mut commands = Commands::new();
-    commands.resized(0, 20, 10);
+    commands.resized(Micros::ZERO, 20, 10);
     for (second, step) in (1..).zip(steps) {
         match step {
-            Key(text) => commands.typed(second * 1_000_000, text.as_bytes()),
-            Out(text) => commands.printed(second * 1_000_000, text.as_bytes()),
+            Key(text) => commands.typed(Micros::from_secs(second), text.as_bytes()),
+            Out(text) => commands.printed(Micros::from_secs(second), text.as_bytes()),
         }
     }
     commands.finish().into_iter().map(|command| command.text).collect()

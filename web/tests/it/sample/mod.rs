@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::{Credential, Impersonation, InputRecording, Principal, Target};
 use jiff::Timestamp;
 use recording::{
-    Command, CommandSource, Key, Manifest, Outcome, RecordingId, StreamTotals,
+    Command, CommandSource, Key, Manifest, Micros, Outcome, RecordingId, StreamTotals, UnixMicros,
     cast::{self, Code, Header, SessionKind, SessionMetadata},
 };
 use storage::{Memory, RecordingWriter, Store, StoredChunk, signing::Signer};
@@ -81,15 +81,10 @@ impl Recording {
         let header = self.header(id).to_line();
         let mut lines = Vec::new();
         for (millis, code, data) in &self.events {
-            cast::write_event(&mut lines, recording::Micros::new(millis * 1000), *code, data);
+            cast::write_event(&mut lines, Micros::from_millis(*millis), *code, data);
         }
         if let Some(Outcome::Exited { exit_code }) = self.outcome {
-            cast::write_event(
-                &mut lines,
-                recording::Micros::new(self.length() * 1000),
-                Code::Exit,
-                &exit_code.to_string(),
-            );
+            cast::write_event(&mut lines, self.length(), Code::Exit, &exit_code.to_string());
         }
         let writer = RecordingWriter::new(Arc::clone(store), Arc::new(Signer::generate().unwrap()));
         let (mut chunks, mut digest) = (Vec::new(), [0; 32]);
@@ -105,9 +100,8 @@ impl Recording {
         id
     }
 
-    /// Milliseconds.
-    fn length(&self) -> u64 {
-        self.events.iter().map(|(millis, ..)| *millis).max().unwrap_or(0) + 200
+    fn length(&self) -> Micros {
+        Micros::from_millis(self.events.iter().map(|(millis, ..)| *millis).max().unwrap_or(0) + 200)
     }
 
     fn header(&self, id: RecordingId) -> Header {
@@ -154,17 +148,14 @@ impl Recording {
         let out = self.events.iter().filter(|(_, code, _)| *code == Code::Output);
         let argv = (!self.argv.is_empty()).then(|| command(0, CommandSource::Argv, &self.argv.join(" ")));
         let typed = self.typed.iter().map(|(millis, text)| command(*millis, CommandSource::Typed, text));
-        let listed = chunks.iter().map(|chunk| {
-            chunk.listed(
-                recording::Micros::ZERO,
-                recording::Micros::new(if chunk.number == 0 { 0 } else { length * 1000 }),
-            )
-        });
+        let listed = chunks
+            .iter()
+            .map(|chunk| chunk.listed(Micros::ZERO, if chunk.number == 0 { Micros::ZERO } else { length }));
         Some(Manifest {
             format: 1,
             session: self.session(id),
-            ended: recording::UnixMicros::new(self.started.as_microsecond() + i64::try_from(length).unwrap() * 1000),
-            duration: recording::Micros::new(length * 1000),
+            ended: UnixMicros::from(self.started) + length,
+            duration: length,
             outcome: self.outcome.clone()?,
             width: self.size.0,
             height: self.size.1,
@@ -191,7 +182,7 @@ pub fn target(cluster: &str, namespace: &str, pod: &str, container: &str) -> Tar
 }
 
 fn command(millis: u64, source: CommandSource, text: &str) -> Command {
-    Command { time: recording::Micros::new(millis * 1000), source, text: text.to_owned(), typed: None }
+    Command { time: Micros::from_millis(millis), source, text: text.to_owned(), typed: None }
 }
 
 fn id_at(started: Timestamp) -> RecordingId {
