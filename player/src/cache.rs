@@ -97,7 +97,7 @@ impl Entries {
 mod tests {
     use std::sync::Arc;
 
-    use recording::{RecordingId, cast::Header};
+    use recording::{Micros, RecordingId, cast::Header};
     use uuid::Uuid;
 
     use super::TimelineCache;
@@ -112,7 +112,7 @@ mod tests {
             "impersonation":{"user":"a","groups":[]},"rule":"r","input":"never","argv":[],"tty":true,"stdin":true}}"#,
         );
         let mut timeline = Timeline::new(&header.unwrap());
-        timeline.markers.push((recording::Micros::ZERO, "x".repeat(600)));
+        timeline.markers.push((Micros::ZERO, "x".repeat(600)));
         Arc::new(timeline)
     }
 

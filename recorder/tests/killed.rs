@@ -48,8 +48,8 @@ async fn everything_accepted_is_in_the_recording_after_kill_9_and_nothing_twice(
         assert_eq!(restored(&events, Code::Output), accepted, "{stored} stored");
         assert_eq!(manifest.outcome, Outcome::Interrupted);
         assert_eq!((manifest.totals.stdout, missing(&events)), (accepted.len() as u64, vec![]));
-        let last = events.last().expect("events").time.get();
-        assert!(manifest.duration.get() >= last, "the last time seen");
+        let last = events.last().expect("events").time;
+        assert!(manifest.duration >= last, "the last time seen");
         let listed: Vec<_> = manifest.chunks.iter().map(|chunk| chunk.number).collect();
         assert_eq!(listed, (0..listed.len() as u32).collect::<Vec<_>>());
     }

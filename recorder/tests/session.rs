@@ -2,12 +2,12 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use access::InputRecording;
 use recorder::{Ending, RecordError, Recorder};
 use recording::{
-    CommandSource, Outcome,
+    CommandSource, Micros, Outcome,
     cast::{Code, SessionKind},
 };
 use storage::{Memory, RecordingReader};
@@ -28,7 +28,7 @@ async fn an_exec_without_a_terminal() {
     assert_eq!((manifest.totals.stdin, manifest.totals.stdout, manifest.totals.stderr), (7, 6, 2));
     assert_eq!(manifest.transport, "websocket v5.channel.k8s.io");
     assert_eq!(manifest.commands[0].text, "sh -c 'cat; exit 42'");
-    assert_eq!((manifest.commands[0].source, manifest.commands[0].time.get()), (CommandSource::Argv, 0));
+    assert_eq!((manifest.commands[0].source, manifest.commands[0].time), (CommandSource::Argv, Micros::ZERO));
     let recordings = RecordingReader::new(stage.store.clone());
     assert_eq!(recordings.manifest(stage.recording.id()).await.expect("stored"), Some(manifest));
     let (header, events) = recordings.events(stage.recording.id()).await.expect("stored");
@@ -79,12 +79,8 @@ async fn a_terminal_session_with_a_typed_command() {
     let markers: Vec<_> = events.iter().filter(|event| event.code == Code::Marker).collect();
     assert_eq!(markers[0].data, "ls \u{e9}");
     // Output that comes within a millisecond has one time.
-    assert!(
-        markers[0].time.get().abs_diff(typed[0].time.get()) <= 1000,
-        "{} {}",
-        markers[0].time.get(),
-        typed[0].time.get()
-    );
+    let (told, listed) = (markers[0].time, typed[0].time);
+    assert!(told.max(listed).since(told.min(listed)) <= Duration::from_millis(1), "{told:?} {listed:?}");
     assert_eq!(said(&events)[0], (Code::Resize, "120x40"));
     assert_eq!(restored(&events, Code::Output), "/ # ls \u{e9}\r\n/ # ".as_bytes());
 }

@@ -255,9 +255,9 @@ mod tests {
             }
         }
 
-        /// 2^53: events are never later.
+        /// 2^50 microseconds are 35 years. From 2^52 on the two roundings together may be off by one.
         #[test]
-        fn a_double_of_seconds_comes_back(number in 0..1_u64 << 53) {
+        fn a_double_of_seconds_comes_back(number in 0..1_u64 << 50) {
             let time = Micros::new(number);
             prop_assert_eq!(Micros::from_secs_f64(time.as_secs_f64()), time);
         }

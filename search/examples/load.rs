@@ -14,7 +14,7 @@ use std::{
 };
 
 use recording::{
-    RecordingId,
+    RecordingId, UnixMicros,
     cast::{Code, events},
 };
 use search::{
@@ -231,7 +231,7 @@ impl Vocabulary {
         let said = said.collect();
         Sample {
             id: RecordingId(id.into_uuid()),
-            started: recording::UnixMicros::new(started),
+            started: UnixMicros::new(started),
             user: format!("user-{}@example.com", dice.below(200)),
             cluster: format!("cluster-{}", dice.below(5)),
             namespace: dice.text("#s", 0),

@@ -1,10 +1,11 @@
 //! The examples of `docs/format.md` are read by the code that they describe.
 
 use recording::{
-    Key, RecordingId,
+    Key, Manifest, RecordingId,
     cast::{Code, Event, Header},
     journal::{JournalEntry, JournalEvent},
 };
+use serde_json::json;
 
 const FORMAT: &str = include_str!("../../../docs/format.md");
 
@@ -44,4 +45,33 @@ fn the_header_is_one() {
 fn the_journal_entry_is_one() {
     let entry: JournalEntry = serde_json::from_str(&examples()[1]).unwrap();
     assert!(matches!(entry.what, JournalEvent::Request(request) if request.code == 200 && request.verb == "list"));
+}
+
+/// Fields of ours have no unit in their names; what is stored has.
+#[test]
+fn stored_times_are_numbers_of_microseconds_under_names_that_say_so() {
+    let mut session = serde_json::to_value(Header::parse(examples()[0].as_bytes()).unwrap().kubetape).unwrap();
+    session["imported"] =
+        json!({ "file": "a.cast", "sha256": "", "size": 1, "format": "asciicast v2", "at_micros": 2, "header": {} });
+    let manifest = json!({
+        "format": 1, "session": session, "ended_micros": 3, "duration_micros": 4, "outcome": "ended",
+        "width": 80, "height": 24, "totals": { "stdin": 0, "stdout": 0, "stderr": 0 }, "transport": "",
+        "omitted": [{
+            "stream": "stdout", "from_byte": 0, "bytes": 1, "sha256": "", "from_micros": 5, "to_micros": 6,
+        }],
+        "chunks": [{
+            "number": 0, "size": 1, "uncompressed": 1, "digest": "", "first_micros": 7, "last_micros": 8,
+        }],
+        "commands": [{
+            "micros": 9, "source": "typed", "text": "ls",
+            "typed": {
+                "ready_micros": 10, "ended_micros": 11, "output_micros": [12, 13], "prompt": "$ ", "evidence": "prompt",
+            },
+        }],
+    });
+    let read: Manifest = serde_json::from_value(manifest.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), manifest);
+    let entry = json!({ "micros": 14, "gateway": "gw-1", "event": "stopped" });
+    let read: JournalEntry = serde_json::from_value(entry.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), entry);
 }

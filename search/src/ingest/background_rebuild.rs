@@ -118,6 +118,7 @@ fn verify(index: &Arc<dyn Backend>) -> JoinHandle<()> {
 mod tests {
     use std::{fs, io::Write};
 
+    use recording::UnixMicros;
     use storage::Memory;
 
     use super::*;
@@ -132,7 +133,7 @@ mod tests {
         let line = RequestLine { verb: "get".to_owned(), resource: "pods".to_owned(), ..RequestLine::default() };
         let (user, cluster) = ("ada".to_owned(), "prod".to_owned());
         let (key, agent) = ("request:1".to_owned(), String::new());
-        let time = recording::UnixMicros::EPOCH;
+        let time = UnixMicros::EPOCH;
         Document::Request(RequestDocument { key, session: None, time, user, cluster, line, agent, times: 1 })
     }
 
