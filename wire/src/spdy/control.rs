@@ -77,6 +77,11 @@ impl ControlFrame {
         matches!(self.kind, ControlKind::SynStream | ControlKind::SynReply | ControlKind::Headers)
     }
 
+    /// Whether the first field is the id of a stream that must be there.
+    pub(super) fn has_stream(&self) -> bool {
+        matches!(self.kind, ControlKind::SynReply | ControlKind::RstStream | ControlKind::Headers)
+    }
+
     /// The checks that need the fixed part.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let zero_id = self.first() == 0;
