@@ -264,6 +264,18 @@ fn the_decoder_gives_up_where_the_framer_does() {
     }
 }
 
+/// The framer reads no more settings than the count says: what a longer frame hides would be read as frames.
+#[test]
+fn settings_do_not_wait_for_a_length_that_does_not_fit() {
+    for count in [0u32, 1, 2, 1 << 29] {
+        let stdin = Frames::new().stream(1, "stdin");
+        let settings = [&[0x80, 3, 0, 4, 0, 0xff, 0xff, 0xff], &count.to_be_bytes()[..], &[0; 8]].concat();
+        let said = client_says(&[stdin.clone(), settings, data(1, 0, b"rm -rf /")]);
+        let what = "a SETTINGS frame whose count does not fit its length";
+        assert_eq!(said, ["opened stdin 1", &format!("lost @{}: {what}", stdin.len())], "{count}");
+    }
+}
+
 #[test]
 fn header_blocks_end_where_their_headers_do() {
     let of = |block: &[u8]| control(1, 0, &[&1u32.to_be_bytes(), &[0; 6], block]);

@@ -158,6 +158,7 @@ impl Direction {
                 OpenFrame::Data { stream: None, .. } => {}
                 OpenFrame::Control(control) => {
                     let rest = control.take(payload);
+                    control.check_count()?;
                     if control.has_block() {
                         self.headers.push(rest)?;
                     }
