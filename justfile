@@ -46,6 +46,10 @@ bench:
 fuzz SECONDS="60" *TARGETS:
     fuzz/run {{SECONDS}} {{TARGETS}}
 
+# The same bytes through our decoder and through the libraries of Kubernetes, for SECONDS
+differ SECONDS="60" *SEED:
+    fuzz/differ {{SECONDS}} {{SEED}}
+
 # The documentation of all crates, private items included
 docs:
     cargo doc --workspace --no-deps --document-private-items

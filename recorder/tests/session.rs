@@ -194,6 +194,21 @@ async fn lenient_settings_note_it_and_go_on() {
     assert_eq!(restored(&stage.events().await, Code::Input), b"abcd", "as the server reads it");
 }
 
+/// The server reads such a frame as an empty one, and what follows as frames: nothing can be recorded behind it.
+#[tokio::test]
+async fn a_length_that_has_two_readings_ends_the_session_in_lenient_settings_too() {
+    let lenient = recorder::Settings { strict: false, ..settings() };
+    let memory = Arc::new(Memory::new());
+    let stage = Stage::with(lenient, memory, SessionKind::Exec, &["sh"], false, InputRecording::Always).await;
+    stage.client(STDIN, b"id\n").await;
+    let hidden = [&[0x82, 0xff, 0x80][..], &[0; 11], &frame(Client, 0x82, b"\0rm -rf /\n")].concat();
+    let error = stage.recording.accept(Client, &hidden).await.expect_err("an anomaly");
+    assert!(error.to_string().ends_with("the client sent a frame length of more than 63 bits at byte 10"), "{error}");
+    let manifest = stage.finish(Ending::ByGateway { reason: error.to_string(), by: String::new() }).await;
+    assert_eq!(manifest.anomalies, [format!("anomaly: {}", error.to_string().replace("the session was ended: ", ""))]);
+    assert_eq!(restored(&stage.events().await, Code::Input), b"id\n");
+}
+
 #[tokio::test]
 async fn forwarded_connections_are_told_but_not_stored() {
     let memory = Arc::new(Memory::new());

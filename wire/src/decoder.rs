@@ -8,9 +8,9 @@ use crate::{Event, Negotiated, Request, Side, Subresource, Transport};
 /// The events do not depend on how the bytes are cut into slices, except that [`Event::Data`] may be split. Of the
 /// order of the two directions only this matters: a SPDY stream's data is understood once its SYN_STREAM was fed.
 ///
-/// Memory is bounded: a decoder keeps a frame's header, a header block of at most 64 KiB, the error stream's first 64
-/// KiB, a terminal size's first 4 KiB and at most 4096 streams, and unmasks into 16 KiB. The two zlib states of a SPDY
-/// connection are most of it.
+/// Memory is bounded: a decoder keeps a frame's header, a header block of at most 4 KiB, 64 KiB inflated, the error
+/// stream's first 64 KiB, a terminal size's first 4 KiB and at most 4096 streams, and unmasks into 16 KiB. The two
+/// zlib states of a SPDY connection are most of it.
 pub struct Decoder {
     protocol: ProtocolDecoder,
     /// The request, until the streams that follow from it are reported.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::{Event, Size, Stream};
+use crate::{Anomaly, Event, Size, Stream};
 
 /// Most bytes of a value. Real ones have 25; behind a longer one no size is read.
 const MAX_VALUE_BYTES: usize = 4 << 10;
@@ -36,27 +36,36 @@ impl ResizeDecoder {
         ResizeDecoder { value: Vec::new(), position: JsonPosition::Between, failed: false }
     }
 
-    /// The bytes as events: Data, with each Resize right behind the brace that completes it, however the bytes are cut.
-    pub(crate) fn events(&mut self, id: u32, mut bytes: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
+    /// The bytes as events: Data, with each Resize right behind the brace that completes it, however the bytes are cut. At
+    /// `offset` is the frame that they came in.
+    pub(crate) fn events(&mut self, id: u32, offset: u64, mut bytes: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
         while !bytes.is_empty() {
+            let failed = self.failed;
             let (length, size) = self.value(bytes);
             let (data, rest) = bytes.split_at(length);
             sink(Event::Data { id, stream: Stream::Resize, data });
             if let Some(size) = size {
                 sink(Event::Resize(size));
             }
+            // The server reads no more of the stream, and of a WebSocket nothing at all once the next size has come.
+            if self.failed && !failed {
+                let what = "a terminal size that the server cannot read";
+                sink(Event::Anomaly(Anomaly::Wire { offset, what }));
+            }
             bytes = rest;
         }
     }
 
-    /// Reads up to the end of the first complete value, or all of `bytes`. Returns how many bytes it read.
+    /// Reads up to the end of the first complete value, or of what is none, or all of `bytes`. Returns how many bytes it
+    /// read.
     fn value(&mut self, bytes: &[u8]) -> (usize, Option<Size>) {
+        if self.failed {
+            return (bytes.len(), None);
+        }
         for (at, &byte) in bytes.iter().enumerate() {
-            if self.failed {
-                break;
-            }
-            if let Some(size) = self.step(byte) {
-                return (at + 1, Some(size));
+            let size = self.step(byte);
+            if size.is_some() || self.failed {
+                return (at + 1, size);
             }
         }
         (bytes.len(), None)
@@ -156,7 +165,7 @@ mod tests {
     fn sizes(messages: &[&str]) -> Vec<(u16, u16)> {
         let (mut resize, mut sizes) = (ResizeDecoder::new(), Vec::new());
         for message in messages {
-            resize.events(4, message.as_bytes(), &mut |event| {
+            resize.events(4, 0, message.as_bytes(), &mut |event| {
                 if let Event::Resize(size) = event {
                     sizes.push((size.width, size.height));
                 }
@@ -209,7 +218,7 @@ mod tests {
         let mut resize = ResizeDecoder::new();
         assert_eq!(resize.value(b"{\""), (2, None));
         for _ in 0..100 {
-            assert_eq!(resize.value(&[b'x'; 1024]), (1024, None));
+            resize.value(&[b'x'; 1024]);
         }
         assert!(resize.failed && resize.value.capacity() == 0);
     }

@@ -33,9 +33,14 @@ fn streams() -> Vec<u8> {
         .concat()
 }
 
+fn replies() -> Vec<u8> {
+    let mut server = Frames::new();
+    [server.syn_reply(1), server.syn_reply(3)].concat()
+}
+
 #[test]
 fn a_tunnels_messages_have_no_borders() {
-    let answer = [data(3, 0, b"PONG"), data(3, FIN, b""), go_away()].concat();
+    let answer = [replies(), data(3, 0, b"PONG"), data(3, FIN, b""), go_away()].concat();
     let (a, b) = answer.split_at(5);
     let script: Script = vec![
         (Client, in_messages(&streams())),
@@ -62,7 +67,7 @@ fn a_tunnels_messages_have_no_borders() {
 fn a_tunnel_follows_the_rfc_both_ways() {
     let says = |frames: &[Vec<u8>]| tunnel().says(&[(Client, frames.concat())]);
     assert_eq!(says(&[masked(TEXT, b"\x80\x03")]), ["lost @0: a TEXT message in the tunnel"]);
-    assert_eq!(says(&[masked(0x80, b"\x80\x03")]), ["odd @0: a CONTINUATION of no message"]);
+    assert_eq!(says(&[masked(0x80, b"\x80\x03")]), ["lost @0: a CONTINUATION of no message"]);
     assert_eq!(says(&[plain(BIN, b"\x80\x03")]), ["lost @0: an unmasked frame of the client"]);
     let (a, b) = (streams()[..50].to_vec(), streams()[50..].to_vec());
     assert_eq!(says(&[masked(0x02, &a), masked(0x80, &b)]).len(), 4);
@@ -89,7 +94,7 @@ fn a_tunnels_termination_is_an_error_text() {
     let client = in_messages(&streams());
     decoder.feed(Client, &client, &mut |_| {});
     let end = decoder.termination("ended by jane", "Forbidden", 403);
-    let said = tunnel().says(&[(Client, client), (Server, end)]);
+    let said = tunnel().says(&[(Client, client), (Server, plain(BIN, &replies())), (Server, end)]);
     assert_eq!(
         said[4..],
         ["port-error 1: ended by jane", "half-closed port-error 1", "half-closed port-data 3", "close 0", "close 1000",]

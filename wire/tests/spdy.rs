@@ -30,6 +30,11 @@ fn a_server_may_half_close_what_it_reads_but_not_write_to_it() {
     assert!(said[1].starts_with("odd "), "{said:?}");
 }
 
+fn replies(ids: &[u32]) -> Vec<u8> {
+    let mut server = Frames::new();
+    ids.iter().flat_map(|id| server.syn_reply(*id)).collect()
+}
+
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
@@ -94,7 +99,8 @@ fn the_first_bytes_of_a_real_session() {
 fn streams_are_known_by_header_not_by_number() {
     let mut client = Frames::new();
     let streams = [client.stream(1, "stderr"), client.stream(3, "stdout"), client.stream(9, "error")].concat();
-    let script: Script = vec![(Client, streams), (Server, data(3, 0, b"out")), (Server, data(1, 0, b"err"))];
+    let script: Script =
+        vec![(Client, streams), (Server, replies(&[1, 3])), (Server, data(3, 0, b"out")), (Server, data(1, 0, b"err"))];
     assert_eq!(
         v4().says(&script),
         ["opened stderr 1", "opened stdout 3", "opened error 9", "stdout 3: out", "stderr 1: err"]
@@ -106,7 +112,7 @@ fn headers_and_rejected_streams_advance_the_zlib_state() {
     let mut client = Frames::new();
     let frames = [
         client.stream(5, "stdin"),
-        client.headers(5, &[("note", "never sent by kubectl")]),
+        client.headers(3, &[("note", "never sent by kubectl")]),
         client.stream(3, "stdin"),
         client.stream(6, "stdin"),
         client.stream(8, "resize"),
@@ -122,7 +128,9 @@ fn both_of_two_stdin_streams_are_heard() {
     let mut client = Frames::new();
     let frames =
         [client.stream(1, "stdin"), client.stream(3, "stdin"), data(1, 0, b"a"), data(3, 0, b"b"), data(1, 0, b"c")];
-    assert_eq!(client_says(&frames), ["opened stdin 1", "opened stdin 3", "stdin 1: a", "stdin 3: b", "stdin 1: c"]);
+    let odd = format!("odd @{}: a second stream of one kind", frames[0].len());
+    let expected = ["opened stdin 1", "opened stdin 3", &odd, "stdin 1: a", "stdin 3: b", "stdin 1: c"];
+    assert_eq!(client_says(&frames), expected);
 }
 
 #[test]
@@ -141,17 +149,76 @@ fn what_the_server_ignores_gives_nothing() {
         client.stream(3, "video"),
         client.syn_stream(5, &[]),
         client.stream(7, "stdin"),
-        data(1, 0, b"input on an output stream"),
-        data(3, 0, b"input on an unknown stream"),
-        data(5, 0, b"input on a nameless stream"),
-        data(99, 0, b"input on no stream"),
-        reset(99),
+        data(1, FIN, b""),
+        data(1, 0, b"behind FIN"),
+        data(2, 0, b"input on no stream"),
+        reset(2),
         control(4, 0, &[&1u32.to_be_bytes(), &[0; 8]]),
         control(9, 0, &[&[0, 0, 0, 7, 0, 0, 0, 1]]),
         data(7, FIN, b"last"),
         data(7, 0, b"behind FIN"),
     ];
-    assert_eq!(client_says(&frames), ["opened stdout 1", "opened stdin 7", "stdin 7: last", "half-closed stdin 7"]);
+    assert_eq!(
+        client_says(&frames),
+        ["opened stdout 1", "opened stdin 7", "half-closed stdout 1", "stdin 7: last", "half-closed stdin 7"]
+    );
+}
+
+/// spdystream's queues wait for a reader that there is not, or are overtaken: frames behind such a one are read or not.
+#[test]
+fn what_the_server_may_get_stuck_with_is_odd() {
+    let not_read = "DATA of the client on a stream that the server does not read";
+    let too_early = "a frame of a stream that is not open yet";
+    let cases: [(&str, u32, Vec<u8>); 7] = [
+        (not_read, 1, data(1, 0, b"x")),
+        (not_read, 5, data(5, 0, b"x")),
+        (too_early, 5, data(9, 0, b"x")),
+        (too_early, 5, data(9, FIN, b"")),
+        (too_early, 5, reset(9)),
+        (too_early, 5, control(8, 0, &[&9u32.to_be_bytes()])),
+        (too_early, 5, control(2, FIN, &[&9u32.to_be_bytes()])),
+    ];
+    for (what, _, frame) in cases {
+        let mut client = Frames::new();
+        let streams = [client.stream(1, "stdout"), client.stream(3, "stdin"), client.stream(5, "video")].concat();
+        let frame = match frame[3] {
+            2 | 8 if frame[0] == 0x80 => control(frame[3].into(), frame[4], &[&frame[8..], &client.block(&[])]),
+            _ => frame,
+        };
+        let said = client_says(&[streams.clone(), frame, data(3, 0, b"a")]);
+        let expected = ["opened stdout 1", "opened stdin 3", &format!("odd @{}: {what}", streams.len()), "stdin 3: a"];
+        assert_eq!(said, expected);
+    }
+}
+
+/// The server has replied itself, and passes over it, FIN included: what follows is input.
+#[test]
+fn a_syn_reply_of_the_client_closes_nothing() {
+    let mut client = Frames::new();
+    let stdin = client.stream(1, "stdin");
+    let mut reply = client.syn_reply(1);
+    reply[4] = FIN;
+    let said = client_says(&[stdin.clone(), reply, data(1, 0, b"rm -rf /")]);
+    let odd = format!("odd @{}: a SYN_REPLY of the client", stdin.len());
+    assert_eq!(said, ["opened stdin 1", &odd, "stdin 1: rm -rf /"]);
+}
+
+#[test]
+fn headers_on_an_open_stream_end_the_session() {
+    let mut client = Frames::new();
+    let stdin = client.stream(1, "stdin");
+    let mut headers = client.headers(1, &[]);
+    headers[4] = FIN;
+    let said = client_says(&[stdin.clone(), headers, data(1, 0, b"ls")]);
+    assert_eq!(said, ["opened stdin 1", &format!("lost @{}: a HEADERS frame, which nobody reads", stdin.len())]);
+}
+
+#[test]
+fn data_of_the_server_before_its_reply_is_odd() {
+    let mut client = Frames::new();
+    let script: Script = vec![(Client, client.stream(1, "stdout")), (Server, data(1, 0, b"out"))];
+    let expected = ["opened stdout 1", "odd @0: DATA of the server before its SYN_REPLY", "stdout 1: out"];
+    assert_eq!(v4().says(&script), expected);
 }
 
 #[test]
@@ -189,6 +256,7 @@ fn the_decoder_gives_up_where_the_framer_does() {
         ("a header block that does not inflate", control(1, 0, &[&[0, 0, 0, 1], &[0; 6], &[0xff; 20]])),
         ("a header that the server refuses", Frames::new().syn_stream(1, &[("Streamtype", "stdin")])),
         ("a header that the server refuses", Frames::new().syn_stream(1, &[("host", "x")])),
+        ("a header that the server refuses", Frames::new().syn_stream(1, &[("\u{c9}", "x")])),
     ];
     for (what, frame) in cases {
         let said = client_says(&[ping(1), frame, Frames::new().stream(1, "stdin"), data(1, 0, b"a")]);
@@ -196,14 +264,36 @@ fn the_decoder_gives_up_where_the_framer_does() {
     }
 }
 
+/// The framer reads no more settings than the count says: what a longer frame hides would be read as frames.
+#[test]
+fn settings_do_not_wait_for_a_length_that_does_not_fit() {
+    for count in [0u32, 1, 2, 1 << 29] {
+        let stdin = Frames::new().stream(1, "stdin");
+        let settings = [&[0x80, 3, 0, 4, 0, 0xff, 0xff, 0xff], &count.to_be_bytes()[..], &[0; 8]].concat();
+        let said = client_says(&[stdin.clone(), settings, data(1, 0, b"rm -rf /")]);
+        let what = "a SETTINGS frame whose count does not fit its length";
+        assert_eq!(said, ["opened stdin 1", &format!("lost @{}: {what}", stdin.len())], "{count}");
+    }
+}
+
 #[test]
 fn header_blocks_end_where_their_headers_do() {
-    let syn = |plain: &[u8]| control(1, 0, &[&1u32.to_be_bytes(), &[0; 6], &Frames::new().deflate(plain)]);
+    let of = |block: &[u8]| control(1, 0, &[&1u32.to_be_bytes(), &[0; 6], block]);
+    let syn = |plain: &[u8]| of(&Frames::new().deflate(plain));
     let whole = plain(&[("streamtype", "stdin")]);
     assert_eq!(client_says(&[syn(&whole)]), ["opened stdin 1"]);
     let more = [&whole[..], b"\0\0\0\x01"].concat();
     assert_eq!(client_says(&[syn(&more)]), ["lost @0: a header block with bytes behind its headers"]);
     assert_eq!(client_says(&[syn(&whole[..9])]), ["lost @0: a header block that is cut off"]);
+    // Go's inflater gives up at what is not flushed, when the next block comes.
+    let flushed = Frames::new().deflate(&whole);
+    let open = of(&flushed[..flushed.len() - 5]);
+    assert_eq!(client_says(&[open]), ["lost @0: a header block that is not flushed"]);
+    // A value that ends like a flush, in a stored block.
+    let value = [&whole[..whole.len() - 9], &[0, 0, 0, 4], &[0, 0, 0xff, 0xff]].concat();
+    let stored = [&flushed[..6], &[0, value.len() as u8, 0, !value.len() as u8, 0xff], &value[..]].concat();
+    assert_eq!(client_says(&[of(&stored)]), ["lost @0: a header block that is not flushed"]);
+    assert_eq!(client_says(&[of(&vec![0; 5 << 10])]), ["lost @0: a header block of more than 4 KiB"]);
     let count = [&u32::MAX.to_be_bytes()[..], &whole[4..]].concat();
     assert_eq!(client_says(&[syn(&count)]), ["lost @0: a header block that is cut off"]);
 }
@@ -249,8 +339,10 @@ fn a_session_may_end_anywhere() {
 #[test]
 fn an_abrupt_end_is_no_status() {
     let mut client = Frames::new();
-    let script: Script =
-        vec![(Client, [client.stream(1, "error"), client.stream(3, "stdout")].concat()), (Server, data(3, 0, b"out"))];
+    let script: Script = vec![
+        (Client, [client.stream(1, "error"), client.stream(3, "stdout")].concat()),
+        (Server, [replies(&[3]), data(3, 0, b"out")].concat()),
+    ];
     assert_eq!(v4().says(&script), ["opened error 1", "opened stdout 3", "stdout 3: out"]);
 }
 
@@ -310,7 +402,8 @@ fn a_termination_ends_all_that_is_open() {
     let end = [data(1, FIN, status), data(5, FIN, b""), control(7, 0, &[&7u32.to_be_bytes(), &[0; 4]])].concat();
     assert_eq!(decoder.termination("ended", "Forbidden", 403), end);
 
-    let script: Script = vec![(Client, streams.concat()), (Server, data(7, FIN, b"")), (Server, end)];
+    let script: Script =
+        vec![(Client, streams.concat()), (Server, replies(&[1, 3, 5, 7])), (Server, data(7, FIN, b"")), (Server, end)];
     assert_eq!(
         v4().says(&script)[6..],
         ["half-closed error 1", "failure 403: ended", "half-closed stdout 5", "close 0"]
@@ -320,15 +413,17 @@ fn a_termination_ends_all_that_is_open() {
 #[test]
 fn port_forward_has_ports_and_connections_in_its_headers() {
     let upgraded = Upgraded::new(Subresource::PortForward, "", "SPDY/3.1", "portforward.k8s.io");
-    let mut client = Frames::new();
+    let (mut client, mut server) = (Frames::new(), Frames::new());
     let of = |kind: &'static str, id: &'static str| [("streamtype", kind), ("port", "8080"), ("requestid", id)];
     let script: Script = vec![
         (Client, [client.syn_stream(1, &of("error", "0")), data(1, FIN, b"")].concat()),
         (Client, [client.syn_stream(3, &of("data", "0")), data(3, 0, b"GET")].concat()),
+        (Server, [server.syn_reply(1), server.syn_reply(3)].concat()),
         (Server, [data(3, 0, b"200"), data(3, FIN, b""), data(1, FIN, b"")].concat()),
         (Client, reset(3)),
         (Client, client.syn_stream(5, &of("error", "1"))),
         (Client, client.syn_stream(7, &of("data", "1"))),
+        (Server, server.syn_reply(5)),
         (Server, data(5, 0, b"connection refused")),
         (Client, client.syn_stream(9, &[("streamtype", "error"), ("port", "22")])),
         (Client, client.syn_stream(11, &[("streamtype", "data"), ("port", "22")])),

@@ -16,6 +16,8 @@ pub(super) enum ChannelItem<'a> {
     Bytes(u8, &'a [u8]),
     /// v5: the sender has no more for this channel. With the offset of the message.
     Over(u8, u64),
+    /// A message without a channel. With its offset.
+    Empty(u64),
     /// Odd: the server drops this message. With its offset.
     Malformed(u64, &'static str),
     /// The server ends the session over this message. With its offset.
@@ -128,7 +130,8 @@ impl ChannelMessages {
             MessagePosition::Signal(..) => {
                 on(ChannelItem::Fatal(self.offset, "a close signal that is not exactly FF and a channel"));
             }
-            MessagePosition::Channel | MessagePosition::Bytes(_) | MessagePosition::Skip => {}
+            MessagePosition::Channel => on(ChannelItem::Empty(self.offset)),
+            MessagePosition::Bytes(_) | MessagePosition::Skip => {}
         }
     }
 }

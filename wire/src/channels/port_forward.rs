@@ -2,7 +2,7 @@
 //! begins each channel with the port, 16 bits little endian.
 
 use super::message::{ChannelItem, ChannelMessages};
-use super::remote_command::other;
+use super::remote_command::{EMPTY, other};
 use crate::termination;
 use crate::websocket::{self, MessageItem, MessageReader, ReadingRules, TextPolicy};
 use crate::{Anomaly, Event, Side, Stream};
@@ -121,6 +121,7 @@ impl ForwardedOutput {
                     channel.bytes(id, data, sink);
                 }
             }
+            ChannelItem::Empty(offset) => sink(Event::Anomaly(Anomaly::Wire { offset, what: EMPTY })),
             part => rest(part, sink),
         });
     }
@@ -153,6 +154,6 @@ fn rest(part: ChannelItem<'_>, sink: &mut dyn FnMut(Event<'_>)) {
             sink(Event::Anomaly(Anomaly::Wire { offset, what }));
         }
         ChannelItem::Other(item) => other(item, sink),
-        ChannelItem::To(..) | ChannelItem::Bytes(..) | ChannelItem::Over(..) => {}
+        ChannelItem::To(..) | ChannelItem::Bytes(..) | ChannelItem::Over(..) | ChannelItem::Empty(_) => {}
     }
 }

@@ -12,6 +12,8 @@ const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
+/// kubectl ends the session at one: it has no channel (`readDemuxLoop` in `k8s.io/client-go/tools/remotecommand/websocket.go`).
+pub(super) const EMPTY: &str = "an empty message of the server";
 
 pub(crate) struct RemoteCommand {
     client: MessageReader,
@@ -29,6 +31,8 @@ struct ClientInput {
     stdin: bool,
     resizes: bool,
     resize: ResizeDecoder,
+    /// Where the last message for it began.
+    resize_offset: u64,
     /// The server has ended the session over something that the client sent.
     lost: bool,
 }
@@ -50,6 +54,7 @@ impl RemoteCommand {
                 stdin: request.stdin,
                 resizes: true,
                 resize: ResizeDecoder::new(),
+                resize_offset: 0,
                 lost: false,
             },
             output: ServerOutput {
@@ -122,16 +127,17 @@ impl ClientInput {
         if self.lost {
             return;
         }
-        let ClientInput { messages, stdin, resizes, resize, lost } = self;
+        let ClientInput { messages, stdin, resizes, resize, resize_offset, lost } = self;
         messages.item(item, &mut |part| match part {
             ChannelItem::Bytes(STDIN, data) if *stdin => {
                 sink(Event::Data { id: STDIN.into(), stream: Stream::Stdin, data });
             }
+            ChannelItem::To(RESIZE, offset) => *resize_offset = offset,
             ChannelItem::Bytes(RESIZE, data) if *resizes => {
-                resize.events(RESIZE.into(), data, sink);
+                resize.events(RESIZE.into(), *resize_offset, data, sink);
             }
-            // The server ignores channels that it only writes or does not have.
-            ChannelItem::Bytes(..) | ChannelItem::To(..) => {}
+            // The server ignores channels that it only writes or does not have, and passes over empty messages.
+            ChannelItem::Bytes(..) | ChannelItem::To(..) | ChannelItem::Empty(_) => {}
             ChannelItem::Over(STDIN, _) => half_close(stdin, STDIN, Stream::Stdin, sink),
             ChannelItem::Over(RESIZE, _) => half_close(resizes, RESIZE, Stream::Resize, sink),
             ChannelItem::Over(STDOUT..=ERROR, _) => {}
@@ -171,6 +177,9 @@ impl ServerOutput {
             ChannelItem::To(_, offset) => {
                 let what = "a message on a channel that no client reads";
                 sink(Event::Anomaly(Anomaly::Wire { offset, what }));
+            }
+            ChannelItem::Empty(offset) => {
+                sink(Event::Anomaly(Anomaly::Wire { offset, what: EMPTY }));
             }
             ChannelItem::Fatal(offset, what) | ChannelItem::Malformed(offset, what) => {
                 sink(Event::Anomaly(Anomaly::Wire { offset, what }));

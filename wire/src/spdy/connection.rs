@@ -9,6 +9,9 @@ use crate::{Anomaly, Event, Side, Stream, Subresource};
 
 /// Most resize streams that are read. The server reads one of them, and it is not known which.
 const MAX_RESIZE_STREAMS: usize = 4;
+/// spdystream handles a connection's frames in five queues by priority: one for a stream that it does not know can be overtaken
+/// by the SYN_STREAM behind it, and is then read.
+const NOT_OPEN_YET: &str = "a frame of a stream that is not open yet";
 
 /// Both directions of a SPDY connection.
 pub(crate) struct SpdyConnection {
@@ -149,10 +152,13 @@ impl Direction {
                 self.frame = OpenFrame::Control(ControlFrame::begin(kind, flags, length)?);
             }
             SpdyFrameItem::Payload(payload) => match &mut self.frame {
-                OpenFrame::Data { id, stream: Some(stream), .. } => shared.payload(*id, *stream, payload, sink),
+                OpenFrame::Data { id, stream: Some(stream), .. } => {
+                    shared.payload(*id, *stream, self.reader.offset(), payload, sink);
+                }
                 OpenFrame::Data { stream: None, .. } => {}
                 OpenFrame::Control(control) => {
                     let rest = control.take(payload);
+                    control.check_count()?;
                     if control.has_block() {
                         self.headers.push(rest)?;
                     }
@@ -170,13 +176,14 @@ impl Direction {
     /// The stream that a DATA frame's payload belongs to. `None` if the other end drops it.
     #[inline]
     fn data(&self, id: u32, empty: bool, shared: &mut SharedState, sink: &mut dyn FnMut(Event<'_>)) -> Option<Stream> {
-        let stream = shared.receiver(self.side, id);
-        // An empty frame only says FIN, which a server may say of the streams it reads, too.
-        if stream.is_none() && self.side == Side::Server && !empty {
-            let (offset, what) = (self.reader.offset(), "DATA of the server on a stream that it has not to write");
-            sink(Event::Anomaly(Anomaly::Wire { offset, what }));
+        if let Some(what) = shared.data_fault(self.side, id, empty) {
+            self.odd(what, sink);
         }
-        stream
+        shared.receiver(self.side, id)
+    }
+
+    fn odd(&self, what: &'static str, sink: &mut dyn FnMut(Event<'_>)) {
+        sink(Event::Anomaly(Anomaly::Wire { offset: self.reader.offset(), what }));
     }
 
     /// A control frame is complete.
@@ -189,13 +196,22 @@ impl Direction {
         let headers = if control.has_block() { self.headers.finish()? } else { StreamHeaders::default() };
         control.check()?;
         let (id, side) = (control.first(), self.side);
+        let (has_stream, on_client) = (control.has_stream(), side == Side::Client);
         match control.kind {
-            ControlKind::SynStream if side == Side::Client => shared.open(id, control.fin, &headers, sink)?,
-            ControlKind::SynStream => {
-                let (offset, what) = (self.reader.offset(), "a stream opened by the server");
-                sink(Event::Anomaly(Anomaly::Wire { offset, what }));
+            ControlKind::SynStream if on_client => {
+                if let Some(what) = shared.open(id, control.fin, &headers, sink)? {
+                    self.odd(what, sink);
+                }
             }
-            ControlKind::SynReply | ControlKind::Headers if control.fin => shared.half_close(side, id, sink),
+            ControlKind::SynStream => self.odd("a stream opened by the server", sink),
+            _ if has_stream && on_client && shared.streams.is_to_come(id) => self.odd(NOT_OPEN_YET, sink),
+            // The server has replied already, and ignores it, FIN included.
+            ControlKind::SynReply if on_client => self.odd("a SYN_REPLY of the client", sink),
+            ControlKind::SynReply => shared.reply(id, control.fin, sink),
+            // spdystream waits for somebody who reads the headers, and handles no frame of a fifth of all streams meanwhile.
+            ControlKind::Headers if shared.streams.find(id).is_some() => {
+                return Err("a HEADERS frame, which nobody reads");
+            }
             ControlKind::RstStream => shared.reset(side, id, control.second(), sink),
             // Each side numbers its own PINGs: the client uses odd ids.
             ControlKind::Ping if (id % 2 == 1) == (side == Side::Client) => sink(Event::Ping),
@@ -204,24 +220,26 @@ impl Direction {
                 shared.client_gone |= side == Side::Client;
                 sink(Event::Close { code: Some(control.second()), reason: String::new() });
             }
-            ControlKind::SynReply | ControlKind::Headers | ControlKind::Settings | ControlKind::WindowUpdate => {}
+            ControlKind::Headers | ControlKind::Settings | ControlKind::WindowUpdate => {}
         }
         Ok(())
     }
 }
 
 impl SharedState {
+    /// Opens a stream if the server does. Returns what is odd about it.
     fn open(
         &mut self,
         id: u32,
         fin: bool,
         headers: &StreamHeaders,
         sink: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), &'static str> {
+    ) -> Result<Option<&'static str>, &'static str> {
         if self.client_gone || !self.streams.accepts(id) {
-            return Ok(());
+            return Ok(None);
         }
         let stream = self.stream(headers);
+        let again = !self.forwarding && stream.is_some() && self.streams.iter().any(|entry| entry.stream == stream);
         self.streams.add(StreamEntry::new(id, stream))?;
         if let Some(stream) = stream {
             if stream == Stream::Resize && self.resizes.len() < MAX_RESIZE_STREAMS {
@@ -234,11 +252,16 @@ impl SharedState {
         if fin {
             self.half_close(Side::Client, id, sink);
         }
-        Ok(())
+        // The server reads the one that came last before the process was started.
+        Ok(again.then_some("a second stream of one kind"))
     }
 
-    /// What a stream carries, by its header and never by its number. `None` for names that the server ignores.
+    /// What a stream carries, by its header and never by its number. `None` for those that the server ignores or refuses
+    /// (`httpStreamReceived` in `k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go`).
     fn stream(&self, headers: &StreamHeaders) -> Option<Stream> {
+        if self.forwarding && headers.port.is_none_or(|port| port == 0) {
+            return None;
+        }
         match (self.forwarding, headers.stream_type.as_deref()?) {
             (false, b"error") => Some(Stream::Error),
             (false, b"stdin") => Some(Stream::Stdin),
@@ -261,6 +284,39 @@ impl SharedState {
         }
     }
 
+    /// What is odd about DATA on a stream. An empty frame only says FIN, which either side may say of the streams that it
+    /// reads, too.
+    #[inline]
+    fn data_fault(&mut self, from: Side, id: u32, empty: bool) -> Option<&'static str> {
+        let to_come = self.streams.is_to_come(id);
+        let entry = self.streams.find(id);
+        let stream = entry.as_ref().and_then(|entry| entry.stream);
+        match (from, stream) {
+            (Side::Client, _) if to_come => Some(NOT_OPEN_YET),
+            (Side::Client, Some(Stream::Stdin | Stream::Resize | Stream::PortData)) => None,
+            // spdystream waits for somebody who reads it, as with HEADERS.
+            (Side::Client, _) => entry
+                .filter(|entry| !empty && !entry.is_over(Side::Client))
+                .map(|_| "DATA of the client on a stream that the server does not read"),
+            (Side::Server, None | Some(Stream::Stdin | Stream::Resize)) => {
+                (!empty).then_some("DATA of the server on a stream that it has not to write")
+            }
+            // Clients drop it.
+            (Side::Server, _) => {
+                entry.filter(|entry| !entry.is_replied()).map(|_| "DATA of the server before its SYN_REPLY")
+            }
+        }
+    }
+
+    fn reply(&mut self, id: u32, fin: bool, sink: &mut dyn FnMut(Event<'_>)) {
+        if let Some(entry) = self.streams.find(id) {
+            entry.reply();
+        }
+        if fin {
+            self.half_close(Side::Server, id, sink);
+        }
+    }
+
     /// What the other end takes DATA for. The server drops what follows a FIN, a RST_STREAM or a GOAWAY, and does not
     /// read its output streams. Of the server's direction all is kept: v1 servers write their error behind the
     /// RST_STREAM.
@@ -279,11 +335,11 @@ impl SharedState {
     }
 
     #[inline]
-    fn payload(&mut self, id: u32, stream: Stream, data: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
+    fn payload(&mut self, id: u32, stream: Stream, offset: u64, data: &[u8], sink: &mut dyn FnMut(Event<'_>)) {
         if stream == Stream::Resize
             && let Some((_, resize)) = self.resizes.iter_mut().find(|(of, _)| *of == id)
         {
-            return resize.events(id, data, sink);
+            return resize.events(id, offset, data, sink);
         }
         sink(Event::Data { id, stream, data });
         if stream == Stream::Error {

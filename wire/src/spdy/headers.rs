@@ -17,10 +17,17 @@ const INFLATE_STEP: usize = 1 << 10;
 /// `invalidReqHeaders` in `github.com/moby/spdystream/spdy/types.go`: the framer fails at them.
 const REFUSED_NAMES: [&[u8]; 5] = [b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding"];
 
+/// Most bytes of a block as it comes; real ones have some 60. Go's inflater reads 4 KiB at a time, and takes what is behind a
+/// longer block's headers for an error or not, by how the bytes arrived.
+const MAX_COMPRESSED_BYTES: usize = 4 << 10;
+/// The end of each block: an empty stored block (RFC 1951, section 3.2.4), as a flush writes it.
+const FLUSHED: &[u8] = &[0, 0, 0xff, 0xff];
+
 /// One direction's header blocks.
 pub(super) struct HeaderBlocks {
     /// Made for the first block: it is most of a connection's memory.
     inflate: Option<Decompress>,
+    compressed: Vec<u8>,
     block: Vec<u8>,
 }
 
@@ -34,11 +41,39 @@ pub(super) struct StreamHeaders {
 
 impl HeaderBlocks {
     pub(super) fn new() -> Self {
-        HeaderBlocks { inflate: None, block: Vec::new() }
+        HeaderBlocks { inflate: None, compressed: Vec::new(), block: Vec::new() }
     }
 
-    /// Inflates a part of a block.
-    pub(super) fn push(&mut self, mut compressed: &[u8]) -> Result<(), &'static str> {
+    /// Keeps a part of a block.
+    pub(super) fn push(&mut self, compressed: &[u8]) -> Result<(), &'static str> {
+        if self.compressed.len() + compressed.len() > MAX_COMPRESSED_BYTES {
+            return Err("a header block of more than 4 KiB");
+        }
+        self.compressed.extend_from_slice(compressed);
+        Ok(())
+    }
+
+    /// The block is complete: inflates it, and reads its headers. Go's inflater gives up at a block that is not flushed, but
+    /// only when the next one comes.
+    pub(super) fn finish(&mut self) -> Result<StreamHeaders, &'static str> {
+        let compressed = std::mem::take(&mut self.compressed);
+        let (rest, flushed) = compressed.split_at(compressed.len().saturating_sub(FLUSHED.len()));
+        self.inflate(rest)?;
+        let whole = self.block.len();
+        self.inflate(flushed)?;
+        let headers = describe(&self.block)?;
+        if flushed != FLUSHED || self.block.len() > whole {
+            return Err("a header block that is not flushed");
+        }
+        self.compressed = compressed;
+        self.compressed.clear();
+        self.compressed.shrink_to(KEPT_BYTES);
+        self.block.clear();
+        self.block.shrink_to(KEPT_BYTES);
+        Ok(headers)
+    }
+
+    fn inflate(&mut self, mut compressed: &[u8]) -> Result<(), &'static str> {
         let inflate = self.inflate.get_or_insert_with(|| Decompress::new(true));
         let mut out = [0; INFLATE_STEP];
         loop {
@@ -70,14 +105,6 @@ impl HeaderBlocks {
             }
         }
     }
-
-    /// The block is complete: reads its headers.
-    pub(super) fn finish(&mut self) -> Result<StreamHeaders, &'static str> {
-        let headers = describe(&self.block);
-        self.block.clear();
-        self.block.shrink_to(KEPT_BYTES);
-        headers
-    }
 }
 
 /// Of several values, and of several headers with one name, Go's framer takes the first.
@@ -86,7 +113,8 @@ fn describe(block: &[u8]) -> Result<StreamHeaders, &'static str> {
     let mut headers = StreamHeaders::default();
     for _ in 0..number(&mut block)? {
         let (name, value) = (text(&mut block)?, text(&mut block)?);
-        if name.iter().any(u8::is_ascii_uppercase) || REFUSED_NAMES.contains(&name) {
+        // The framer refuses what `strings.ToLower` changes: upper case of all scripts, and what is no UTF-8.
+        if name.iter().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) || REFUSED_NAMES.contains(&name) {
             return Err("a header that the server refuses");
         }
         let value = value.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -108,7 +136,11 @@ impl StreamHeaders {
     }
 }
 
+/// As `strconv.ParseUint` reads it: without a sign.
 fn decimal<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 

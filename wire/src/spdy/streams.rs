@@ -17,12 +17,14 @@ pub(super) struct StreamEntry {
     client_over: bool,
     /// The server sent FIN or RST_STREAM.
     server_over: bool,
+    /// The server sent SYN_REPLY or RST_STREAM.
+    replied: bool,
     reset: bool,
 }
 
 impl StreamEntry {
     pub(super) fn new(id: u32, stream: Option<Stream>) -> Self {
-        StreamEntry { id, stream, client_over: false, server_over: false, reset: false }
+        StreamEntry { id, stream, client_over: false, server_over: false, replied: false, reset: false }
     }
 
     pub(super) fn is_over(&self, side: Side) -> bool {
@@ -41,8 +43,17 @@ impl StreamEntry {
         !std::mem::replace(over, true)
     }
 
+    pub(super) fn reply(&mut self) {
+        self.replied = true;
+    }
+
+    pub(super) fn is_replied(&self) -> bool {
+        self.replied
+    }
+
     pub(super) fn reset(&mut self, by: Side) {
         self.finish(by);
+        self.replied |= by == Side::Server;
         self.reset = true;
     }
 
@@ -68,6 +79,11 @@ impl StreamTable {
             self.next = id + 2;
         }
         accepted
+    }
+
+    /// Whether a stream with this id may still be opened.
+    pub(super) fn is_to_come(&self, id: u32) -> bool {
+        id >= self.next
     }
 
     /// # Errors

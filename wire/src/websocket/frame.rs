@@ -1,5 +1,7 @@
 //! Frames, cut out of a stream of slices (RFC 6455, section 5.2).
 
+use super::length::{PayloadLength, payload_length};
+
 /// ```text
 /// FIN RSV1-3 opcode:4 | MASK length:7 | length:16 or :64 if the 7 bits are 126 or 127 | key:32 if MASK
 /// ```
@@ -42,19 +44,18 @@ pub(super) struct WsFrameHeader {
     pub(super) reserved_bits: bool,
     pub(super) opcode: Opcode,
     pub(super) key: Option<[u8; 4]>,
-    /// As declared, in all 64 bits; nothing may be allocated by it.
-    pub(super) length: u64,
+    pub(super) length: PayloadLength,
 }
 
 impl WsFrameHeader {
-    /// The header at the beginning of `bytes`, and the header's own length. `None` if it is not complete yet.
+    /// The header at the beginning of `bytes`, and the header's own length. `None` if it is not complete yet. `Err`: it has
+    /// no length.
     #[inline]
-    fn parse(bytes: &[u8]) -> Option<(WsFrameHeader, usize)> {
+    fn parse(bytes: &[u8]) -> Option<Result<(WsFrameHeader, usize), &'static str>> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
-        let (length, rest) = match second & 0x7f {
-            126 => rest.split_first_chunk().map(|(field, rest)| (u16::from_be_bytes(*field).into(), rest))?,
-            127 => rest.split_first_chunk().map(|(field, rest)| (u64::from_be_bytes(*field), rest))?,
-            short => (short.into(), rest),
+        let (length, rest) = match payload_length(second, rest)? {
+            Ok(length) => length,
+            Err(what) => return Some(Err(what)),
         };
         let (key, rest) = if second & 0x80 != 0 {
             rest.split_first_chunk().map(|(key, rest)| (Some(*key), rest))?
@@ -68,7 +69,7 @@ impl WsFrameHeader {
             key,
             length,
         };
-        Some((header, bytes.len() - rest.len()))
+        Some(Ok((header, bytes.len() - rest.len())))
     }
 }
 
@@ -76,6 +77,8 @@ impl WsFrameHeader {
 pub(super) enum WsFrameItem<'a> {
     /// A frame begins.
     Header(WsFrameHeader),
+    /// A frame without a length: nothing behind it can be read.
+    Refused(&'static str),
     /// Payload as it stands on the wire; never empty.
     Payload(&'a [u8]),
     /// The frame is complete.
@@ -102,7 +105,7 @@ impl WsFrameReader {
     #[inline]
     pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<WsFrameItem<'a>> {
         match self.left {
-            None => self.header(input).map(WsFrameItem::Header),
+            None => self.header(input),
             Some(0) => {
                 self.left = None;
                 Some(WsFrameItem::End)
@@ -137,32 +140,42 @@ impl WsFrameReader {
     }
 
     #[inline]
-    fn header(&mut self, input: &mut &[u8]) -> Option<WsFrameHeader> {
+    fn header<'a>(&mut self, input: &mut &[u8]) -> Option<WsFrameItem<'a>> {
         if self.held == 0 {
             self.frame = self.taken;
-            if let Some((header, length)) = WsFrameHeader::parse(input) {
+            if let Some(parsed) = WsFrameHeader::parse(input) {
+                let length = parsed.as_ref().map_or(0, |(_, length)| *length);
                 *input = &input[length..];
                 self.taken += length as u64;
-                self.left = Some(header.length);
-                return Some(header);
+                return Some(self.begin(parsed));
             }
         }
         self.split_header(input)
     }
 
     /// Completes a header that the end of a slice cut, byte by byte.
-    fn split_header(&mut self, input: &mut &[u8]) -> Option<WsFrameHeader> {
+    fn split_header<'a>(&mut self, input: &mut &[u8]) -> Option<WsFrameItem<'a>> {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
             self.taken += 1;
             self.header[self.held] = byte;
             self.held += 1;
-            if let Some((header, _)) = WsFrameHeader::parse(&self.header[..self.held]) {
+            if let Some(parsed) = WsFrameHeader::parse(&self.header[..self.held]) {
                 self.held = 0;
-                self.left = Some(header.length);
-                return Some(header);
+                return Some(self.begin(parsed));
             }
         }
         None
+    }
+
+    #[inline]
+    fn begin<'a>(&mut self, parsed: Result<(WsFrameHeader, usize), &'static str>) -> WsFrameItem<'a> {
+        match parsed {
+            Ok((header, _)) => {
+                self.left = Some(header.length.bytes);
+                WsFrameItem::Header(header)
+            }
+            Err(what) => WsFrameItem::Refused(what),
+        }
     }
 }

@@ -61,6 +61,7 @@ impl MessageReader {
             match self.reader.next(&mut bytes) {
                 None => return,
                 Some(WsFrameItem::Header(header)) => self.begin(&header, on),
+                Some(WsFrameItem::Refused(what)) => self.give_up(what, on),
                 Some(WsFrameItem::Payload(payload)) => self.payload(payload, on),
                 Some(WsFrameItem::End) => self.end(on),
             }
@@ -80,10 +81,7 @@ impl MessageReader {
                 (FrameMeaning::Skip, Some("a message behind CLOSE, which nobody reads"))
             }
             Ok(verdict) => verdict,
-            Err(what) => {
-                self.lost = true;
-                return on(MessageItem::Anomaly(Anomaly::Lost { offset, what }));
-            }
+            Err(what) => return self.give_up(what, on),
         };
         if let Some(what) = odd {
             on(MessageItem::Anomaly(Anomaly::Wire { offset, what }));
@@ -93,6 +91,11 @@ impl MessageReader {
         if matches!(meaning, FrameMeaning::Data { begins: true, .. }) {
             on(MessageItem::Begin(offset));
         }
+    }
+
+    fn give_up(&mut self, what: &'static str, on: &mut impl FnMut(MessageItem<'_>)) {
+        self.lost = true;
+        on(MessageItem::Anomaly(Anomaly::Lost { offset: self.reader.offset(), what }));
     }
 
     #[inline]

@@ -6,6 +6,7 @@
 
 mod frame;
 mod frame_writer;
+mod length;
 mod mask;
 mod message_reader;
 mod rules;

@@ -12,19 +12,23 @@
 //!  opcodes 3 to 7, 11 to 15         protocol error    a message
 //!  a reserved bit                   protocol error    a message
 //!  a PING of 200 bytes              protocol error    a PONG with the first 125
+//!  a PING without FIN               protocol error    a PONG
 //!  no mask                          protocol error    CLOSE 1002, end
-//!  more than 32 MiB                 a message         end
+//!  a length of 64 bits              protocol error    one of 63: see `length.rs`
+//!  a length in a longer form        protocol error    the length
 //! ```
 //!
-//! Clients read by RFC 6455, and so do both ends of a tunnel (`github.com/gorilla/websocket`).
+//! Clients read by RFC 6455, and so do both ends of a tunnel (`advanceFrame` in `conn.go` of
+//! `github.com/gorilla/websocket`): they drop the connection at what the table calls a protocol error, except for the last
+//! row.
 
 use super::frame::{Opcode, WsFrameHeader};
 use crate::Side;
 
-/// `DefaultMaxPayloadBytes` in `golang.org/x/net/websocket/websocket.go`: a longer frame ends the session.
-const MAX_FRAME_BYTES: u64 = 32 << 20;
 /// RFC 6455, section 5.5.
 const MAX_CONTROL_BYTES: u64 = 125;
+const RESERVED_BIT: &str = "a reserved bit without an extension";
+const RESERVED_OPCODE: &str = "a reserved opcode";
 
 /// How the reading end takes TEXT messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,8 +107,8 @@ impl ReadingRules {
     #[inline]
     pub(super) fn classify(&mut self, header: &WsFrameHeader) -> Verdict {
         let masked_right = header.key.is_some() == (self.sender == Side::Client);
-        let plain = header.fin && !header.reserved_bits && header.opcode == Opcode::Binary;
-        if plain && masked_right && !self.in_message && header.length <= MAX_FRAME_BYTES {
+        let plain = header.fin && !header.reserved_bits && header.opcode == Opcode::Binary && header.length.minimal;
+        if plain && masked_right && !self.in_message {
             return Ok((FrameMeaning::Data { begins: true, ends: true }, None));
         }
         self.classify_slowly(header)
@@ -116,77 +120,67 @@ impl ReadingRules {
             (Side::Server, Some(_)) => return Err("a masked frame of the server"),
             _ => {}
         }
-        if header.opcode.is_control() {
-            return Ok(control(header));
-        }
-        if self.per_frame { frame(header) } else { self.fragment(header) }
-    }
-
-    fn fragment(&mut self, header: &WsFrameHeader) -> Verdict {
-        if header.length > i64::MAX as u64 {
-            return Err("a frame length of more than 63 bits");
-        }
-        let was_open = self.in_message;
-        let kind = match header.opcode {
-            Opcode::Continuation if was_open => FrameMeaning::Data { begins: false, ends: header.fin },
-            Opcode::Continuation => return Ok((FrameMeaning::Skip, Some("a CONTINUATION of no message"))),
-            Opcode::Text if self.text == TextPolicy::Refused => return Err("a TEXT message in the tunnel"),
-            Opcode::Text | Opcode::Binary => FrameMeaning::Data { begins: true, ends: header.fin },
-            _ => return Ok((FrameMeaning::Skip, Some("a reserved opcode"))),
+        let (meaning, odd) = match (self.per_frame, header.opcode.is_control()) {
+            (true, true) => (control(header.opcode), control_fault(header)),
+            (true, false) => (FrameMeaning::Data { begins: true, ends: true }, frame_fault(header)),
+            (false, true) => (control(header.opcode), control_fault(header).map_or(Ok(None), Err)?),
+            (false, false) => self.fragment(header)?,
         };
-        self.in_message = !header.fin;
-        Ok((kind, self.oddity(header, was_open)))
+        Ok((meaning, odd.or((!header.length.minimal).then_some("a length that is not in its shortest form"))))
     }
 
-    fn oddity(&self, header: &WsFrameHeader, was_open: bool) -> Option<&'static str> {
+    /// A data frame by RFC 6455, sections 5.2 and 5.4.
+    fn fragment(&mut self, header: &WsFrameHeader) -> Verdict {
         let begins = header.opcode != Opcode::Continuation;
-        if header.reserved_bits {
-            Some("a reserved bit without an extension")
-        } else if begins && was_open {
-            Some("a message inside a fragmented message")
-        } else if begins && !header.fin && self.fragments_are_odd {
+        match header.opcode {
+            _ if header.reserved_bits => return Err(RESERVED_BIT),
+            Opcode::Text if self.text == TextPolicy::Refused => return Err("a TEXT message in the tunnel"),
+            Opcode::Text | Opcode::Binary if self.in_message => return Err("a message inside a fragmented message"),
+            Opcode::Continuation if !self.in_message => return Err("a CONTINUATION of no message"),
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {}
+            _ => return Err(RESERVED_OPCODE),
+        }
+        self.in_message = !header.fin;
+        let odd = if begins && !header.fin && self.fragments_are_odd {
             Some("a fragmented message")
         } else if header.opcode == Opcode::Text && self.text == TextPolicy::Odd {
             Some("a TEXT message of the server")
         } else {
             None
-        }
+        };
+        Ok((FrameMeaning::Data { begins, ends: header.fin }, odd))
     }
 }
 
-/// x/net does not limit the size of control frames: it answers a PING with its first 125 bytes
-/// (`maxControlFramePayloadLength` in `hybi.go`).
-fn control(header: &WsFrameHeader) -> (FrameMeaning, Option<&'static str>) {
-    let kind = match header.opcode {
+fn control(opcode: Opcode) -> FrameMeaning {
+    match opcode {
         Opcode::Ping => FrameMeaning::Ping,
         Opcode::Pong => FrameMeaning::Pong,
         _ => FrameMeaning::Close,
-    };
-    let odd = if header.length > MAX_CONTROL_BYTES {
+    }
+}
+
+/// RFC 6455, section 5.5. x/net does not look: it answers a PING with its first 125 bytes (`maxControlFramePayloadLength`
+/// in `hybi.go`).
+fn control_fault(header: &WsFrameHeader) -> Option<&'static str> {
+    if header.length.bytes > MAX_CONTROL_BYTES {
         Some("a control frame of more than 125 bytes")
     } else if !header.fin {
         Some("a fragmented control frame")
     } else if header.reserved_bits {
-        Some("a reserved bit without an extension")
+        Some(RESERVED_BIT)
     } else {
         None
-    };
-    (kind, odd)
+    }
 }
 
-/// x/net reads continuations, reserved opcodes and frames with reserved bits as messages of their own: see the table
-/// above.
-fn frame(header: &WsFrameHeader) -> Verdict {
-    // x/net drops the first of the 64 bits (`NewFrameReader` in `hybi.go`).
-    if header.length & i64::MAX as u64 > MAX_FRAME_BYTES {
-        return Err("a frame of more than 32 MiB, which the server refuses");
-    }
-    let odd = match header.opcode {
+/// What x/net takes for a message of its own all the same: see the table above.
+fn frame_fault(header: &WsFrameHeader) -> Option<&'static str> {
+    match header.opcode {
         Opcode::Continuation => Some("a CONTINUATION frame of the client"),
-        Opcode::Reserved => Some("a reserved opcode"),
-        _ if header.reserved_bits => Some("a reserved bit without an extension"),
+        Opcode::Reserved => Some(RESERVED_OPCODE),
+        _ if header.reserved_bits => Some(RESERVED_BIT),
         _ if !header.fin => Some("a fragmented message"),
         _ => None,
-    };
-    Ok((FrameMeaning::Data { begins: true, ends: true }, odd))
+    }
 }
