@@ -1,132 +1,14 @@
 """Whether what was done to a store is found: by `kubetape verify`, and by the second verifier, docs/verify.py."""
 
-import functools
-import hashlib
-import importlib.util
 import json
 import pathlib
 import re
 import subprocess
-import sys
-import time
 
 import pytest
-import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from kubectl import Kubectl
-from program import ROOT, Demo, binary, until
-
-SECOND = ROOT / "docs" / "verify.py"
-
-
-def second_verifier():
-    spec = importlib.util.spec_from_file_location("verify", SECOND)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def compressed(*lines):
-    whole = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    return zstandard.ZstdCompressor(write_checksum=True).compress(whole)
-
-
-class Pen:
-    """Signs what a gateway signs, as docs/format.md has it, with the private key of a demo."""
-
-    def __init__(self, key):
-        self.key = key
-        self.id = sha256(self.key.public_key().public_bytes_raw())[:32]
-
-    def seal(self, kind, members, micros=None):
-        signature = {"key": self.id, "micros": micros or time.time_ns() // 1000}
-        message = json.dumps({**members, "signature": signature})[:-2].encode() + b',"ed25519":"'
-        return message + self.key.sign(f"kubetape {kind} 1\n".encode() + message).hex().encode() + b'"}}\n'
-
-    def journal(self, gateway, *entries):
-        """A whole journal, by its only object's name."""
-        lines, previous = [], "0" * 64
-        for entry in entries:
-            lines.append({"prev": previous, **entry, "gateway": gateway})
-            previous = sha256(json.dumps(lines[-1]).encode())
-        name, frame = f"journal/{gateway}/2025/10/17/000000000000.jsonl.zst", compressed(*lines)
-        members = {"format": 1, "object": name, "previous": "0" * 64, "entries": len(lines), "sha256": sha256(frame)}
-        document = self.seal("journal", members)
-        return {name: frame + b"\x50\x2a\x4d\x18" + len(document).to_bytes(4, "little") + document}
-
-    def recording(self, id, gateway, like):
-        """A recording's objects: a header that names that gateway, and a manifest, which is `like` in all else."""
-        folder, session = f"recordings/2025/10/17/{id}/", {**like["session"], "id": id, "gateway": gateway}
-        lines = {"version": 2, "width": 80, "height": 24, "timestamp": 1760702400, "kubetape": session}
-        chunk = compressed(lines)
-        listed = {"number": 0, "size": len(chunk), "uncompressed": len(json.dumps(lines)) + 1, "first_micros": 0, "last_micros": 0}
-        manifest = {**like, "session": session, "chunks": [{**listed, "digest": sha256(bytes(32) + chunk)}]}
-        del manifest["signature"]
-        return {folder + "000000.cast.zst": chunk, folder + "manifest.json": self.seal("manifest", manifest)}
-
-
-class Evidence:
-    """A store of two lives of a gateway, the key replaced between them; what an auditor was given; no gateway."""
-
-    def __init__(self, folder):
-        demo = Demo(folder / "demo")
-        self.pens = []
-        for code in (0, 3):
-            with demo:
-                kubectl = Kubectl("1.37", "websocket", demo.kubeconfig)
-                done = kubectl.run("exec", "shell", "-c", "shell", "--", "sh", "-c", f"echo out; echo err >&2; exit {code}")
-                assert done.returncode == code
-                until(lambda: all(row["ended"] for row in demo.ls()), what="the end of all sessions")
-            (key,) = demo.folder.glob("**/signing/key.pem")
-            self.pens.append(Pen(load_pem_private_key(key.read_bytes(), None)))
-            demo.run("key", "rotate")
-        self.demo, self.store = demo, demo.folder / "storage"
-        self.key, self.heads = folder / "kubetape.pub", folder / "heads.json"
-        self.key.write_bytes(demo.run("key", "show").stdout)
-        demo.run("verify", "--save-heads", self.heads, "--grace", "0s")
-        files = (path for path in self.store.rglob("*") if path.is_file())
-        objects = {path.relative_to(self.store).as_posix(): path.read_bytes() for path in files}
-        self.objects = {name: data for name, data in objects.items() if not name.startswith(("probe/", "leases/"))}
-
-    def manifest(self):
-        """The newest manifest's name: the second life's."""
-        return max(name for name in self.objects if name.endswith("manifest.json"))
-
-    def journal(self):
-        return {name: data for name, data in self.objects.items() if name.startswith("journal/")}
-
-    def asked(self):
-        return ["--key", self.key, "--heads", self.heads]
-
-
-@pytest.fixture(scope="module")
-def evidence(tmp_path_factory):
-    return Evidence(tmp_path_factory.mktemp("evidence"))
-
-
-@pytest.fixture(scope="module")
-def second(evidence):
-    """Runs the second verifier on objects in memory; its findings. What it unpacked or found right once, it remembers."""
-    module = second_verifier()
-    module.verify, module.unpack = functools.cache(module.verify), functools.cache(module.unpack)
-    key, heads = module.trust(str(evidence.key)), json.loads(evidence.heads.read_text())
-    return lambda objects: module.Verifier(objects, [key], heads).run()
-
-
-def kubetape_verify(folder, *words):
-    # The sessions ended just now: without this their manifests may be on their way.
-    return subprocess.run([binary("kubetape"), "verify", folder, "--grace", "0s", *words], capture_output=True, text=True, timeout=60)
-
-
-def python_verify(folder, *words):
-    return subprocess.run([sys.executable, SECOND, folder, *words], capture_output=True, text=True, timeout=60)
-
+from forger import SECOND, Pen, evidence, kubetape_verify, python_verify, second, sha256  # noqa: F401
 
 VERIFIERS = pytest.mark.parametrize("verify", [kubetape_verify, python_verify])
 
@@ -320,9 +202,9 @@ def test_a_manifest_of_somebody_else_or_of_nobody_is_named(evidence, verify, tmp
     ]):  # fmt: skip
         done = verify(write(tmp_path / str(case), {**evidence.objects, name: document}), *evidence.asked())
         assert done.returncode == 1 and named(done, recording, problem), (problem, done.stdout)
-    # What was signed anew in the same way is right: that is not what the others are wrong for.
-    done = verify(write(tmp_path / "right", {**evidence.objects, name: new.seal("manifest", members)}), *evidence.asked())
-    assert done.returncode == 0, done.stdout
+    # Signed anew by the key in use: the journal vouches for other bytes.
+    done = verify(write(tmp_path / "anew", {**evidence.objects, name: new.seal("manifest", members)}), *evidence.asked())
+    assert done.returncode == 1 and "vouches for" in done.stdout, done.stdout
 
 
 @VERIFIERS
@@ -373,23 +255,43 @@ def test_a_recording_is_known_by_the_journal_of_the_gateway_that_its_header_name
     opened = {**next(entry for entry in spoken if entry["event"] == "session_opened"), "session": id}
     del opened["prev"]
     ended = {"micros": opened["micros"], "event": "session_ended", "session": id, "outcome": "interrupted"}
-    pen = evidence.pens[-1]
-    for case, (journals, status) in enumerate([
-        ([("gone", opened, ended)], 0),
-        # Completed by another gateway; killed between header and entry, and started again.
-        ([("gone", opened), ("other", ended)], 0),
-        ([("gone", ended)], 0),
-        # Header and chunks were put there, and another gateway completed them.
-        ([("other", ended)], 1),
-        ([("other", opened, ended)], 1),
-        ([], 1),
+    pens = {gateway: Pen(Ed25519PrivateKey.generate()) for gateway in ("gone", "other")}
+    for case, (by, journals, status) in enumerate([
+        ("gone", [("gone", opened, ended, "stored")], 0),
+        # Finalized by another gateway; killed between header and entry, and started again.
+        ("other", [("gone", opened), ("other", ended, "stored")], 0),
+        ("gone", [("gone", ended, "stored")], 0),
+        ("gone", [("gone", opened, ended)], "missing"),
+        # Header and chunks were put there, and another gateway finalized them.
+        ("other", [("other", ended, "stored")], "foreign"),
+        ("other", [("other", opened, ended, "stored")], "foreign"),
+        # Another gateway's key, and that one has not finalized it; or the first one has stored its own.
+        ("other", [("gone", opened, ended), ("other", "stored")], "foreign"),
+        ("other", [("gone", opened, ended, "stored"), ("other", ended, "stored")], "foreign"),
+        ("gone", [], "foreign"),
     ]):  # fmt: skip
-        objects = {**evidence.objects, **pen.recording(id, "gone", like)}
-        for journal in journals:
-            objects |= pen.journal(*journal)
-        done = verify(write(tmp_path / str(case), objects), *evidence.asked())
-        assert done.returncode == status, (journals, done.stdout)
-        assert bool(status) == named(done, f"recordings/2025/10/17/{id}/", "foreign"), (journals, done.stdout)
+        recording = pens[by].recording(id, "gone", like)
+        document = recording[f"recordings/2025/10/17/{id}/manifest.json"]
+        stored = {"micros": opened["micros"], "event": "session_stored", "session": id, "manifest_sha256": sha256(document), "chunks": 1, "bytes": 1}
+        objects = {**evidence.objects, **recording}
+        keys = []
+        for gateway, pen in pens.items():
+            objects |= pen.statement(gateway)
+            keys += ["--key", pen.id]
+        for gateway, *told in journals:
+            objects |= pens[gateway].journal(gateway, *(stored if entry == "stored" else entry for entry in told))
+        done = verify(write(tmp_path / str(case), objects), *evidence.asked(), *keys)
+        assert done.returncode == bool(status), (by, journals, done.stdout)
+        assert not status or named(done, f"recordings/2025/10/17/{id}/", status), (by, journals, done.stdout)
+
+
+@VERIFIERS
+def test_a_header_that_no_gateway_wrote_is_foreign(evidence, verify, tmp_path):
+    like = json.loads(evidence.objects[evidence.manifest()])
+    id = "0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01"
+    header = {name: data for name, data in evidence.pens[0].recording(id, "demo", like).items() if name.endswith(".zst")}
+    done = verify(write(tmp_path / "store", {**evidence.objects, **header}), *evidence.asked())
+    assert done.returncode == 1 and named(done, f"recordings/2025/10/17/{id}/", "foreign"), done.stdout
 
 
 def test_the_report_is_for_scripts_too(evidence, tmp_path):

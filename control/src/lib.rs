@@ -27,4 +27,4 @@ pub use socket::{
     Answer, AskError, ControlSocket, EndedSessions, Request, SessionControl, SocketError, ask, ask_if_there,
     end_sessions, this_account,
 };
-pub use spool_limits::{SpoolCondition, journal_end, journal_spool_limits};
+pub use spool_limits::{SpoolCondition, journal_end, journal_spool_limits, journal_stored};

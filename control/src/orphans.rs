@@ -17,11 +17,11 @@ use std::{
 
 use journal::Journal;
 use recording::{Manifest, RecordingId};
-use storage::{RecordingError, RecordingReader, Store, StoreError, lease};
+use storage::{RecordingError, RecordingReader, Store, StoreError, StoredManifest, lease};
 use tokio::time::{Instant, sleep_until};
 
 use self::opened_sessions::OpenedSessions;
-use crate::{journal_end, presence::Clock};
+use crate::{journal_end, journal_stored, presence::Clock};
 
 /// Time between two searches of the newest days.
 const POLL_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -89,7 +89,23 @@ impl SessionEvidence<'_> {
             remember(self.journalled, session.id);
         }
     }
+
+    /// Journals that the manifest is stored. If the journal does not take that, no journal vouches for the recording: the log says
+    /// so, and `verify` does.
+    pub async fn note_stored(&mut self, stored: &StoredManifest) {
+        for _ in 0..STORED_ATTEMPTS {
+            if journal_stored(self.own, stored).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let session = stored.manifest.session.id;
+        tracing::error!(%session, "a recording was finalized, and the journal did not take its digest");
+    }
 }
+
+/// Attempts to journal a manifest's digest, a second apart: only a disk that fails makes more than one.
+const STORED_ATTEMPTS: usize = 5;
 
 /// Adds a session to a bounded set. Returns whether it is new.
 fn remember(sessions: &mut HashSet<RecordingId>, id: RecordingId) -> bool {

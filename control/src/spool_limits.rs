@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use journal::Journal;
 use recording::{Outcome, RecordingId, journal::JournalEvent};
+use storage::StoredManifest;
 
 /// Time between two looks at the limits.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -73,6 +74,18 @@ pub async fn journal_end(journal: &Journal, session: RecordingId, user: &str, ou
     let noted = journal.note_durably(user, JournalEvent::SessionEnded { session, outcome: outcome.clone() }).await;
     if let Err(error) = &noted {
         tracing::warn!(%session, error = error as &dyn std::error::Error, "cannot journal a session's end");
+    }
+    noted.is_ok()
+}
+
+/// Journals that a manifest is stored, and so vouches for it. Returns whether the entry is durable; if not, the caller tries
+/// again.
+pub async fn journal_stored(journal: &Journal, stored: &StoredManifest) -> bool {
+    let session = &stored.manifest.session;
+    let noted = journal.note_durably(&session.principal.name, stored.journal_event()).await;
+    if let Err(error) = &noted {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(session = %session.id, error, "cannot journal a manifest's digest");
     }
     noted.is_ok()
 }

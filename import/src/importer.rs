@@ -7,7 +7,7 @@ use recording::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use storage::{RecordingReader, RecordingWriter, Store, StoreError, StoredChunk, signing::Signer};
+use storage::{RecordingReader, RecordingWriter, Store, StoreError, StoredChunk, StoredManifest, signing::Signer};
 
 use crate::{
     DeclaredIdentity, ImportError, ImportLimits,
@@ -72,18 +72,18 @@ impl Importer {
         let (limits, of, ticks) = (self.limits, again()?, tick.clone());
         let summary = blocking(move || ScanSummary::new(EventReader::open(of, limits, ticks)?)).await??;
         let source = SourceFile { path, sha256, size: about.len(), modified: about.modified().ok(), declared };
-        let done = |id, already| source.done(&summary, id, already);
+        let done = |id, stored| source.done(&summary, id, stored);
         if let Some(id) = self.imported_before(&source.sha256).await? {
-            return Ok(done(id, true));
+            return Ok(done(id, None));
         }
         let session = source.session(&summary)?;
         if self.reader.manifest(session.id).await?.is_some() {
             self.put_mark(&source.sha256, session.id).await?;
-            return Ok(done(session.id, true));
+            return Ok(done(session.id, None));
         }
-        self.write(session.clone(), &summary, again()?, declared.keep_input, tick).await?;
+        let stored = self.write(session.clone(), &summary, again()?, declared.keep_input, tick).await?;
         self.put_mark(&source.sha256, session.id).await?;
-        Ok(done(session.id, false))
+        Ok(done(session.id, Some(stored)))
     }
 
     async fn imported_before(&self, sha256: &str) -> Result<Option<RecordingId>, ImportError> {
@@ -111,7 +111,7 @@ impl Importer {
         file: File,
         keep_input: bool,
         tick: impl Fn(u64) + Send + 'static,
-    ) -> Result<(), ImportError> {
+    ) -> Result<StoredManifest, ImportError> {
         let (header, first) = self.begin(source_file::header(session, &summary.header.title)).await?;
         let id = header.kubetape.id;
         let (mut chunks, mut digest) = (vec![first.listed(Micros::ZERO, Micros::ZERO)], first.digest);
@@ -136,7 +136,7 @@ impl Importer {
         }
         let manifest = source_file::manifest(header.kubetape, summary, chunks);
         let put = self.writer.put_manifest(&manifest, Timestamp::now().into()).await?;
-        put.stored().map(drop).map_err(ImportError::Conflict)
+        put.stored().map_err(ImportError::Conflict)
     }
 
     /// Puts the header, or finds the one that an earlier import has put: that one says when it was imported, and by whom.

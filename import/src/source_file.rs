@@ -9,6 +9,7 @@ use recording::{
     cast::{Header, IMPORTED, Imported, SessionMetadata},
 };
 use serde::Serialize;
+use storage::StoredManifest;
 
 use crate::{DeclaredIdentity, ImportError, scan::ScanSummary};
 
@@ -21,6 +22,9 @@ pub struct ImportedFile {
     pub sha256: String,
     /// It was there before; nothing was written.
     pub already: bool,
+    /// The manifest that was put, for the journal to vouch for; `None` if it was there before.
+    #[serde(skip)]
+    pub stored: Option<StoredManifest>,
     /// Events of the file.
     pub events: u64,
     /// Length.
@@ -42,11 +46,12 @@ pub(crate) struct SourceFile<'a> {
 }
 
 impl SourceFile<'_> {
-    pub(crate) fn done(&self, summary: &ScanSummary, id: RecordingId, already: bool) -> ImportedFile {
+    pub(crate) fn done(&self, summary: &ScanSummary, id: RecordingId, stored: Option<StoredManifest>) -> ImportedFile {
         ImportedFile {
             id,
             sha256: self.sha256.clone(),
-            already,
+            already: stored.is_none(),
+            stored,
             events: summary.events,
             duration: summary.duration,
             dropped_inputs: if self.declared.keep_input { 0 } else { summary.inputs },

@@ -24,6 +24,7 @@ pub(crate) fn clip(what: &mut JournalEvent) {
         | JournalEvent::Configured { .. }
         | JournalEvent::Stopped
         | JournalEvent::SessionEnded { .. }
+        | JournalEvent::SessionStored { .. }
         | JournalEvent::Terminated { .. }
         | JournalEvent::Spool { .. }
         | JournalEvent::Viewed { .. }

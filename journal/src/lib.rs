@@ -22,4 +22,5 @@ mod writer;
 
 pub use error::JournalError;
 pub use journal::Journal;
+pub use position::journal_heads;
 pub use settings::JournalSettings;

@@ -1,11 +1,15 @@
 //! The position in a journal where the next object goes.
 
+use std::path::Path;
+
 use jiff::{Timestamp, tz::TimeZone};
-use recording::{JournalHead, Key, UnixMicros};
+use recording::{JournalHead, Key, UnixMicros, journal::side_journals};
 use storage::{
     Store, StoreError,
     journal::{ChainLink, LARGEST_JOURNAL_OBJECT},
 };
+
+use crate::head_file;
 
 /// Objects asked for in one listing.
 const PAGE: usize = 1000;
@@ -115,6 +119,28 @@ impl ChainPosition {
         Key::new(format!("journal/{gateway}/{}/{:012}.jsonl.zst", self.day, self.seq))
             .expect("the gateway's name was checked")
     }
+}
+
+/// How far the journals of a gateway have come: its own, and those of what runs beside it. Those without an object are left
+/// out. `head_file` is where the gateway keeps how far its own had come ([`crate::JournalSettings::head_file`]).
+///
+/// # Errors
+/// The store's.
+pub async fn journal_heads(
+    store: &dyn Store,
+    gateway: &str,
+    head_file: Option<&Path>,
+) -> Result<Vec<JournalHead>, StoreError> {
+    let position = ChainPosition::after_last(store, gateway).await?;
+    let position = match head_file.and_then(head_file::read) {
+        Some(known) => position.not_before(gateway, &known),
+        None => position,
+    };
+    let mut heads: Vec<_> = position.head(gateway).into_iter().collect();
+    for side in side_journals(gateway) {
+        heads.extend(ChainPosition::after_last(store, &side).await?.head(&side));
+    }
+    Ok(heads)
 }
 
 /// What goes behind the object `key` is chained to. An object above the bound is somebody else's: it is not read, and

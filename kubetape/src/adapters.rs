@@ -6,7 +6,7 @@ use control::{Finalization, Finalizer, SessionControl, SessionEvidence};
 use gateway::{Gateway, Reason};
 use recorder::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
 use recording::{Manifest, RecordingId};
-use storage::{RecordingError, Store, StoreError, signing::Signer};
+use storage::{RecordingError, Store, StoreError, StoredManifest, signing::Signer};
 
 /// The sessions of this process's gateway.
 #[derive(Clone)]
@@ -76,6 +76,10 @@ impl JournalLookup for Lookup<'_, '_> {
 
     async fn ended(&mut self, manifest: &Manifest) {
         self.0.note_end(manifest).await;
+    }
+
+    async fn stored(&mut self, stored: &StoredManifest) {
+        self.0.note_stored(stored).await;
     }
 }
 

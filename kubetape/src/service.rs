@@ -9,8 +9,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use control::{
     Clock, ConfigurationChanges, ControlSocket, OrphanWatch, Presence, SpoolCondition, journal_end,
-    journal_spool_limits,
+    journal_spool_limits, journal_stored,
 };
+use futures_util::StreamExt;
 use gateway::{ForwardLatency, Gateway, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::Journal;
@@ -41,6 +42,9 @@ const AFTER_SESSIONS: Duration = Duration::from_secs(15);
 const RESERVED_FOR_UPLOADS: Duration = Duration::from_secs(12);
 const RESERVED_FOR_JOURNAL: Duration = Duration::from_secs(6);
 const RESERVED_FOR_READERS: Duration = Duration::from_secs(2);
+
+/// Manifests whose digests are journalled at once.
+const JOURNALLED_AT_ONCE: usize = 64;
 
 /// A store, as the two runtimes reach it: connections of one are not driven by the threads of the other.
 #[derive(Clone)]
@@ -306,6 +310,7 @@ impl Recording {
         let mut tasks = NamedTasks::default();
         let condition = move || spool_condition(&recorder);
         tasks.spawn("spool's limits", journal_spool_limits(condition, proof.journal.clone()), &here);
+        tasks.spawn("stored manifests", journal_manifests(self.recorder.clone(), proof.journal.clone()), &here);
         tasks.spawn("spool's ends", journal_ends(self.recorder.clone(), proof.journal.clone()), &here);
         tasks
     }
@@ -334,6 +339,20 @@ async fn journal_ends(recorder: Arc<Recorder>, journal: Journal) {
             end.ack();
         }
     }
+}
+
+/// Has the journal vouch for every manifest that was stored, many at once: what waits for the journal's disk waits together. One
+/// that the journal does not take is told again.
+async fn journal_manifests(recorder: Arc<Recorder>, journal: Journal) {
+    let Some(mut stored) = recorder.stored_recordings() else { return };
+    let recordings = futures_util::stream::poll_fn(move |cx| stored.poll_recv(cx));
+    recordings
+        .for_each_concurrent(JOURNALLED_AT_ONCE, async |recording| {
+            if journal_stored(&journal, &recording.stored).await {
+                recording.ack();
+            }
+        })
+        .await;
 }
 
 fn serve_gateway(gateway: Gateway, listener: TcpListener, shutdown: CancellationToken) -> NamedTasks {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gateway::clusters;
 use identity::{Authenticator, Authority, Tokens};
 use jiff::Timestamp;
+use journal::journal_heads;
 use player::{Player, PlayerSettings};
 use recording::JournalHead;
 use spool::Spool;
@@ -198,7 +199,9 @@ fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
 /// for this start is taken into use.
 pub async fn signer(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
     let now = Timestamp::now().into();
-    let (signer, statement) = config.signing.start(store, &config.gateway.name, now).await?;
+    let name = &config.gateway.name;
+    let journals = async || journal_heads(&**store, name, Some(&journal_head_file(config))).await;
+    let (signer, statement) = config.signing.start(store, name, now, journals).await?;
     tracing::info!(key = %statement.key, "signing");
     Ok(Arc::new(signer))
 }

@@ -52,6 +52,7 @@ mod upload {
     pub(crate) mod end_acks;
     pub(crate) mod health;
     pub(crate) mod store;
+    pub(crate) mod stored_acks;
     pub(crate) mod task;
     pub(crate) mod uploader;
 }
@@ -81,4 +82,4 @@ pub use session::{ending::Ending, open_recording::OpenRecording, open_request::O
 pub use settings::Settings;
 pub use spool::LatencyObserver;
 pub use streams::output_limiter::KeepLimits;
-pub use upload::{end_acks::UnjournalledEnd, health::StoreHealth};
+pub use upload::{end_acks::UnjournalledEnd, health::StoreHealth, stored_acks::StoredRecording};

@@ -10,14 +10,14 @@ use storage::{RecordingWriter, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    OpenRecording, OpenRequest, RecordError, Settings, StoreHealth, UnjournalledEnd,
+    OpenRecording, OpenRequest, RecordError, Settings, StoreHealth, StoredRecording, UnjournalledEnd,
     session::context::Context,
     session::{
         active_recordings::{self, ActiveRecordings},
         open_request::header,
     },
     supervisor::Supervisor,
-    upload::{end_acks::EndAcks, store::UploadStore, task::UploadContext, uploader::Uploader},
+    upload::{end_acks::EndAcks, store::UploadStore, stored_acks::StoredAcks, task::UploadContext, uploader::Uploader},
 };
 
 /// Records sessions into a spool, and brings them from there to a store, however long that takes and whatever happens to the
@@ -27,12 +27,14 @@ pub struct Recorder {
     context: Arc<Context>,
     uploader: Uploader,
     unjournalled: Arc<Mutex<Option<mpsc::Receiver<UnjournalledEnd>>>>,
+    stored: Arc<Mutex<Option<mpsc::Receiver<StoredRecording>>>>,
 }
 
 impl Recorder {
     /// Begins to upload what an earlier process left in `spool`, and can then record. Must be called inside a Tokio runtime.
     pub fn start(spool: Spool, store: Arc<dyn Store>, settings: Settings) -> Self {
         let (ends, unjournalled) = EndAcks::new(settings.journalled);
+        let (stored, unjournalled_stored) = StoredAcks::new(settings.journalled);
         let (ends, tasks) = (Arc::new(ends), Supervisor::default());
         let writer = RecordingWriter::new(store.clone(), settings.signer.clone());
         let upload = UploadContext {
@@ -40,6 +42,7 @@ impl Recorder {
             recovery: spool.recovery(),
             store: UploadStore::new(store, writer),
             ends: ends.clone(),
+            stored,
             lag: settings.upload_lag.clone(),
         };
         let uploader = Uploader::new(upload, tasks.clone());
@@ -53,7 +56,12 @@ impl Recorder {
             tasks,
         });
         active_recordings::tick_all(&context.tasks, &context.active, context.settings.chunk_age);
-        Self { context, uploader, unjournalled: Arc::new(Mutex::new(Some(unjournalled))) }
+        Self {
+            context,
+            uploader,
+            unjournalled: Arc::new(Mutex::new(Some(unjournalled))),
+            stored: Arc::new(Mutex::new(Some(unjournalled_stored))),
+        }
     }
 
     /// Opens a recording. When this returns `Ok`, its header is on the disk and the upstream may be dialled.
@@ -117,6 +125,14 @@ impl Recorder {
     /// tells of them again.
     pub fn unjournalled_ends(&self) -> Option<mpsc::Receiver<UnjournalledEnd>> {
         self.unjournalled.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The manifests that were stored, for the journal to vouch for. `None` for all callers but the first, and nothing comes where
+    /// there is no journal.
+    ///
+    /// The spool keeps a session until its manifest is acknowledged ([`StoredRecording::ack`]).
+    pub fn stored_recordings(&self) -> Option<mpsc::Receiver<StoredRecording>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the store takes what it is given.

@@ -19,8 +19,8 @@ pub struct Settings {
     /// Whether an anomaly ends the session ([`crate::RecordError::Anomaly`]) or is only noted.
     pub strict: bool,
     /// Whether there is a journal. Then the caller acknowledges each end that the journal has: by [`crate::Recorder::acknowledge`]
-    /// of a session that it ended itself, by [`crate::UnjournalledEnd::ack`] of any other. The spool keeps a session until
-    /// then.
+    /// of a session that it ended itself, by [`crate::UnjournalledEnd::ack`] of any other; and each manifest that is stored, by
+    /// [`crate::StoredRecording::ack`]. The spool keeps a session until then.
     pub journalled: bool,
     /// Signs every manifest. The default is a key that nobody knows.
     pub signer: Arc<Signer>,

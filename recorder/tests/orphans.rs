@@ -12,7 +12,8 @@ use recording::{
     Key, LARGEST_MANIFEST, Manifest, Micros, Outcome, RecordingId,
     cast::{Code, PortConnection, PortState, write_event},
 };
-use storage::{Store, StoreError};
+use sha2::{Digest, Sha256};
+use storage::{Store, StoreError, StoredManifest};
 use support::*;
 
 /// Journals that say of some sessions for whom they were opened, and hear of ends.
@@ -20,6 +21,7 @@ use support::*;
 struct Journals {
     opened: Vec<(RecordingId, &'static str)>,
     ended: Vec<RecordingId>,
+    stored: Vec<(RecordingId, [u8; 32])>,
 }
 
 impl recorder::JournalLookup for &mut Journals {
@@ -30,6 +32,10 @@ impl recorder::JournalLookup for &mut Journals {
 
     async fn ended(&mut self, manifest: &Manifest) {
         self.ended.push(manifest.session.id);
+    }
+
+    async fn stored(&mut self, stored: &StoredManifest) {
+        self.stored.push((stored.manifest.session.id, stored.sha256));
     }
 }
 
@@ -69,6 +75,8 @@ async fn a_gateway_that_never_comes_back_has_its_sessions_finalized_once_its_lea
         panic!("not finalized")
     };
     assert_eq!(journals.ended, [id]);
+    let object = store.read(&Key::manifest(id), u64::MAX).await.expect("a manifest");
+    assert_eq!(journals.stored, [(id, Sha256::digest(&object).into())]);
     assert_eq!(manifest.outcome, Outcome::Interrupted);
     let (stored, events) = read(&store, id).await;
     assert_eq!((&stored, restored(&events, Code::Output).as_slice()), (&*manifest, &b"stored"[..]));

@@ -109,12 +109,19 @@ async fn many_sessions_that_wait_for_a_store_are_all_stored_once_it_works() {
 
 #[tokio::test]
 async fn a_recording_that_was_not_opened_in_time_never_was() {
-    let (folder, store) = (tempfile::tempdir().expect("a folder"), Moody::new(9));
-    let hurry = Settings { open_patience: Duration::ZERO, ..settings() };
-    let recorder = Recorder::start(spool(folder.path()), store.clone(), hurry);
-    let opened = recorder.open(&permit(InputRecording::Never), opening(SessionKind::Exec, &["ls"], false)).await;
-    assert!(matches!(opened.err(), Some(RecordError::Slow)));
-    drop(recorder);
+    // A fast disk may have the header synced before the clock's first tick: then the next attempt is looked at.
+    let (folder, store) = loop {
+        let (folder, store) = (tempfile::tempdir().expect("a folder"), Moody::new(9));
+        let hurry = Settings { open_patience: Duration::ZERO, ..settings() };
+        let recorder = Recorder::start(spool(folder.path()), store.clone(), hurry);
+        match recorder.open(&permit(InputRecording::Never), opening(SessionKind::Exec, &["ls"], false)).await {
+            Ok(_) => {}
+            Err(error) => {
+                assert!(matches!(error, RecordError::Slow), "{error}");
+                break (folder, store);
+            }
+        }
+    };
     // The next process would store it, and journal an end that contradicts the refusal.
     recovered(folder.path(), store.clone()).await;
     assert_eq!(store.list("", None, 9).await.expect("a list"), []);
@@ -274,6 +281,10 @@ impl recorder::JournalLookup for NoJournal {
     }
 
     async fn ended(&mut self, _: &Manifest) {}
+
+    async fn stored(&mut self, _: &storage::StoredManifest) {
+        panic!("nothing was finalized");
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,33 @@ use serde::{Deserialize, Serialize, de::value::MapDeserializer};
 
 use crate::{RecordingId, UnixMicros};
 
+/// The format of the entries that this version writes, as the seal of their object says. From 2 on, every session whose
+/// end is in the journal also gets a `session_stored`.
+pub const JOURNAL_FORMAT: u32 = 2;
+
+/// The journals of what runs beside a gateway and signs with its key, because only the gateway's process writes its own
+/// journal: `<gateway>-cli` for commands, `<gateway>-import` for imports.
+///
+/// Of a long name they have the first 59 and 50 bytes: a journal's name has 63 at most.
+pub fn side_journals(gateway: &str) -> [String; 2] {
+    [cli_journal(gateway), import_journal(gateway)]
+}
+
+/// The journal of commands that show recordings while no gateway runs beside them.
+pub fn cli_journal(gateway: &str) -> String {
+    gateway.chars().take(59).chain(SIDE_SUFFIXES[0].chars()).collect()
+}
+
+/// The journal of imports.
+pub fn import_journal(gateway: &str) -> String {
+    gateway.chars().take(50).chain(SIDE_SUFFIXES[1].chars()).collect()
+}
+
+/// What the names of side journals end with. No gateway may have such a name.
+pub const SIDE_SUFFIXES: [&str; 2] = ["-cli", "-import"];
+
 /// How far a gateway's journal has come: its newest object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JournalHead {
     /// Whose journal.
     pub gateway: String,
@@ -83,6 +108,17 @@ pub enum JournalEvent {
         /// How it ended.
         #[serde(flatten)]
         outcome: crate::Outcome,
+    },
+    /// A session's manifest is in the store. From here on the journal vouches for its bytes, and so for those of its chunks.
+    SessionStored {
+        /// The recording.
+        session: RecordingId,
+        /// SHA-256 of the bytes of its `manifest.json`, in hexadecimal.
+        manifest_sha256: String,
+        /// How many chunks the manifest lists.
+        chunks: u64,
+        /// Bytes of their objects.
+        bytes: u64,
     },
     /// Somebody ended a session from outside; the entry's `user` is who. Its end comes as [`JournalEvent::SessionEnded`].
     Terminated {
@@ -163,6 +199,7 @@ impl JournalEvent {
             Self::Refused(_) => "refused",
             Self::SessionOpened { .. } => "session_opened",
             Self::SessionEnded { .. } => "session_ended",
+            Self::SessionStored { .. } => "session_stored",
             Self::Terminated { .. } => "terminated",
             Self::Copied { .. } => "copied",
             Self::Forwarded { .. } => "forwarded",
@@ -303,6 +340,7 @@ mod tests {
             JournalEvent::Refused(request.clone()),
             JournalEvent::SessionOpened { session, request: request.clone() },
             JournalEvent::SessionEnded { session, outcome: crate::Outcome::Interrupted },
+            JournalEvent::SessionStored { session, manifest_sha256: text.clone(), chunks: 2, bytes: 300 },
             JournalEvent::Terminated { session, reason: text.clone() },
             JournalEvent::Copied { session, of: of.clone(), copied },
             JournalEvent::Forwarded { session, of, ports: Vec::new() },
@@ -319,9 +357,17 @@ mod tests {
                 JournalEvent::SessionEnded { .. } | JournalEvent::Terminated { .. } | JournalEvent::Copied { .. } => {}
                 JournalEvent::Forwarded { .. } | JournalEvent::Spool { .. } | JournalEvent::Request(_) => {}
                 JournalEvent::Viewed { .. } | JournalEvent::Searched(_) | JournalEvent::Imported { .. } => {}
+                JournalEvent::SessionStored { .. } => {}
             }
         }
         events
+    }
+
+    #[test]
+    fn side_journals_are_named_after_the_gateway() {
+        assert_eq!(side_journals("gw-1"), ["gw-1-cli", "gw-1-import"]);
+        let long = "g".repeat(63);
+        assert!(side_journals(&long).iter().all(|name| name.len() <= 63));
     }
 
     #[test]

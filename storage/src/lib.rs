@@ -23,7 +23,8 @@ pub use chunk::ChunkError;
 pub use disk::Disk;
 pub use memory::Memory;
 pub use recordings::{
-    ChunkObject, Objects, PutOutcome, RecordingError, RecordingReader, RecordingWriter, StoredChunk, Summary,
+    ChunkObject, Objects, PutOutcome, RecordingError, RecordingReader, RecordingWriter, StoredChunk, StoredManifest,
+    Summary,
 };
 pub use s3::{S3, S3Credentials, S3Settings};
 pub use store::{Capabilities, ObjectMeta, Store, StoreError, probe_by_creating_twice, size};

@@ -8,4 +8,4 @@ mod writer;
 pub use chunks::{ChunkOrGap, Chunks};
 pub use listing::Objects;
 pub use reader::{ChunkObject, RecordingError, RecordingReader, Summary};
-pub use writer::{PutOutcome, RecordingWriter, StoredChunk};
+pub use writer::{PutOutcome, RecordingWriter, StoredChunk, StoredManifest};

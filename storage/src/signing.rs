@@ -13,9 +13,11 @@
 mod document;
 mod key;
 mod key_file;
+mod key_periods;
 mod statement;
 
 pub use document::{DocumentKind, SealError, Signature, SignedDocument};
 pub use key::{KeyError, PublicKey, Signer};
 pub use key_file::{KeyFileError, KeySource};
-pub use statement::{Introduction, KeyStatement, StatementError, publish, statements};
+pub use key_periods::{KeyPeriods, KeyRefusal, KeyUse};
+pub use statement::{Introduction, KeyStatement, Predecessor, StatementError, publish, statements};

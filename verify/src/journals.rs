@@ -1,14 +1,13 @@
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use recording::{JournalHead, Key, RecordingId, UnixMicros, journal::JournalEvent};
+use recording::{Key, journal::JournalEvent};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
     StoreError,
     journal::{self, ChainLink, LARGEST_JOURNAL_OBJECT, Seal, SealedObject},
-    signing::DocumentKind,
 };
 
 use crate::{
@@ -17,82 +16,14 @@ use crate::{
     known_heads::KnownHeads,
     question::Question,
     report::{Problem, Report},
+    seal::CheckedSeal,
+    sessions::{EntryPlace, JournalledSessions},
 };
 
 /// Objects asked of the store at once.
 const PAGE: usize = 1000;
 /// Objects that are read ahead.
 const AHEAD: usize = 4;
-
-/// What the header of a recording that was imported has as its gateway.
-const IMPORT: &str = "import";
-
-/// What the journals say of one session.
-#[derive(Clone, Debug, Default)]
-pub(super) struct JournalledSession {
-    /// Whether it ended, or was finalized later; by whichever gateway.
-    pub(super) ended: bool,
-    /// Time of the last entry on it.
-    pub(super) last: UnixMicros,
-    /// Gateways whose own journals have its opening or its end.
-    told_by: Vec<Arc<str>>,
-    /// A recording of it was seen.
-    recorded: bool,
-}
-
-impl JournalledSession {
-    /// Whether it may be a recording of `gateway`, as its header says. That gateway's own journal must have the opening, or
-    /// the end: one that was killed between header and opening tells only the end, at its next start. Another one that
-    /// finalizes a recording vouches for what it found in the store, which is not that somebody recorded it.
-    pub(super) fn is_of(&self, gateway: &str) -> bool {
-        self.told_by.iter().any(|teller| **teller == *gateway)
-    }
-}
-
-/// What the journals say of sessions: some 100 bytes for each.
-#[derive(Debug, Default)]
-pub(super) struct JournalledSessions(HashMap<RecordingId, JournalledSession>);
-
-impl JournalledSessions {
-    /// Notes that there is a recording of it, and returns what the journals have said so far.
-    pub(super) fn seen(&mut self, id: RecordingId) -> Option<JournalledSession> {
-        let session = self.0.entry(id).or_default();
-        session.recorded = true;
-        (!session.told_by.is_empty()).then(|| session.clone())
-    }
-
-    /// Finds sessions of which nothing is recorded.
-    pub(super) fn without_recording(&self, question: &Question, report: &mut Report) {
-        let mut missing: Vec<_> = self.0.iter().filter(|(_, session)| !session.recorded).collect();
-        missing.sort_unstable_by_key(|(id, _)| **id);
-        for (id, session) in missing {
-            let folder = Key::recording_prefix(*id);
-            if question.excerpt || !folder.starts_with(&question.within) {
-                continue;
-            }
-            if session.last > question.settled {
-                report.note(format!("{folder}: the journal knows of it, and it is not stored yet"));
-            } else {
-                report.found(folder, Problem::Missing, "the journal knows of this recording");
-            }
-        }
-    }
-
-    fn learn(&mut self, journal: &Arc<str>, what: &JournalEvent, time: UnixMicros) {
-        let (id, teller, ended) = match what {
-            JournalEvent::SessionOpened { session, .. } => (*session, Arc::clone(journal), false),
-            JournalEvent::SessionEnded { session, .. } => (*session, Arc::clone(journal), true),
-            JournalEvent::Imported { session, .. } => (*session, IMPORT.into(), true),
-            _ => return,
-        };
-        let session = self.0.entry(id).or_default();
-        if !session.is_of(&teller) {
-            session.told_by.push(teller);
-        }
-        session.ended |= ended;
-        session.last = session.last.max(time);
-    }
-}
 
 /// What the check of a journal reads and writes beside the journal.
 pub(super) struct JournalView<'a> {
@@ -116,6 +47,8 @@ pub(super) struct JournalChain {
     intact: bool,
     /// The last entry's event is `stopped`.
     stopped: bool,
+    /// The format of the entries, as the last right seal says.
+    format: u32,
 }
 
 async fn fetch(context: &CheckContext<'_>, key: Key) -> Result<(Key, Fetched<Bytes>), StoreError> {
@@ -139,6 +72,7 @@ impl JournalChain {
             last: None,
             intact: true,
             stopped: false,
+            format: 1,
         }
     }
 
@@ -199,17 +133,17 @@ impl JournalChain {
         };
         counted(1, object.len() as u64);
         report.journal_objects += 1;
-        let found = self.object(context, key, &object, follows, known_heads);
+        let found = self.object(context, (key, seq), &object, follows, known_heads);
         let intact = found.is_ok();
-        if let Err((problem, detail)) = found {
-            report.found(key, problem, detail);
+        if let Err((problem, detail)) = &found {
+            report.found(key, *problem, detail);
         }
-        self.entries(key, &object, sessions, report);
+        if let Ok(format) = found {
+            self.format = format;
+        }
+        self.entries((key, seq), &object, sessions, report);
         let tail = ChainLink::after(&object);
-        let sha256 = recording::hex(tail.object);
-        if known_heads.contradicts(&self.gateway, seq, &sha256) {
-            report.found(key, Problem::Altered, "the heads that were given know it by another digest");
-        }
+        known_heads.object(&self.gateway, seq, &recording::hex(tail.object));
         (self.tail, self.intact, self.last) = (tail, intact, Some(seq));
     }
 
@@ -229,38 +163,26 @@ impl JournalChain {
         seq == expected
     }
 
-    /// Checks the seal, and what it vouches for.
+    /// Checks the seal, and what it vouches for. Returns the format of the entries.
     fn object(
         &self,
         context: &CheckContext<'_>,
-        key: &Key,
+        (key, seq): (&Key, u64),
         object: &[u8],
         follows: bool,
         known_heads: &mut KnownHeads,
-    ) -> Result<(), Rejection> {
+    ) -> Result<u32, Rejection> {
         let parts = SealedObject::new(object);
-        let Some(document) = parts.seal else {
-            return Err(match parts.lines() {
-                Ok(_) => (Problem::Unsigned, "it has no seal".to_owned()),
-                Err(error) => (Problem::Altered, error.to_string()),
-            });
-        };
-        let signature = context.keyring.check(DocumentKind::Journal, document)?;
-        let altered = |detail: &str| Err((Problem::Altered, detail.to_owned()));
-        let Ok(seal) = serde_json::from_slice::<Seal>(document) else { return altered("its seal says too little") };
-        if seal.object != key.as_str() {
-            let mine = seal.object.starts_with(&format!("journal/{}/", self.gateway));
-            let problem = if mine { Problem::Reordered } else { Problem::Foreign };
-            return Err((problem, format!("it was written as {}", seal.object)));
-        }
-        if seal.sha256 != recording::hex(Sha256::digest(parts.frame).into()) {
-            return altered("its bytes are not those that its seal vouches for");
-        }
+        let CheckedSeal { signature, seal } = CheckedSeal::of(&context.keyring, &self.gateway, (key, seq), parts)?;
         known_heads.signature(&signature, key.as_str());
         if follows && self.intact && seal.previous != recording::hex(self.tail.object) {
             return Err((Problem::Reordered, "it was not written behind the object before it".to_owned()));
         }
-        self.lines(parts, &seal, follows)
+        if seal.format < self.format {
+            return Err((Problem::Altered, "it is of an older format than the object before it".to_owned()));
+        }
+        self.lines(parts, &seal, follows)?;
+        Ok(seal.format)
     }
 
     /// Checks the chain through the lines.
@@ -294,25 +216,26 @@ impl JournalChain {
         }
     }
 
-    fn entries(&mut self, key: &Key, object: &[u8], sessions: &mut JournalledSessions, report: &mut Report) {
+    fn entries(
+        &mut self,
+        (key, seq): (&Key, u64),
+        object: &[u8],
+        sessions: &mut JournalledSessions,
+        report: &mut Report,
+    ) {
         // That it cannot be read is a finding already, by its seal or its lack of one.
         let Ok(entries) = journal::decode(key, object) else { return };
         report.journal_entries += entries.len() as u64;
         self.stopped = entries.last().is_some_and(|entry| entry.what == JournalEvent::Stopped);
         for entry in entries {
-            sessions.learn(&self.gateway, &entry.what, entry.time);
+            let place = EntryPlace { journal: &self.gateway, seq, format: self.format, time: entry.time };
+            sessions.learn(place, &entry.what);
         }
     }
 
-    /// Notes where the journal ends.
-    pub(super) fn end(&self, question: &Question, known_heads: &mut KnownHeads, report: &mut Report) {
-        let Some(seq) = self.last else { return };
-        known_heads.end(JournalHead {
-            gateway: self.gateway.to_string(),
-            seq,
-            sha256: recording::hex(self.tail.object),
-        });
-        if !self.stopped && !question.excerpt {
+    /// Says whether the journal ends as one of a gateway that ended.
+    pub(super) fn end(&self, question: &Question, report: &mut Report) {
+        if self.last.is_some() && !self.stopped && !question.excerpt {
             report.note(format!(
                 "journal/{}/ does not end with `stopped`: the gateway runs, died, or what came last was removed",
                 self.gateway

@@ -3,10 +3,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use recording::{Key, KeyId, UnixMicros};
+use recording::{JournalHead, Key, KeyId};
 use storage::{
     Store, StoreError,
-    signing::{DocumentKind, KeyStatement, PublicKey, SealError, Signature, SignedDocument, statements},
+    signing::{
+        DocumentKind, KeyPeriods, KeyRefusal, KeyStatement, KeyUse, PublicKey, SealError, Signature, SignedDocument,
+        statements,
+    },
 };
 
 use crate::{
@@ -20,6 +23,8 @@ pub(super) type Rejection = (Problem, String);
 /// The keys that signatures are checked with.
 pub(super) struct Keyring {
     keys: BTreeMap<KeyId, KnownKey>,
+    /// What the store says of keys.
+    periods: KeyPeriods,
     anchored: bool,
     /// Keys of signatures that have no statement in the store.
     unstated: Mutex<BTreeSet<KeyId>>,
@@ -27,10 +32,6 @@ pub(super) struct Keyring {
 
 struct KnownKey {
     public: PublicKey,
-    /// What the store says of it; `None` for a key that only the person who asks has.
-    statement: Option<KeyStatement>,
-    /// When the key begins that this one introduced.
-    until: Option<UnixMicros>,
     trusted: bool,
 }
 
@@ -44,7 +45,7 @@ impl Keyring {
         let mut keys = BTreeMap::new();
         for trust in trusted {
             if let Trust::Key(public) = trust {
-                keys.insert(public.id(), KnownKey { public: *public, statement: None, until: None, trusted: true });
+                keys.insert(public.id(), KnownKey { public: *public, trusted: true });
             }
         }
         let mut stated = Vec::new();
@@ -58,37 +59,37 @@ impl Keyring {
         report.keys = stated.len() as u64;
         for statement in &stated {
             let pinned = trusted.contains(&Trust::Pin(statement.key.clone()));
-            let known = keys.entry(statement.key.clone()).or_insert(KnownKey {
-                public: statement.public,
-                statement: None,
-                until: None,
-                trusted: false,
-            });
+            let known =
+                keys.entry(statement.key.clone()).or_insert(KnownKey { public: statement.public, trusted: false });
             known.trusted |= pinned;
-            known.statement = Some(statement.clone());
         }
-        let mut keyring = Self { keys, anchored: !trusted.is_empty(), unstated: Mutex::default() };
-        keyring.introduce(&stated, report);
+        let periods = KeyPeriods::new(stated);
+        let mut keyring = Self { keys, periods, anchored: !trusted.is_empty(), unstated: Mutex::default() };
+        keyring.introduce(report);
         Ok(keyring)
     }
 
     /// Finds out which keys vouch for which. Trust goes both ways: a key names in its own statement the one before it.
-    fn introduce(&mut self, stated: &[KeyStatement], report: &mut Report) {
+    fn introduce(&mut self, report: &mut Report) {
         let mut pairs = Vec::new();
-        for statement in stated {
+        for statement in self.periods.statements() {
             let Some(introduction) = &statement.introduced_by else { continue };
             let object = Key::signing_key(&statement.key);
-            match self.keys.get_mut(&introduction.key) {
-                None => report.found(
-                    Key::signing_key(&introduction.key),
-                    Problem::Missing,
-                    format!("{object} says that this key introduced it"),
-                ),
-                Some(before) if statement.is_introduced_by(&before.public) => {
-                    before.until = Some(before.until.map_or(statement.from, |at| at.min(statement.from)));
-                    pairs.push((introduction.key.clone(), statement.key.clone()));
+            match self.periods.predecessor(statement) {
+                Some(before) => {
+                    if self.periods.successors(before).count() > 1 {
+                        report.found(
+                            object,
+                            Problem::Foreign,
+                            format!("{} introduced another key as well", before.key),
+                        );
+                    }
+                    pairs.push((before.key.clone(), statement.key.clone()));
                 }
-                Some(_) => report.found(object, Problem::Altered, "the key before it did not introduce it"),
+                None => {
+                    let (object, problem, detail) = self.not_introduced(statement, &introduction.key);
+                    report.found(object, problem, detail);
+                }
             }
         }
         while let Some((a, b)) = pairs.iter().find(|(a, b)| self.is_trusted(a) != self.is_trusted(b)).cloned() {
@@ -98,12 +99,64 @@ impl Keyring {
                 }
             }
         }
-        for statement in stated {
+        for statement in self.periods.statements() {
             if self.anchored && !self.is_trusted(&statement.key) {
                 let detail = "no key that you trust vouches for this one";
                 report.found(Key::signing_key(&statement.key), Problem::UnknownKey, detail);
             }
         }
+    }
+
+    /// What is wrong where the key that a statement names did not introduce it.
+    fn not_introduced(&self, statement: &KeyStatement, before: &KeyId) -> (Key, Problem, String) {
+        let object = Key::signing_key(&statement.key);
+        match self.periods.statement(before) {
+            None => (Key::signing_key(before), Problem::Missing, format!("{object} says that this key introduced it")),
+            Some(before) if statement.is_introduced_by(&before.public) => {
+                let detail = format!("the key before it is that of another gateway, {}", before.gateway);
+                (object, Problem::Foreign, detail)
+            }
+            Some(_) => (object, Problem::Altered, "the key before it did not introduce it".to_owned()),
+        }
+    }
+
+    /// How far journals had come where keys were introduced, as the keys before have signed, and the objects that say so.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (&JournalHead, String)> {
+        self.periods.statements().filter(|statement| self.periods.predecessor(statement).is_some()).flat_map(
+            |statement| {
+                let heads = statement.introduced_by.as_ref().and_then(|introduction| introduction.journals.as_deref());
+                let object = Key::signing_key(&statement.key).to_string();
+                heads.unwrap_or_default().iter().map(move |head| (head, object.clone()))
+            },
+        )
+    }
+
+    /// The gateway whose key it is; `None` if the store does not say.
+    pub(super) fn gateway_of(&self, key: &KeyId) -> Option<&str> {
+        self.periods.statement(key).map(|statement| statement.gateway.as_str())
+    }
+
+    /// Whether the key of a signature was in use at its time.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn in_time(&self, signature: &Signature) -> Result<(), Rejection> {
+        let Some(gateway) = self.gateway_of(&signature.key) else { return Ok(()) };
+        self.in_use(signature, gateway, None)
+    }
+
+    /// Whether the key of a signature was in use: at its time, in that journal or for a recording of it, and, of an object of
+    /// the journal, at that place. A key without a statement is a finding of its own.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn in_use(&self, signature: &Signature, journal: &str, seq: Option<u64>) -> Result<(), Rejection> {
+        let signed = KeyUse { journal, seq, time: signature.time };
+        self.periods.check(&signature.key, signed).or_else(|refusal| match &refusal {
+            KeyRefusal::Unknown(_) => Ok(()),
+            KeyRefusal::OtherGateway { .. } => Err((Problem::Foreign, refusal.to_string())),
+            KeyRefusal::OtherTime(_) | KeyRefusal::OtherPlace(_) => Err((Problem::KeyNotValid, refusal.to_string())),
+        })
     }
 
     fn is_trusted(&self, id: &KeyId) -> bool {
@@ -115,7 +168,7 @@ impl Keyring {
         self.anchored
     }
 
-    /// Checks a signed document's signature.
+    /// Checks a signed document's signature. Whether its key was in use is another question ([`Self::in_use`]).
     ///
     /// # Errors
     /// What is wrong with it.
@@ -131,7 +184,7 @@ impl Keyring {
     }
 
     fn problem(&self, sealed: &SignedDocument<'_>) -> Option<Rejection> {
-        let Signature { key, time, .. } = &sealed.signature;
+        let Signature { key, .. } = &sealed.signature;
         let Some(known) = self.keys.get(key) else {
             return Some((Problem::UnknownKey, format!("it is signed by {key}, of which there is no keys/{key}.json")));
         };
@@ -144,13 +197,10 @@ impl Keyring {
                 format!("it is signed by {key}, for which no key that you trust vouches"),
             ));
         }
-        let Some(statement) = &known.statement else {
+        if self.periods.statement(key).is_none() {
             self.unstated.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-            return None;
-        };
-        let valid = *time >= statement.from && known.until.is_none_or(|until| *time <= until);
-        let detail = || format!("{key} signed it at a time when it was not the key in use");
-        (!valid).then(|| (Problem::KeyNotValid, detail()))
+        }
+        None
     }
 
     /// Finds keys that have signed and have no statement in the store.

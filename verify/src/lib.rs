@@ -16,11 +16,12 @@ mod known_heads;
 mod question;
 mod recordings;
 mod report;
+mod seal;
+mod sessions;
 
 use std::{collections::HashSet, sync::Arc};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use recording::Key;
 use storage::{RecordingReader, Store, StoreError};
 
 pub use question::{Question, Trust};
@@ -28,10 +29,11 @@ pub use report::{Finding, Problem, Report, Verdict};
 
 use self::{
     context::CheckContext,
-    journals::{JournalChain, JournalView, JournalledSessions},
+    journals::{JournalChain, JournalView},
     keyring::Keyring,
     known_heads::KnownHeads,
-    recordings::{Scan, Suspect},
+    recordings::{ChunkDepth, Scan, Suspect},
+    sessions::JournalledSessions,
 };
 
 /// Recordings that are read at the same time; each holds one object in memory.
@@ -74,6 +76,7 @@ pub async fn verify(
     foreign_names(&context, &mut report).await?;
 
     let mut known_heads = KnownHeads::new(&question.heads);
+    context.keyring.heads().for_each(|(head, object)| known_heads.learn(head, &object));
     let mut sessions = JournalledSessions::default();
     let mut journals = JournalChains::default();
     journals.read_on(&context, &mut sessions, &mut known_heads, &mut report, &mut done, progress).await?;
@@ -81,16 +84,12 @@ pub async fn verify(
     // What was opened, and signed, while the recordings were read.
     journals.read_on(&context, &mut sessions, &mut known_heads, &mut report, &mut done, progress).await?;
     for chain in &journals.0 {
-        chain.end(question, &mut known_heads, &mut report);
+        chain.end(question, &mut report);
     }
-    for Suspect { id, gateway } in suspects.into_iter().filter(|_| !question.excerpt) {
-        let detail = match sessions.seen(id) {
-            Some(session) if session.is_of(&gateway) => continue,
-            Some(_) => format!("only others know of it, and not the journal of {gateway}, which it says recorded it"),
-            None => "no journal knows of this recording".to_owned(),
-        };
-        report.found(Key::recording_prefix(id), Problem::Foreign, detail);
+    for suspect in suspects {
+        suspect.judge(&context, &mut sessions, &mut report);
     }
+    report.note_undigested();
     sessions.without_recording(question, &mut report);
     known_heads.compare(question.excerpt, &mut report);
     context.keyring.unstated(&mut report);
@@ -150,7 +149,7 @@ async fn recordings(
             match walk.next(report).await? {
                 Some(listed) => {
                     let session = sessions.seen(listed.id);
-                    running.push(recordings::check(context, listed, session));
+                    running.push(recordings::check(context, listed, session, ChunkDepth::All));
                 }
                 None => more = false,
             }

@@ -23,6 +23,6 @@ pub struct Question {
     pub excerpt: bool,
     /// How far journals had come, as it was known outside of the store.
     pub heads: Vec<JournalHead>,
-    /// Sessions whose last journal entry is younger than this moment may not be stored yet.
+    /// What is younger than this moment may not be stored, or journalled, as a whole.
     pub settled: UnixMicros,
 }

@@ -1,6 +1,10 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use recording::{Chunk, Key, Manifest, RecordingId, cast::Header};
+use recording::{
+    Chunk, Key, Manifest, RecordingId, UnixMicros,
+    cast::{Header, SessionMetadata},
+};
+use sha2::{Digest, Sha256};
 use storage::{
     ChunkObject, ObjectMeta, Store, StoreError,
     signing::{DocumentKind, Signature},
@@ -8,9 +12,11 @@ use storage::{
 
 use crate::{
     context::{CheckContext, Fetched},
-    journals::JournalledSession,
+    keyring::Rejection,
     known_heads::KnownHeads,
+    question::Question,
     report::{Finding, Problem, Report},
+    sessions::{JournalledSession, JournalledSessions, ManifestClaim, Vouching},
 };
 
 /// Objects asked of the store at once.
@@ -27,6 +33,21 @@ pub(super) struct ListedRecording {
     finished: bool,
 }
 
+impl ListedRecording {
+    /// Whether it has a manifest.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+}
+
+/// Which chunks are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChunkDepth {
+    All,
+    /// The first one. The others have to be there.
+    Header,
+}
+
 /// Goes through all recordings in the order of their names.
 pub(super) struct Scan {
     store: Arc<dyn Store>,
@@ -35,6 +56,7 @@ pub(super) struct Scan {
     after: Option<Key>,
     over: bool,
     open: Option<ListedRecording>,
+    bytes: u64,
 }
 
 impl Scan {
@@ -42,7 +64,7 @@ impl Scan {
     pub(super) fn new(store: Arc<dyn Store>, within: &str) -> Self {
         let all = "recordings/";
         let prefix = if within.starts_with(all) { within } else { all }.to_owned();
-        Self { store, prefix, page: VecDeque::new(), after: None, over: false, open: None }
+        Self { store, prefix, page: VecDeque::new(), after: None, over: false, open: None, bytes: 0 }
     }
 
     /// The next recording; `None` at the end. The report gets what belongs to none.
@@ -69,10 +91,16 @@ impl Scan {
         }
     }
 
+    /// Bytes of the objects that were listed so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     async fn next_page(&mut self) -> Result<(), StoreError> {
         let page = self.store.list(&self.prefix, self.after.as_ref(), PAGE).await?;
         self.over = page.len() < PAGE;
         self.after = page.last().map(|entry| entry.key.clone());
+        self.bytes += page.iter().map(|entry| entry.size).sum::<u64>();
         self.page = page.into();
         Ok(())
     }
@@ -95,31 +123,82 @@ pub(super) struct RecordingCheck {
     findings: Vec<Finding>,
     notes: Vec<String>,
     signature: Option<Signature>,
-    /// The gateway that its header names, if that gateway's journal has not spoken of it.
-    suspect: Option<String>,
+    suspect: Option<Suspect>,
+    /// Whether no journal has the digest of its manifest, for the journal is older than that.
+    undigested: bool,
 }
 
-/// A recording of which the journal of the gateway that its header names has yet to speak.
+/// A recording on which journals have to speak, and what they have said so far does not suffice: they may have grown.
 pub(super) struct Suspect {
-    pub(super) id: RecordingId,
-    pub(super) gateway: String,
+    id: RecordingId,
+    claim: Claim,
+}
+
+/// What a recording says of where it comes from.
+enum Claim {
+    Manifest(ManifestClaim),
+    /// Of a recording without a manifest: the gateway that its header names, empty if it has none.
+    Header(String),
+}
+
+impl Suspect {
+    /// Judges it by all that journals say.
+    pub(super) fn judge(self, context: &CheckContext<'_>, sessions: &mut JournalledSessions, report: &mut Report) {
+        let session = sessions.seen(self.id);
+        match self.problem(context, session.as_ref()) {
+            Ok(Some(Vouching::Session)) => report.undigested += 1,
+            Ok(_) => {}
+            // The entries may be on their way.
+            Err((Problem::Missing, detail)) if session.is_some_and(|session| !session.is_settled(context.question)) => {
+                report.note(format!("{}: {detail} yet", Key::recording_prefix(self.id)));
+            }
+            Err((problem, detail)) => report.found(Key::recording_prefix(self.id), problem, detail),
+        }
+    }
+
+    fn problem(
+        &self,
+        context: &CheckContext<'_>,
+        session: Option<&JournalledSession>,
+    ) -> Result<Option<Vouching>, Rejection> {
+        let unknown = || (Problem::Foreign, "no journal knows of this recording".to_owned());
+        match (&self.claim, session) {
+            (Claim::Manifest(claim), session) if context.question.excerpt => {
+                session.and_then(|session| session.contradicts(claim)).map_or(Ok(None), Err)
+            }
+            (_, None) if context.question.excerpt => Ok(None),
+            (_, None) => Err(unknown()),
+            (Claim::Manifest(claim), Some(session)) => session.judge(claim, &context.keyring).map(Some),
+            (Claim::Header(_), Some(_)) if context.question.excerpt => Ok(None),
+            (Claim::Header(gateway), Some(session)) if !session.is_of(gateway) => {
+                let detail = format!("the journal of {gateway} does not know of it, which it says recorded it");
+                Err((Problem::Foreign, detail))
+            }
+            (Claim::Header(_), Some(_)) => Ok(None),
+        }
+    }
 }
 
 impl RecordingCheck {
-    /// Adds what was found to the report. Returns the recording if its gateway's journal has yet to speak of it.
+    /// Adds what was found to the report. Returns the recording if journals have yet to speak on it.
     pub(super) fn into_report(self, report: &mut Report, known_heads: &mut KnownHeads) -> Option<Suspect> {
         *(if self.finished { &mut report.recordings } else { &mut report.unfinished }) += 1;
+        report.undigested += u64::from(self.undigested);
         self.findings.into_iter().for_each(|finding| report.add(finding));
         self.notes.into_iter().for_each(|note| report.note(note));
         if let Some(signature) = self.signature {
             known_heads.signature(&signature, Key::manifest(self.id).as_str());
         }
-        self.suspect.map(|gateway| Suspect { id: self.id, gateway })
+        self.suspect
     }
 
-    fn doubt(&mut self, session: Option<&JournalledSession>, gateway: &str) {
-        if !session.is_some_and(|session| session.is_of(gateway)) {
-            self.suspect = Some(gateway.to_owned());
+    /// Leaves the judgement to what the journals say in the end, if what they have said does not settle it.
+    fn doubt(&mut self, context: &CheckContext<'_>, session: Option<&JournalledSession>, claim: Claim) {
+        let suspect = Suspect { id: self.id, claim };
+        match suspect.problem(context, session) {
+            Ok(None | Some(Vouching::Digest)) => {}
+            Ok(Some(Vouching::Session)) => self.undigested = true,
+            Err(_) => self.suspect = Some(suspect),
         }
     }
 
@@ -133,6 +212,7 @@ pub(super) async fn check(
     context: &CheckContext<'_>,
     listed: ListedRecording,
     session: Option<JournalledSession>,
+    depth: ChunkDepth,
 ) -> Result<RecordingCheck, StoreError> {
     let mut checked = RecordingCheck {
         id: listed.id,
@@ -142,22 +222,26 @@ pub(super) async fn check(
         notes: Vec::new(),
         signature: None,
         suspect: None,
+        undigested: false,
     };
     if !listed.finished {
-        unfinished(context, &listed, session, &mut checked).await?;
-    } else if let Some(manifest) = manifest(context, &listed, &mut checked).await? {
-        chunks(context, &listed, &manifest, &mut checked).await?;
-        checked.doubt(session.as_ref(), &manifest.session.gateway);
+        unfinished(context, &listed, session, depth, &mut checked).await?;
+    } else if let Some((manifest, sha256)) = manifest(context, &listed, &mut checked).await? {
+        chunks(context, &listed, &manifest, depth, &mut checked).await?;
+        let signature = checked.signature.clone();
+        let Manifest { session: SessionMetadata { gateway, .. }, outcome, .. } = manifest;
+        let claim = Claim::Manifest(ManifestClaim { gateway, outcome, sha256, signature });
+        checked.doubt(context, session.as_ref(), claim);
     }
     Ok(checked)
 }
 
-/// Reads the manifest, if it can be read at all; the report gets what its signature is worth.
+/// Reads the manifest, if it can be read at all, and its digest; the report gets what its signature is worth.
 async fn manifest(
     context: &CheckContext<'_>,
     listed: &ListedRecording,
     checked: &mut RecordingCheck,
-) -> Result<Option<Manifest>, StoreError> {
+) -> Result<Option<(Manifest, String)>, StoreError> {
     let key = Key::manifest(listed.id);
     let document = match Fetched::of(context.recordings.manifest_document(listed.id).await)? {
         Fetched::Object(document) => document,
@@ -171,12 +255,15 @@ async fn manifest(
         }
     };
     checked.bytes += document.len() as u64;
-    match context.keyring.check(DocumentKind::Manifest, &document) {
+    let signed = context.keyring.check(DocumentKind::Manifest, &document);
+    match signed.and_then(|signature| context.keyring.in_time(&signature).map(|()| signature)) {
         Ok(signature) => checked.signature = Some(signature),
         Err((problem, detail)) => checked.found(&key, problem, detail),
     }
     match serde_json::from_slice::<Manifest>(&document) {
-        Ok(manifest) if manifest.session.id == listed.id => Ok(Some(manifest)),
+        Ok(manifest) if manifest.session.id == listed.id => {
+            Ok(Some((manifest, recording::hex(Sha256::digest(&document).into()))))
+        }
         Ok(manifest) => {
             checked.found(key, Problem::Foreign, format!("it is the manifest of {}", manifest.session.id));
             Ok(None)
@@ -195,6 +282,7 @@ async fn chunks(
     context: &CheckContext<'_>,
     listed: &ListedRecording,
     manifest: &Manifest,
+    depth: ChunkDepth,
     checked: &mut RecordingCheck,
 ) -> Result<(), StoreError> {
     let mut wrong: Vec<(usize, ChunkObject)> = Vec::new();
@@ -209,6 +297,12 @@ async fn chunks(
                 format!("its list of chunks is wrong at {place}"),
             );
             return Ok(());
+        }
+        if depth == ChunkDepth::Header && chunk.number > 0 {
+            if listed.chunks.binary_search(&chunk.number).is_err() {
+                checked.found(key, Problem::Missing, "the manifest lists it");
+            }
+            continue;
         }
         match object(context, listed, chunk.number, checked).await? {
             None => {}
@@ -317,51 +411,90 @@ async fn unfinished(
     context: &CheckContext<'_>,
     listed: &ListedRecording,
     session: Option<JournalledSession>,
+    depth: ChunkDepth,
     checked: &mut RecordingCheck,
 ) -> Result<(), StoreError> {
     let folder = Key::recording_prefix(listed.id);
-    let settled = |session: &JournalledSession| session.last <= context.question.settled;
-    // The header is stored before the journal is written: a gateway that dies in between leaves just it.
-    let unspoken = session.is_none() && listed.chunks.len() == 1;
+    // The first chunks may be stored before the journal's entry is.
+    let is_new = session.is_none() && is_new(listed.id, context.question);
     match &session {
-        Some(session) if session.ended && settled(session) => {
+        Some(session) if session.ended && session.is_settled(context.question) => {
             checked.found(Key::manifest(listed.id), Problem::Missing, "the journal says that the session ended");
         }
         Some(_) => checked.notes.push(format!(
             "{folder} has no manifest: the session is live, or its gateway died; nothing vouches for its {} chunks",
             listed.chunks.len()
         )),
-        None if unspoken => checked.notes.push(format!("{folder} has a header only, and no journal knows of it")),
+        None if is_new => checked.notes.push(format!("{folder} is new, and no journal knows of it yet")),
         None => {}
     }
+    let mut gateway = String::new();
     for (place, number) in listed.chunks.iter().enumerate() {
-        let key = Key::chunk(listed.id, *number);
         if *number as usize != place {
             checked.found(Key::chunk(listed.id, place as u32), Problem::Missing, "later chunks are there");
-            return Ok(());
+            break;
         }
-        let object = match Fetched::of(context.recordings.chunk_object(listed.id, *number).await)? {
-            Fetched::Object(object) => object,
-            Fetched::Gone => continue,
-            Fetched::TooLarge => {
-                checked.found(key, Problem::Altered, "it is larger than any chunk");
-                continue;
-            }
-        };
-        checked.bytes += object.size();
-        match object.lines() {
-            Err(error) => checked.found(key, Problem::Altered, error.to_string()),
-            Ok(lines) if *number == 0 => {
-                let header = first_header(&lines).map(|header| header.kubetape);
-                if !unspoken {
-                    checked.doubt(session.as_ref(), header.as_ref().map_or("", |header| &header.gateway));
-                }
-                if let Some(other) = header.filter(|header| header.id != listed.id) {
-                    checked.found(key, Problem::Foreign, format!("it is the header of recording {}", other.id));
-                }
-            }
-            Ok(_) => {}
+        if depth == ChunkDepth::Header && *number > 0 {
+            continue;
+        }
+        let Some(lines) = unlisted_lines(context, listed, *number, checked).await? else { continue };
+        if *number == 0 {
+            gateway = sole_header(listed.id, &lines, checked).map(|header| header.gateway).unwrap_or_default();
         }
     }
+    if !is_new {
+        checked.doubt(context, session.as_ref(), Claim::Header(gateway));
+    }
     Ok(())
+}
+
+/// Whether a recording's id says that it began just now. Somebody who invents one in the future is found a day later.
+fn is_new(id: RecordingId, question: &Question) -> bool {
+    let (seconds, nanos) = id.0.get_timestamp().map_or((0, 0), |at| at.to_unix());
+    let micros = seconds.saturating_mul(1_000_000).saturating_add(u64::from(nanos) / 1_000);
+    let start = UnixMicros::new(i64::try_from(micros).unwrap_or(i64::MAX));
+    start > question.settled && start <= question.settled + Duration::from_secs(86_400)
+}
+
+/// The lines of a chunk that no manifest lists, if they can be read; the report is told if not.
+async fn unlisted_lines(
+    context: &CheckContext<'_>,
+    listed: &ListedRecording,
+    number: u32,
+    checked: &mut RecordingCheck,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let key = Key::chunk(listed.id, number);
+    let object = match Fetched::of(context.recordings.chunk_object(listed.id, number).await)? {
+        Fetched::Object(object) => object,
+        Fetched::Gone => return Ok(None),
+        Fetched::TooLarge => {
+            checked.found(key, Problem::Altered, "it is larger than any chunk");
+            return Ok(None);
+        }
+    };
+    checked.bytes += object.size();
+    match object.lines() {
+        Ok(lines) => Ok(Some(lines)),
+        Err(error) => {
+            checked.found(key, Problem::Altered, error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// The header of a recording without a manifest: it is alone in its chunk. Lines behind it nobody has signed, and the journal
+/// knows of the header alone.
+fn sole_header(id: RecordingId, lines: &[u8], checked: &mut RecordingCheck) -> Option<SessionMetadata> {
+    let key = Key::chunk(id, 0);
+    if lines.iter().filter(|&&byte| byte == b'\n').count() != 1 || !lines.ends_with(b"\n") {
+        checked.found(&key, Problem::Altered, "more than the header is in it");
+    }
+    let Some(header) = first_header(lines).map(|header| header.kubetape) else {
+        checked.found(key, Problem::Altered, "it is no header");
+        return None;
+    };
+    if header.id != id {
+        checked.found(key, Problem::Foreign, format!("it is the header of recording {}", header.id));
+    }
+    Some(header)
 }

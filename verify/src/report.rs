@@ -86,6 +86,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Findings beyond those that are kept.
     pub more_findings: u64,
+    /// Recordings of before the journal had the digests of manifests. A key of that time vouches for them, and nothing else.
+    pub undigested: u64,
     /// What is not wrong and should be known.
     pub notes: Vec<String>,
     /// How far the journals have come: kept elsewhere, they show whether an end is cut off later.
@@ -111,6 +113,16 @@ impl Report {
             self.findings.push(finding);
         } else {
             self.more_findings += 1;
+        }
+    }
+
+    /// Says how many recordings no journal has the digest of.
+    pub(crate) fn note_undigested(&mut self) {
+        if self.undigested > 0 {
+            let count = self.undigested;
+            self.note(format!(
+                "{count} recordings are of before journals had digests of manifests: only their key vouches for them"
+            ));
         }
     }
 

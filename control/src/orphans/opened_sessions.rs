@@ -10,7 +10,7 @@ use storage::{
     Store, StoreError,
     chunk::LARGEST_OBJECT,
     journal::{self, Seal, SealedObject},
-    signing::{DocumentKind, KeyStatement, SignedDocument, statements},
+    signing::{DocumentKind, KeyPeriods, KeyUse, SignedDocument, statements},
 };
 
 /// Objects asked of the store at once.
@@ -20,7 +20,7 @@ const PAGE: usize = 1000;
 /// signed, with a key that was in use at that time. Journals are read as far back as [`OpenedSessions::user`] is asked.
 pub struct OpenedSessions {
     store: Arc<dyn Store>,
-    keys: Vec<KeyStatement>,
+    keys: KeyPeriods,
     journals: HashMap<String, ReadJournal>,
 }
 
@@ -40,7 +40,7 @@ impl OpenedSessions {
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let stated = statements(&store).await?.into_iter();
         let keys = stated.filter_map(|(key, stated)| stated.ok().filter(|it| Key::signing_key(&it.key) == key));
-        let keys = keys.collect();
+        let keys = KeyPeriods::new(keys);
         Ok(Self { store, keys, journals: HashMap::new() })
     }
 
@@ -110,12 +110,11 @@ impl OpenedSessions {
         let parts = SealedObject::new(object);
         let Some(document) = parts.seal else { return false };
         let Ok(sealed) = SignedDocument::open(DocumentKind::Journal, document) else { return false };
-        let Some(stated) = self.keys.iter().find(|it| it.key == sealed.signature.key && it.gateway == gateway) else {
+        let Some(stated) = self.keys.statement(&sealed.signature.key).filter(|it| it.gateway == gateway) else {
             return false;
         };
-        let signed = sealed.signature.time;
-        let replaced = self.keys.iter().filter(|next| next.is_introduced_by(&stated.public));
-        let in_use = signed >= stated.from && replaced.map(|next| next.from).all(|until| signed <= until);
+        let signed = KeyUse { journal: gateway, seq: key.journal_seq(), time: sealed.signature.time };
+        let in_use = self.keys.check(&stated.key, signed).is_ok();
         let whole = serde_json::from_slice::<Seal>(document).is_ok_and(|seal| {
             seal.object == key.as_str() && seal.sha256 == recording::hex(Sha256::digest(parts.frame).into())
         });

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +20,9 @@ use super::verify::BUNDLE;
 const VERIFIER: &str = include_str!("../../../docs/verify.py");
 /// What the objects mean.
 const FORMAT: &str = include_str!("../../../docs/format.md");
+/// How far behind a session's end a journal is searched for the entry that vouches for its manifest. It comes with the upload,
+/// seconds later, and not at all in journals of before there were such entries.
+const AFTER_END: Duration = Duration::from_secs(24 * 3600);
 /// Names asked of the store at once.
 const PAGE: usize = 1000;
 
@@ -89,13 +93,14 @@ async fn listed(store: &Arc<dyn Store>, prefix: &str) -> Result<Vec<Key>> {
     }
 }
 
-/// The journal objects that speak of the recording, from its day to the one that has its end.
+/// The journal objects that speak of the recording, from its day to the one that vouches for its manifest.
 async fn journal(store: &Arc<dyn Store>, id: RecordingId) -> Result<Vec<Key>> {
     let reader = JournalReader::new(Arc::clone(store));
     let mut found = Vec::new();
     for gateway in reader.gateways().await? {
         // `-` sorts before every number.
         let mut after = Key::new(format!("journal/{gateway}/{}/-", id.day())).ok();
+        let (mut ended, mut is_vouched_for) = (None, false);
         'gateway: loop {
             let objects = reader.list(&gateway, after.as_ref(), PAGE).await?;
             let full = objects.len() == PAGE;
@@ -106,7 +111,11 @@ async fn journal(store: &Arc<dyn Store>, id: RecordingId) -> Result<Vec<Key>> {
                 if entries.iter().any(|entry| speaks_of(&entry.what, id)) {
                     found.push(object.key);
                 }
-                if entries.iter().any(|entry| ends(&entry.what, id)) {
+                is_vouched_for |= entries.iter().any(|entry| stores(&entry.what, id));
+                ended = ended.or_else(|| entries.iter().find(|entry| ends(&entry.what, id)).map(|entry| entry.time));
+                let last = entries.last().map(|entry| entry.time);
+                let is_over = ended.zip(last).is_some_and(|(ended, last)| last.since(ended) > AFTER_END);
+                if is_vouched_for || is_over {
                     break 'gateway;
                 }
             }
@@ -122,6 +131,7 @@ fn speaks_of(what: &JournalEvent, id: RecordingId) -> bool {
     match what {
         JournalEvent::SessionOpened { session, .. }
         | JournalEvent::SessionEnded { session, .. }
+        | JournalEvent::SessionStored { session, .. }
         | JournalEvent::Terminated { session, .. }
         | JournalEvent::Copied { session, .. }
         | JournalEvent::Forwarded { session, .. }
@@ -129,6 +139,10 @@ fn speaks_of(what: &JournalEvent, id: RecordingId) -> bool {
         | JournalEvent::Imported { session, .. } => *session == id,
         _ => false,
     }
+}
+
+fn stores(what: &JournalEvent, id: RecordingId) -> bool {
+    matches!(what, JournalEvent::SessionStored { session, .. } if *session == id)
 }
 
 fn ends(what: &JournalEvent, id: RecordingId) -> bool {

@@ -9,7 +9,10 @@ use anyhow::{Context, Result, bail};
 use import::{DeclaredIdentity, ImportError, ImportLimits, ImportedFile, Importer};
 use indicatif::{ProgressBar, ProgressStyle};
 use journal::{Journal, JournalSettings};
-use recording::{Micros, journal::JournalEvent};
+use recording::{
+    Micros,
+    journal::{JournalEvent, import_journal},
+};
 use serde::Serialize;
 use storage::RecordingReader;
 
@@ -28,7 +31,7 @@ pub async fn run(config: &Config, options: &cli::Import) -> Result<()> {
     let signer = wiring::signer_beside_gateway(config, &store).await?;
     let settings =
         JournalSettings { object_age: Duration::from_secs(1), signer: signer.clone(), ..JournalSettings::default() };
-    let journal = Journal::open(store.clone(), &journal_name(config), settings).await?;
+    let journal = Journal::open(store.clone(), &import_journal(&config.gateway.name), settings).await?;
     let limits = ImportLimits { file_bytes: options.max_bytes.0, ..ImportLimits::default() };
     let player = wiring::player(config, RecordingReader::new(store.clone()));
     let importer = Importer::new(store, signer, limits);
@@ -61,19 +64,12 @@ pub async fn run(config: &Config, options: &cli::Import) -> Result<()> {
     finish(&rows, options.json)
 }
 
-/// Imports have a journal of their own: only a running gateway writes the gateway's.
-fn journal_name(config: &Config) -> String {
-    let name: String = config.gateway.name.chars().take(50).collect();
-    format!("{name}-import")
-}
-
 async fn note(journal: &Journal, claims: &DeclaredIdentity, file: &Path, done: &ImportedFile) -> Result<()> {
-    if done.already {
-        return Ok(());
-    }
+    let Some(stored) = &done.stored else { return Ok(()) };
     let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let what = JournalEvent::Imported { session: done.id, file, sha256: done.sha256.clone() };
-    journal.note_durably(&claims.by, what).await.context("cannot write the journal")
+    journal.note(&claims.by, what).await;
+    journal.note_durably(&claims.by, stored.journal_event()).await.context("cannot write the journal")
 }
 
 fn claims(options: &cli::Import) -> DeclaredIdentity {

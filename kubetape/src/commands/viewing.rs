@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use journal::{Journal, JournalSettings};
-use recording::{RecordingId, journal::JournalEvent};
+use recording::{
+    RecordingId,
+    journal::{JournalEvent, cli_journal},
+};
 use search::{Hits, Query};
 
 use crate::{config::Config, wiring};
@@ -70,9 +73,7 @@ async fn journal_event(config: &Config, request: Request, event: JournalEvent) -
 /// Writes a journal of the program's own. No gateway runs here, but one of the same name may elsewhere: only that one may
 /// write its journal.
 async fn journal_alone(config: &Config, event: JournalEvent) -> Result<()> {
-    let mut name = config.gateway.name.clone();
-    name.truncate(59);
-    name.push_str("-cli");
+    let name = cli_journal(&config.gateway.name);
     let store = wiring::store(config).await?;
     let signer = wiring::signer_beside_gateway(config, &store).await?;
     let settings = JournalSettings { signer, patience: STORE_TIMEOUT, ..JournalSettings::default() };

@@ -5,7 +5,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-
+use recording::journal::SIDE_SUFFIXES;
 use storage::signing::KeySource;
 
 use super::{
@@ -231,6 +231,11 @@ impl Reader<'_> {
         ensure!(
             name != recording::cast::IMPORTED,
             "{}: {name:?} stands for recordings that were made of files: choose another name",
+            self.at("gateway.name")
+        );
+        ensure!(
+            !SIDE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)),
+            "{}: {name:?} ends as the journal of another gateway's commands or imports does: choose another name",
             self.at("gateway.name")
         );
         let listen = raw.listen.unwrap_or(GATEWAY_LISTEN);

@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
 
 use recording::{Key, LARGEST_MANIFEST, Manifest, Outcome, RecordingId, UnixMicros, cast::SessionMetadata};
 use storage::{
-    Objects, PutOutcome, RecordingError, RecordingReader, RecordingWriter, Store, StoreError, chunk::LARGEST_OBJECT,
-    lease, signing::Signer,
+    Objects, PutOutcome, RecordingError, RecordingReader, RecordingWriter, Store, StoreError, StoredManifest,
+    chunk::LARGEST_OBJECT, lease, signing::Signer,
 };
 
 use crate::{
@@ -73,6 +73,10 @@ pub trait JournalLookup {
     /// Journals the end of a session, before its manifest is stored. A process that is killed in between is followed by one that
     /// journals the end again: there is one entry at least.
     fn ended(&mut self, manifest: &Manifest) -> impl Future<Output = ()> + Send;
+
+    /// Journals the digest of a manifest that is stored. A process that is killed before leaves a recording that no journal vouches
+    /// for, and `verify` says so.
+    fn stored(&mut self, stored: &StoredManifest) -> impl Future<Output = ()> + Send;
 }
 
 /// Finalizes sessions whose gateways' leases have run out.
@@ -133,7 +137,10 @@ impl<L: JournalLookup> OrphanFinalizer<L> {
         }
         self.journals.ended(&manifest).await;
         Ok(match self.writer.put_manifest(&manifest, now).await? {
-            PutOutcome::Stored(_) => FinalizeOutcome::Finalized(Box::new(manifest)),
+            PutOutcome::Stored(stored) => {
+                self.journals.stored(&stored).await;
+                FinalizeOutcome::Finalized(Box::new(manifest))
+            }
             PutOutcome::AlreadyOurs(_) | PutOutcome::Conflict(_) => FinalizeOutcome::Taken,
         })
     }

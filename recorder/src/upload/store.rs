@@ -5,7 +5,7 @@ use recording::{Chunk, ErrorChain, Key, Manifest, RecordingId, UnixMicros};
 use spool::SpoolError;
 use storage::{
     ChunkObject, Objects, RecordingError, RecordingReader, RecordingWriter, Store, StoreError, StoredChunk,
-    chunk::LARGEST_OBJECT,
+    StoredManifest, chunk::LARGEST_OBJECT,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -86,7 +86,11 @@ impl UploadStore {
 
     /// Creates a manifest, once. Returns the manifest in the store: an earlier one if that lists the same chunks and says the
     /// same of them.
-    pub(crate) async fn put_manifest(&self, manifest: &Manifest, now: UnixMicros) -> Result<Manifest, UploadError> {
+    pub(crate) async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        now: UnixMicros,
+    ) -> Result<StoredManifest, UploadError> {
         let _place = self.place().await;
         let put = self.health.ask(self.writer.put_manifest(manifest, now)).await?;
         self.health.healthy();

@@ -5,7 +5,8 @@
 //!                   ┌────────┐
 //!                   ▼        │
 //!  Header ──────▶ Segments ──┘ ── ended ──▶ Finishing ──────▶ Done: the spool lets go of it
-//!    │ chunk 0      │ a chunk each              │ the end journalled, what was recovered, the manifest last
+//!    │ chunk 0      │ a chunk each              │ the end journalled, what was recovered, the manifest, and its digest
+//!    │              │                           │ journalled
 //!    └──────────────┴───────────────────────────┴─ conflict, damaged header ─▶ quarantined, Done
 //! ```
 //!
@@ -28,6 +29,7 @@ use crate::{
     upload::{
         end_acks::EndAcks,
         store::{UploadError, UploadStore},
+        stored_acks::StoredAcks,
     },
 };
 
@@ -37,6 +39,7 @@ pub(crate) struct UploadContext {
     pub(crate) recovery: SpoolRecovery,
     pub(crate) store: UploadStore,
     pub(crate) ends: Arc<EndAcks>,
+    pub(crate) stored: StoredAcks,
     pub(crate) lag: LatencyObserver,
 }
 
@@ -303,8 +306,12 @@ impl UploadTask {
         manifest.chunks = self.chunks.chunks().to_vec();
         let stored = self.context.store.put_manifest(&manifest, unix_time(SystemTime::now())).await?;
         // The caller journals an end here, and a gateway that finalized it has journalled that.
-        if journalled.is_none() && stored == manifest && !is_ended_here {
+        if journalled.is_none() && stored.manifest == manifest && !is_ended_here {
             self.journal_end(&manifest).await?;
+        }
+        // Nobody vouches for a manifest that another put there: who did has journalled it, or it is forged.
+        if stored.is_signed_here && !self.context.stored.journal(stored).await {
+            return Err(UploadError::Retry("the journal did not take the manifest's digest".to_owned()));
         }
         self.context.queue.finished(self.id).await?;
         Ok(Phase::Done)

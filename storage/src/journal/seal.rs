@@ -17,7 +17,7 @@ use crate::{
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
     signing::{DocumentKind, Signer},
 };
-use recording::{Key, UnixMicros, hex};
+use recording::{Key, UnixMicros, hex, journal::JOURNAL_FORMAT};
 
 /// Begins a skippable frame ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878), section 3.1.2). Of the sixteen such
 /// numbers the first.
@@ -35,7 +35,7 @@ pub struct ChainLink {
 /// What an object says of itself, signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
-    /// Always 1.
+    /// The [`JOURNAL_FORMAT`] of the entries. It never decreases from one object to the next.
     pub format: u32,
     /// The object's own name.
     pub object: String,
@@ -124,7 +124,7 @@ pub fn seal(
     let (lines, entries, line) = chain(lines, previous.line);
     let mut object = chunk::compress(&lines)?;
     let seal = Seal {
-        format: 1,
+        format: JOURNAL_FORMAT,
         object: key.as_str().to_owned(),
         previous: hex(previous.object),
         entries,

@@ -1,13 +1,14 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use recording::{Chunk, Key, LARGEST_MANIFEST, Manifest, Micros, RecordingId, UnixMicros};
+use recording::{Chunk, Key, LARGEST_MANIFEST, Manifest, Micros, RecordingId, UnixMicros, journal::JournalEvent};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Store, StoreError,
     blocking::blocking,
     chunk::{self, LARGEST_OBJECT, MAX_UNCOMPRESSED},
-    signing::Signer,
+    signing::{DocumentKind, SignedDocument, Signer},
 };
 
 /// Lines of at most so many bytes are compressed on the calling thread: at 400 MB/s that takes 40 µs, about as long as
@@ -66,6 +67,31 @@ impl StoredChunk {
             digest: recording::hex(self.digest),
             first,
             last,
+        }
+    }
+}
+
+/// A manifest as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// What it says.
+    pub manifest: Manifest,
+    /// SHA-256 of the object's bytes.
+    pub sha256: [u8; 32],
+    /// Whether the writer's key, or the one before it, signed the object. Otherwise another gateway finalized the recording, or
+    /// anybody put it there.
+    pub is_signed_here: bool,
+}
+
+impl StoredManifest {
+    /// The entry by which the journal vouches for it.
+    pub fn journal_event(&self) -> JournalEvent {
+        let Manifest { session, chunks, .. } = &self.manifest;
+        JournalEvent::SessionStored {
+            session: session.id,
+            manifest_sha256: recording::hex(self.sha256),
+            chunks: chunks.len() as u64,
+            bytes: chunks.iter().map(|chunk| chunk.size).sum(),
         }
     }
 }
@@ -152,10 +178,19 @@ impl RecordingWriter {
     ///
     /// # Cancel safety
     /// As [`Self::put_chunk`].
-    pub async fn put_manifest(&self, manifest: &Manifest, now: UnixMicros) -> Result<PutOutcome<Manifest>, StoreError> {
+    pub async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        now: UnixMicros,
+    ) -> Result<PutOutcome<StoredManifest>, StoreError> {
         let key = Key::manifest(manifest.session.id);
-        match self.store.put_new(&key, self.signer.seal_manifest(manifest, now)).await {
-            Ok(()) => return Ok(PutOutcome::Stored(manifest.clone())),
+        let document = self.signer.seal_manifest(manifest, now);
+        let sha256 = Sha256::digest(&document).into();
+        match self.store.put_new(&key, document).await {
+            Ok(()) => {
+                let manifest = manifest.clone();
+                return Ok(PutOutcome::Stored(StoredManifest { manifest, sha256, is_signed_here: true }));
+            }
             Err(StoreError::Exists(_)) => {}
             Err(error) => return Err(error),
         }
@@ -165,7 +200,13 @@ impl RecordingWriter {
         let there = serde_json::from_slice::<Manifest>(&document).ok().filter(|there| {
             (&there.session, &there.outcome, &there.chunks) == (&manifest.session, &manifest.outcome, &manifest.chunks)
         });
-        Ok(there.map_or(PutOutcome::Conflict(key), PutOutcome::AlreadyOurs))
+        let Some(manifest) = there else { return Ok(PutOutcome::Conflict(key)) };
+        let signed = SignedDocument::open(DocumentKind::Manifest, &document);
+        Ok(PutOutcome::AlreadyOurs(StoredManifest {
+            manifest,
+            sha256: Sha256::digest(&document).into(),
+            is_signed_here: signed.is_ok_and(|signed| self.signer.has_signed(&signed)),
+        }))
     }
 
     /// The object of a name that is taken; `None` if it is larger than `max` bytes.

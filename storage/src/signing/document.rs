@@ -102,6 +102,12 @@ impl<'a> SignedDocument<'a> {
 }
 
 impl Signer {
+    /// Whether this key, or the one that it came after, signed the document: what a process finds in the store may be of the one
+    /// before it.
+    pub fn has_signed(&self, document: &SignedDocument<'_>) -> bool {
+        document.is_by(&self.public()) || self.predecessor().is_some_and(|before| document.is_by(before))
+    }
+
     /// The object `manifest.json`: the manifest, signed. `now` is the time of the signature.
     pub fn seal_manifest(&self, manifest: &Manifest, now: UnixMicros) -> Bytes {
         // Strings, numbers and lists: serialising them to memory has no way to fail.

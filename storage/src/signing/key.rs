@@ -94,6 +94,7 @@ impl TryFrom<String> for PublicKey {
 pub struct Signer {
     pair: Ed25519KeyPair,
     public: PublicKey,
+    predecessor: Option<PublicKey>,
     head: Mutex<Option<JournalHead>>,
 }
 
@@ -130,7 +131,18 @@ impl Signer {
         let mut public = [0; 32];
         // An Ed25519 public key has 32 bytes.
         public.copy_from_slice(&pair.public_key().as_ref()[..32]);
-        Self { pair, public: PublicKey(public), head: Mutex::new(None) }
+        Self { pair, public: PublicKey(public), predecessor: None, head: Mutex::new(None) }
+    }
+
+    /// The same key, which knows the one that it came after.
+    #[must_use]
+    pub fn after(self, predecessor: PublicKey) -> Self {
+        Self { predecessor: Some(predecessor), ..self }
+    }
+
+    /// The key that this one came after, if it was told.
+    pub fn predecessor(&self) -> Option<&PublicKey> {
+        self.predecessor.as_ref()
     }
 
     /// What others check with.

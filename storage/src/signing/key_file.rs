@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use recording::{KeyId, UnixMicros};
+use recording::{JournalHead, KeyId, UnixMicros};
 use thiserror::Error;
 
-use super::{KeyError, KeyStatement, PublicKey, Signer, StatementError, publish};
-use crate::{Store, private_file};
+use super::{KeyError, KeyStatement, Predecessor, PublicKey, Signer, StatementError, publish};
+use crate::{Store, StoreError, private_file};
 
 /// The key in use, in the folder.
 const KEY: &str = "key.pem";
@@ -50,6 +50,9 @@ pub enum KeyFileError {
     /// The store does not take the statement of the public key.
     #[error("cannot store the public key beside the recordings")]
     Publish(#[source] StatementError),
+    /// The store does not say how far the gateway's journals have come.
+    #[error("cannot read how far the journals have come that the key before has signed")]
+    Journals(#[source] StoreError),
     /// There is no key to be replaced.
     #[error("there is no key yet in {}: the first `kubetape serve` makes one", .0.display())]
     NothingToReplace(PathBuf),
@@ -63,7 +66,8 @@ pub enum KeyFileError {
 
 impl KeySource {
     /// Opens the key at a gateway's start. The statement of its public half is in the store when this returns. A key that
-    /// waited for this start is taken into use, and the one before it vouches for it.
+    /// waited for this start is taken into use, and the one before it vouches for it, from behind `journals` on: how far the
+    /// gateway's journals have come, which nobody may write meanwhile. It is asked for only then.
     ///
     /// # Errors
     /// [`KeyFileError`]
@@ -72,18 +76,24 @@ impl KeySource {
         store: &Arc<dyn Store>,
         gateway: &str,
         now: UnixMicros,
+        journals: impl AsyncFnOnce() -> Result<Vec<JournalHead>, StoreError>,
     ) -> Result<(Signer, KeyStatement), KeyFileError> {
         let (signer, before) = match self {
             Self::Own(folder) => own(folder)?,
             Self::Given { key, previous } => (read(key)?, previous.as_deref().map(read).transpose()?),
         };
-        let statement = publish(store, gateway, &signer, before.as_ref(), now).await;
+        let predecessor = match &before {
+            Some(signer) => Some(Predecessor { signer, journals: journals().await.map_err(KeyFileError::Journals)? }),
+            None => None,
+        };
+        let statement = publish(store, gateway, &signer, predecessor, now).await;
         let statement = statement.map_err(KeyFileError::Publish)?;
-        if let (Self::Own(folder), Some(_)) = (self, before) {
+        if let (Self::Own(folder), Some(_)) = (self, &before) {
             let path = folder.join(KEY);
             std::fs::rename(folder.join(NEXT), &path).map_err(|error| KeyFileError::Write(path, error))?;
         }
-        Ok((signer, statement))
+        let predecessor = before.map(|before| before.public());
+        Ok((predecessor.into_iter().fold(signer, Signer::after), statement))
     }
 
     /// Opens the key beside a gateway that may be running: one that waits for the gateway's next start goes on waiting.
@@ -180,7 +190,7 @@ mod tests {
     use crate::Memory;
 
     async fn start(source: &KeySource, store: &Arc<dyn Store>) -> PublicKey {
-        source.start(store, "gw", UnixMicros::new(1)).await.unwrap().0.public()
+        source.start(store, "gw", UnixMicros::new(1), async || Ok(Vec::new())).await.unwrap().0.public()
     }
 
     async fn statement(store: &Arc<dyn Store>, key: PublicKey) -> KeyStatement {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use recording::{Key, Micros, Outcome, RecordingId, UnixMicros};
-use storage::{Memory, PutOutcome, RecordingReader, RecordingWriter, Store, signing::Signer};
+use sha2::{Digest, Sha256};
+use storage::{Memory, PutOutcome, RecordingReader, RecordingWriter, Store, StoredManifest, signing::Signer};
 
 use crate::sample::{id_at, manifest, output};
 
@@ -69,13 +70,20 @@ async fn other_lines_damage_and_bombs_are_conflicts() {
 
 #[tokio::test]
 async fn a_manifest_is_ours_where_it_says_the_same_of_the_same_chunks() {
-    let Desk { writer, reader, id, .. } = desk();
+    let Desk { store, writer, reader, id } = desk();
     let first = manifest(id, 2);
-    assert_eq!(writer.put_manifest(&first, UnixMicros::new(1)).await.unwrap(), PutOutcome::Stored(first.clone()));
+    let PutOutcome::Stored(stored) = writer.put_manifest(&first, UnixMicros::new(1)).await.unwrap() else {
+        panic!("it is new")
+    };
+    let object = store.read(&Key::manifest(id), u64::MAX).await.unwrap();
+    assert_eq!(
+        stored,
+        StoredManifest { manifest: first.clone(), sha256: Sha256::digest(&object).into(), is_signed_here: true }
+    );
     // A later signature, and what another version makes of the lines.
     let mut other = first.clone();
     other.anomalies.push("seen by a later version".to_owned());
-    assert_eq!(writer.put_manifest(&other, UnixMicros::new(2)).await.unwrap(), PutOutcome::AlreadyOurs(first.clone()));
+    assert_eq!(writer.put_manifest(&other, UnixMicros::new(2)).await.unwrap(), PutOutcome::AlreadyOurs(stored));
     other.outcome = Outcome::Interrupted;
     assert_eq!(writer.put_manifest(&other, UnixMicros::new(3)).await.unwrap(), PutOutcome::Conflict(Key::manifest(id)));
     assert_eq!(
@@ -83,4 +91,23 @@ async fn a_manifest_is_ours_where_it_says_the_same_of_the_same_chunks() {
         PutOutcome::Conflict(Key::manifest(id))
     );
     assert_eq!(reader.manifest(id).await.unwrap(), Some(first));
+}
+
+#[tokio::test]
+async fn a_manifest_is_signed_here_where_this_key_or_the_one_before_it_signed_it() {
+    let Desk { store, writer, id, .. } = desk();
+    let [old, new, stranger] = [(); 3].map(|()| Signer::generate().unwrap());
+    let new = new.after(old.public());
+    let said = manifest(id, 2);
+    for (signer, signed_here) in [(&old, true), (&new, true), (&stranger, false)] {
+        let there = Arc::new(Memory::new());
+        there.put_new(&Key::manifest(id), signer.seal_manifest(&said, UnixMicros::new(1))).await.unwrap();
+        let next = Signer::from_pem(&new.to_pem().unwrap()).unwrap().after(old.public());
+        let put = RecordingWriter::new(there, Arc::new(next)).put_manifest(&said, UnixMicros::new(2)).await.unwrap();
+        assert_eq!(put.stored().unwrap().is_signed_here, signed_here);
+    }
+    // Nobody signed it: somebody put it there to have it vouched for.
+    store.put_new(&Key::manifest(id), serde_json::to_vec(&said).unwrap().into()).await.unwrap();
+    let put = writer.put_manifest(&said, UnixMicros::new(2)).await.unwrap();
+    assert!(!put.stored().unwrap().is_signed_here);
 }

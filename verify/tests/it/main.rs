@@ -1,4 +1,5 @@
 //! What was done to a store is found, and named.
 
+mod binding;
 mod verify;
 mod world;

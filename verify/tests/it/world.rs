@@ -14,8 +14,9 @@ use recording::{
 };
 use serde_json::json;
 use storage::{
-    Memory, RecordingWriter, Store,
-    signing::{Signer, publish},
+    Memory, RecordingWriter, Store, StoredManifest,
+    journal::{Seal, SealedObject},
+    signing::{DocumentKind, Predecessor, Signer, publish},
 };
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -43,7 +44,8 @@ impl World {
         let [old, new] = [(); 2].map(|()| Arc::new(Signer::generate().unwrap()));
         publish(&store, "gw", &old, None, now()).await.unwrap();
         let first = life(&store, &old, 1).await;
-        publish(&store, "gw", &new, Some(&old), now()).await.unwrap();
+        let before = Predecessor { signer: &old, journals: old.journal_head().into_iter().collect() };
+        publish(&store, "gw", &new, Some(before), now()).await.unwrap();
         let second = life(&store, &new, 2).await;
         let heads = vec![new.journal_head().unwrap()];
         Self { objects: objects(&store).await, old, new, heads, recordings: [first, second] }
@@ -59,21 +61,35 @@ impl World {
         }
     }
 
-    /// The same objects, and a recording of which its header says that `gateway` made it; with what journals have of it, by
-    /// journal and event.
-    pub async fn and_one_of(&self, gateway: &str, told: &[(&str, &str)]) -> (Objects, RecordingId) {
+    /// The same objects, and a recording of which its header says that `gateway` made it, signed by the gateway `by`; with what
+    /// journals have of it, by journal and event. Each gateway has a key of its own.
+    pub async fn and_one_of(&self, gateway: &str, by: &str, told: &[(&str, &str)]) -> Other {
         let store: Arc<dyn Store> = Arc::new(memory(&self.objects).await);
-        // A process of its own, which knows nothing of how far other stores' journals had come.
-        let signer = Arc::new(Signer::from_pem(&self.new.to_pem().unwrap()).unwrap());
+        let mut keys = BTreeMap::new();
+        let mut trusted = vec![verify::Trust::Key(self.old.public())];
+        for name in ["gw", "gone"] {
+            // A process of its own, which knows nothing of how far other stores' journals had come.
+            let signer = match name {
+                "gw" => Arc::new(Signer::from_pem(&self.new.to_pem().unwrap()).unwrap()),
+                _ => Arc::new(Signer::generate().unwrap()),
+            };
+            publish(&store, name, &signer, None, now()).await.unwrap();
+            trusted.push(verify::Trust::Key(signer.public()));
+            keys.insert(name, signer);
+        }
         let id = id(3);
-        for (teller, event) in told {
-            let journal = journal(&store, &signer, teller).await;
-            journal.note("ann", entry(event, id)).await;
+        let stored = record(&store, &keys[by], gateway, id).await;
+        for (teller, events) in by_journal(told) {
+            let signer = &keys[teller.trim_end_matches("-import")];
+            let journal = journal(&store, signer, teller).await;
+            for event in events {
+                journal.note("ann", entry(event, id, Some(&stored))).await;
+            }
             journal.note("", JournalEvent::Stopped).await;
             journal.close().await.unwrap();
         }
-        record(&store, &signer, gateway, id).await;
-        (objects(&store).await, id)
+        let question = verify::Question { trusted, ..self.question() };
+        Other { objects: objects(&store).await, id, question, keys }
     }
 
     pub fn chunk(&self, recording: usize, number: u32) -> Key {
@@ -88,6 +104,42 @@ impl World {
     pub fn journal(&self, seq: u64) -> Key {
         self.objects.keys().find(|key| key.journal_seq() == Some(seq)).unwrap().clone()
     }
+}
+
+/// A store with one more recording, and what is asked of it.
+pub struct Other {
+    pub objects: Objects,
+    pub id: RecordingId,
+    pub question: verify::Question,
+    keys: BTreeMap<&'static str, Arc<Signer>>,
+}
+
+impl Other {
+    pub async fn report(&self) -> verify::Report {
+        report(&self.objects, &self.question).await
+    }
+
+    /// Seals the last object of a gateway's journal as a program of before digests did.
+    pub fn seal_as_format_1(&mut self, gateway: &str) {
+        let prefix = format!("journal/{gateway}/");
+        let (key, object) = self.objects.iter_mut().rfind(|(key, _)| key.as_str().starts_with(&prefix)).unwrap();
+        let parts = SealedObject::new(object);
+        let seal: Seal = serde_json::from_slice(parts.seal.unwrap()).unwrap();
+        assert_eq!(seal.object, key.as_str());
+        let members = serde_json::to_vec(&Seal { format: 1, ..seal }).unwrap();
+        // Without the signer's head, which is that of the object as it was.
+        let signer = Signer::from_pem(&self.keys[gateway].to_pem().unwrap()).unwrap();
+        let document = signer.seal(DocumentKind::Journal, members, now());
+        let length = u32::try_from(document.len()).unwrap().to_le_bytes();
+        *object = [parts.frame, &[0x50, 0x2a, 0x4d, 0x18], &length, &document].concat().into();
+    }
+}
+
+/// The events of each journal, in the order in which they were given.
+fn by_journal<'a>(told: &[(&'a str, &'a str)]) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut journals: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    told.iter().for_each(|(journal, event)| journals.entry(journal).or_default().push(event));
+    journals
 }
 
 pub async fn report(objects: &Objects, question: &verify::Question) -> verify::Report {
@@ -115,11 +167,12 @@ async fn objects(store: &Arc<dyn Store>) -> Objects {
 /// Start, one session, stop.
 async fn life(store: &Arc<dyn Store>, signer: &Arc<Signer>, number: u64) -> RecordingId {
     let journal = journal(store, signer, "gw").await;
-    journal.note("", JournalEvent::Started { version: "1".to_owned(), config: String::new() }).await;
     let id = id(number);
-    journal.note_durably("ann", entry("session_opened", id)).await.unwrap();
-    record(store, signer, "gw", id).await;
-    journal.note("ann", entry("session_ended", id)).await;
+    journal.note("", entry("started", id, None)).await;
+    journal.note_durably("ann", entry("session_opened", id, None)).await.unwrap();
+    journal.note("ann", entry("session_ended", id, None)).await;
+    let stored = record(store, signer, "gw", id).await;
+    journal.note("ann", entry("session_stored", id, Some(&stored))).await;
     journal.note("", JournalEvent::Stopped).await;
     journal.close().await.unwrap();
     id
@@ -134,16 +187,19 @@ fn id(number: u64) -> RecordingId {
     RecordingId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_795_348_800 + number, 0)))
 }
 
-fn entry(event: &str, session: RecordingId) -> JournalEvent {
+pub fn entry(event: &str, session: RecordingId, stored: Option<&StoredManifest>) -> JournalEvent {
     match event {
+        "started" => JournalEvent::Started { version: "1".to_owned(), config: String::new() },
         "session_opened" => JournalEvent::SessionOpened { session, request: ApiRequest::default() },
         "session_ended" => JournalEvent::SessionEnded { session, outcome: Outcome::Exited { exit_code: 42 } },
+        "session_stored" => stored.unwrap().journal_event(),
+        "another_stored" => StoredManifest { sha256: [7; 32], ..stored.unwrap().clone() }.journal_event(),
         "imported" => JournalEvent::Imported { session, file: "a.cast".to_owned(), sha256: String::new() },
         other => panic!("{other}"),
     }
 }
 
-async fn record(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str, id: RecordingId) {
+async fn record(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str, id: RecordingId) -> StoredManifest {
     let header = header(gateway, id);
     let mut lines = vec![header.to_line(), Vec::new(), Vec::new()];
     write_event(&mut lines[1], Micros::new(100), Code::Output, "one\r\n");
@@ -156,7 +212,7 @@ async fn record(store: &Arc<dyn Store>, signer: &Arc<Signer>, gateway: &str, id:
         chunks.push(stored.listed(Micros::ZERO, Micros::new(200)));
         digest = stored.digest;
     }
-    writer.put_manifest(&manifest(header, chunks), now()).await.unwrap().stored().unwrap();
+    writer.put_manifest(&manifest(header, chunks), now()).await.unwrap().stored().unwrap()
 }
 
 fn header(gateway: &str, id: RecordingId) -> Header {
