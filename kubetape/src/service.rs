@@ -412,6 +412,7 @@ impl Reading<'_> {
         let prepare = prepare_long_recordings(self.recording.finished.clone(), recordings, player.clone());
         tasks.spawn("preparation of recordings", unless(shutdown, prepare), self.readers.handle());
         let web = web::Web::new(web::Settings {
+            trusted_keys: wiring::trusted_keys(self.config)?,
             store: self.stores.read.clone(),
             index: index.clone(),
             player,

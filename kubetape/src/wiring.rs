@@ -16,6 +16,7 @@ use player::{Player, PlayerSettings};
 use recording::JournalHead;
 use spool::Spool;
 use storage::{Disk, RecordingReader, S3, S3Credentials, S3Settings, Store, signing::Signer};
+use verify::Trust;
 
 use crate::config::{Certificate, ClusterCredential, ClusterSource, Config, PolicySource, Storage, raw};
 
@@ -211,6 +212,11 @@ pub async fn signer(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signe
 pub async fn signer_beside_gateway(config: &Config, store: &Arc<dyn Store>) -> Result<Arc<Signer>> {
     let now = Timestamp::now().into();
     Ok(Arc::new(config.signing.beside_gateway(store, &config.gateway.name, now).await?))
+}
+
+/// The keys that this machine trusts: the one that it signs with, which vouches for those before and after it.
+pub fn trusted_keys(config: &Config) -> Result<Vec<Trust>> {
+    Ok(config.signing.public_key()?.map(Trust::Key).into_iter().collect())
 }
 
 /// The file in `state.dir` that says how far the gateway's journal has come.

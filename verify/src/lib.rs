@@ -10,6 +10,7 @@
 //! Everything that is read may be hostile: no object is read, and nothing is unpacked, without a bound.
 
 mod context;
+mod inspect;
 mod journals;
 mod keyring;
 mod known_heads;
@@ -24,6 +25,7 @@ use std::{collections::HashSet, sync::Arc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use storage::{RecordingReader, Store, StoreError};
 
+pub use inspect::{Inspection, Standing, inspect, inspect_journal};
 pub use question::{Question, Trust};
 pub use report::{Finding, Problem, Report, Verdict};
 

@@ -27,6 +27,8 @@ pub struct Settings {
     pub index: Arc<dyn Backend>,
     /// What plays them.
     pub player: Player,
+    /// The keys that recordings and journals have to be signed with, or to descend from, to be shown as proven.
+    pub trusted_keys: Vec<verify::Trust>,
     /// Where logging in, searching and viewing are written down.
     pub journal: Journal,
     /// Decides who may log in, and who is logged in.
@@ -70,7 +72,7 @@ impl AppState {
         Self {
             auth: Arc::new(Auth::new(settings.authenticator, clients, https)),
             https: Https(https),
-            evidence: Arc::new(Evidence::new(settings.store, settings.player)),
+            evidence: Arc::new(Evidence::new(settings.store, settings.player, settings.trusted_keys)),
             searcher: Arc::new(Searcher::new(settings.index)),
             journal: Arc::new(AccessJournal::new(settings.journal)),
             site: Arc::new(Site {

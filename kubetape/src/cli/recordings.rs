@@ -195,6 +195,9 @@ pub struct Export {
     /// File to write, or a new folder for --format bundle [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write a bundle of a recording that is not as it was written, too
+    #[arg(long)]
+    pub unproven: bool,
 }
 
 /// What a recording can be exported as.

@@ -8,7 +8,10 @@ use recording::RecordingId;
 use storage::RecordingReader;
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
-use super::viewing::{self, Viewing};
+use super::{
+    evidence,
+    viewing::{self, Viewing},
+};
 use crate::{
     cli::{self, Format, StreamName},
     commands::bundle::Bundle,
@@ -40,13 +43,15 @@ async fn to_folder(config: &Config, options: &cli::Export) -> Result<()> {
     let folder = options.output.as_deref().context("--format bundle is a folder: name it with --output")?;
     let store = wiring::store_to_read(config).await?;
     let id = recorded::find(&RecordingReader::new(store.clone()), &options.id).await?;
+    evidence::require_right(config, &store, id, options.unproven).await?;
     let bundle = Bundle::gather(&store, id, folder).await?;
-    viewing::note(config, id, Viewing::Export).await?;
+    viewing::note_unchecked(config, id, Viewing::Export).await?;
     bundle.write().await
 }
 
 /// Returns `None` for a bundle, which is not one file.
 fn format(options: &cli::Export) -> Result<Option<player::Format>> {
+    ensure!(options.format == Format::Bundle || !options.unproven, "--unproven is for --format bundle: leave it out");
     ensure!(options.format == Format::Raw || options.stream.is_none(), "--stream is for --format raw: leave it out");
     Ok(Some(match options.format {
         Format::Bundle => return Ok(None),

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod demo;
 mod end;
+mod evidence;
 mod export;
 mod import;
 mod key;

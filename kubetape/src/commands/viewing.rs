@@ -10,6 +10,7 @@ use recording::{
 };
 use search::{Hits, Query};
 
+use super::evidence;
 use crate::{config::Config, wiring};
 use control::{Answer, Request};
 
@@ -34,11 +35,21 @@ impl Viewing {
     }
 }
 
-/// Journals that a recording is about to be shown or exported. See [`journal_event`].
+/// Journals that a recording is about to be shown or exported (see [`journal_event`]), and says on stderr if it is not as it
+/// was written.
 ///
 /// # Errors
-/// A gateway runs here and does not journal it. Then the recording must not be shown.
+/// A gateway runs here and does not journal it, or the recording cannot be checked. Then it must not be shown.
 pub async fn note(config: &Config, session: RecordingId, how: Viewing) -> Result<()> {
+    note_unchecked(config, session, how).await?;
+    evidence::warn(config, session).await
+}
+
+/// As [`note`], for one that the caller has checked.
+///
+/// # Errors
+/// As of [`note`].
+pub async fn note_unchecked(config: &Config, session: RecordingId, how: Viewing) -> Result<()> {
     let how = how.name().to_owned();
     let request = Request::Viewed { session, how: how.clone() };
     journal_event(config, request, JournalEvent::Viewed { session, how }).await

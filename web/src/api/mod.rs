@@ -2,7 +2,10 @@
 
 mod download;
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
     Extension, Json, Router,
@@ -12,9 +15,10 @@ use axum::{
 };
 use identity::WebSession;
 use player::{FindResult, Segment, SegmentIndex};
-use recording::{CommandSource, Manifest, Micros, cast::SessionMetadata};
+use recording::{CommandSource, Manifest, Micros, RecordingId, cast::SessionMetadata};
 use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
+use verify::Inspection;
 
 use self::download::download;
 use crate::{
@@ -22,6 +26,7 @@ use crate::{
     context::{
         access_journal::AccessJournal,
         evidence::{Evidence, parse_id, unplayable, unreadable},
+        inspector::INSPECTED_WITHIN,
         searcher::Searcher,
     },
     http::failure::{ApiFailure, Failure},
@@ -69,6 +74,8 @@ struct SessionReply {
     session: SessionMetadata,
     /// Null while no end is recorded.
     manifest: Option<Manifest>,
+    /// What it is worth, and what is wrong with it.
+    evidence: Arc<Inspection>,
 }
 
 async fn session(
@@ -80,7 +87,8 @@ async fn session(
     let id = parse_id(&id)?;
     let summary = evidence.recordings.summary(id).await.map_err(unreadable)?;
     journal.viewed(&login, id).await?;
-    Ok(Json(SessionReply { session: summary.header.kubetape, manifest: summary.manifest }))
+    let inspection = evidence.inspect(id).await?;
+    Ok(Json(SessionReply { session: summary.header.kubetape, manifest: summary.manifest, evidence: inspection }))
 }
 
 #[derive(Serialize)]
@@ -163,15 +171,28 @@ async fn segment(
     Ok(Json(evidence.player.segment(id, number, params.end).await.map_err(unplayable)?))
 }
 
+#[derive(Serialize)]
+struct SearchReply {
+    #[serde(flatten)]
+    found: Hits,
+    /// What the recordings of the hits are worth, by id; `not verified yet` of those that are still being checked.
+    evidence: BTreeMap<RecordingId, &'static str>,
+}
+
 async fn search(
     State(searcher): State<Arc<Searcher>>,
+    State(evidence): State<Arc<Evidence>>,
     State(journal): State<Arc<AccessJournal>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
-) -> ApiResult<Hits> {
+) -> ApiResult<SearchReply> {
     let query = filters.query()?;
     let asked = query.clone();
     let found = searcher.search(&asked).await?;
     journal.searched(&login, &query, &found).await?;
-    Ok(Json(found))
+    let sessions: BTreeSet<RecordingId> = found.hits.iter().filter_map(|hit| hit.session).collect();
+    let standings = evidence.inspector.standings(sessions.iter().copied(), INSPECTED_WITHIN).await;
+    let label = |id| standings.get(&id).map_or("not verified yet", |standing| standing.label());
+    let evidence = sessions.into_iter().map(|id| (id, label(id))).collect();
+    Ok(Json(SearchReply { found, evidence }))
 }

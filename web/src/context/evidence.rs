@@ -5,6 +5,9 @@ use recording::{Command, CommandSource, Manifest, Micros, RecordingId};
 use storage::{RecordingError, RecordingReader, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use verify::{Inspection, Trust};
+
+use super::inspector::Inspector;
 use crate::http::failure::Failure;
 
 /// Downloads, and searches through one recording, at a time; more are told to come back.
@@ -17,6 +20,7 @@ pub(crate) struct Evidence {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recordings: RecordingReader,
     pub(crate) player: Player,
+    pub(crate) inspector: Arc<Inspector>,
     exports: Arc<Semaphore>,
 }
 
@@ -28,9 +32,16 @@ pub(crate) struct SessionCommands {
 }
 
 impl Evidence {
-    pub(crate) fn new(store: Arc<dyn Store>, player: Player) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, player: Player, trusted: Vec<Trust>) -> Self {
         let recordings = RecordingReader::new(Arc::clone(&store));
-        Self { store, recordings, player, exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)) }
+        let inspector = Arc::new(Inspector::new(Arc::clone(&store), trusted));
+        Self { store, recordings, player, inspector, exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)) }
+    }
+
+    /// What a recording is worth, for somebody who is about to see it.
+    pub(crate) async fn inspect(&self, id: RecordingId) -> Result<Arc<Inspection>, Failure> {
+        let failed = |error| Failure::internal("cannot check a recording", error);
+        self.inspector.inspect(id).await.map_err(failed)
     }
 
     /// The right to go through one whole recording. The failure says to come back.

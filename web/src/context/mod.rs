@@ -2,6 +2,7 @@
 
 pub(crate) mod access_journal;
 pub(crate) mod evidence;
+pub(crate) mod inspector;
 pub(crate) mod recent;
 pub(crate) mod searcher;
 pub(crate) mod site;

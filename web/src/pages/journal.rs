@@ -18,6 +18,7 @@ use storage::{
 
 use super::{
     layout::{Layout, NavItem, render},
+    standing::reason,
     time_label::{self, TimeLabel},
     visible_text::VisibleText,
 };
@@ -47,6 +48,8 @@ struct JournalPage {
     days: Vec<String>,
     day: String,
     rows: Vec<JournalRow>,
+    /// What is wrong with the objects that the rows are of.
+    findings: Vec<VisibleText>,
     newest: Option<String>,
     older: Option<String>,
 }
@@ -86,7 +89,9 @@ pub(crate) async fn page(
     let day = Some(params.day).filter(|day| days.contains(day)).or_else(|| days.first().cloned()).unwrap_or_default();
     let mut objects = objects(&*evidence.store, &gateway, &day).await.map_err(|error| unreadable(error.into()))?;
     objects.retain(|object| params.before.is_none_or(|before| object.seq < before));
-    let (rows, oldest) = rows(&reader, objects).await?;
+    let (rows, shown, oldest) = rows(&reader, objects).await?;
+    let findings = evidence.inspector.journal(&gateway, &shown).await;
+    let findings = findings.map_err(|error| unreadable(error.into()))?;
     let address = |before: Option<u64>| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("gateway", &gateway).append_pair("day", &day);
@@ -98,6 +103,7 @@ pub(crate) async fn page(
     Ok(render(&JournalPage {
         page: Layout::new(&site.gateway_name, &login, NavItem::Journal, "Journal"),
         rows,
+        findings: findings.iter().map(reason).collect(),
         newest: params.before.map(|_| address(None)),
         older: oldest.map(|seq| address(Some(seq))),
         gateways,
@@ -148,9 +154,13 @@ async fn objects(store: &dyn Store, gateway: &str, day: &str) -> Result<Vec<Jour
     }
 }
 
-/// The newest entries, and the number of the oldest object among them, or `None` if there are no older ones.
-async fn rows(reader: &JournalReader, objects: Vec<JournalObject>) -> Result<(Vec<JournalRow>, Option<u64>), Failure> {
-    let (now, mut rows) = (Timestamp::now(), Vec::new());
+/// The newest entries, the objects that they are of, and the number of the oldest one of these, or `None` if there are no older
+/// ones.
+async fn rows(
+    reader: &JournalReader,
+    objects: Vec<JournalObject>,
+) -> Result<(Vec<JournalRow>, Vec<Key>, Option<u64>), Failure> {
+    let (now, mut rows, mut shown) = (Timestamp::now(), Vec::new(), Vec::new());
     let total = objects.len();
     for (read, object) in objects.into_iter().rev().enumerate() {
         match reader.read(&object).await {
@@ -158,11 +168,12 @@ async fn rows(reader: &JournalReader, objects: Vec<JournalObject>) -> Result<(Ve
             Err(JournalError::Store(error)) => return Err(unreadable(error.into())),
             Err(_) => rows.push(JournalRow::damaged(&object, now)),
         }
+        shown.push(object.key);
         if rows.len() >= PAGE_ENTRIES || read + 1 >= PAGE_OBJECTS {
-            return Ok((rows, (read + 1 < total).then_some(object.seq)));
+            return Ok((rows, shown, (read + 1 < total).then_some(object.seq)));
         }
     }
-    Ok((rows, None))
+    Ok((rows, shown, None))
 }
 
 impl JournalRow {

@@ -9,6 +9,7 @@ pub(crate) mod layout;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sessions;
+pub(crate) mod standing;
 pub(crate) mod text;
 pub(crate) mod time_label;
 pub(crate) mod units;

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use askama::Template;
 use axum::{
@@ -8,13 +11,15 @@ use axum::{
 };
 use identity::WebSession;
 use jiff::Timestamp;
-use recording::CommandSource;
+use recording::{CommandSource, RecordingId};
 use search::{Hit, HitKind, Hits, Order, OutcomeFilter, QueryError, Snippet};
+use verify::Standing;
 
 use super::{
     facets::{FacetGroup, FilterLink, FilterOptions, facet_groups},
     filters::Filters,
     layout::{Layout, NavItem, render},
+    standing,
     time_label::TimeLabel,
     units,
     visible_text::{TargetText, VisibleText},
@@ -22,6 +27,8 @@ use super::{
 use crate::{
     context::{
         access_journal::AccessJournal,
+        evidence::Evidence,
+        inspector::INSPECTED_WITHIN,
         searcher::{SearchOutcome, Searcher, sentence},
         site::Site,
     },
@@ -70,6 +77,8 @@ struct HitRow {
     user: VisibleText,
     target: TargetText,
     at: TimeLabel,
+    /// A class and a word, if the recording is not known to be right.
+    mark: Option<(&'static str, &'static str)>,
 }
 
 /// Requests of one kubectl run that are shown; a watch or a large apply has many.
@@ -88,6 +97,7 @@ struct SnippetPart {
 /// What both pages need.
 struct SearchContext {
     searcher: Arc<Searcher>,
+    evidence: Arc<Evidence>,
     journal: Arc<AccessJournal>,
     site: Arc<Site>,
 }
@@ -95,24 +105,26 @@ struct SearchContext {
 /// `GET /search`
 pub(crate) async fn page(
     State(searcher): State<Arc<Searcher>>,
+    State(evidence): State<Arc<Evidence>>,
     State(journal): State<Arc<AccessJournal>>,
     State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
-    list(&SearchContext { searcher, journal, site }, &login, filters, NavItem::Search).await
+    list(&SearchContext { searcher, evidence, journal, site }, &login, filters, NavItem::Search).await
 }
 
 /// `GET /requests`: what kubectl and others asked of the clusters, joined by run, newest first.
 pub(crate) async fn requests(
     State(searcher): State<Arc<Searcher>>,
+    State(evidence): State<Arc<Evidence>>,
     State(journal): State<Arc<AccessJournal>>,
     State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
 ) -> Result<Response, Failure> {
     let filters = Filters { source: "request".to_owned(), kind: String::new(), ..filters };
-    list(&SearchContext { searcher, journal, site }, &login, filters, NavItem::Requests).await
+    list(&SearchContext { searcher, evidence, journal, site }, &login, filters, NavItem::Requests).await
 }
 
 async fn list(
@@ -127,6 +139,8 @@ async fn list(
     let (offset, limit, order) = (query.offset, query.limit, query.order);
     let searched = requests || !query.text.is_empty() || filters.any() || query.source.is_some();
     let (found, error) = if searched { run(context, login, query).await? } else { Default::default() };
+    let sessions: BTreeSet<RecordingId> = found.hits.iter().filter_map(|hit| hit.session).collect();
+    let standings = context.evidence.inspector.standings(sessions, INSPECTED_WITHIN).await;
     let now = Timestamp::now();
     let title = match filters.q.trim() {
         "" if requests => "Requests".to_owned(),
@@ -144,7 +158,7 @@ async fn list(
         outcomes: OutcomeFilter::ALL,
         searched,
         error,
-        hits: found.hits.iter().map(|hit| HitRow::new(hit, now)).collect(),
+        hits: found.hits.iter().map(|hit| HitRow::new(hit, &standings, now)).collect(),
         total: if found.more { format!("{}+", found.total) } else { found.total.to_string() },
         previous: previous(&filters, action, offset, limit)
             .map(|(first, to)| (if first { "First page" } else { page_names(order).0 }, to)),
@@ -245,7 +259,7 @@ fn kinds(filters: &Filters) -> Vec<FilterLink> {
 }
 
 impl HitRow {
-    fn new(hit: &Hit, now: Timestamp) -> Self {
+    fn new(hit: &Hit, standings: &BTreeMap<RecordingId, Standing>, now: Timestamp) -> Self {
         Self {
             parts: snippet_parts(
                 &hit.snippet,
@@ -266,6 +280,7 @@ impl HitRow {
             user: VisibleText::clipped(&hit.user, 120),
             target: TargetText::new(&hit.cluster, &hit.namespace, &hit.pod, &hit.container),
             at: TimeLabel::new(hit.at, now),
+            mark: hit.session.and_then(|id| standing::mark(standings.get(&id).copied())),
         }
     }
 }

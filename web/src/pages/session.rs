@@ -21,6 +21,7 @@ use super::{
     connections::{self, ForwardedConnection},
     layout::{Layout, NavItem, render},
     sessions::command,
+    standing::StandingBadge,
     time_label::{self, TimeLabel},
     units::{self, size},
     visible_text::{TargetText, VisibleText},
@@ -45,6 +46,7 @@ struct SessionPage {
     poster: String,
     command: VisibleText,
     badge: OutcomeBadge,
+    evidence: StandingBadge,
     live: bool,
     /// The player follows the session live, instead of playing what is stored.
     follows: bool,
@@ -161,6 +163,7 @@ async fn view(
     journal.viewed(login, id).await?;
     let (session, manifest) = (&summary.header.kubetape, summary.manifest.as_ref());
     let found = evidence.commands(id, manifest).await?;
+    let inspection = evidence.inspect(id).await?;
     let command = command(session.kind, &shell_quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
     let (now, began) = (Timestamp::now(), time_label::timestamp(session.started));
@@ -174,6 +177,7 @@ async fn view(
         id,
         poster: poster(session, manifest, &found.commands),
         command,
+        evidence: StandingBadge::new(&inspection),
         badge: OutcomeBadge::new(manifest.map(|manifest| &manifest.outcome), outlived),
         live,
         follows: live && (start.is_empty() || ahead),

@@ -19,6 +19,7 @@ use tokio::io::AsyncWrite;
 use super::{
     layout::{Layout, NavItem, render},
     sessions::command,
+    standing::StandingBadge,
     visible_text::VisibleText,
 };
 use crate::{
@@ -39,6 +40,7 @@ struct TextPage {
     page: Layout,
     id: RecordingId,
     command: VisibleText,
+    evidence: StandingBadge,
     text: String,
     cut: bool,
 }
@@ -60,12 +62,14 @@ pub(crate) async fn page(
         Err(PlayerError::Write(_)) if beginning.cut => {}
         Err(error) => return Err(unplayable(error)),
     }
+    let inspection = evidence.inspect(id).await?;
     let session = &header.kubetape;
     let command = command(session.kind, &shell_quoted(&session.argv));
     Ok(render(&TextPage {
         page: Layout::new(&site.gateway_name, &login, NavItem::Sessions, format!("{} – text", command.as_str())),
         id,
         command,
+        evidence: StandingBadge::new(&inspection),
         text: readable(&beginning.bytes),
         cut: beginning.cut,
     }))

@@ -62,6 +62,7 @@ impl Site {
         let settings = Settings {
             player: Player::new(RecordingReader::new(store.clone()), PlayerSettings::default()),
             store,
+            trusted_keys: Vec::new(),
             index: Arc::new(index),
             journal: journal.clone(),
             authenticator,

@@ -1,0 +1,114 @@
+"""What shows a recording says what it is worth: pages, API and program, of recordings that somebody altered."""
+
+import http.client
+import json
+import time
+import urllib.parse
+
+import pytest
+import zstandard
+
+from forger import compressed
+from kubectl import Kubectl
+from program import Demo, until
+
+
+class Pages:
+    """A browser without a screen: logged in by the demo's link."""
+
+    def __init__(self, demo):
+        self.host = demo.web.removeprefix("http://")
+        answer, _ = self.ask("POST", urllib.parse.urlparse(demo.link).path, {})
+        self.cookie = {"Cookie": answer.headers["Set-Cookie"].split(";")[0]}
+
+    def ask(self, method, address, headers):
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request(method, address, headers=headers)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
+
+    def text(self, address):
+        answer, text = self.ask("GET", address, self.cookie)
+        assert answer.status == 200, (address, answer.status, text)
+        return text
+
+    def json(self, address):
+        return json.loads(self.text(address))
+
+
+class Altered:
+    """A demo that was stopped, altered and started again: one recording with a forged chunk, one whose manifest nobody signed, one as it
+    was; and a journal that no gateway wrote."""
+
+    def __init__(self, folder):
+        self.demo = demo = Demo(folder / "demo")
+        with demo:
+            kubectl = Kubectl("1.37", "websocket", demo.kubeconfig)
+            for word in ("truth", "second", "third"):
+                kubectl.run("exec", "shell", "-c", "shell", "--", "sh", "-c", f"echo {word}", check=0)
+            ids = [demo.session(word)["id"] for word in ("truth", "second", "third")]
+            for id in ids:
+                demo.manifest(id)
+        self.forged, self.unsigned, self.right = (next(self.store.glob(f"recordings/*/*/*/{id}")) for id in ids)
+        chunk = self.forged / "000001.cast.zst"
+        lines = zstandard.ZstdDecompressor().decompressobj().decompress(chunk.read_bytes())
+        chunk.write_bytes(zstandard.ZstdCompressor().compress(lines.replace(b"truth", b"FORGED")))
+        manifest = self.unsigned / "manifest.json"
+        members = json.loads(manifest.read_bytes())
+        del members["signature"]
+        manifest.write_text(json.dumps(members))
+        entry = {"prev": "0" * 64, "micros": time.time_ns() // 1000, "gateway": "invented", "event": "login", "user": "bob", "ok": True, "method": "link"}
+        journal = self.store / time.strftime("journal/invented/%Y/%m/%d/000000000000.jsonl.zst", time.gmtime())
+        journal.parent.mkdir(parents=True)
+        journal.write_bytes(compressed(entry))
+
+    @property
+    def store(self):
+        return self.demo.folder / "storage"
+
+
+@pytest.fixture(scope="module")
+def altered(tmp_path_factory):
+    altered = Altered(tmp_path_factory.mktemp("altered"))
+    with altered.demo:
+        altered.pages = Pages(altered.demo)
+        yield altered
+
+
+def test_pages_say_what_a_recording_is_worth(altered):
+    for folder, words in [
+        (altered.forged, ["altered", "000001.cast.zst"]),
+        (altered.unsigned, ["unsigned", "manifest.json"]),
+    ]:
+        for address in (f"/sessions/{folder.name}", f"/sessions/{folder.name}/text"):
+            page = altered.pages.text(address)
+            assert 'role="alert"' in page and all(word in page for word in [*words, "Do not take it for evidence"]), address
+    for address in (f"/sessions/{altered.right.name}", f"/sessions/{altered.right.name}/text"):
+        assert "Do not take it" not in altered.pages.text(address)
+    assert ">proven<" in altered.pages.text(f"/sessions/{altered.right.name}")
+
+
+def test_the_journal_says_which_objects_nobody_signed(altered):
+    page = altered.pages.text("/journal?gateway=invented")
+    assert "not as it was written" in page and "unsigned" in page
+    assert "not as it was written" not in altered.pages.text("/journal?gateway=demo")
+
+
+def test_the_api_says_it_in_fields(altered):
+    standing = lambda folder: altered.pages.json(f"/api/v1/sessions/{folder.name}")["evidence"]  # noqa: E731
+    assert (standing(altered.forged)["standing"], standing(altered.unsigned)["standing"]) == ("altered", "unsigned")
+    assert standing(altered.right) == {"standing": "proven", "findings": [], "all_chunks": True}
+    found = until(lambda: (reply := altered.pages.json("/api/v1/search?q=echo"))["total"] and reply, what="hits")
+    assert found["evidence"][altered.forged.name] in ("altered", "not verified yet")
+
+
+def test_the_program_says_it_on_stderr_and_refuses_a_bundle(altered, tmp_path):
+    demo = altered.demo
+    for words in (["text", altered.forged.name], ["commands", altered.forged.name], ["export", altered.forged.name, "--format", "cast2"]):
+        said = demo.run(*words).stderr.decode()
+        assert "altered: this recording is not as it was written" in said and "000001.cast.zst" in said, words
+    assert b"not as it was written" not in demo.run("text", altered.right.name).stderr
+    refused = demo.run("export", altered.forged.name, "--format", "bundle", "--output", tmp_path / "no", check=False)
+    assert refused.returncode == 1 and b"--unproven" in refused.stderr and not (tmp_path / "no").exists()
+    demo.run("export", altered.forged.name, "--format", "bundle", "--output", tmp_path / "bundle", "--unproven")
+    assert (tmp_path / "bundle" / "bundle.json").exists()
