@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use recording::{Key, Manifest, RecordingId, UnixMicros};
 use storage::{Memory, Store};
-use verify::{Inspection, Question, Standing, inspect, inspect_journal};
+use verify::{Inspection, Problem, Question, Standing, inspect, inspect_journal};
 
 use crate::world::{Objects, World, now};
 
@@ -59,17 +59,18 @@ async fn a_manifest_that_nobody_signed_or_that_was_signed_again_is_named() {
     let (id, key) = (world.recordings[0], world.manifest(0));
     let manifest: Manifest = serde_json::from_slice(&world.objects[&key]).unwrap();
     let stranger = storage::signing::Signer::generate().unwrap();
-    for (document, standing) in [
-        (serde_json::to_vec(&manifest).unwrap().into(), Standing::Unsigned),
-        (world.new.seal_manifest(&manifest, now()), Standing::Altered),
-        (world.old.seal_manifest(&manifest, now()), Standing::Altered),
-        (stranger.seal_manifest(&manifest, now()), Standing::NotVouched),
+    for (document, problem) in [
+        (serde_json::to_vec(&manifest).unwrap().into(), Problem::Unsigned),
+        (world.new.seal_manifest(&manifest, now()), Problem::Altered),
+        (world.old.seal_manifest(&manifest, now()), Problem::KeyNotValid),
+        (stranger.seal_manifest(&manifest, now()), Problem::UnknownKey),
     ] {
         let mut objects = world.objects.clone();
         objects.insert(key.clone(), document);
         let found = inspected(&objects, &world.question(), id).await;
-        assert_eq!(found.standing, standing, "{found:?}");
-        assert!(!found.findings.is_empty());
+        assert_eq!(found.findings[0].problem, problem, "{found:?}");
+        assert_ne!(found.standing, Standing::Proven);
+        assert_eq!(found.standing.is_wrong(), problem != Problem::UnknownKey, "{found:?}");
     }
 }
 
