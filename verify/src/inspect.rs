@@ -130,6 +130,13 @@ pub async fn inspect(
 }
 
 impl Inspection {
+    /// Of a recording that could not be checked, and why: nobody vouches for it.
+    pub fn unchecked(id: RecordingId, why: &str) -> Self {
+        let (object, detail) = (Key::recording_prefix(id), why.to_owned());
+        let findings = vec![Finding { object, problem: Problem::Missing, detail }];
+        Self { standing: Standing::NotVouched, findings, all_chunks: false }
+    }
+
     fn new(report: Report, question: &Question, is_live: bool, all_chunks: bool) -> Self {
         let worst = report.findings.iter().map(|finding| Standing::of(finding.problem)).max();
         let right = match (is_live, question.trusted.is_empty()) {

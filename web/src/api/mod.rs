@@ -87,7 +87,7 @@ async fn session(
     let id = parse_id(&id)?;
     let summary = evidence.recordings.summary(id).await.map_err(unreadable)?;
     journal.viewed(&login, id).await?;
-    let inspection = evidence.inspect(id).await?;
+    let inspection = evidence.inspect(id).await;
     Ok(Json(SessionReply { session: summary.header.kubetape, manifest: summary.manifest, evidence: inspection }))
 }
 

@@ -163,7 +163,7 @@ async fn view(
     journal.viewed(login, id).await?;
     let (session, manifest) = (&summary.header.kubetape, summary.manifest.as_ref());
     let found = evidence.commands(id, manifest).await?;
-    let inspection = evidence.inspect(id).await?;
+    let inspection = evidence.inspect(id).await;
     let command = command(session.kind, &shell_quoted(&session.argv));
     let title = format!("{} – {}", command.as_str(), VisibleText::clipped(&session.principal.name, 60));
     let (now, began) = (Timestamp::now(), time_label::timestamp(session.started));

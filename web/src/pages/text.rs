@@ -62,7 +62,7 @@ pub(crate) async fn page(
         Err(PlayerError::Write(_)) if beginning.cut => {}
         Err(error) => return Err(unplayable(error)),
     }
-    let inspection = evidence.inspect(id).await?;
+    let inspection = evidence.inspect(id).await;
     let session = &header.kubetape;
     let command = command(session.kind, &shell_quoted(&session.argv));
     Ok(render(&TextPage {
