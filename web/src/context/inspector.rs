@@ -26,7 +26,7 @@ const AT_ONCE: usize = 4;
 /// How long a list of hits waits for its recordings to be checked.
 pub(crate) const INSPECTED_WITHIN: Duration = Duration::from_millis(500);
 
-/// Judges recordings for whoever is about to see them.
+/// Judges recordings before a page or the API shows them.
 pub(crate) struct Inspector {
     store: Arc<dyn Store>,
     trusted: Vec<Trust>,
