@@ -151,7 +151,7 @@ def test_an_export_is_checked_without_the_store(evidence, verify, tmp_path):
     assert re.search("^proven.*an excerpt.*cannot be told", done.stdout, re.MULTILINE)
     assert "--bundle" in (folder / "README.txt").read_text()
     assert any(json.loads(path.read_text())["exit_code"] == 3 for path in folder.rglob("manifest.json"))
-    assert list(folder.glob("journal/**/*.zst"))
+    assert list(folder.glob("entries/*/*.json")) and not list(folder.glob("journal"))
     for path in folder.rglob("*"):
         if path.is_file() and path.parent != folder and path.parent.name != "keys":
             data = path.read_bytes()

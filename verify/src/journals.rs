@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use storage::{
     StoreError,
-    journal::{self, ChainLink, LARGEST_JOURNAL_OBJECT, Seal, SealedObject},
+    journal::{self, ChainLink, LARGEST_JOURNAL_OBJECT, Seal, SealedObject, merkle},
 };
 
 use crate::{
@@ -193,27 +193,33 @@ impl JournalChain {
             gateway: String,
         }
         let lines = parts.lines().map_err(|error| (Problem::Altered, error.to_string()))?;
-        let mut previous = (follows && self.intact).then(|| recording::hex(self.tail.line));
-        let mut count = 0;
+        let mut previous = (follows && self.intact).then_some(self.tail.line);
+        let mut digests: Vec<[u8; 32]> = Vec::new();
         for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            count += 1;
-            let wrong = |problem, why: &str| Err((problem, format!("line {count}: {why}")));
+            let wrong = |problem, why: &str| Err((problem, format!("line {}: {why}", digests.len() + 1)));
             let Ok(chained) = serde_json::from_slice::<ChainedLine>(line) else {
                 return wrong(Problem::Altered, "it is no entry");
             };
-            if previous.is_some_and(|previous| previous != chained.prev) {
+            if previous.is_some_and(|previous| recording::hex(previous) != chained.prev) {
                 return wrong(Problem::Altered, "it was not written behind the line before it");
             }
             if *chained.gateway != *self.gateway {
                 return wrong(Problem::Foreign, "it is another gateway's");
             }
-            previous = Some(recording::hex(Sha256::digest(line).into()));
+            let digest = Sha256::digest(line).into();
+            previous = Some(digest);
+            digests.push(digest);
         }
-        if count == seal.entries {
-            Ok(())
-        } else {
-            Err((Problem::Altered, "it has not as many lines as it says".to_owned()))
+        if digests.len() as u64 != seal.entries {
+            return Err((Problem::Altered, "it has not as many lines as it says".to_owned()));
         }
+        if seal.has_root() && seal.root != recording::hex(merkle::root(&digests)) {
+            return Err((
+                Problem::Altered,
+                "the tree over its lines is not the one that its seal vouches for".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     fn entries(

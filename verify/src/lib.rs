@@ -9,7 +9,9 @@
 //!
 //! Everything that is read may be hostile: no object is read, and nothing is unpacked, without a bound.
 
+mod bundle;
 mod context;
+mod entries;
 mod inspect;
 mod journals;
 mod keyring;
@@ -25,6 +27,7 @@ use std::{collections::HashSet, sync::Arc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use storage::{RecordingReader, Store, StoreError};
 
+pub use bundle::{BUNDLE_FILE, Bundle, BundleFile};
 pub use inspect::{Inspection, Standing, inspect, inspect_journal};
 pub use question::{Question, Trust};
 pub use report::{Finding, Problem, Report, Verdict};
@@ -82,6 +85,9 @@ pub async fn verify(
     let mut sessions = JournalledSessions::default();
     let mut journals = JournalChains::default();
     journals.read_on(&context, &mut sessions, &mut known_heads, &mut report, &mut done, progress).await?;
+    if question.excerpt {
+        entries::read(&context, &mut sessions, &mut known_heads, &mut report).await?;
+    }
     let suspects = recordings(&context, &mut sessions, &mut known_heads, &mut report, &mut done, progress).await?;
     // What was opened, and signed, while the recordings were read.
     journals.read_on(&context, &mut sessions, &mut known_heads, &mut report, &mut done, progress).await?;

@@ -34,16 +34,31 @@ impl CheckedSeal {
                 Err(error) => (Problem::Altered, error.to_string()),
             });
         };
+        let checked = Self::of_document(keyring, gateway, (key, seq), document)?;
+        if checked.seal.sha256 != recording::hex(Sha256::digest(parts.frame).into()) {
+            return Err((Problem::Altered, "its bytes are not those that its seal vouches for".to_owned()));
+        }
+        Ok(checked)
+    }
+
+    /// Checks a seal without the object that it seals.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn of_document(
+        keyring: &Keyring,
+        gateway: &str,
+        (key, seq): (&Key, u64),
+        document: &[u8],
+    ) -> Result<Self, Rejection> {
         let signature = keyring.check(DocumentKind::Journal, document)?;
-        let altered = |detail: &str| Err((Problem::Altered, detail.to_owned()));
-        let Ok(seal) = serde_json::from_slice::<Seal>(document) else { return altered("its seal says too little") };
+        let Ok(seal) = serde_json::from_slice::<Seal>(document) else {
+            return Err((Problem::Altered, "its seal says too little".to_owned()));
+        };
         if seal.object != key.as_str() {
             let mine = seal.object.starts_with(&format!("journal/{gateway}/"));
             let problem = if mine { Problem::Reordered } else { Problem::Foreign };
             return Err((problem, format!("it was written as {}", seal.object)));
-        }
-        if seal.sha256 != recording::hex(Sha256::digest(parts.frame).into()) {
-            return altered("its bytes are not those that its seal vouches for");
         }
         keyring.in_use(&signature, gateway, Some(seq))?;
         Ok(Self { signature, seal })

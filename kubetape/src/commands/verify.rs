@@ -11,7 +11,7 @@ use storage::{
     Disk, RecordingReader, Store,
     signing::{KeyStatement, PublicKey},
 };
-use verify::{Progress, Question, Report, Trust, Verdict, verify};
+use verify::{BUNDLE_FILE, Progress, Question, Report, Trust, Verdict, verify};
 
 use crate::{
     cli,
@@ -21,9 +21,6 @@ use crate::{
     running::Exit,
     wiring,
 };
-
-/// The file at the top of an export.
-pub const BUNDLE: &str = "bundle.json";
 
 /// A store to verify, or a part of one.
 struct VerifyTarget {
@@ -156,7 +153,7 @@ async fn targets(
 /// there by somebody who removed the rest.
 async fn folder(name: &str, trusted: &[Trust], excerpt: bool) -> Result<VerifyTarget> {
     let path = Path::new(name);
-    if !["recordings", "journal", "keys"].iter().any(|part| path.join(part).is_dir()) {
+    if !["recordings", "journal", "keys", "entries"].iter().any(|part| path.join(part).is_dir()) {
         bail!("{name} is no store and no export: it has none of the folders recordings, journal and keys");
     }
     let store = Disk::open_existing(path).await.with_context(|| format!("cannot read {name}"))?;
@@ -234,9 +231,9 @@ fn print_report(target: &VerifyTarget, report: &Report) -> Result<()> {
             line(format_args!("… and {} more", report.more_findings))?;
         }
         line("")?;
-        if report.findings.iter().any(|finding| finding.object == BUNDLE) {
+        if report.findings.iter().any(|finding| finding.object == BUNDLE_FILE) {
             line(format_args!(
-                "{BUNDLE} lies at the top of exports: what you know to be one is checked with --bundle"
+                "{BUNDLE_FILE} lies at the top of exports: what you know to be one is checked with --bundle"
             ))?;
         }
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::merkle;
 use crate::{
     chunk::{self, ChunkError, MAX_UNCOMPRESSED},
     signing::{DocumentKind, Signer},
@@ -22,6 +23,9 @@ use recording::{Key, UnixMicros, hex, journal::JOURNAL_FORMAT};
 /// Begins a skippable frame ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878), section 3.1.2). Of the sixteen such
 /// numbers the first.
 const SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
+
+/// From this format on a seal has a `root`.
+const FIRST_WITH_ROOT: u32 = 2;
 
 /// What the next object and its first line are chained to. Zeros before a journal's first object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +49,25 @@ pub struct Seal {
     pub entries: u64,
     /// SHA-256 of the bytes before this frame, in hexadecimal.
     pub sha256: String,
+    /// The root of the tree over its lines, in hexadecimal; empty before format 2. With it a line can be proven without the
+    /// others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub root: String,
+}
+
+impl Seal {
+    /// Whether objects of its format have a tree over their lines.
+    pub fn has_root(&self) -> bool {
+        self.format >= FIRST_WITH_ROOT
+    }
+}
+
+/// Lines that are chained.
+struct ChainedLines {
+    /// Each with its newline.
+    bytes: Vec<u8>,
+    /// Of each line, without its newline.
+    digests: Vec<[u8; 32]>,
 }
 
 /// A journal object's bytes, split into lines and seal. Any bytes can be split: nothing is checked here.
@@ -91,22 +114,21 @@ impl ChainLink {
     }
 }
 
-/// Chains lines: each gets `prev`, SHA-256 of the line before it, as its first member. Returns the lines, their number and
-/// the last line's digest.
-fn chain(lines: &[u8], mut previous: [u8; 32]) -> (Vec<u8>, u64, [u8; 32]) {
-    let mut chained = Vec::with_capacity(lines.len() + lines.len() / 2);
-    let mut entries = 0;
+/// Chains lines: each gets `prev`, SHA-256 of the line before it, as its first member.
+fn chain(lines: &[u8], mut previous: [u8; 32]) -> ChainedLines {
+    let mut bytes = Vec::with_capacity(lines.len() + lines.len() / 2);
+    let mut digests = Vec::new();
     for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-        let start = chained.len();
-        chained.extend_from_slice(b"{\"prev\":\"");
-        chained.extend_from_slice(hex(previous).as_bytes());
-        chained.extend_from_slice(b"\",");
-        chained.extend_from_slice(line.strip_prefix(b"{").unwrap_or(line));
-        previous = digest(&chained[start..]);
-        chained.push(b'\n');
-        entries += 1;
+        let start = bytes.len();
+        bytes.extend_from_slice(b"{\"prev\":\"");
+        bytes.extend_from_slice(hex(previous).as_bytes());
+        bytes.extend_from_slice(b"\",");
+        bytes.extend_from_slice(line.strip_prefix(b"{").unwrap_or(line));
+        previous = digest(&bytes[start..]);
+        digests.push(previous);
+        bytes.push(b'\n');
     }
-    (chained, entries, previous)
+    ChainedLines { bytes, digests }
 }
 
 /// Makes the object `key` of these lines (JSON objects, each ending in `\n`), chained to `previous`. Returns the object and
@@ -121,20 +143,22 @@ pub fn seal(
     lines: &[u8],
     now: UnixMicros,
 ) -> io::Result<(Bytes, ChainLink)> {
-    let (lines, entries, line) = chain(lines, previous.line);
-    let mut object = chunk::compress(&lines)?;
+    let chained = chain(lines, previous.line);
+    let mut object = chunk::compress(&chained.bytes)?;
     let seal = Seal {
         format: JOURNAL_FORMAT,
         object: key.as_str().to_owned(),
         previous: hex(previous.object),
-        entries,
+        entries: chained.digests.len() as u64,
         sha256: hex(digest(&object)),
+        root: hex(merkle::root(&chained.digests)),
     };
     let document = signer.seal(DocumentKind::Journal, serde_json::to_vec(&seal)?, now);
     let length = u32::try_from(document.len()).map_err(io::Error::other)?;
     object.extend_from_slice(&SKIPPABLE);
     object.extend_from_slice(&length.to_le_bytes());
     object.extend_from_slice(&document);
+    let line = chained.digests.last().copied().unwrap_or(previous.line);
     let link = ChainLink { object: digest(&object), line };
     Ok((object.into(), link))
 }
@@ -173,6 +197,7 @@ mod tests {
 
         let lines = split.lines().unwrap();
         let lines: Vec<&[u8]> = lines.split(|&byte| byte == b'\n').collect();
+        assert_eq!(said.root, hex(merkle::root(&[digest(lines[0]), digest(lines[1])])));
         let prev = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["prev"].clone();
         assert_eq!(prev(lines[0]), hex(link.line));
         assert_eq!(prev(lines[1]), hex(digest(lines[0])));

@@ -1,6 +1,7 @@
 //! What was done to a store is found, and named.
 
 mod binding;
+mod bundle;
 mod inspect;
 mod verify;
 mod world;
