@@ -17,6 +17,7 @@
 mod api;
 mod auth;
 mod context;
+mod evidence_page;
 mod http;
 mod live;
 mod pages;
@@ -24,6 +25,7 @@ mod state;
 mod web;
 
 pub use auth::client::{ProxyError, TrustedProxies};
+pub use evidence_page::{LARGEST_PAGE, PageError, evidence_page};
 pub use http::{
     serve::{Exposition, serve_metrics},
     tls::{Tls, TlsError},

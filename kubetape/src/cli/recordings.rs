@@ -211,8 +211,10 @@ pub enum Format {
     Text,
     /// The exact bytes of one stream
     Raw,
-    /// A folder with the stored objects, keys and journal, which `kubetape verify` checks anywhere
+    /// A folder with the stored objects, keys and journal entries, which `kubetape verify` checks anywhere
     Bundle,
+    /// The same as one page, which plays and verifies itself in a browser without a network
+    Html,
 }
 
 /// The streams of a session.

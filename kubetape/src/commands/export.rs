@@ -1,20 +1,20 @@
 //! `kubetape export`
 
-use std::path::Path;
+use std::{io::Write, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use player::{Player, PlayerError, PlayerSettings};
 use recording::RecordingId;
-use storage::RecordingReader;
+use storage::{RecordingReader, Store};
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
+use verify::Bundle;
 
 use super::{
-    evidence,
+    bundle, evidence,
     viewing::{self, Viewing},
 };
 use crate::{
     cli::{self, Format, StreamName},
-    commands::bundle::Bundle,
     config::Config,
     recorded, wiring,
 };
@@ -23,7 +23,7 @@ use crate::{
 const BUFFER: usize = 256 << 10;
 
 pub async fn run(config: &Config, options: &cli::Export) -> Result<()> {
-    let Some(format) = format(options)? else { return to_folder(config, options).await };
+    let Some(format) = format(options)? else { return to_examiner(config, options).await };
     let recordings = wiring::recordings(config).await?;
     let id = recorded::find(&recordings, &options.id).await?;
     if let Err(error) = recordings.header(id).await
@@ -39,22 +39,56 @@ pub async fn run(config: &Config, options: &cli::Export) -> Result<()> {
     }
 }
 
-async fn to_folder(config: &Config, options: &cli::Export) -> Result<()> {
-    let folder = options.output.as_deref().context("--format bundle is a folder: name it with --output")?;
+/// A bundle, as a folder or as a page.
+async fn to_examiner(config: &Config, options: &cli::Export) -> Result<()> {
     let store = wiring::store_to_read(config).await?;
-    let id = recorded::find(&RecordingReader::new(store.clone()), &options.id).await?;
+    let recordings = RecordingReader::new(store.clone());
+    let id = recorded::find(&recordings, &options.id).await?;
     evidence::require_right(config, &store, id, options.unproven).await?;
-    let bundle = Bundle::gather(&store, id, folder).await?;
+    if options.format == Format::Bundle {
+        let folder = options.output.as_deref().context("--format bundle is a folder: name it with --output")?;
+        bundle::prepare(folder)?;
+        let bundle = gathered(&store, id).await?;
+        viewing::note_unchecked(config, id, Viewing::Export).await?;
+        return bundle::write(&bundle, folder).await;
+    }
+    let bundle = gathered(&store, id).await?;
+    let header = recordings.header(id).await.with_context(|| format!("cannot read {id}"))?;
+    let page = web::evidence_page(&bundle, &header).await.with_context(|| format!("cannot export {id}"))?;
     viewing::note_unchecked(config, id, Viewing::Export).await?;
-    bundle.write().await
+    match &options.output {
+        None => tokio::io::stdout().write_all(&page).await?,
+        Some(file) => write_page(file, &page)?,
+    }
+    Ok(())
 }
 
-/// Returns `None` for a bundle, which is not one file.
+/// A file that has its name once it is whole, and that only its owner may read. A device or a pipe is written to.
+fn write_page(file: &Path, page: &[u8]) -> Result<()> {
+    if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        return std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut part = tempfile::NamedTempFile::new_in(folder)?;
+        part.write_all(page)?;
+        part.persist(file).map_err(|error| error.error)
+    };
+    write().map(drop).with_context(|| format!("cannot write {}", file.display()))
+}
+
+async fn gathered(store: &Arc<dyn Store>, id: RecordingId) -> Result<Bundle> {
+    let bundle = Bundle::gather(store, id, bundle::WRITTEN_BY).await.context("cannot read the storage")?;
+    bundle.with_context(|| format!("there is no recording {id}: see `kubetape ls`"))
+}
+
+/// Returns `None` for a bundle, be it a folder or a page.
 fn format(options: &cli::Export) -> Result<Option<player::Format>> {
-    ensure!(options.format == Format::Bundle || !options.unproven, "--unproven is for --format bundle: leave it out");
+    let is_bundle = matches!(options.format, Format::Bundle | Format::Html);
+    ensure!(is_bundle || !options.unproven, "--unproven is for --format bundle and html: leave it out");
     ensure!(options.format == Format::Raw || options.stream.is_none(), "--stream is for --format raw: leave it out");
     Ok(Some(match options.format {
-        Format::Bundle => return Ok(None),
+        Format::Bundle | Format::Html => return Ok(None),
         Format::Cast2 => player::Format::Cast2,
         Format::Cast3 => player::Format::Cast3,
         Format::Text => player::Format::Text,

@@ -1,5 +1,6 @@
 //! `/api/v1`: what the pages show, as JSON. `docs/api.md` describes it.
 
+mod bundle;
 mod download;
 
 use std::{
@@ -20,7 +21,7 @@ use search::{Hits, SessionRow};
 use serde::{Deserialize, Serialize};
 use verify::Inspection;
 
-use self::download::download;
+use self::{bundle::bundle, download::download};
 use crate::{
     auth::{Auth, guard},
     context::{
@@ -42,6 +43,7 @@ pub(crate) fn routes(auth: &Arc<Auth>) -> Router<AppState> {
     Router::new()
         .route("/sessions", get(sessions))
         .route("/sessions/{id}", get(session))
+        .route("/sessions/{id}/bundle", get(bundle))
         .route("/sessions/{id}/commands", get(list_commands))
         .route("/sessions/{id}/download", get(download))
         .route("/sessions/{id}/find", get(find))

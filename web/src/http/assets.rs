@@ -25,6 +25,17 @@ pub(crate) fn url(path: &str) -> String {
     format!("/assets/{}/{path}", DIGESTS.get(path).map_or("missing", String::as_str))
 }
 
+/// A file of text, for a page that has it in itself. Empty if there is no such file.
+pub(crate) fn text(path: &str) -> String {
+    Files::get(path).map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
+}
+
+/// The paths of all files.
+#[cfg(test)]
+pub(crate) fn paths() -> impl Iterator<Item = String> {
+    Files::iter().map(|path| path.to_string())
+}
+
 /// `GET /assets/{digest}/{*path}`
 pub(crate) async fn serve(Path((digest, path)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let Some(file) = Files::get(&path).filter(|_| DIGESTS.get(&path) == Some(&digest)) else {
