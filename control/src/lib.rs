@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | gateways on one store | which of them are alive | [`Presence`]: leases in the store |
 //! | a gateway and those that died | who gives their sessions an end | [`OrphanWatch`] |
-//! | the gateway and the program on its machine | end a session, journal a view | [`ControlSocket`], [`ask`] |
+//! | the gateway and the program on its machine | end a session, shut a person out, journal a view | [`ControlSocket`], [`ask`] |
 //! | a process and the one before it | what changed in the configuration | [`ConfigurationChanges`] |
 //! | the spool and the journal's readers | which limit is reached | [`journal_spool_limits`] |
 //!
@@ -24,7 +24,7 @@ pub use configuration::ConfigurationChanges;
 pub use orphans::{Finalization, Finalizer, OrphanWatch, SessionEvidence};
 pub use presence::{Clock, Presence};
 pub use socket::{
-    Answer, AskError, ControlSocket, EndedSessions, Request, SessionControl, SocketError, ask, ask_if_there,
-    end_sessions, this_account,
+    Administration, Answer, AskError, ControlSocket, EndedSessions, LockedOut, Request, SessionControl, SocketError,
+    ask, ask_if_there, end_sessions, lock, this_account, unlock,
 };
 pub use spool_limits::{SpoolCondition, journal_end, journal_spool_limits, journal_stored};

@@ -11,5 +11,5 @@ mod server;
 
 pub use client::{AskError, ask, ask_if_there};
 pub use peer::this_account;
-pub use protocol::{Answer, Request};
-pub use server::{ControlSocket, EndedSessions, SessionControl, SocketError, end_sessions};
+pub use protocol::{Administration, Answer, Request};
+pub use server::{ControlSocket, EndedSessions, LockedOut, SessionControl, SocketError, end_sessions, lock, unlock};

@@ -182,6 +182,23 @@ impl Gateway {
     pub async fn end_where(&self, matches: impl Fn(&Permit) -> bool, by: &str, reason: &Reason) -> Terminated {
         let why = Termination::by_administrator(by, &reason.to_string());
         let ended = self.context.sessions.registry.end_where(matches, &why);
+        self.journal_terminations(ended, by, reason).await
+    }
+
+    /// Ends everything of a person, and from now on also what they were permitted a moment before; each is journalled with `by`
+    /// and `reason`. That their next request is refused is the [`identity::Authenticator`]'s: it must refuse them first.
+    pub async fn shut_out(&self, person: &str, by: &str, reason: &Reason) -> Terminated {
+        let why = Termination::by_administrator(by, &reason.to_string());
+        let ended = self.context.sessions.registry.shut_out(person, &why);
+        self.journal_terminations(ended, by, reason).await
+    }
+
+    /// Lets a person in again whom [`Self::shut_out`] shut out.
+    pub fn let_in(&self, person: &str) {
+        self.context.sessions.registry.let_in(person);
+    }
+
+    async fn journal_terminations(&self, ended: Vec<Arc<KillSwitch>>, by: &str, reason: &Reason) -> Terminated {
         let mut count = Terminated::default();
         for switch in ended {
             match &switch.used_for {

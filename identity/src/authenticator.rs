@@ -4,14 +4,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use access::Principal;
+use access::{Credential, Principal};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::{sync::Semaphore, task, time::timeout};
 
 use crate::{
-    Authority, CertificateHolder, CertificateRefusal, FileError, Links, TokenRefusal, Tokens, UsedLink, Users,
+    Authority, CertificateHolder, CertificateRefusal, Certificates, FileError, Links, Lock, Locks, TokenRefusal,
+    Tokens, UsedLink, Users,
     web_sessions::{LoginMethod, WebSession, WebSessions},
 };
 
@@ -33,15 +34,34 @@ pub enum RequestRefusal {
     /// The bearer token was refused.
     #[error(transparent)]
     Token(TokenRefusal),
+    /// The client certificate is good and was revoked.
+    #[error("the client certificate was revoked: ask an administrator for a new one")]
+    Revoked,
+    /// The credential is good, and the person is shut out. No other credential of theirs helps.
+    #[error("{person} is locked out by an administrator: {reason}")]
+    Locked {
+        /// The person.
+        person: String,
+        /// Why, as the administrator wrote it.
+        reason: String,
+    },
+    /// Whether the person is shut out cannot be read.
+    #[error("the gateway cannot check now who is locked out")]
+    Unreadable(#[source] FileError),
 }
 
 impl RequestRefusal {
     /// The gateway's own failure, if that is the reason: the credential may be right, and a new one would not help.
     pub fn failure(&self) -> Option<&FileError> {
         match self {
-            Self::Token(TokenRefusal::Unreadable(error)) => Some(error),
+            Self::Token(TokenRefusal::Unreadable(error)) | Self::Unreadable(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// Whether the person is known and refused all the same: a new login would not help.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Locked { .. })
     }
 }
 
@@ -51,6 +71,9 @@ pub enum LoginRefusal {
     /// The name, the password or the link is wrong, used or expired.
     #[error("the credential is wrong")]
     Wrong,
+    /// The credential is right, and the person is shut out.
+    #[error("{0} is locked out")]
+    Locked(String),
     /// Too many passwords are being verified.
     #[error("too many people are logging in at once")]
     Busy,
@@ -74,15 +97,28 @@ pub struct Authenticator {
     tokens: Arc<Tokens>,
     users: Arc<Users>,
     links: Arc<Links>,
+    revocations: Option<Revocations>,
     web_sessions: WebSessions,
     hashing: Arc<Semaphore>,
+}
+
+/// What makes good credentials worth nothing.
+struct Revocations {
+    locks: Arc<Locks>,
+    certificates: Arc<Certificates>,
 }
 
 impl Authenticator {
     /// Judges credentials by these files.
     pub fn new(authority: Arc<Authority>, tokens: Arc<Tokens>, users: Arc<Users>, links: Arc<Links>) -> Self {
         let hashing = Arc::new(Semaphore::new(HASHING));
-        Self { authority, tokens, users, links, web_sessions: WebSessions::default(), hashing }
+        Self { authority, tokens, users, links, revocations: None, web_sessions: WebSessions::default(), hashing }
+    }
+
+    /// Refuses the people whom `locks` names, and the certificates that `certificates` has as revoked.
+    #[must_use]
+    pub fn with_revocations(self, locks: Arc<Locks>, certificates: Arc<Certificates>) -> Self {
+        Self { revocations: Some(Revocations { locks, certificates }), ..self }
     }
 
     /// The authority that signs and checks client certificates.
@@ -120,12 +156,40 @@ impl Authenticator {
         now: SystemTime,
     ) -> Result<Arc<Principal>, RequestRefusal> {
         let certificate = certificate.map(|certificate| valid(certificate, now));
-        match (certificate, bearer) {
-            (Some(Ok(holder)), _) => Ok(Arc::clone(&holder.principal)),
-            (_, Some(secret)) => self.bearer(secret, now).map(Arc::new).map_err(RequestRefusal::Token),
-            (Some(Err(refusal)), None) => Err(RequestRefusal::Certificate(refusal)),
-            (None, None) => Err(RequestRefusal::NoCredential),
+        let principal = match (certificate, bearer) {
+            (Some(Ok(holder)), _) => Arc::clone(&holder.principal),
+            (_, Some(secret)) => self.bearer(secret, now).map(Arc::new).map_err(RequestRefusal::Token)?,
+            (Some(Err(refusal)), None) => return Err(RequestRefusal::Certificate(refusal)),
+            (None, None) => return Err(RequestRefusal::NoCredential),
+        };
+        self.check_revocations(&principal)?;
+        Ok(principal)
+    }
+
+    /// Whether a good credential is worth something.
+    fn check_revocations(&self, principal: &Principal) -> Result<(), RequestRefusal> {
+        let Some(Revocations { locks, certificates }) = &self.revocations else { return Ok(()) };
+        if let Some(lock) = locks.of(&principal.name).map_err(RequestRefusal::Unreadable)? {
+            return Err(RequestRefusal::Locked { person: principal.name.clone(), reason: lock.reason });
         }
+        let is_certificate = principal.credential == Credential::ClientCertificate;
+        if is_certificate && certificates.is_revoked(&principal.credential_id).map_err(RequestRefusal::Unreadable)? {
+            return Err(RequestRefusal::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Why a person is shut out; `None` if they are not.
+    ///
+    /// # Errors
+    /// The file of locks cannot be read.
+    pub fn lock_of(&self, person: &str) -> Result<Option<Lock>, FileError> {
+        self.revocations.as_ref().map_or(Ok(None), |revocations| revocations.locks.of(person))
+    }
+
+    /// Whether a person may not log in to the pages. If that cannot be read they may not.
+    fn is_locked(&self, person: &str) -> Result<bool, FileError> {
+        Ok(self.lock_of(person)?.is_some())
     }
 
     fn bearer(&self, secret: &str, now: SystemTime) -> Result<Principal, TokenRefusal> {
@@ -150,6 +214,9 @@ impl Authenticator {
             verified
         });
         let fingerprint = verified.await.map_err(failed)?.map_err(failed)?.ok_or(LoginRefusal::Wrong)?;
+        if self.is_locked(user).map_err(failed)? {
+            return Err(LoginRefusal::Locked(user.to_owned()));
+        }
         Ok(WebSession { user: user.to_owned(), method: LoginMethod::Password(fingerprint) })
     }
 
@@ -172,6 +239,9 @@ impl Authenticator {
         let (links, secret) = (Arc::clone(&self.links), secret.to_owned());
         let used = task::spawn_blocking(move || links.take(&secret)).await.map_err(failed)?.map_err(failed)?;
         let UsedLink { user, revocations } = used.ok_or(LoginRefusal::Wrong)?;
+        if self.is_locked(&user).map_err(failed)? {
+            return Err(LoginRefusal::Locked(user));
+        }
         let local = self.users.fingerprint(&user).map_err(failed)?.is_some();
         Ok(WebSession { user, method: LoginMethod::Link { local, revocations } })
     }
@@ -198,6 +268,9 @@ impl Authenticator {
 
     /// Whether the credential that began a session is still the user's. A session that cannot be checked is not valid.
     fn is_valid(&self, session: &WebSession) -> bool {
+        if !matches!(self.is_locked(&session.user), Ok(false)) {
+            return false;
+        }
         let present = self.users.fingerprint(&session.user);
         match session.method {
             LoginMethod::Password(shown) => matches!(present, Ok(Some(present)) if present == shown),

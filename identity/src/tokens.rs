@@ -102,6 +102,11 @@ impl Tokens {
         Ok(secret)
     }
 
+    /// The id of the token with this secret; empty if it is none.
+    pub fn id_of(secret: &str) -> &str {
+        secret.strip_prefix("kt_").and_then(|rest| rest.split_once('_')).map_or("", |(id, _)| id)
+    }
+
     /// Removes a token. Gateways refuse it from the next request on.
     ///
     /// # Errors
@@ -128,7 +133,7 @@ impl Tokens {
     /// # Errors
     /// [`TokenRefusal`], in words for the person.
     pub fn verify(&self, secret: &str, now: Timestamp) -> Result<Principal, TokenRefusal> {
-        let id = secret.strip_prefix("kt_").and_then(|rest| rest.split_once('_')).map_or("", |(id, _)| id);
+        let id = Self::id_of(secret);
         let shown = digest(secret);
         let tokens = self.file.read().map_err(TokenRefusal::Unreadable)?;
         let mut of_that_id = tokens.iter().filter(|token| token.id == id);

@@ -12,6 +12,7 @@ pub(crate) fn clip(what: &mut JournalEvent) {
         JournalEvent::Refused(request)
         | JournalEvent::Request(request)
         | JournalEvent::SessionOpened { request, .. } => clip_request(request),
+        JournalEvent::Login { agent, claimed, .. } => [agent, claimed].into_iter().for_each(clip_text),
         JournalEvent::Copied { of, .. } | JournalEvent::Forwarded { of, .. } => clip_context(of),
         JournalEvent::Searched(search) => {
             clip_text(&mut search.query);
@@ -19,13 +20,16 @@ pub(crate) fn clip(what: &mut JournalEvent) {
         }
         // Every event is listed, so that a new one with text of a client is not forgotten. The text of these is the gateway's,
         // the web's or the upstream's, or is bounded where it is read.
-        JournalEvent::Login { .. }
-        | JournalEvent::Started { .. }
+        JournalEvent::Started { .. }
         | JournalEvent::Configured { .. }
         | JournalEvent::Stopped
         | JournalEvent::SessionEnded { .. }
         | JournalEvent::SessionStored { .. }
         | JournalEvent::Terminated { .. }
+        | JournalEvent::Credential(_)
+        | JournalEvent::Locked { .. }
+        | JournalEvent::Unlocked { .. }
+        | JournalEvent::KeyRotated { .. }
         | JournalEvent::Spool { .. }
         | JournalEvent::Viewed { .. }
         | JournalEvent::Imported { .. } => {}

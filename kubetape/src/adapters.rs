@@ -2,36 +2,110 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use control::{Finalization, Finalizer, SessionControl, SessionEvidence};
+use control::{Finalization, Finalizer, LockedOut, SessionControl, SessionEvidence};
+use futures_util::future::BoxFuture;
 use gateway::{Gateway, Reason};
+use identity::{Lock, Locks};
+use jiff::Timestamp;
+use journal::Journal;
 use recorder::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
 use recording::{Manifest, RecordingId};
 use storage::{RecordingError, Store, StoreError, StoredManifest, signing::Signer};
+use tokio::runtime::Handle;
 
-/// The sessions of this process's gateway.
+/// The sessions of this process's gateway, and who is shut out of it.
 #[derive(Clone)]
-pub struct GatewaySessions(pub Gateway);
+pub struct GatewaySessions {
+    gateway: Gateway,
+    locks: Arc<Locks>,
+}
+
+impl GatewaySessions {
+    /// `locks` are those by which the gateway's authenticator refuses people.
+    pub fn new(gateway: Gateway, locks: Arc<Locks>) -> Self {
+        Self { gateway, locks }
+    }
+}
 
 impl SessionControl for GatewaySessions {
     fn live_of(&self, user: &str) -> Vec<RecordingId> {
-        self.0.live_of(user)
+        self.gateway.live_of(user)
     }
 
     async fn end(&self, sessions: Vec<RecordingId>, by: &str, reason: &str) -> Result<Vec<RecordingId>, String> {
         let reason = Reason::parse(reason).map_err(|error| error.to_string())?;
         let mut told = Vec::new();
         for id in sessions {
-            if self.0.end(id, by, &reason).await {
+            if self.gateway.end(id, by, &reason).await {
                 told.push(id);
             }
         }
         Ok(told)
     }
 
+    async fn shut_out(&self, person: &str, by: &str, reason: &str) -> Result<LockedOut, String> {
+        let why = Reason::parse(reason).map_err(|error| error.to_string())?;
+        let lock = Lock { by: by.to_owned(), since: Timestamp::now(), reason: reason.to_owned() };
+        let (locks, name) = (self.locks.clone(), person.to_owned());
+        let locked = tokio::task::spawn_blocking(move || locks.lock(&name, lock)).await;
+        let is_new = locked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        // In any case: what a lock of before left under way is ended too.
+        let ended = self.gateway.shut_out(person, by, &why).await;
+        if !is_new {
+            return Err(format!("{person} is locked out already: see `kubetape lock`"));
+        }
+        Ok(LockedOut { sessions: ended.sessions as u64, streams: ended.streams as u64 })
+    }
+
+    async fn let_in(&self, person: &str) -> Result<bool, String> {
+        let (locks, name) = (self.locks.clone(), person.to_owned());
+        let unlocked = tokio::task::spawn_blocking(move || locks.unlock(&name)).await;
+        let was_locked = unlocked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        self.gateway.let_in(person);
+        Ok(was_locked)
+    }
+
     async fn is_over(&self, session: RecordingId) {
-        self.0.left(session).await;
+        self.gateway.left(session).await;
     }
 }
+
+/// Locks as the pages take them. What they do runs on the gateway's runtime.
+pub struct GatewayLocks {
+    sessions: GatewaySessions,
+    journal: Journal,
+    runtime: Handle,
+}
+
+impl GatewayLocks {
+    /// Journals in `journal`. Made on the gateway's runtime.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub fn new(sessions: GatewaySessions, journal: Journal) -> Self {
+        Self { sessions, journal, runtime: Handle::current() }
+    }
+}
+
+impl web::PeopleLocks for GatewayLocks {
+    fn lock(&self, by: String, person: String, reason: String) -> BoxFuture<'static, Result<web::Ended, String>> {
+        let (sessions, journal) = (self.sessions.clone(), self.journal.clone());
+        let locking =
+            self.runtime.spawn(async move { control::lock(&sessions, &journal, &by, &person, &reason).await });
+        Box::pin(async move {
+            let LockedOut { sessions, streams } = locking.await.unwrap_or_else(|_| Err(ENDING.to_owned()))?;
+            Ok(web::Ended { sessions, streams })
+        })
+    }
+
+    fn unlock(&self, by: String, person: String) -> BoxFuture<'static, Result<bool, String>> {
+        let (sessions, journal) = (self.sessions.clone(), self.journal.clone());
+        let unlocking = self.runtime.spawn(async move { control::unlock(&sessions, &journal, &by, &person).await });
+        Box::pin(async move { unlocking.await.unwrap_or_else(|_| Err(ENDING.to_owned())) })
+    }
+}
+
+const ENDING: &str = "the gateway is ending";
 
 /// The recorder's finalizer of orphaned sessions.
 pub struct RecorderFinalizer {
@@ -92,7 +166,7 @@ mod tests {
 
     use async_trait::async_trait;
     use control::{Clock, OrphanWatch, Presence};
-    use journal::{Journal, JournalSettings};
+    use journal::JournalSettings;
     use recording::{
         Key, UnixMicros,
         cast::Header,
@@ -176,7 +250,7 @@ mod tests {
         let header = Header::parse(header.to_string().as_bytes()).unwrap();
         let chunk = zstd::bulk::compress(&header.to_line(), 1).unwrap();
         store.put_new(&Key::chunk(id, 0), chunk.into()).await.unwrap();
-        let opened = JournalEvent::SessionOpened { session: id, request: ApiRequest::default() };
+        let opened = JournalEvent::SessionOpened { session: id, request: ApiRequest::default(), grant: Box::default() };
         journal.note_durably("ann", opened).await.unwrap();
         id
     }

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::{
     evidence::{Key, Verify},
-    people::{Kubeconfig, LoginLink, Token, User},
+    people::{Certificate, Kubeconfig, Lock, LoginLink, Token, Unlock, User},
     recordings::{Commands, Export, Filter, Format, Ls, Play, StreamName, Text},
     search::{HitKind, Search},
     sessions::{End, Import},
@@ -90,6 +90,13 @@ Example:
     /// Create, list and revoke tokens for kubectl
     #[command(subcommand)]
     Token(Token),
+    /// List and revoke client certificates for kubectl
+    #[command(subcommand)]
+    Certificate(Certificate),
+    /// Shut a person out at once, or list who is
+    Lock(Lock),
+    /// Let a person in again
+    Unlock(Unlock),
     /// Write a kubeconfig that reaches the clusters through the gateway
     Kubeconfig(Kubeconfig),
     /// Manage the people who log in to the web with a password

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::listeners::Listeners;
 use self::shutdown::{Deadline, NamedTasks};
 use crate::{
-    adapters::{GatewaySessions, RecorderFinalizer},
+    adapters::{GatewayLocks, GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
     metrics::{self, Latencies, StoreTimes, measured},
     reload::{self, PolicyReload},
@@ -127,11 +127,12 @@ impl Service {
         let background = recording.watch(&proof);
         let reading = Reading { config, stores: &stores, recording: &recording, proof: &proof, readers };
         let mut others = reading.start(index, listeners.web, kubectl_hint, &late_shutdown)?;
+        let recording_sessions = recording.sessions.clone();
         let Recording { recorder, gateway, latencies, .. } = recording;
         let Proof { journal, presence, .. } = proof;
         let here = Handle::current();
         others.spawn("lease", unless(&late_shutdown, presence.keep()), &here);
-        let sessions = GatewaySessions(gateway.clone());
+        let sessions = recording_sessions.clone();
         others.spawn("control socket", control.serve(sessions, journal.clone(), late_shutdown.clone()), &here);
         if let Some(listener) = listeners.metrics {
             let sources = metrics::Sources {
@@ -271,6 +272,7 @@ async fn journal_start(config: &Config, policy: &access::Policy, journal: &Journ
 struct Recording {
     recorder: Arc<Recorder>,
     gateway: Gateway,
+    sessions: GatewaySessions,
     authenticator: Arc<Authenticator>,
     /// From before the recorder stores what an earlier process left.
     finished: FinishedSessions,
@@ -301,7 +303,8 @@ impl Recording {
         let mut settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator);
         settings.forward_latency = forward_latency;
         let gateway = Gateway::new(settings).context("cannot start the gateway")?;
-        Ok(Self { recorder, gateway, authenticator, finished, latencies })
+        let sessions = GatewaySessions::new(gateway.clone(), Arc::new(wiring::locks(config)?));
+        Ok(Self { recorder, gateway, sessions, authenticator, finished, latencies })
     }
 
     /// Journals what the recorder and its spool have to say, as long as the process runs.
@@ -422,10 +425,11 @@ impl Reading<'_> {
             behind_tls: settings.public_url.starts_with("https://"),
             trusted_proxies: settings.trusted_proxies.clone(),
             kubectl_hint,
-            end_session: Some(end_session(
-                GatewaySessions(self.recording.gateway.clone()),
-                self.recording.recorder.spool().reader(),
-            )),
+            end_session: Some(end_session(self.recording.sessions.clone(), self.recording.recorder.spool().reader())),
+            people_locks: Some(Arc::new(GatewayLocks::new(
+                self.recording.sessions.clone(),
+                self.proof.journal.clone(),
+            ))),
         });
         let tls = settings.certificate.as_ref().map(wiring::tls).transpose().context("web.certificate")?;
         tasks.spawn("web", web.serve(listener, tls, shutdown.clone()), self.readers.handle());

@@ -253,7 +253,21 @@ pub fn authenticator(config: &Config) -> Result<Authenticator> {
         Arc::new(tokens(config)?),
         Arc::new(users(config)?),
         Arc::new(links(config)?),
-    ))
+    )
+    .with_revocations(Arc::new(locks(config)?), Arc::new(certificates(config)?)))
+}
+
+/// Opens the people who are shut out.
+pub fn locks(config: &Config) -> Result<identity::Locks> {
+    state_folder(config)?;
+    identity::Locks::open(&config.state_file("locks.json")).context("cannot use the locks (state.dir)")
+}
+
+/// Opens the client certificates that were made.
+pub fn certificates(config: &Config) -> Result<identity::Certificates> {
+    state_folder(config)?;
+    identity::Certificates::open(&config.state_file("certificates.json"))
+        .context("cannot use the list of certificates (state.dir)")
 }
 
 /// Opens the spool. No other process can until this one ends.

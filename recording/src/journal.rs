@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, de::value::MapDeserializer};
 
-use crate::{RecordingId, UnixMicros};
+use crate::{KeyId, RecordingId, UnixMicros};
 
 /// The format of the entries that this version writes, as the seal of their object says. From 2 on, every session whose
 /// end is in the journal also gets a `session_stored`.
@@ -90,6 +90,12 @@ pub enum JournalEvent {
         /// The person's address; empty if a proxy stands in front and nothing it says is trusted.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         client: String,
+        /// The browser, as it calls itself.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        agent: String,
+        /// The name that was claimed by somebody who was not logged in; then the entry's `user` is empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        claimed: String,
     },
     /// A request was refused by the gateway.
     Refused(ApiRequest),
@@ -100,6 +106,10 @@ pub enum JournalEvent {
         /// The request that opened it.
         #[serde(flatten)]
         request: ApiRequest,
+        /// Why it was permitted, so that the journal knows that also where the recording is gone. Boxed: it is the largest
+        /// part of any event.
+        #[serde(flatten)]
+        grant: Box<SessionGrant>,
     },
     /// A session ended.
     SessionEnded {
@@ -126,6 +136,30 @@ pub enum JournalEvent {
         session: RecordingId,
         /// Why, as they wrote it.
         reason: String,
+    },
+    /// Somebody was given a credential, or it was taken back; the entry's `user` is who did it.
+    Credential(CredentialChange),
+    /// A person was shut out: their credentials are refused, and what they had under way was ended. The entry's `user` is who
+    /// did it.
+    Locked {
+        /// The person.
+        subject: String,
+        /// Why, as it was written.
+        reason: String,
+        /// Recorded sessions that were ended.
+        sessions: u64,
+        /// Answers that stay open and were ended: watches, logs that are followed.
+        streams: u64,
+    },
+    /// A person is let in again.
+    Unlocked {
+        /// The person.
+        subject: String,
+    },
+    /// The key that signs was replaced by this one, which is used from the next start on. The entry's `user` is who did it.
+    KeyRotated {
+        /// The new key's id.
+        key: KeyId,
     },
     /// Files went through an exec, as `kubectl cp` sends them; noted when the session ends.
     Copied {
@@ -201,6 +235,10 @@ impl JournalEvent {
             Self::SessionEnded { .. } => "session_ended",
             Self::SessionStored { .. } => "session_stored",
             Self::Terminated { .. } => "terminated",
+            Self::Credential(_) => "credential",
+            Self::Locked { .. } => "locked",
+            Self::Unlocked { .. } => "unlocked",
+            Self::KeyRotated { .. } => "key_rotated",
             Self::Copied { .. } => "copied",
             Self::Forwarded { .. } => "forwarded",
             Self::Spool { .. } => "spool",
@@ -246,6 +284,74 @@ pub struct RequestContext {
     /// `Kubectl-Session`, as the client claimed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kubectl_session: String,
+}
+
+/// By which rule, and as whom, a session was permitted, and what it was to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionGrant {
+    /// The policy's rule.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
+    /// The person's groups, as the source of the identity gave them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// What kind of credential was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<access::Credential>,
+    /// Which one: a certificate's serial number or a token's id.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub credential_id: String,
+    /// As whom it reached Kubernetes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonation: Option<access::Impersonation>,
+    /// SHA-256 of the elements of argv, each behind its length in bytes (8 bytes, little-endian), in hexadecimal; empty for
+    /// sessions without argv. Argv itself is in the recording: it may hold secrets.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub argv_sha256: String,
+}
+
+/// That a credential came to be, or is worth nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialChange {
+    /// Which of both.
+    pub action: CredentialAction,
+    /// What kind of credential.
+    pub kind: CredentialKind,
+    /// Whose.
+    pub subject: String,
+    /// Which one: a certificate's serial number or a token's id; empty for a password or a link. Never the secret.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The person's groups, as the credential gives them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// When it expires; absent if it never does, or was revoked.
+    #[serde(rename = "until_micros", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixMicros>,
+}
+
+/// What happened to a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialAction {
+    /// It was made, or replaced the one before.
+    Issued,
+    /// It is refused from now on.
+    Revoked,
+}
+
+/// Kinds of credentials that this program makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A bearer token for kubectl.
+    Token,
+    /// A client certificate for kubectl.
+    Certificate,
+    /// A password for the pages.
+    Password,
+    /// A link that logs in to the pages once. Revoked: all of a person's.
+    LoginLink,
 }
 
 /// A search whose hits quoted recordings. Pages of one search by one person, within ten minutes, are one entry.
@@ -336,12 +442,29 @@ mod tests {
             JournalEvent::Started { version: text.clone(), config: text.clone() },
             JournalEvent::Configured { changed: Vec::new() },
             JournalEvent::Stopped,
-            JournalEvent::Login { ok: true, method: text.clone(), client: text.clone() },
+            JournalEvent::Login {
+                ok: true,
+                method: text.clone(),
+                client: text.clone(),
+                agent: text.clone(),
+                claimed: text.clone(),
+            },
             JournalEvent::Refused(request.clone()),
-            JournalEvent::SessionOpened { session, request: request.clone() },
+            JournalEvent::SessionOpened { session, request: request.clone(), grant: Box::default() },
             JournalEvent::SessionEnded { session, outcome: crate::Outcome::Interrupted },
             JournalEvent::SessionStored { session, manifest_sha256: text.clone(), chunks: 2, bytes: 300 },
             JournalEvent::Terminated { session, reason: text.clone() },
+            JournalEvent::Credential(CredentialChange {
+                action: CredentialAction::Issued,
+                kind: CredentialKind::LoginLink,
+                subject: text.clone(),
+                id: text.clone(),
+                groups: Vec::new(),
+                until: None,
+            }),
+            JournalEvent::Locked { subject: text.clone(), reason: text.clone(), sessions: 1, streams: 2 },
+            JournalEvent::Unlocked { subject: text.clone() },
+            JournalEvent::KeyRotated { key: "0123456789abcdef0123456789abcdef".parse().unwrap() },
             JournalEvent::Copied { session, of: of.clone(), copied },
             JournalEvent::Forwarded { session, of, ports: Vec::new() },
             JournalEvent::Spool { bound: text.clone(), reached: true, bytes: 0, sessions: 0 },
@@ -357,7 +480,8 @@ mod tests {
                 JournalEvent::SessionEnded { .. } | JournalEvent::Terminated { .. } | JournalEvent::Copied { .. } => {}
                 JournalEvent::Forwarded { .. } | JournalEvent::Spool { .. } | JournalEvent::Request(_) => {}
                 JournalEvent::Viewed { .. } | JournalEvent::Searched(_) | JournalEvent::Imported { .. } => {}
-                JournalEvent::SessionStored { .. } => {}
+                JournalEvent::SessionStored { .. } | JournalEvent::KeyRotated { .. } => {}
+                JournalEvent::Credential(_) | JournalEvent::Locked { .. } | JournalEvent::Unlocked { .. } => {}
             }
         }
         events

@@ -30,6 +30,9 @@ pub use http::{
     serve::{Exposition, serve_metrics},
     tls::{Tls, TlsError},
 };
-pub use live::end::{EndSession, EndStored};
+pub use live::{
+    end::{EndSession, EndStored},
+    lock::{Ended, PeopleLocks},
+};
 pub use state::Settings;
 pub use web::Web;

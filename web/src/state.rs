@@ -16,7 +16,7 @@ use crate::{
     },
     context::{access_journal::AccessJournal, evidence::Evidence, searcher::Searcher, site::Site},
     http::headers::Https,
-    live::{Live, end::EndSession},
+    live::{Live, end::EndSession, lock::PeopleLocks},
 };
 
 /// What the web is made of.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub kubectl_hint: String,
     /// Ends a live session of this process's gateway; `None` if the process has none.
     pub end_session: Option<EndSession>,
+    /// Shuts people out of this process's gateway; `None` if the process has none.
+    pub people_locks: Option<Arc<dyn PeopleLocks>>,
 }
 
 /// The running web: a handle for each thing that handlers work with. Each takes those that it needs.
@@ -70,7 +72,7 @@ impl AppState {
         let https = serves_tls || settings.behind_tls;
         let clients = ClientAddresses::new(settings.trusted_proxies, behind_proxy);
         Self {
-            auth: Arc::new(Auth::new(settings.authenticator, clients, https)),
+            auth: Arc::new(Auth::new(settings.authenticator.clone(), clients, https)),
             https: Https(https),
             evidence: Arc::new(Evidence::new(settings.store, settings.player, settings.trusted_keys)),
             searcher: Arc::new(Searcher::new(settings.index)),
@@ -80,8 +82,10 @@ impl AppState {
                 started,
                 kubectl_hint: settings.kubectl_hint,
                 ends_sessions: settings.end_session.is_some(),
+                locks_people: settings.people_locks.is_some(),
+                authenticator: settings.authenticator,
             }),
-            live: Arc::new(Live::new(settings.end_session, shutdown)),
+            live: Arc::new(Live::new(settings.end_session, settings.people_locks, shutdown)),
         }
     }
 }

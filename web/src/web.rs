@@ -16,7 +16,7 @@ use crate::{
     api,
     auth::{Auth, guard, login},
     http::{assets, failure::Failure, headers, serve, tls::Tls},
-    live::end,
+    live::{end, lock},
     pages,
     state::{AppState, Settings},
 };
@@ -76,6 +76,8 @@ fn pages(auth: &Arc<Auth>) -> Router<AppState> {
         .route("/sessions", get(pages::sessions::list))
         .route("/sessions/{id}", get(pages::session::page))
         .route("/sessions/{id}/end", post(end::submit))
+        .route("/sessions/{id}/lock", post(lock::submit_lock))
+        .route("/sessions/{id}/unlock", post(lock::submit_unlock))
         .route("/sessions/{id}/text", get(pages::text::page))
         .route("/search", get(pages::search::page))
         .route("/requests", get(pages::search::requests))

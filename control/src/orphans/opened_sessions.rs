@@ -154,7 +154,9 @@ mod tests {
         let session = RecordingId(Uuid::now_v7());
         let settings = JournalSettings { signer, ..JournalSettings::default() };
         let journal = Journal::open(Arc::clone(store), gateway, settings).await.unwrap();
-        journal.note("ann", JournalEvent::SessionOpened { session, request: ApiRequest::default() }).await;
+        journal
+            .note("ann", JournalEvent::SessionOpened { session, request: ApiRequest::default(), grant: Box::default() })
+            .await;
         journal.close().await.unwrap();
         session
     }
@@ -208,7 +210,7 @@ mod tests {
             time: UnixMicros::new(1),
             gateway: "gw-1".to_owned(),
             user: "ann".to_owned(),
-            what: JournalEvent::SessionOpened { session, request: ApiRequest::default() },
+            what: JournalEvent::SessionOpened { session, request: ApiRequest::default(), grant: Box::default() },
         };
         let lines = journal::encode(&[other]).unwrap();
         forged.put_new(&entry.key, [&lines, &object[object.len() - seal..]].concat().into()).await.unwrap();

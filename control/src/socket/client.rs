@@ -90,7 +90,7 @@ async fn exchange(mut stream: UnixStream, request: &Request) -> Result<Answer, A
     let answer = answer.map_err(|error| AskError::BrokeOff(error.to_string()))?;
     match serde_json::from_slice(&answer).map_err(AskError::Unreadable)? {
         Answer::Refused { message } => Err(AskError::Refused(message)),
-        done @ (Answer::Ended { .. } | Answer::Noted) => Ok(done),
+        done @ (Answer::Ended { .. } | Answer::Locked { .. } | Answer::Unlocked | Answer::Noted) => Ok(done),
     }
 }
 

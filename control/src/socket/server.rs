@@ -68,6 +68,18 @@ pub trait SessionControl: Clone + Send + Sync + 'static {
         reason: &str,
     ) -> impl Future<Output = Result<Vec<RecordingId>, String>> + Send;
 
+    /// Refuses all credentials of a person from now on, and ends what they have under way.
+    ///
+    /// # Errors
+    /// What is wrong with the reason, or why they cannot be shut out.
+    fn shut_out(&self, person: &str, by: &str, reason: &str) -> impl Future<Output = Result<LockedOut, String>> + Send;
+
+    /// Lets a person in again. Returns `false` if they were not shut out.
+    ///
+    /// # Errors
+    /// Why they cannot be let in.
+    fn let_in(&self, person: &str) -> impl Future<Output = Result<bool, String>> + Send;
+
     /// Resolves when the session is over, with its recording.
     fn is_over(&self, session: RecordingId) -> impl Future<Output = ()> + Send;
 }
@@ -104,6 +116,50 @@ pub async fn end_sessions(
         }
     }
     Ok(ended)
+}
+
+/// What was ended of a person who was shut out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LockedOut {
+    /// Recorded sessions.
+    pub sessions: u64,
+    /// Answers that stay open: watches, logs that are followed.
+    pub streams: u64,
+}
+
+/// Shuts a person out, and journals it. The lock stands also where the journal does not take the entry.
+///
+/// # Errors
+/// What is wrong with the reason, why it cannot be done, or that it is not in the journal.
+///
+/// # Cancel safety
+/// The person may be shut out without an entry.
+pub async fn lock(
+    gateway: &impl SessionControl,
+    journal: &Journal,
+    by: &str,
+    person: &str,
+    reason: &str,
+) -> Result<LockedOut, String> {
+    let ended = gateway.shut_out(person, by, reason).await?;
+    let LockedOut { sessions, streams } = ended;
+    let event = JournalEvent::Locked { subject: person.to_owned(), reason: reason.to_owned(), sessions, streams };
+    let noted = journal.note_durably(by, event).await;
+    noted.map_err(|error| format!("{person} is locked out, and this is not in the journal: {error}"))?;
+    Ok(ended)
+}
+
+/// Lets a person in again, once the journal has it. Returns `false` if they were not shut out.
+///
+/// # Errors
+/// Why it cannot be done: then they stay shut out.
+///
+/// # Cancel safety
+/// The journal may have it and the person stay shut out.
+pub async fn unlock(gateway: &impl SessionControl, journal: &Journal, by: &str, person: &str) -> Result<bool, String> {
+    let event = JournalEvent::Unlocked { subject: person.to_owned() };
+    journal.note_durably(by, event).await.map_err(|error| error.to_string())?;
+    gateway.let_in(person).await
 }
 
 /// The socket, bound. Its file goes when this is dropped.
@@ -223,6 +279,20 @@ async fn carry_out(gateway: &impl SessionControl, journal: &Journal, caller: &st
     let ended = match request {
         Request::EndSession { session, reason } => end_sessions(gateway, caller, vec![session], &reason).await,
         Request::EndSessionsOf { user, reason } => end_sessions(gateway, caller, gateway.live_of(&user), &reason).await,
+        Request::Lock { person, reason } => {
+            return match lock(gateway, journal, caller, &person, &reason).await {
+                Ok(LockedOut { sessions, streams }) => Answer::Locked { sessions, streams },
+                Err(message) => Answer::Refused { message },
+            };
+        }
+        Request::Unlock { person } => {
+            return match unlock(gateway, journal, caller, &person).await {
+                Ok(true) => Answer::Unlocked,
+                Ok(false) => Answer::Refused { message: format!("{person:?} is not locked out") },
+                Err(message) => Answer::Refused { message },
+            };
+        }
+        Request::Administered(done) => return note(journal, caller, done.into()).await,
         Request::Viewed { session, how } => return note(journal, caller, JournalEvent::Viewed { session, how }).await,
         Request::Searched(search) => return note(journal, caller, JournalEvent::Searched(search)).await,
     };
@@ -264,6 +334,17 @@ mod tests {
             Ok(sessions.into_iter().filter(|id| *id == self.0).collect())
         }
 
+        async fn shut_out(&self, person: &str, _: &str, reason: &str) -> Result<LockedOut, String> {
+            if reason.is_empty() {
+                return Err("say why".to_owned());
+            }
+            Ok(LockedOut { sessions: u64::from(person == "ann"), streams: 0 })
+        }
+
+        async fn let_in(&self, person: &str) -> Result<bool, String> {
+            Ok(person == "ann")
+        }
+
         async fn is_over(&self, _: RecordingId) {}
     }
 
@@ -287,6 +368,13 @@ mod tests {
         let none = Answer::Ended { over: vec![], ending: vec![] };
         assert_eq!(ask(state.path(), &request("bob", "x")).await.unwrap(), none);
         assert_eq!(ask(state.path(), &request("ann", "")).await.unwrap_err().to_string(), "say why");
+        let lock = |reason: &str| Request::Lock { person: "ann".to_owned(), reason: reason.to_owned() };
+        assert_eq!(ask(state.path(), &lock("left")).await.unwrap(), Answer::Locked { sessions: 1, streams: 0 });
+        assert_eq!(ask(state.path(), &lock("")).await.unwrap_err().to_string(), "say why");
+        let unlock = |person: &str| Request::Unlock { person: person.to_owned() };
+        assert_eq!(ask(state.path(), &unlock("ann")).await.unwrap(), Answer::Unlocked);
+        let refused = ask(state.path(), &unlock("bob")).await.unwrap_err();
+        assert_eq!(refused.to_string(), "\"bob\" is not locked out");
         let viewed = Request::Viewed { session, how: "play".to_owned() };
         assert_eq!(ask(state.path(), &viewed).await.unwrap(), Answer::Noted);
         shutdown.cancel();

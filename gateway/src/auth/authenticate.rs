@@ -45,9 +45,11 @@ impl Peer {
 pub(crate) fn status(refusal: &RequestRefusal) -> Status {
     match refusal.failure() {
         Some(error) => {
-            tracing::error!(error = error as &dyn std::error::Error, "tokens cannot be read");
+            tracing::error!(error = error as &dyn std::error::Error, "credentials cannot be checked");
             Status::unavailable(refusal.to_string())
         }
+        // Known, and refused all the same: 401 would send kubectl's credential plugins for another login.
+        None if refusal.is_locked() => Status::forbidden(refusal.to_string()),
         None => Status::unauthorized(refusal.to_string()),
     }
 }

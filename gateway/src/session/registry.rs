@@ -84,8 +84,15 @@ enum Key {
 /// All sessions and streams of a gateway, each with its permit.
 #[derive(Debug, Default)]
 pub(crate) struct SessionRegistry {
-    entries: Mutex<HashMap<Key, Arc<KillSwitch>>>,
+    entries: Mutex<Entries>,
     next_stream: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    switches: HashMap<Key, Arc<KillSwitch>>,
+    /// People who are shut out, and why. Whoever was authenticated before that and is listed after it is ended at once.
+    shut_out: HashMap<String, Termination>,
 }
 
 impl SessionRegistry {
@@ -109,7 +116,12 @@ impl SessionRegistry {
             released: AtomicBool::new(false),
             over: CancellationToken::new(),
         });
-        self.lock().insert(key, Arc::clone(&switch));
+        let mut entries = self.lock();
+        if let Some(why) = entries.shut_out.get(&switch.permit.principal().name) {
+            switch.end(why.clone());
+        }
+        entries.switches.insert(key, Arc::clone(&switch));
+        drop(entries);
         Registration { registry: Arc::clone(self), key, switch }
     }
 
@@ -124,7 +136,7 @@ impl SessionRegistry {
 
     /// Ends a session; false if there is none of this id.
     pub(crate) fn end(&self, id: RecordingId, why: Termination) -> bool {
-        let switch = self.lock().get(&Key::Session(id)).filter(|switch| is_live(switch)).cloned();
+        let switch = self.lock().switches.get(&Key::Session(id)).filter(|switch| is_live(switch)).cloned();
         switch.map(|switch| switch.end(why)).is_some()
     }
 
@@ -136,6 +148,17 @@ impl SessionRegistry {
         ended
     }
 
+    /// Ends everything of a person, now and from now on, and returns what was under way.
+    pub(crate) fn shut_out(&self, person: &str, why: &Termination) -> Vec<Arc<KillSwitch>> {
+        self.lock().shut_out.insert(person.to_owned(), why.clone());
+        self.end_where(|permit| permit.principal().name == person, why)
+    }
+
+    /// Lets a person in again.
+    pub(crate) fn let_in(&self, person: &str) {
+        self.lock().shut_out.remove(person);
+    }
+
     /// Ends all sessions. Streams are left to their connections.
     pub(crate) fn end_sessions(&self, why: &Termination) {
         let sessions = self.switches();
@@ -145,7 +168,7 @@ impl SessionRegistry {
 
     /// Resolves when the recording of that session is finished, or if there is no such session.
     pub(crate) async fn left(&self, id: RecordingId) {
-        let over = self.lock().get(&Key::Session(id)).map(|switch| switch.over.clone());
+        let over = self.lock().switches.get(&Key::Session(id)).map(|switch| switch.over.clone());
         if let Some(over) = over {
             over.cancelled().await;
         }
@@ -153,10 +176,10 @@ impl SessionRegistry {
 
     /// Everything that is live, taken out of the lock: a caller's predicate may take its time.
     fn switches(&self) -> Vec<Arc<KillSwitch>> {
-        self.lock().values().filter(|switch| is_live(switch)).cloned().collect()
+        self.lock().switches.values().filter(|switch| is_live(switch)).cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<KillSwitch>>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,7 +205,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.registry.lock().remove(&self.key);
+        self.registry.lock().switches.remove(&self.key);
         self.switch.over.cancel();
     }
 }
@@ -227,6 +250,25 @@ mod tests {
         let ended = registry.end_where(|permit| permit.target().cluster == "prod", &Termination::shutdown());
         assert_eq!(ended.len(), 2);
         assert_eq!(jane.switch.why(), Some(&why), "the first reason stands");
+    }
+
+    #[test]
+    fn a_person_who_is_shut_out_is_ended_also_where_they_were_let_in_a_moment_before() {
+        let registry: Arc<SessionRegistry> = Arc::default();
+        let (jane, joe) = (permit("jane", &[], "prod"), permit("joe", &[], "prod"));
+        let before = registry.enter(id(), Arc::clone(&jane));
+        let other = registry.enter(id(), Arc::clone(&joe));
+        let why = Termination::by_administrator("ann", "left the company");
+        assert_eq!(registry.shut_out("jane", &why).len(), 1);
+        let late = registry.enter(id(), Arc::clone(&jane));
+        let late_watch = registry.enter_stream(Arc::clone(&jane), ApiRequest::default());
+        for switch in [&before.switch, &late.switch, &late_watch.switch] {
+            assert!(switch.token.is_cancelled() && switch.why() == Some(&why));
+        }
+        let unaffected = registry.enter(id(), joe);
+        assert!(!other.switch.token.is_cancelled() && !unaffected.switch.token.is_cancelled());
+        registry.let_in("jane");
+        assert!(!registry.enter(id(), jane).switch.token.is_cancelled());
     }
 
     #[tokio::test]

@@ -6,7 +6,12 @@ use access::Permit;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use recorder::{Ending, OpenRecording, OpenRequest, Recording};
-use recording::{Outcome, RecordingId, cast::SessionKind, journal::JournalEvent};
+use recording::{
+    Outcome, RecordingId,
+    cast::SessionKind,
+    journal::{JournalEvent, SessionGrant},
+};
+use sha2::{Digest, Sha256};
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
@@ -173,9 +178,10 @@ async fn open(sessions: &Sessions, permitted: &Permitted, request: &wire::Reques
     };
     // Header and entry are written at the same time: two waits for the store would be felt at every exec.
     let session = RecordingId(Uuid::now_v7());
+    let grant = Box::new(grant(&permitted.permit, &request.argv));
     let (opened, noted) = tokio::join!(
         sessions.recorder.open_as(session, &permitted.permit, opening),
-        sessions.journal.note_durably(user, JournalEvent::SessionOpened { session, request: entry.clone() }),
+        sessions.journal.note_durably(user, JournalEvent::SessionOpened { session, request: entry.clone(), grant }),
     );
     let error: Box<dyn Error + Send + Sync> = match (opened, noted) {
         (Ok(opened), Ok(())) => return Ok(opened),
@@ -196,6 +202,29 @@ async fn open(sessions: &Sessions, permitted: &Permitted, request: &wire::Reques
     (entry.code, entry.reason) = (status.code.as_u16(), status.message.clone());
     sessions.journal.note(user, JournalEvent::Refused(entry)).await;
     Err(status.into())
+}
+
+/// Why a session is permitted, for the journal.
+fn grant(permit: &Permit, argv: &[String]) -> SessionGrant {
+    let principal = permit.principal();
+    SessionGrant {
+        rule: permit.rule().to_owned(),
+        groups: principal.groups.clone(),
+        credential: Some(principal.credential),
+        credential_id: principal.credential_id.clone(),
+        impersonation: Some(permit.impersonation().clone()),
+        argv_sha256: if argv.is_empty() { String::new() } else { argv_digest(argv) },
+    }
+}
+
+/// Each element behind its length, so that no two argv have one digest.
+fn argv_digest(argv: &[String]) -> String {
+    let mut digest = Sha256::new();
+    for element in argv {
+        digest.update((element.len() as u64).to_le_bytes());
+        digest.update(element);
+    }
+    recording::hex(digest.finalize().into())
 }
 
 impl Attempt {

@@ -189,6 +189,15 @@ impl Authority {
         Ok(CertificateHolder { principal: Arc::new(principal), until: expiry(chain) })
     }
 
+    /// Reads whom a client certificate of this authority names. `chain` is PEM, as [`Authority::issue_client`] returns it.
+    ///
+    /// # Errors
+    /// [`CertificateRefusal`]
+    pub fn holder_of(&self, chain: &str, now: SystemTime) -> Result<CertificateHolder, CertificateRefusal> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        self.identify(&chain.unwrap_or_default(), now)
+    }
+
     /// The verifier of signatures and chains, for a TLS server's configuration.
     pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         Arc::clone(&self.verifier)

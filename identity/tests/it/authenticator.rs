@@ -6,8 +6,8 @@ use std::{
 };
 
 use identity::{
-    Authenticator, Authority, CertificateHolder, CertificateRefusal, Links, LoginRefusal, RequestRefusal, TokenRefusal,
-    Tokens, Users,
+    Authenticator, Authority, CertificateHolder, CertificateRefusal, Certificates, IssuedCertificate, Links, Lock,
+    Locks, LoginRefusal, RequestRefusal, TokenRefusal, Tokens, Users,
 };
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -20,6 +20,8 @@ struct State {
     tokens: Arc<Tokens>,
     users: Arc<Users>,
     links: Arc<Links>,
+    locks: Arc<Locks>,
+    certificates: Arc<Certificates>,
     authenticator: Authenticator,
 }
 
@@ -31,8 +33,11 @@ impl State {
         let tokens = Arc::new(Tokens::open(&file("tokens.json")).unwrap());
         let users = Arc::new(Users::open(&file("users.json")).unwrap());
         let links = Arc::new(Links::open(&file("links.json")).unwrap());
+        let locks = Arc::new(Locks::open(&file("locks.json")).unwrap());
+        let certificates = Arc::new(Certificates::open(&file("certificates.json")).unwrap());
         let authenticator = Authenticator::new(authority, tokens.clone(), users.clone(), links.clone());
-        Self { folder, tokens, users, links, authenticator }
+        let authenticator = authenticator.with_revocations(locks.clone(), certificates.clone());
+        Self { folder, tokens, users, links, locks, certificates, authenticator }
     }
 
     fn certificate(&self, name: &str, now: SystemTime) -> Result<CertificateHolder, CertificateRefusal> {
@@ -143,4 +148,70 @@ async fn a_person_can_be_logged_out_everywhere() {
     assert_eq!(state.authenticator.log_out_user("ada").unwrap(), 1);
     assert_eq!((state.user_of(&ada).await, state.user_of(&bob).await.as_deref()), (None, Some("bob")));
     assert_eq!(state.authenticator.link_user(waiting.rsplit('/').next().unwrap()).unwrap(), None);
+}
+
+fn lock(reason: &str) -> Lock {
+    Lock { by: "ann".to_owned(), since: Timestamp::UNIX_EPOCH, reason: reason.to_owned() }
+}
+
+#[tokio::test]
+async fn a_lock_refuses_every_credential_of_a_person_at_once_and_nobody_elses() {
+    let (state, now) = (State::new(), SystemTime::now());
+    let [bobs, adas] = ["bob", "ada"].map(|name| state.tokens.create(name, &[], None).unwrap());
+    let certificate = state.certificate("bob", now);
+    state.users.set_password("bob", "correct horse").unwrap();
+    let link = state.links.create("bob", HOUR).unwrap();
+    let cookie = state.log_in_with_link("bob").await;
+    let request = async |certificate, bearer| state.authenticator.request(certificate, bearer, now).await;
+    assert!(request(Some(&certificate), None).await.is_ok() && request(None, Some(&bobs)).await.is_ok());
+    assert_eq!(state.user_of(&cookie).await.as_deref(), Some("bob"));
+
+    state.locks.lock("bob", lock("the laptop was stolen")).unwrap();
+    for refused in [request(Some(&certificate), None).await, request(None, Some(&bobs)).await] {
+        let refusal = refused.unwrap_err();
+        assert!(refusal.is_locked() && refusal.failure().is_none());
+        assert_eq!(refusal.to_string(), "bob is locked out by an administrator: the laptop was stolen");
+    }
+    assert_eq!(state.user_of(&cookie).await, None);
+    let password = state.authenticator.log_in_with_password("bob", "correct horse".to_owned()).await;
+    assert!(matches!(password.unwrap_err(), LoginRefusal::Locked(name) if name == "bob"));
+    // Who does not have the password learns nothing.
+    let guess = state.authenticator.log_in_with_password("bob", "incorrect horse".to_owned()).await;
+    assert!(matches!(guess.unwrap_err(), LoginRefusal::Wrong));
+    let linked = state.authenticator.log_in_with_link(link.rsplit('/').next().unwrap()).await;
+    assert!(matches!(linked.unwrap_err(), LoginRefusal::Locked(_)));
+    assert!(request(None, Some(&adas)).await.is_ok());
+
+    state.locks.unlock("bob").unwrap();
+    assert!(request(Some(&certificate), None).await.is_ok());
+    assert_eq!(state.user_of(&cookie).await, None, "a login that ended does not come back");
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused_and_files_that_cannot_be_read_let_nobody_in() {
+    let (state, now) = (State::new(), SystemTime::now());
+    let (certificate, other) = (state.certificate("bob", now), state.certificate("bob", now));
+    let holder = certificate.as_ref().unwrap();
+    let serial = holder.principal.credential_id.clone();
+    let made = IssuedCertificate {
+        serial: serial.clone(),
+        name: "bob".to_owned(),
+        groups: Vec::new(),
+        created: Timestamp::now(),
+        expires: Timestamp::try_from(holder.until).unwrap(),
+        revoked: None,
+    };
+    state.certificates.add(made).unwrap();
+    state.certificates.revoke(&serial, Timestamp::now()).unwrap().unwrap();
+    let request = async |certificate| state.authenticator.request(Some(certificate), None, now).await;
+    assert!(matches!(request(&certificate).await.unwrap_err(), RequestRefusal::Revoked));
+    assert!(request(&other).await.is_ok());
+
+    for file in ["certificates.json", "locks.json"] {
+        std::fs::write(state.folder.path().join(file), "nonsense").unwrap();
+        let refusal = request(&other).await.unwrap_err();
+        assert!(refusal.failure().unwrap().to_string().contains(file), "{refusal}");
+        std::fs::remove_file(state.folder.path().join(file)).unwrap();
+        assert!(request(&other).await.is_ok());
+    }
 }

@@ -60,7 +60,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn numbered(number: usize) -> JournalEvent {
-    JournalEvent::Login { ok: true, method: number.to_string(), client: String::new() }
+    JournalEvent::Login {
+        ok: true,
+        method: number.to_string(),
+        client: String::new(),
+        agent: String::new(),
+        claimed: String::new(),
+    }
 }
 
 /// The numbers in each object, in order.

@@ -27,7 +27,13 @@ async fn open(store: &Arc<FlakyStore>, settings: JournalSettings) -> Journal {
 }
 
 fn numbered(n: usize) -> JournalEvent {
-    JournalEvent::Login { ok: true, method: n.to_string(), client: String::new() }
+    JournalEvent::Login {
+        ok: true,
+        method: n.to_string(),
+        client: String::new(),
+        agent: String::new(),
+        claimed: String::new(),
+    }
 }
 
 fn number(entry: &JournalEntry) -> usize {

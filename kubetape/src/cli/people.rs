@@ -17,9 +17,12 @@ pub enum Token {
         /// A group of the person, as the policy names it; may be repeated
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
-        /// How long it is valid, such as 30d [default: until it is revoked]
-        #[arg(long, value_name = "TIME")]
-        expires: Option<HumanDuration>,
+        /// How long it is valid, such as 30d
+        #[arg(long, value_name = "TIME", default_value = "90d")]
+        expires: HumanDuration,
+        /// Valid until it is revoked
+        #[arg(long, conflicts_with = "expires")]
+        never_expires: bool,
     },
     /// List tokens, without their secrets
     Ls {
@@ -32,6 +35,50 @@ pub enum Token {
         /// The token's id, as `token ls` prints it
         id: String,
     },
+}
+
+/// `kubetape certificate`
+#[derive(Debug, Subcommand)]
+pub enum Certificate {
+    /// List the client certificates that were made and have not expired
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a certificate: it is refused from the next request on
+    Revoke {
+        /// Its serial number, as `certificate ls` prints it
+        serial: String,
+    },
+}
+
+/// `kubetape lock`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every credential of the person is refused from this moment on: certificates, tokens, passwords, links and logins; and what they have \
+under way ends: sessions, watches, logs that they follow. Without a name it lists who is locked out.
+
+Examples:
+  kubetape lock bob --reason 'the laptop was stolen'
+  kubetape lock
+  kubetape unlock bob")]
+pub struct Lock {
+    /// The person's name
+    pub person: Option<String>,
+    /// Why; the person sees it, and the journal has it
+    #[arg(long, value_name = "TEXT", requires = "person")]
+    pub reason: Option<String>,
+    /// Print the list as JSON
+    #[arg(long, conflicts_with = "person")]
+    pub json: bool,
+}
+
+/// `kubetape unlock`
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// The person's name
+    pub person: String,
 }
 
 /// `kubetape kubeconfig`
@@ -71,7 +118,13 @@ pub struct Kubeconfig {
 /// `kubetape user`
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// Add a person, or change their password
+    /// List the people who have a password
+    Ls {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a person
     Add {
         /// The person's name
         name: String,
@@ -79,8 +132,17 @@ pub enum User {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Change the password of a person, which ends the web sessions that began with the one before
+    Passwd {
+        /// The person's name
+        name: String,
+        /// Read the password from the first line of stdin instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
     /// Remove a person, their login links and all their web sessions
-    Remove {
+    #[command(visible_alias = "remove")]
+    Rm {
         /// The person's name
         name: String,
     },

@@ -1,10 +1,12 @@
 //! `kubetape key`
 
 use anyhow::{Context, Result, bail};
+use control::Administration;
 use jiff::Timestamp;
 use serde::Serialize;
 use storage::signing::{KeyFileError, KeyStatement, PublicKey};
 
+use super::administration;
 use crate::{
     cli,
     config::Config,
@@ -18,6 +20,7 @@ pub async fn run(config: &Config, command: &cli::Key) -> Result<()> {
         cli::Key::Show => show(config),
         cli::Key::Rotate => {
             let next = rotate(config)?;
+            administration::note(config, Administration::KeyRotated(next.id())).await?;
             line(next.id())?;
             eprintln!("the key {} is used from the next start of `kubetape serve` on", next.id());
             Ok(())

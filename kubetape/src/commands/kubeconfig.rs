@@ -1,11 +1,19 @@
 //! `kubetape kubeconfig`
 
-use std::{io::Write, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use identity::IssuedCertificate;
+use jiff::Timestamp;
+use recording::journal::CredentialKind;
 
-use super::token;
+use super::{administration, token};
 use crate::{
     cli,
     config::{Config, quantity::HumanDuration},
@@ -14,10 +22,10 @@ use crate::{
 
 /// How long a token is valid without --expires.
 const TOKEN_VALIDITY: HumanDuration = HumanDuration(std::time::Duration::from_secs(30 * 86_400));
-/// How long a certificate is valid, which cannot be revoked.
+/// How long a certificate is valid without --expires.
 const CERTIFICATE_VALIDITY: HumanDuration = HumanDuration(std::time::Duration::from_secs(86_400));
 
-pub fn run(config: &Config, options: &cli::Kubeconfig) -> Result<()> {
+pub async fn run(config: &Config, options: &cli::Kubeconfig) -> Result<()> {
     ensure!(
         !config.gateway.public_url.ends_with(":0"),
         "gateway.listen takes any free port, so kubeconfigs cannot name it: set gateway.public_url in {}",
@@ -28,7 +36,7 @@ pub fn run(config: &Config, options: &cli::Kubeconfig) -> Result<()> {
     let kubeconfig = Kubeconfig {
         gateway: config.gateway.public_url.clone(),
         ca: ca(config)?,
-        credential: credential(config, options, &user)?,
+        credential: credential(config, options, &user).await?,
         user,
         clusters,
     };
@@ -135,7 +143,7 @@ pub fn ca(config: &Config) -> Result<Option<String>> {
     }
 }
 
-fn credential(config: &Config, options: &cli::Kubeconfig, user: &str) -> Result<Credential> {
+async fn credential(config: &Config, options: &cli::Kubeconfig, user: &str) -> Result<Credential> {
     if let Some(file) = &options.token_file {
         let secret =
             std::fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
@@ -148,11 +156,31 @@ fn credential(config: &Config, options: &cli::Kubeconfig, user: &str) -> Result<
     }
     if options.certificate {
         let validity = options.expires.unwrap_or(CERTIFICATE_VALIDITY).0;
-        let (chain, key) = wiring::authority(config)?.issue_client(user, &options.groups, validity)?;
-        return Ok(Credential::Certificate { chain, key });
+        return certificate(config, user, &options.groups, validity).await;
     }
-    let validity = options.expires.unwrap_or(TOKEN_VALIDITY);
-    Ok(Credential::Token(token::create(&wiring::tokens(config)?, user, &options.groups, Some(validity))?))
+    let (tokens, validity) = (wiring::tokens(config)?, options.expires.unwrap_or(TOKEN_VALIDITY));
+    let secret = token::create_journalled(config, &tokens, user, &options.groups, Some(validity)).await?;
+    Ok(Credential::Token(secret))
+}
+
+/// Makes a certificate, which can be revoked from then on, and journals that.
+async fn certificate(config: &Config, user: &str, groups: &[String], validity: Duration) -> Result<Credential> {
+    let authority = wiring::authority(config)?;
+    let (chain, key) = authority.issue_client(user, groups, validity)?;
+    let holder = authority.holder_of(&chain, SystemTime::now())?;
+    let serial = holder.principal.credential_id.clone();
+    let (created, expires) = (Timestamp::now(), Timestamp::try_from(holder.until)?);
+    wiring::certificates(config)?.add(IssuedCertificate {
+        serial: serial.clone(),
+        name: user.to_owned(),
+        groups: groups.to_vec(),
+        created,
+        expires,
+        revoked: None,
+    })?;
+    let done = administration::issued(CredentialKind::Certificate, user, &serial, groups, Some(expires));
+    administration::note(config, done).await?;
+    Ok(Credential::Certificate { chain, key })
 }
 
 /// Writes a file that only its owner may read. An existing file is replaced at once.

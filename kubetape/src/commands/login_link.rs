@@ -1,7 +1,10 @@
 //! `kubetape login-link`
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use recording::journal::CredentialKind;
 
+use super::administration;
 use crate::{
     cli,
     config::{Config, Web, quantity::HumanDuration},
@@ -9,7 +12,7 @@ use crate::{
     wiring,
 };
 
-pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
+pub async fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
     let web =
         config.web.as_ref().with_context(|| format!("the web is off: web.enabled in {}", config.file.display()))?;
     let links = wiring::links(config)?;
@@ -17,8 +20,11 @@ pub fn run(config: &Config, wanted: &cli::LoginLink) -> Result<()> {
         let user = &wanted.user;
         let unused = links.revoke(user).with_context(|| format!("cannot take back the login links of {user:?}"))?;
         eprintln!("{unused} unused links of {user} are taken back; who logged in with one is logged out.");
-        return Ok(());
+        return administration::note(config, administration::revoked(CredentialKind::LoginLink, user, "")).await;
     }
+    let until = Timestamp::now().checked_add(wanted.expires.0).context("--expires is too long")?;
+    let done = administration::issued(CredentialKind::LoginLink, &wanted.user, "", &[], Some(until));
+    administration::note(config, done).await?;
     line(create(&links, web, &wanted.user, wanted.expires)?)?;
     eprintln!("It logs {} in once, within {}.", wanted.user, wanted.expires);
     Ok(())

@@ -1,6 +1,8 @@
 //! One file per subcommand.
 
+mod administration;
 mod bundle;
+mod certificate;
 #[expect(clippy::module_inception, reason = "named for the subcommand")]
 mod commands;
 mod config;
@@ -11,6 +13,7 @@ mod export;
 mod import;
 mod key;
 pub(crate) mod kubeconfig;
+mod lock;
 mod login_link;
 mod ls;
 mod play;
@@ -50,10 +53,13 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
         Command::Verify(wanted) => block_on(verify::run(wanted, || configured("warn"))),
         Command::Key(key) => block_on(key::run(&configured("warn")?, key)),
-        Command::Token(token) => token::run(&configured("warn")?, token),
-        Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),
-        Command::User(user) => user::run(&configured("warn")?, user),
-        Command::LoginLink(link) => login_link::run(&configured("warn")?, link),
+        Command::Token(token) => block_on(token::run(&configured("warn")?, token)),
+        Command::Certificate(certificate) => block_on(certificate::run(&configured("warn")?, certificate)),
+        Command::Kubeconfig(wanted) => block_on(kubeconfig::run(&configured("warn")?, wanted)),
+        Command::Lock(wanted) => block_on(lock::run(&configured("warn")?, wanted)),
+        Command::Unlock(wanted) => block_on(lock::unlock(&configured("warn")?, wanted)),
+        Command::User(user) => block_on(user::run(&configured("warn")?, user)),
+        Command::LoginLink(link) => block_on(login_link::run(&configured("warn")?, link)),
         Command::Config(command) => config::run(command, || configured("warn")),
         Command::Demo(demo) => {
             start_log(&raw::Log::default(), "warn")?;

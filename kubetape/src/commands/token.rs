@@ -3,8 +3,10 @@
 use anyhow::{Context, Result};
 use identity::Tokens;
 use jiff::Timestamp;
+use recording::journal::CredentialKind;
 use serde::Serialize;
 
+use super::administration;
 use crate::{
     cli,
     config::{Config, quantity::HumanDuration},
@@ -12,17 +14,45 @@ use crate::{
     time, wiring,
 };
 
-pub fn run(config: &Config, command: &cli::Token) -> Result<()> {
+pub async fn run(config: &Config, command: &cli::Token) -> Result<()> {
     let tokens = wiring::tokens(config)?;
     match command {
-        cli::Token::Create { user, groups, expires } => Ok(line(create(&tokens, user, groups, *expires)?)?),
-        cli::Token::Ls { json } => list(&tokens, *json),
-        cli::Token::Revoke { id } => {
-            tokens.revoke(id).context("see `kubetape token ls` for the ids")?;
-            eprintln!("token {id} is revoked");
-            Ok(())
+        cli::Token::Create { user, groups, expires, never_expires } => {
+            let validity = (!never_expires).then_some(*expires);
+            Ok(line(create_journalled(config, &tokens, user, groups, validity).await?)?)
         }
+        cli::Token::Ls { json } => list(&tokens, *json),
+        cli::Token::Revoke { id } => revoke(config, &tokens, id).await,
     }
+}
+
+async fn revoke(config: &Config, tokens: &Tokens, id: &str) -> Result<()> {
+    let known = tokens.list()?.into_iter().find(|token| token.id == id);
+    tokens.revoke(id).context("see `kubetape token ls` for the ids")?;
+    let whose = known.map(|token| token.name).unwrap_or_default();
+    let done = administration::revoked(CredentialKind::Token, &whose, id);
+    administration::note(config, done).await.with_context(|| format!("token {id} is revoked"))?;
+    eprintln!("token {id} is revoked");
+    Ok(())
+}
+
+/// Makes a token, journals that, and returns its secret. A token that the journal does not have is not given to anybody.
+pub async fn create_journalled(
+    config: &Config,
+    tokens: &Tokens,
+    user: &str,
+    groups: &[String],
+    validity: Option<HumanDuration>,
+) -> Result<String> {
+    let secret = create(tokens, user, groups, validity)?;
+    let id = Tokens::id_of(&secret);
+    let until = validity.map(from_now).transpose()?;
+    let done = administration::issued(CredentialKind::Token, user, id, groups, until);
+    if let Err(error) = administration::note(config, done).await {
+        tokens.revoke(id)?;
+        return Err(error.context("no token was made"));
+    }
+    Ok(secret)
 }
 
 /// Makes a token and returns its secret.

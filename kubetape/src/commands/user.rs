@@ -8,30 +8,73 @@ use crossterm::{
     terminal::{disable_raw_mode, enable_raw_mode},
 };
 
-use crate::{cli, config::Config, wiring};
+use recording::journal::CredentialKind;
+use serde::Serialize;
 
-pub fn run(config: &Config, command: &cli::User) -> Result<()> {
+use super::administration;
+use crate::{
+    cli,
+    config::Config,
+    output::{self, Table, Tone},
+    wiring,
+};
+
+pub async fn run(config: &Config, command: &cli::User) -> Result<()> {
     match command {
-        cli::User::Add { name, password_stdin } => add(config, name, *password_stdin),
-        cli::User::Remove { name } => remove(config, name),
+        cli::User::Ls { json } => list(config, *json),
+        cli::User::Add { name, password_stdin } => {
+            let known = wiring::users(config)?.names()?.contains(name);
+            ensure!(!known, "there is a user {name:?} already: change the password with `kubetape user passwd`");
+            set_password(config, name, *password_stdin).await
+        }
+        cli::User::Passwd { name, password_stdin } => {
+            let known = wiring::users(config)?.names()?.contains(name);
+            ensure!(known, "there is no user {name:?}: see `kubetape user ls`");
+            set_password(config, name, *password_stdin).await
+        }
+        cli::User::Rm { name } => remove(config, name).await,
     }
 }
 
-fn add(config: &Config, name: &str, password_stdin: bool) -> Result<()> {
+/// A person in the output of `--json`.
+#[derive(Serialize)]
+struct UserRow {
+    user: String,
+    locked: bool,
+}
+
+fn list(config: &Config, json: bool) -> Result<()> {
+    let locks = wiring::locks(config)?.all()?;
+    let names = wiring::users(config)?.names()?;
+    let rows: Vec<UserRow> =
+        names.into_iter().map(|user| UserRow { locked: locks.contains_key(&user), user }).collect();
+    if json {
+        return output::json(&rows);
+    }
+    let mut table = Table::new(["USER", ""]);
+    for UserRow { user, locked } in rows {
+        table.row([(user, Tone::Plain), (if locked { "locked out" } else { "" }.to_owned(), Tone::Bad)]);
+    }
+    Ok(table.print()?)
+}
+
+/// Journals it before the password is set: nobody gets in by one that the journal does not have.
+async fn set_password(config: &Config, name: &str, password_stdin: bool) -> Result<()> {
     let users = wiring::users(config)?;
     let password = if password_stdin { first_line()? } else { ask_twice(name)? };
+    administration::note(config, administration::issued(CredentialKind::Password, name, "", &[], None)).await?;
     users.set_password(name, &password).with_context(|| format!("cannot set the password of {name:?}"))?;
     eprintln!("{name} can log in to the web with it");
     Ok(())
 }
 
 /// The links of a person who has no password are taken back too, so the order does not matter to a second try.
-fn remove(config: &Config, name: &str) -> Result<()> {
+async fn remove(config: &Config, name: &str) -> Result<()> {
     let removed = wiring::users(config)?.remove(name).with_context(|| format!("cannot remove {name:?}"))?;
     wiring::links(config)?.revoke(name).with_context(|| format!("cannot take back the login links of {name:?}"))?;
     ensure!(removed, "there is no user {name:?}; their login links, if there were any, are taken back");
     eprintln!("{name} is removed, and logged out of the web");
-    Ok(())
+    administration::note(config, administration::revoked(CredentialKind::Password, name, "")).await
 }
 
 fn first_line() -> Result<String> {

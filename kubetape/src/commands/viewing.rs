@@ -52,7 +52,7 @@ pub async fn note(config: &Config, session: RecordingId, how: Viewing) -> Result
 pub async fn note_unchecked(config: &Config, session: RecordingId, how: Viewing) -> Result<()> {
     let how = how.name().to_owned();
     let request = Request::Viewed { session, how: how.clone() };
-    journal_event(config, request, JournalEvent::Viewed { session, how }).await
+    journal_event(config, request, JournalEvent::Viewed { session, how }).await.context(NOT_SHOWN)
 }
 
 /// Journals a search whose hits are about to be shown, if they quote recordings. See [`journal_event`].
@@ -61,24 +61,27 @@ pub async fn note_unchecked(config: &Config, session: RecordingId, how: Viewing)
 /// A gateway runs here and does not journal it. Then the hits must not be shown.
 pub async fn note_search(config: &Config, query: &Query, found: &Hits) -> Result<()> {
     let Some(search) = search::journalled(query, found) else { return Ok(()) };
-    journal_event(config, Request::Searched(search.clone()), JournalEvent::Searched(search)).await
+    let noted = journal_event(config, Request::Searched(search.clone()), JournalEvent::Searched(search)).await;
+    noted.context(NOT_SHOWN)
 }
 
 /// Journals an event, and returns when that is durable: through the gateway that runs here, or else in a journal of the
 /// program's own. If that cannot be written either, such as where storage is a read-only copy, a warning says so: a person
 /// who can read storage directly does not need this program to read recordings.
-async fn journal_event(config: &Config, request: Request, event: JournalEvent) -> Result<()> {
-    let answer = control::ask_if_there(&config.state, &request).await;
-    match answer.context("what cannot be journalled is not shown")? {
+pub(super) async fn journal_event(config: &Config, request: Request, event: JournalEvent) -> Result<()> {
+    match control::ask_if_there(&config.state, &request).await? {
         Some(Answer::Noted) => {}
         Some(_) => bail!("the gateway gave another answer"),
-        None => {
-            if let Err(error) = journal_alone(config, event).await {
-                tracing::warn!("this is not in the journal: {error:#}");
-            }
-        }
+        None => journal_alone_or_warn(config, event).await,
     }
     Ok(())
+}
+
+/// Journals an event where no gateway runs. If that cannot be done, a warning says so.
+pub(super) async fn journal_alone_or_warn(config: &Config, event: JournalEvent) {
+    if let Err(error) = journal_alone(config, event).await {
+        tracing::warn!("this is not in the journal: {error:#}");
+    }
 }
 
 /// Writes a journal of the program's own. No gateway runs here, but one of the same name may elsewhere: only that one may
@@ -93,6 +96,8 @@ async fn journal_alone(config: &Config, event: JournalEvent) -> Result<()> {
     journal.close().await?;
     Ok(())
 }
+
+const NOT_SHOWN: &str = "what cannot be journalled is not shown";
 
 /// How long a store may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -39,7 +39,7 @@ pub(super) fn actions(object: &Key, entries: Vec<JournalEntry>, masks: &Masks) -
     for (number, entry) in entries.into_iter().enumerate() {
         let (request, session) = match entry.what {
             JournalEvent::Request(request) | JournalEvent::Refused(request) => (request, None),
-            JournalEvent::SessionOpened { session, request } => {
+            JournalEvent::SessionOpened { session, request, .. } => {
                 actions.push(JournalAction::LookAt(session));
                 (request, Some(session))
             }

@@ -203,7 +203,7 @@ pub async fn until(mut done: impl FnMut() -> bool) {
 async fn what_the_journal_announces_and_never_comes_is_given_up() {
     let mut bench = Bench::new();
     let ghost = crate::library::header(&Session::default()).kubetape.id;
-    let opened = JournalEvent::SessionOpened { session: ghost, request: ApiRequest::default() };
+    let opened = JournalEvent::SessionOpened { session: ghost, request: ApiRequest::default(), grant: Box::default() };
     bench.library.journal("gw-1", 0, &[entry("ada", 0, opened), request("ada", 1, "", "web-0")]).await;
     bench.step().await;
     for _ in 0..60 {

@@ -94,7 +94,7 @@ async fn a_run_leads_to_the_session_that_it_opened() {
     let JournalEvent::Request(mut exec) = get.what.clone() else { unreachable!() };
     exec.verb = "exec".to_owned();
     exec.kubectl_command = "kubectl exec".to_owned();
-    let opened = entry("ada", 1, JournalEvent::SessionOpened { session: id, request: exec });
+    let opened = entry("ada", 1, JournalEvent::SessionOpened { session: id, request: exec, grant: Box::default() });
     bench.library.journal("gw-1", 0, &[get, opened]).await;
     bench.step().await;
     let hit = find(&bench.index, "source:request").remove(0);

@@ -34,7 +34,13 @@ fn keys_are_as_described() {
 
 #[test]
 fn entries_come_back() {
-    let login = JournalEvent::Login { ok: false, method: "password".to_owned(), client: String::new() };
+    let login = JournalEvent::Login {
+        ok: false,
+        method: "password".to_owned(),
+        client: String::new(),
+        agent: String::new(),
+        claimed: "eve".to_owned(),
+    };
     let entries = [
         entry("", JournalEvent::Started { version: "1".to_owned(), config: String::new() }),
         entry("ann", login),

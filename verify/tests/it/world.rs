@@ -190,7 +190,9 @@ fn id(number: u64) -> RecordingId {
 pub fn entry(event: &str, session: RecordingId, stored: Option<&StoredManifest>) -> JournalEvent {
     match event {
         "started" => JournalEvent::Started { version: "1".to_owned(), config: String::new() },
-        "session_opened" => JournalEvent::SessionOpened { session, request: ApiRequest::default() },
+        "session_opened" => {
+            JournalEvent::SessionOpened { session, request: ApiRequest::default(), grant: Box::default() }
+        }
         "session_ended" => JournalEvent::SessionEnded { session, outcome: Outcome::Exited { exit_code: 42 } },
         "session_stored" => stored.unwrap().journal_event(),
         "another_stored" => StoredManifest { sha256: [7; 32], ..stored.unwrap().clone() }.journal_event(),

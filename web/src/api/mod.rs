@@ -31,7 +31,11 @@ use crate::{
         searcher::Searcher,
     },
     http::failure::{ApiFailure, Failure},
-    live::{end::end, watch::watch},
+    live::{
+        end::end,
+        lock::{lock, unlock},
+        watch::watch,
+    },
     pages::filters::Filters,
     state::AppState,
 };
@@ -51,6 +55,8 @@ pub(crate) fn routes(auth: &Arc<Auth>) -> Router<AppState> {
         .route("/sessions/{id}/end", post(end))
         .route("/sessions/{id}/player/index.json", get(index))
         .route("/sessions/{id}/player/{segment}", get(segment))
+        .route("/people/{name}/lock", post(lock))
+        .route("/people/{name}/unlock", post(unlock))
         .route("/search", get(search))
         .fallback(|| async { ApiFailure(Failure::not_found("There is no such address in the API.")) })
         .layer(from_fn_with_state(Arc::clone(auth), guard::api))

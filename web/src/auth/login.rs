@@ -1,8 +1,4 @@
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use askama::Template;
 use axum::{
@@ -19,7 +15,7 @@ use serde::Deserialize;
 
 use super::{Auth, cookie};
 use crate::{
-    context::access_journal::AccessJournal,
+    context::access_journal::{AccessJournal, LoginOrigin},
     http::failure::Failure,
     pages::{
         layout::{Layout, render_with},
@@ -32,6 +28,7 @@ pub(super) const MAX_NEXT: usize = 2048;
 
 const WRONG: &str = "That name and password do not belong together.";
 const TOO_MANY: &str = "Too many attempts. Wait a quarter of an hour, or ask for a one-time link.";
+const LOCKED: &str = "This account is locked out. Ask an administrator.";
 const BUSY: &str = "Many people are logging in right now. Try again in a moment.";
 
 #[derive(Template)]
@@ -93,41 +90,45 @@ pub(crate) async fn submit(
     if user.len() > MAX_NAME || given.password.len() > MAX_PASSWORD {
         return login_page("", &next, StatusCode::UNAUTHORIZED, WRONG);
     }
-    let client = auth.clients.of(peer.ip(), &headers);
+    let from = origin(&auth, peer, &headers);
+    let client = from.client;
     if !auth.throttle.admit(&user, client, Instant::now()) {
         return login_page(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
     let refusal = match auth.authenticator.log_in_with_password(&user, given.password).await {
         Ok(login) => {
             auth.throttle.take_back(&user, client, true);
-            return start(&auth, &journal, client, login, &next).await;
+            return start(&auth, &journal, &from, login, &next).await;
         }
         Err(refusal) => refusal,
     };
     if matches!(refusal, LoginRefusal::Wrong) {
-        journal.login_refused(&user, "password", client).await;
+        journal.login_refused(&user, "password", &from).await;
         return login_page(&user, &next, StatusCode::UNAUTHORIZED, WRONG);
     }
     auth.throttle.take_back(&user, client, false);
     match refusal {
+        LoginRefusal::Locked(_) => {
+            journal.login_refused(&user, "password", &from).await;
+            login_page(&user, &next, StatusCode::FORBIDDEN, LOCKED)
+        }
         LoginRefusal::Busy => login_page(&user, &next, StatusCode::SERVICE_UNAVAILABLE, BUSY),
         refusal => Failure::internal("cannot verify a password", refusal).into_response(),
     }
 }
 
 /// Begins a login whose credential was right, once the journal has it, and sends the person on.
-async fn start(
-    auth: &Auth,
-    journal: &AccessJournal,
-    client: Option<IpAddr>,
-    login: WebSession,
-    next: &str,
-) -> Response {
-    if let Err(failure) = journal.logged_in(&login, client).await {
+async fn start(auth: &Auth, journal: &AccessJournal, from: &LoginOrigin, login: WebSession, next: &str) -> Response {
+    if let Err(failure) = journal.logged_in(&login, from).await {
         return failure.into_response();
     }
     let token = auth.authenticator.start(login, Instant::now());
     ([(header::SET_COOKIE, cookie::set(&token, auth.https))], Redirect::to(next)).into_response()
+}
+
+fn origin(auth: &Auth, peer: SocketAddr, headers: &HeaderMap) -> LoginOrigin {
+    let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
+    LoginOrigin { client: auth.clients.of(peer.ip(), headers), agent: agent.unwrap_or_default() }
 }
 
 fn login_page(user: &str, next: &str, status: StatusCode, error: &'static str) -> Response {
@@ -151,12 +152,16 @@ pub(crate) async fn use_link(
     headers: HeaderMap,
     Path(secret): Path<String>,
 ) -> Response {
-    let client = auth.clients.of(peer.ip(), &headers);
+    let from = origin(&auth, peer, &headers);
     match auth.authenticator.log_in_with_link(&secret).await {
-        Ok(login) => start(&auth, &journal, client, login, "/").await,
+        Ok(login) => start(&auth, &journal, &from, login, "/").await,
         Err(LoginRefusal::Wrong) => {
-            journal.login_refused("", "link", client).await;
+            journal.login_refused("", "link", &from).await;
             link_page(&secret, None)
+        }
+        Err(LoginRefusal::Locked(user)) => {
+            journal.login_refused(&user, "link", &from).await;
+            login_page(&user, "/", StatusCode::FORBIDDEN, LOCKED)
         }
         Err(refusal) => Failure::internal("cannot use the link", refusal).into_response(),
     }

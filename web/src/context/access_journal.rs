@@ -43,14 +43,14 @@ impl AccessJournal {
     }
 
     /// A login that worked; it must not begin unless the journal has it.
-    pub(crate) async fn logged_in(&self, login: &WebSession, client: Option<IpAddr>) -> Result<(), Failure> {
-        let event = login_event(true, login.method.word(), client);
+    pub(crate) async fn logged_in(&self, login: &WebSession, from: &LoginOrigin) -> Result<(), Failure> {
+        let event = from.event(true, login.method.word(), "");
         self.journal.note_durably(&login.user, event).await.map_err(Failure::unjournalled)
     }
 
-    /// A login that did not work; `user` is empty if nobody was named.
-    pub(crate) async fn login_refused(&self, user: &str, method: &str, client: Option<IpAddr>) {
-        self.journal.note(user, login_event(false, method, client)).await;
+    /// A login that did not work; `claimed` is empty if nobody was named.
+    pub(crate) async fn login_refused(&self, claimed: &str, method: &str, from: &LoginOrigin) {
+        self.journal.note("", from.event(false, method, claimed)).await;
     }
 
     /// Somebody is about to see a recording. Pages, segments and commands of one recording are one entry.
@@ -100,7 +100,22 @@ impl AccessJournal {
     }
 }
 
-fn login_event(ok: bool, method: &str, client: Option<IpAddr>) -> JournalEvent {
-    let client = client.map_or_else(String::new, |address| address.to_string());
-    JournalEvent::Login { ok, method: method.to_owned(), client }
+/// Where a login comes from.
+pub(crate) struct LoginOrigin {
+    /// The person's address; `None` if a proxy stands in front and nothing it says is trusted.
+    pub(crate) client: Option<IpAddr>,
+    /// The browser, as it calls itself; empty if it does not.
+    pub(crate) agent: String,
+}
+
+impl LoginOrigin {
+    fn event(&self, ok: bool, method: &str, claimed: &str) -> JournalEvent {
+        JournalEvent::Login {
+            ok,
+            method: method.to_owned(),
+            client: self.client.map_or_else(String::new, |address| address.to_string()),
+            agent: self.agent.clone(),
+            claimed: claimed.to_owned(),
+        }
+    }
 }

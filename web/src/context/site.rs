@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use identity::{Authenticator, Lock};
 use jiff::Timestamp;
 
 /// What pages say about the process they come from.
@@ -10,6 +13,10 @@ pub(crate) struct Site {
     pub(crate) kubectl_hint: String,
     /// Whether this process can end sessions of its gateway.
     pub(crate) ends_sessions: bool,
+    /// Whether this process can shut people out.
+    pub(crate) locks_people: bool,
+    /// Knows who is shut out.
+    pub(crate) authenticator: Arc<Authenticator>,
 }
 
 impl Site {
@@ -17,6 +24,11 @@ impl Site {
     /// longer goes on. Of other gateways nothing is known.
     pub(crate) fn has_outlived(&self, gateway: &str, started: Timestamp) -> bool {
         self.is_of_this_gateway(gateway) && started < self.started
+    }
+
+    /// Why a person is shut out; `None` if they are not, or if that cannot be read.
+    pub(crate) fn lock_of(&self, person: &str) -> Option<Lock> {
+        self.authenticator.lock_of(person).ok().flatten()
     }
 
     pub(crate) fn is_of_this_gateway(&self, gateway: &str) -> bool {

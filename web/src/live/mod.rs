@@ -1,6 +1,7 @@
-//! Sessions that are under way: watching them, and ending them.
+//! Sessions that are under way: watching them, ending them, and shutting people out.
 
 pub(crate) mod end;
+pub(crate) mod lock;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::end::EndSession;
+use self::{end::EndSession, lock::PeopleLocks};
 use crate::http::failure::Failure;
 
 /// Live views at a time; more are told to come back.
@@ -18,14 +19,20 @@ const CONCURRENT_VIEWS: usize = 256;
 pub(crate) struct Live {
     /// Ends a session of this process's gateway; `None` if the process has no gateway.
     end_session: Option<EndSession>,
+    /// Shuts people out of this process's gateway; `None` if the process has no gateway.
+    people_locks: Option<Arc<dyn PeopleLocks>>,
     views: Arc<Semaphore>,
     /// The process ends, and with it the streams, which would not end by themselves.
     shutdown: CancellationToken,
 }
 
 impl Live {
-    pub(crate) fn new(end_session: Option<EndSession>, shutdown: CancellationToken) -> Self {
-        Self { end_session, views: Arc::new(Semaphore::new(CONCURRENT_VIEWS)), shutdown }
+    pub(crate) fn new(
+        end_session: Option<EndSession>,
+        people_locks: Option<Arc<dyn PeopleLocks>>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { end_session, people_locks, views: Arc::new(Semaphore::new(CONCURRENT_VIEWS)), shutdown }
     }
 
     fn view_permit(&self) -> Result<OwnedSemaphorePermit, Failure> {

@@ -33,8 +33,8 @@ use crate::{
     http::failure::ApiFailure,
 };
 
-/// Between two looks whether the login is still valid.
-const LOGIN_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two looks whether the login is still valid: who is locked out sees no more than this. A look is a `stat` of two files.
+const LOGIN_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Between two comments, so that no proxy between here and the browser takes the silence for the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

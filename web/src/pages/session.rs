@@ -55,6 +55,10 @@ struct SessionPage {
     /// The session can be ended from this page.
     can_end: bool,
     end_error: Option<EndError>,
+    /// The person can be shut out from this page.
+    can_lock: bool,
+    /// Why the person is shut out; `None` if they are not.
+    lock: Option<LockNotice>,
     /// No end is stored, and none will be: the gateway was restarted since.
     lost: bool,
     /// Whether there is something to play: a process ran and may have printed.
@@ -79,6 +83,13 @@ struct SessionPage {
     anomalies: Vec<VisibleText>,
     details: Vec<Detail>,
     argv: Vec<VisibleText>,
+}
+
+/// That the person is shut out.
+struct LockNotice {
+    by: VisibleText,
+    reason: VisibleText,
+    since: TimeLabel,
 }
 
 /// A command beside the player.
@@ -185,6 +196,12 @@ async fn view(
         ahead,
         can_end: live && site.ends_sessions && site.is_of_this_gateway(&session.gateway),
         end_error,
+        can_lock: site.locks_people && session.imported.is_none() && session.principal.name != login.user,
+        lock: site.lock_of(&session.principal.name).map(|lock| LockNotice {
+            by: VisibleText::clipped(&lock.by, 120),
+            reason: VisibleText::clipped(&lock.reason, 600),
+            since: TimeLabel::new(lock.since, now),
+        }),
         lost: manifest.is_none() && outlived,
         plays: plays(session, manifest),
         imported: session.imported.as_deref().map(|from| ImportedFrom::new(from, now)),

@@ -6,6 +6,7 @@ mod escaping;
 mod exports;
 mod filters;
 mod headers;
+mod lock;
 mod login;
 mod sample;
 mod searches;

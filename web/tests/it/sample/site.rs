@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use identity::{Authenticator, Authority, Links, Tokens, Users};
+use identity::{Authenticator, Authority, Certificates, Links, Lock, Locks, Tokens, Users};
 use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
 use search::{Follower, Index};
@@ -11,7 +11,7 @@ use storage::{RecordingReader, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use web::{EndStored, Settings, Tls, TrustedProxies, Web};
+use web::{EndStored, Ended, PeopleLocks, Settings, Tls, TrustedProxies, Web};
 
 pub struct Site {
     pub address: SocketAddr,
@@ -58,7 +58,10 @@ impl Site {
         let link = links.create("auditor@example.com", Duration::from_secs(3600)).unwrap();
         let authority = Arc::new(Authority::load_or_create(&file("ca")).unwrap());
         let tokens = Arc::new(Tokens::open(&file("tokens.json")).unwrap());
-        let authenticator = Arc::new(Authenticator::new(authority, tokens, users.clone(), links.clone()));
+        let locks = Arc::new(Locks::open(&file("locks.json")).unwrap());
+        let certificates = Arc::new(Certificates::open(&file("certificates.json")).unwrap());
+        let authenticator = Authenticator::new(authority, tokens, users.clone(), links.clone());
+        let authenticator = Arc::new(authenticator.with_revocations(locks.clone(), certificates));
         let settings = Settings {
             player: Player::new(RecordingReader::new(store.clone()), PlayerSettings::default()),
             store,
@@ -71,12 +74,35 @@ impl Site {
             trusted_proxies: TrustedProxies::parse(options.trusted_proxies).unwrap(),
             kubectl_hint: "kubectl --kubeconfig /tmp/demo/kubeconfig exec -it shell -- sh".to_owned(),
             end_session: Some(Arc::new(ending)),
+            people_locks: Some(Arc::new(SiteLocks(locks.clone()))),
         };
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(Web::new(settings).serve(listener, options.tls, shutdown.clone()));
         Self { address, link, users, links, journal, shutdown, served: Mutex::new(Some(served)), _folder: folder }
+    }
+}
+
+/// People are shut out by the site's own file; nothing is journalled here.
+struct SiteLocks(Arc<Locks>);
+
+impl PeopleLocks for SiteLocks {
+    fn lock(&self, by: String, person: String, reason: String) -> BoxFuture<'static, Result<Ended, String>> {
+        let locks = self.0.clone();
+        Box::pin(async move {
+            if reason.is_empty() {
+                return Err("say why".to_owned());
+            }
+            let lock = Lock { by, since: jiff::Timestamp::now(), reason };
+            locks.lock(&person, lock).map_err(|error| error.to_string())?;
+            Ok(Ended { sessions: 1, streams: 2 })
+        })
+    }
+
+    fn unlock(&self, _: String, person: String) -> BoxFuture<'static, Result<bool, String>> {
+        let unlocked = self.0.unlock(&person).map_err(|error| error.to_string());
+        Box::pin(async move { unlocked })
     }
 }
 
