@@ -130,7 +130,7 @@ pub(crate) enum RefreshError {
 
 impl Cluster {
     pub(crate) fn new(settings: ClusterSettings, gateway: &str, connect: Duration) -> Result<Self, TlsError> {
-        let ClusterSettings { name, server, trust, credential, source } = settings;
+        let ClusterSettings { name, server, trust, credential, source, own_namespace: _ } = settings;
         let unusable = |why| TlsError::Unusable { what: format!("cluster {name}"), why };
         let Server { host, port, prefix, .. } = &server;
         let bracketed = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
@@ -313,6 +313,7 @@ mod tests {
             trust: Trust::Anything,
             credential: Credential::None,
             source: Source::Fixed,
+            own_namespace: None,
         };
         Cluster::new(settings, "gw", Duration::from_secs(1)).unwrap()
     }
