@@ -161,6 +161,28 @@ pub fn clusters(config: &Config) -> Result<Vec<clusters::ClusterSettings>> {
     Ok(all)
 }
 
+/// The name of the configuration's only cluster, for commands that are about one. Where the configuration itself names it, the
+/// files that it names are not read.
+///
+/// # Errors
+/// There are several, or which there are cannot be read.
+pub fn only_cluster(config: &Config) -> Result<String> {
+    if let [entry] = config.clusters.as_slice() {
+        match &entry.source {
+            ClusterSource::InCluster { name } | ClusterSource::Explicit { name, .. } => return Ok(name.clone()),
+            ClusterSource::Kubeconfig { .. } => {}
+        }
+    }
+    let all = clusters(config).context("cannot tell which clusters there are: name one with --cluster")?;
+    match all.as_slice() {
+        [one] => Ok(one.name.clone()),
+        several => {
+            let names: Vec<&str> = several.iter().map(|cluster| cluster.name.as_str()).collect();
+            bail!("there are several clusters: say which one with --cluster ({})", names.join(", "))
+        }
+    }
+}
+
 fn cluster(entry: &ClusterEntry) -> Result<Vec<clusters::ClusterSettings>> {
     let mut found = reached_by(&entry.source)?;
     match (&entry.own_namespace, found.as_mut_slice()) {

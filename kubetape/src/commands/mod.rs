@@ -14,6 +14,7 @@ pub(crate) mod kubeconfig;
 mod login_link;
 mod ls;
 mod play;
+mod rbac;
 mod reindex;
 mod search;
 mod serve;
