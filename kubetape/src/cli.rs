@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    evidence::{Key, Verify},
+    evidence::{CompareAudit, Key, Verify},
     people::{Kubeconfig, LoginLink, Token, User},
     recordings::{Commands, Export, Filter, Format, Ls, Play, StreamName, Text},
     search::{HitKind, Search},
@@ -84,6 +84,8 @@ Example:
     Reindex,
     /// Verify recordings and journal: that nothing is missing, altered, moved or added
     Verify(Verify),
+    /// Compare an API server's audit log with what was recorded: name what the cluster saw and nobody recorded
+    CompareAudit(CompareAudit),
     /// List, show and rotate the keys that sign recordings and journal
     #[command(subcommand)]
     Key(Key),

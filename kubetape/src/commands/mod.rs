@@ -3,6 +3,7 @@
 mod bundle;
 #[expect(clippy::module_inception, reason = "named for the subcommand")]
 mod commands;
+mod compare_audit;
 mod config;
 mod demo;
 mod end;
@@ -50,6 +51,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
         Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
         Command::Verify(wanted) => block_on(verify::run(wanted, || configured("warn"))),
+        Command::CompareAudit(wanted) => block_on(compare_audit::run(&configured("warn")?, wanted)),
         Command::Key(key) => block_on(key::run(&configured("warn")?, key)),
         Command::Token(token) => token::run(&configured("warn")?, token),
         Command::Kubeconfig(wanted) => kubeconfig::run(&configured("warn")?, wanted),
