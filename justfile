@@ -20,7 +20,7 @@ test *ARGS:
 e2e *ARGS:
     ./test e2e {{ARGS}}
 
-# What CI checks without running anything: layers, traps, format, clippy, licences
+# What CI checks without running anything: layers, traps, format, clippy, licences, advisories, what is vendored
 lint:
     .ci/test_layers.py
     .ci/layers
@@ -28,6 +28,13 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
     .ci/deny
+    .ci/test_supply.py
+    .ci/vendored
+
+# A bill of materials of the program (CycloneDX): target/kubetape.cdx.json
+sbom:
+    mkdir -p target
+    .ci/sbom > target/kubetape.cdx.json
 
 # Formats all Rust
 fmt:

@@ -155,6 +155,35 @@ class TestBecomingTheGateway:
             closed.admin.run("apply", "-f", IDENTITY, check=0)
         until(lambda: self.GUARDED in editor.run(*self.TOKEN).stderr, what="the policy")
 
+    @pytest.mark.parametrize("way", ["exec", "attach", "portforward", "ephemeralcontainers"])
+    def test_by_a_way_into_its_pod_also_through_a_gateway(self, closed, editor, way):
+        """The extra stands for the gateway, so that the other policy lets it in."""
+        rule = {"apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["get", "patch"]}
+        metadata = {"name": "debugs"}
+        closed.apply(
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": [rule]},
+            bind("editors-debug", "debugs", "test:editors"),
+        )
+        as_editor = {"Impersonate-User": "editor", "Impersonate-Group": "test:editors", **TestImpersonatingTheGateway.EXTRA}
+
+        def attempt(namespace):
+            path = f"/api/v1/namespaces/{namespace}/pods/shell/{way}"
+            if way != "ephemeralcontainers":
+                return closed.request("POST", f"{path}?command=id&stdout=true", headers=as_editor)
+            patch = {**as_editor, "Content-Type": "application/strategic-merge-patch+json"}
+            return closed.request("PATCH", path, {"metadata": {"labels": {"test": "x"}}}, headers=patch)
+
+        # Elsewhere it is let in: as no upgrade, or as a patch that changes nothing.
+        until(lambda: attempt("default")[0] in (200, 400), what="the editor's rights")
+        spec = {"serviceAccountName": "kubetape-gateway", "containers": [{"name": "gateway", "image": "busybox:1"}]}
+        closed.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shell", "namespace": "kubetape"}, "spec": spec})
+        try:
+            code, text = attempt("kubetape")
+            assert code == 403 and self.GUARDED.decode() in text, text
+        finally:
+            # Nobody has scheduled it: it is gone at once.
+            closed.admin.run("delete", "pod", "shell", "-n", "kubetape", check=0)
+
     def test_by_a_token(self, closed, editor):
         done = editor.run(*self.TOKEN)
         assert done.returncode == 1 and done.stdout == b"" and self.GUARDED in done.stderr, done.stderr

@@ -64,6 +64,20 @@ def test_two_megabytes_through_stdin(client, demo):
     assert demo.export(row["id"], "stdin") == data
 
 
+def test_commands_piped_into_a_shell_are_kept(client, demo):
+    """The demo's rule does not name `record_input`: what is piped in is stored by default, and shown by nothing else."""
+    tag = mark()
+    script = f"id -u >/dev/null; cd / && : {tag}\n".encode()
+    done = client.run("exec", "-i", *POD, "--", "sh", "-s", tag, input=script, check=0)
+    assert done.stdout == b""
+    row = demo.session(tag)
+    assert demo.export(row["id"], "stdin") == script
+    cast = demo.run("export", row["id"], "--format", "cast2").stdout.decode().splitlines()
+    assert "".join(text for _, code, text in map(json.loads, cast[1:]) if code == "i") == script.decode()
+    rows = [json.loads(line) for line in demo.run("text", row["id"], "--json").stdout.splitlines()]
+    assert [(each["stream"], each["text"]) for each in rows] == [("stdin", script.decode().rstrip())]
+
+
 def test_twenty_megabytes_of_output(client, demo):
     tag = mark()
     done = client.run("exec", *POD, "--", "sh", "-c", "seq 1 3000000 | head -c 20000000", tag, check=0)

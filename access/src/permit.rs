@@ -17,10 +17,11 @@ pub struct Impersonation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputRecording {
-    /// Never: what is typed while echo is off (passwords) is in no recording.
-    #[default]
+    /// Never: what is typed while echo is off (passwords) is in no recording. Nor are the commands that are piped into a shell.
     Never,
-    /// If no terminal is involved: data piped into a command.
+    /// If no terminal is involved: data piped into a command. The default, since a shell without a terminal shows none of the
+    /// commands that it is given, and nothing else of the session does.
+    #[default]
     Piped,
     /// Always, keystrokes included.
     Always,

@@ -41,7 +41,7 @@ pub struct Rule {
     /// Unrecorded paths that this rule allows; all others are refused.
     #[serde(default)]
     pub side_doors: Vec<crate::BypassPath>,
-    /// Whether stdin is stored.
+    /// Whether stdin is stored: what is piped into a command, unless the rule says otherwise.
     #[serde(default)]
     pub record_input: InputRecording,
     /// Whether requests that only read, and were answered, are journalled. All other requests always are.

@@ -102,6 +102,18 @@ fn a_permit_says_who_what_and_as_whom() {
 }
 
 #[test]
+fn a_rule_stores_what_is_piped_in_unless_it_says_otherwise() {
+    let stored = |record_input: &str| {
+        let rule = format!(r#"{{"name": "ops", "groups": ["ops"], "clusters": ["*"]{record_input}}}"#);
+        let policy = Policy { rules: vec![serde_json::from_str(&rule).unwrap()] };
+        policy.decide(&person("jane", &["ops"]), Action::Exec, &on("dev"), SystemTime::UNIX_EPOCH).unwrap().input()
+    };
+    assert_eq!(stored(""), InputRecording::Piped);
+    assert_eq!(stored(r#", "record_input": "never""#), InputRecording::Never);
+    assert_eq!(stored(r#", "record_input": "always""#), InputRecording::Always);
+}
+
+#[test]
 fn a_denial_does_not_say_what_exists() {
     let decide = |cluster| policy().decide(&person("joe", &[]), Action::Read, &on(cluster), SystemTime::UNIX_EPOCH);
     let known = decide("dev").unwrap_err().to_string();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Settings,
-    auth::{policy::PolicyHandle, refusals::RefusalJournal},
+    auth::{own_namespace::OwnNamespaces, policy::PolicyHandle, refusals::RefusalJournal},
     listener::context::Context,
     listener::{
         connection,
@@ -103,6 +103,7 @@ impl Gateway {
         let authority = authenticator.authority();
         let certificate = Arc::new(OwnCertificate::new(&tls, authority).map_err(GatewayError::Tls)?);
         let config = tls::server(Arc::clone(&certificate), authority).map_err(GatewayError::Tls)?;
+        let own_namespaces = own_namespaces(&clusters);
         let clusters = Arc::new(served(clusters, &name, limits.connect)?);
         let refusals = Arc::new(RefusalJournal::new(journal.clone()));
         let sessions =
@@ -120,6 +121,7 @@ impl Gateway {
             limits,
             authenticator,
             policy,
+            own_namespaces,
             refusals,
             forwarder,
         };
@@ -284,6 +286,11 @@ impl Gateway {
 
 fn user(switch: &KillSwitch) -> &str {
     &switch.permit.principal().name
+}
+
+fn own_namespaces(clusters: &[ClusterSettings]) -> OwnNamespaces {
+    let own = clusters.iter().filter_map(|cluster| Some((cluster.name.clone(), cluster.own_namespace.clone()?)));
+    OwnNamespaces::new(own.collect())
 }
 
 /// The clusters, ready to be dialled.

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    evidence::{Key, Verify},
+    evidence::{CompareAudit, Key, Verify},
     people::{Certificate, Kubeconfig, Lock, LoginLink, Token, Unlock, User},
     recordings::{Commands, Export, Filter, Format, Ls, Play, StreamName, Text},
     search::{HitKind, Search},
@@ -84,6 +84,8 @@ Example:
     Reindex,
     /// Verify recordings and journal: that nothing is missing, altered, moved or added
     Verify(Verify),
+    /// Compare an API server's audit log with what was recorded: name what the cluster saw and nobody recorded
+    CompareAudit(CompareAudit),
     /// List, show and rotate the keys that sign recordings and journal
     #[command(subcommand)]
     Key(Key),
@@ -146,4 +148,31 @@ pub enum ConfigCommand {
     Check,
     /// Print a sample configuration that explains every key
     Sample,
+    /// Print the role that the gateway needs in a cluster: it may be whom the policy names, and nobody else
+    Rbac(Rbac),
+}
+
+/// `kubetape config rbac`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+deploy/rbac.yaml lets the gateway act as everybody. This role has the names of the users and groups that the policy can give \
+(as_user, as_groups), and of the gateway. Where a rule gives people their own name and who they are is not in the policy \
+(groups, \"*\"), users cannot be listed: the role says so, and lists the groups, which rights come with.
+
+Apply it after deploy/rbac.yaml, whose role it takes the place of, and again when the policy gives other users or groups: until \
+then the API server refuses these.
+
+Examples:
+  kubetape config rbac | kubectl apply -f -
+  kubetape config rbac --cluster prod > prod-role.yaml")]
+pub struct Rbac {
+    /// The cluster, as the configuration names it [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Namespace of the gateway's service account
+    #[arg(long, short, value_name = "NAME", default_value = "kubetape")]
+    pub namespace: String,
+    /// The gateway's service account
+    #[arg(long, value_name = "NAME", default_value = "kubetape-gateway")]
+    pub service_account: String,
 }

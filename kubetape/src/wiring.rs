@@ -18,7 +18,7 @@ use spool::Spool;
 use storage::{Disk, RecordingReader, S3, S3Credentials, S3Settings, Store, signing::Signer};
 use verify::Trust;
 
-use crate::config::{Certificate, ClusterCredential, ClusterSource, Config, PolicySource, Storage, raw};
+use crate::config::{Certificate, ClusterCredential, ClusterEntry, ClusterSource, Config, PolicySource, Storage, raw};
 
 /// Bytes of what the player keeps of long recordings; beyond it, those used longest ago are removed.
 const TIMELINES: u64 = 4 << 30;
@@ -140,8 +140,8 @@ fn policy_file(file: &Path) -> Result<access::Policy> {
 /// Reads the clusters, with their kubeconfigs and certificates.
 pub fn clusters(config: &Config) -> Result<Vec<clusters::ClusterSettings>> {
     let mut all: Vec<clusters::ClusterSettings> = Vec::new();
-    for (index, source) in config.clusters.iter().enumerate() {
-        let found = cluster(source).with_context(|| format!("{}: clusters.{index}", config.file.display()))?;
+    for (index, entry) in config.clusters.iter().enumerate() {
+        let found = cluster(entry).with_context(|| format!("{}: clusters.{index}", config.file.display()))?;
         for cluster in found {
             if all.iter().any(|other| other.name == cluster.name) {
                 bail!(
@@ -161,7 +161,43 @@ pub fn clusters(config: &Config) -> Result<Vec<clusters::ClusterSettings>> {
     Ok(all)
 }
 
-fn cluster(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
+/// The name of the configuration's only cluster, for commands that are about one. Where the configuration itself names it, the
+/// files that it names are not read.
+///
+/// # Errors
+/// There are several, or which there are cannot be read.
+pub fn only_cluster(config: &Config) -> Result<String> {
+    if let [entry] = config.clusters.as_slice() {
+        match &entry.source {
+            ClusterSource::InCluster { name } | ClusterSource::Explicit { name, .. } => return Ok(name.clone()),
+            ClusterSource::Kubeconfig { .. } => {}
+        }
+    }
+    let all = clusters(config).context("cannot tell which clusters there are: name one with --cluster")?;
+    match all.as_slice() {
+        [one] => Ok(one.name.clone()),
+        several => {
+            let names: Vec<&str> = several.iter().map(|cluster| cluster.name.as_str()).collect();
+            bail!("there are several clusters: say which one with --cluster ({})", names.join(", "))
+        }
+    }
+}
+
+fn cluster(entry: &ClusterEntry) -> Result<Vec<clusters::ClusterSettings>> {
+    let mut found = reached_by(&entry.source)?;
+    match (&entry.own_namespace, found.as_mut_slice()) {
+        (None, _) => {}
+        (Some(namespace), [one]) => one.own_namespace = Some(namespace.clone()),
+        (Some(_), several) => bail!(
+            "the kubeconfig has {} contexts, and the gateway runs in one cluster: give that one [[clusters]] of its own, with \
+             `contexts` and `own_namespace`",
+            several.len()
+        ),
+    }
+    Ok(found)
+}
+
+fn reached_by(source: &ClusterSource) -> Result<Vec<clusters::ClusterSettings>> {
     match source {
         ClusterSource::Kubeconfig { file, contexts, name } => {
             let mut found = clusters::from_kubeconfig(file, contexts.as_deref())?;

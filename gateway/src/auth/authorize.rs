@@ -18,6 +18,7 @@ use identity::Authenticator;
 use super::{
     authenticate::{self, Peer},
     impersonate,
+    own_namespace::OwnNamespaces,
     policy::PolicyHandle,
     refusals::{Refusal, Step},
 };
@@ -119,9 +120,14 @@ impl Authenticated {
 }
 
 impl Classified {
-    /// Asks the policy.
-    pub(crate) fn permit(mut self, policy: &PolicyHandle, now: SystemTime) -> Result<Permitted, Box<Refusal>> {
-        match self.decide(policy, now) {
+    /// Asks the policy, and whether it is the gateway's own namespace.
+    pub(crate) fn permit(
+        mut self,
+        policy: &PolicyHandle,
+        own: &OwnNamespaces,
+        now: SystemTime,
+    ) -> Result<Permitted, Box<Refusal>> {
+        match self.decide(policy, own, now) {
             Ok((permit, session)) => Ok(Permitted {
                 peer: self.sender.peer,
                 parts: self.sender.parts,
@@ -139,7 +145,12 @@ impl Classified {
         }
     }
 
-    fn decide(&mut self, policy: &PolicyHandle, now: SystemTime) -> Result<(Permit, Option<SessionRequest>), Status> {
+    fn decide(
+        &mut self,
+        policy: &PolicyHandle,
+        own: &OwnNamespaces,
+        now: SystemTime,
+    ) -> Result<(Permit, Option<SessionRequest>), Status> {
         let parts = &self.sender.parts;
         let upgrade = UpgradeProtocol::of(&parts.headers)?;
         let session = self.session(upgrade)?;
@@ -149,6 +160,7 @@ impl Classified {
         let Resource { action, target, .. } = &self.resource;
         let permit = policy.current().decide(&self.sender.principal, *action, target, now);
         let permit = permit.map_err(|denial| Status::forbidden(denial.to_string()))?;
+        own.check(&self.sender.principal.name, *action, target)?;
         refuse_unrecordable(*action, upgrade, &self.sender.parts.method)?;
         let permit = match impersonate::narrowed(&self.sender.parts.headers, permit.impersonation())? {
             Some(groups) => permit.with_fewer_groups(groups),

@@ -3,5 +3,6 @@
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod impersonate;
+pub(crate) mod own_namespace;
 pub(crate) mod policy;
 pub(crate) mod refusals;

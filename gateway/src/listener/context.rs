@@ -7,6 +7,7 @@ use crate::{
     Limits,
     auth::{
         authorize::{Permitted, Received},
+        own_namespace::OwnNamespaces,
         policy::PolicyHandle,
         refusals::{Refusal, RefusalJournal},
     },
@@ -22,6 +23,7 @@ pub(crate) struct Context {
     pub(crate) acceptor: TlsAcceptor,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) policy: PolicyHandle,
+    pub(crate) own_namespaces: OwnNamespaces,
     pub(crate) refusals: Arc<RefusalJournal>,
     pub(crate) forwarder: Forwarder,
     pub(crate) sessions: Arc<Sessions>,
@@ -40,6 +42,6 @@ impl Context {
         let now = SystemTime::now();
         let authenticated = received.authenticate(&self.authenticator, now).await?;
         connection.authenticated();
-        authenticated.classify()?.permit(&self.policy, now)
+        authenticated.classify()?.permit(&self.policy, &self.own_namespaces, now)
     }
 }

@@ -11,7 +11,7 @@ use journal::Journal;
 use recording::journal::{ApiRequest, JournalEvent};
 use tokio_util::task::TaskTracker;
 
-use super::upstream::{Cluster, Clusters, DialError};
+use super::upstream::{Cluster, Clusters, DialError, Origin};
 use crate::{
     auth::{authorize::Permitted, refusals::RefusalJournal},
     request::{headers, status::Status},
@@ -104,12 +104,13 @@ fn only_failures(permitted: &Permitted) -> bool {
 
 async fn send(cluster: &Cluster, permitted: Permitted, body: Incoming) -> Result<Response<Incoming>, Status> {
     let parts = permitted.parts;
+    let from = Origin { client: permitted.peer.address.ip(), recording: None };
     let uri = cluster.uri(&permitted.path, &parts.query);
     let uri = uri.ok_or_else(|| Status::new(StatusCode::URI_TOO_LONG, "the URL is too long to be forwarded"))?;
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
     *request.uri_mut() = uri;
-    *request.headers_mut() = cluster.request_headers(parts.headers, permitted.permit.impersonation())?;
+    *request.headers_mut() = cluster.request_headers(parts.headers, permitted.permit.impersonation(), from)?;
     let mut response = cluster.request(request).await.map_err(|error| failed(cluster, &error))?;
     headers::strip_hop_by_hop(response.headers_mut());
     Ok(response)

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     io,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
@@ -24,6 +25,7 @@ use hyper_util::{
     client::legacy::{self, Client},
     rt::{TokioExecutor, TokioTimer},
 };
+use recording::RecordingId;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -54,6 +56,20 @@ const TOKEN_AGE: Duration = Duration::from_secs(60);
 /// name). RBAC lets nobody else set it, and an admission policy in the cluster asks for it: a request that did not come
 /// through the gateway is refused there (`deploy/admission.yaml`).
 const GATEWAY: HeaderName = HeaderName::from_static("impersonate-extra-kubetape.dev%2fgateway");
+
+/// Under which id an API server's audit log has a request; it takes what it is given.
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+/// What an API server's audit log has as `sourceIPs`, beside the gateway's own address.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Where a request comes from, for the API server's audit log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The address that the gateway saw.
+    pub(crate) client: IpAddr,
+    /// The recording of what is asked for; `None` if it is not recorded.
+    pub(crate) recording: Option<RecordingId>,
+}
 
 /// The body of a request: a client's, or none.
 type RequestBody = Either<Incoming, Empty<Bytes>>;
@@ -130,7 +146,7 @@ pub(crate) enum RefreshError {
 
 impl Cluster {
     pub(crate) fn new(settings: ClusterSettings, gateway: &str, connect: Duration) -> Result<Self, TlsError> {
-        let ClusterSettings { name, server, trust, credential, source } = settings;
+        let ClusterSettings { name, server, trust, credential, source, own_namespace: _ } = settings;
         let unusable = |why| TlsError::Unusable { what: format!("cluster {name}"), why };
         let Server { host, port, prefix, .. } = &server;
         let bracketed = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
@@ -164,11 +180,17 @@ impl Cluster {
         Arc::clone(&self.link.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The client's headers as they go to the API server: its claims are gone, the gateway's credential and the person's
-    /// impersonation are there.
-    pub(crate) fn request_headers(&self, mut headers: HeaderMap, who: &Impersonation) -> Result<HeaderMap, Status> {
+    /// The client's headers as they go to the API server: its claims are gone; the gateway's credential, the person's
+    /// impersonation and where it comes from are there.
+    pub(crate) fn request_headers(
+        &self,
+        mut headers: HeaderMap,
+        who: &Impersonation,
+        from: Origin,
+    ) -> Result<HeaderMap, Status> {
         headers::strip_request(&mut headers);
         impersonate(&mut headers, who)?;
+        originate(&mut headers, from);
         headers.insert(GATEWAY, self.gateway.clone());
         if let Some(bearer) = self.link().bearer.value().map_err(|error| self.unreachable(&error))? {
             headers.insert(header::AUTHORIZATION, bearer);
@@ -294,6 +316,18 @@ fn impersonate(headers: &mut HeaderMap, who: &Impersonation) -> Result<(), Statu
     Ok(())
 }
 
+/// Sets the lines by which the API server's audit log can be compared with ours.
+fn originate(headers: &mut HeaderMap, from: Origin) {
+    // Digits, letters, `.`, `:` and `-`: both can stand in a header.
+    let line = |text: String| HeaderValue::from_maybe_shared(Bytes::from(text)).ok();
+    if let Some(client) = line(from.client.to_canonical().to_string()) {
+        headers.insert(FORWARDED_FOR, client);
+    }
+    if let Some(id) = from.recording.and_then(|id| line(id.to_string())) {
+        headers.insert(AUDIT_ID, id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -313,6 +347,7 @@ mod tests {
             trust: Trust::Anything,
             credential: Credential::None,
             source: Source::Fixed,
+            own_namespace: None,
         };
         Cluster::new(settings, "gw", Duration::from_secs(1)).unwrap()
     }

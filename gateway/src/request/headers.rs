@@ -15,6 +15,34 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
+/// What a client would say of itself or of its request, and an API server, or a proxy in front of one, could believe. Names begin
+/// with it; `_` counts as `-`, as it does for some proxies.
+///
+/// * `Impersonate-*`: whom the request is for. `X-Remote-*`: how a front proxy names a user to an API server.
+/// * `Audit-ID`: under which id the API server's audit log has the request. A recorded request has its recording's.
+/// * The rest: the client's address. API servers put `X-Forwarded-For` and `X-Real-Ip` into their audit log's `sourceIPs`; the
+///   others are those of well-known proxies. The gateway says the address that it saw.
+const CLAIMS: [&str; 18] = [
+    "impersonate-",
+    "x-remote-",
+    "audit-id",
+    "forwarded",
+    "x-forwarded",
+    "x-original-",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-envoy-",
+    "x-azure-",
+    "via",
+    "proxy-",
+];
+
 /// Removes the headers that are meant for one connection, and those that the sender's `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
@@ -31,26 +59,21 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes what may not go upstream: framing, credentials, and every claim about who the sender is.
-///
-/// `X-Remote-*` is how a front proxy names a user to an API server; `X-Forwarded-*` and `Forwarded` would be the
-/// client's claims about itself.
+/// Removes what may not go upstream: framing, credentials, and every claim about who the sender is ([`CLAIMS`]).
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::AUTHORIZATION, header::FORWARDED] {
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::AUTHORIZATION] {
         headers.remove(name);
     }
-    let claims: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            let name = name.as_str();
-            ["impersonate-", "x-remote-", "x-forwarded-", "proxy-"].iter().any(|start| name.starts_with(start))
-        })
-        .cloned()
-        .collect();
+    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
     for name in claims {
         headers.remove(name);
     }
+}
+
+fn is_claim(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    CLAIMS.iter().any(|start| name.starts_with(start))
 }
 
 /// The API server's own test (`httpstream.IsUpgradeRequest`): the value has merely to contain `upgrade`.
@@ -111,6 +134,35 @@ mod tests {
         ]);
         strip_request(&mut headers);
         assert_eq!(headers, map(&[("accept", "application/json")]));
+    }
+
+    #[test]
+    fn no_spelling_of_a_claim_is_left() {
+        let mut names =
+            vec!["x-forwarded-for".to_owned(), "x-forwarded-client-cert".to_owned(), "x-original-uri".to_owned()];
+        for start in CLAIMS {
+            names.extend(
+                ["", "x", "user-id"].map(|end| format!("{start}{end}")).into_iter().filter(|n| !n.ends_with('-')),
+            );
+        }
+        for name in &names {
+            // Every subset of its hyphens, as underscores.
+            let hyphens: Vec<usize> = name.match_indices('-').map(|(at, _)| at).collect();
+            for subset in 0_u32..1 << hyphens.len() {
+                let mut spelled = name.clone().into_bytes();
+                for (_, at) in hyphens.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1) {
+                    spelled[*at] = b'_';
+                }
+                for spelled in [spelled.to_ascii_uppercase(), spelled] {
+                    let name = HeaderName::from_bytes(&spelled).unwrap();
+                    let mut headers = map(&[("accept", "application/json")]);
+                    headers.append(&name, HeaderValue::from_static("one"));
+                    headers.append(&name, HeaderValue::from_static("two"));
+                    strip_request(&mut headers);
+                    assert_eq!(headers, map(&[("accept", "application/json")]), "{name}");
+                }
+            }
+        }
     }
 
     #[test]

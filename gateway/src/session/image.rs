@@ -1,7 +1,7 @@
 //! Which image a session's container runs: the gateway asks the API server once the session has begun, as the person and
 //! with their rights. No byte of the session waits for the answer. Without one the recording does not name the image.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use access::Permit;
 use http::{HeaderMap, StatusCode};
@@ -12,7 +12,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use wire::Subresource;
 
 use super::sessions::Sessions;
-use crate::proxy::upstream::Cluster;
+use crate::proxy::upstream::{Cluster, Origin};
 
 /// Longest answer: a pod is at most what etcd takes, 1.5 MiB by default.
 const MAX_POD: usize = 4 << 20;
@@ -27,10 +27,12 @@ pub(super) fn ask(
     path: &str,
     subresource: Subresource,
     recording: &Arc<Recording>,
+    client: IpAddr,
 ) -> JoinHandle<()> {
     let limit = sessions.limits.image;
     let runs_something = matches!(subresource, Subresource::Exec | Subresource::Attach);
-    let headers = cluster.request_headers(HeaderMap::new(), permit.impersonation()).ok();
+    let from = Origin { client, recording: None };
+    let headers = cluster.request_headers(HeaderMap::new(), permit.impersonation(), from).ok();
     let headers = headers.filter(|_| runs_something && !limit.is_zero());
     let container = permit.target().container.clone();
     let (cluster, recording) = (Arc::clone(cluster), Arc::clone(recording));

@@ -28,7 +28,7 @@ use crate::{
     auth::authorize::{Permitted, SessionRequest},
     proxy::{
         answer::{self, Answer},
-        upstream::Cluster,
+        upstream::{Cluster, Origin},
     },
     request::{
         head::{self, HeadError},
@@ -91,6 +91,7 @@ struct Attempt {
     path: String,
     session: SessionRequest,
     place: SessionPlace,
+    from: Origin,
 }
 
 /// An API server that answered 101.
@@ -123,8 +124,9 @@ pub(crate) async fn establish(sessions: &Arc<Sessions>, mut permitted: Permitted
         Some(parked) => parked.opened,
         None => open(sessions, &permitted, &session.request).await?,
     };
-    let Permitted { permit, path, parts, .. } = permitted;
-    let attempt = Attempt { cluster, permit, path, session, place };
+    let Permitted { peer, permit, path, parts, .. } = permitted;
+    let from = Origin { client: peer.address.ip(), recording: Some(recording.id()) };
+    let attempt = Attempt { cluster, permit, path, session, place, from };
     match attempt.switch(sessions, parts).await {
         Ok(switched) => attempt.begin(sessions, recording, switched).await,
         Err(refused) => {
@@ -259,7 +261,7 @@ impl Attempt {
     /// `X-Stream-Protocol-Version` as they came, and without extensions, which would hide bytes from the recorder.
     fn request_head(&self, parts: RequestParts) -> Result<Vec<u8>, Status> {
         let RequestParts { method, query, headers, .. } = parts;
-        let mut headers = self.cluster.request_headers(headers, self.permit.impersonation())?;
+        let mut headers = self.cluster.request_headers(headers, self.permit.impersonation(), self.from)?;
         headers.remove(EXTENSIONS);
         let mut out = Vec::with_capacity(1024 + query.len());
         for part in [method.as_str(), " ", &self.cluster.prefix, &self.path] {
@@ -291,7 +293,7 @@ impl Attempt {
         switched: Switched,
     ) -> Result<UpgradedSession, Refused> {
         let Switched { stream, early, headers, negotiated } = switched;
-        let Self { cluster, permit, path, session: SessionRequest { request, protocol }, place } = self;
+        let Self { cluster, permit, path, session: SessionRequest { request, protocol }, place, from } = self;
         let user = permit.principal().name.clone();
         let recording = Arc::new(opened.begin(negotiated, &request));
         let registration = sessions.registry.enter(recording.id(), Arc::clone(&permit));
@@ -306,7 +308,7 @@ impl Attempt {
             finish::finish(sessions, &user, recording, how).await;
             return Err(Status::bad_gateway(message).into());
         }
-        let image = image::ask(sessions, &cluster, &permit, &path, request.subresource, &recording);
+        let image = image::ask(sessions, &cluster, &permit, &path, request.subresource, &recording, from.client);
         let opened = Opened { recording, image, user, registration, place };
         Ok(UpgradedSession { headers, upstream: stream, early, protocol, opened })
     }

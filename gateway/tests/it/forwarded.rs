@@ -22,7 +22,8 @@ async fn a_request_leaves_with_the_gateways_credential_and_is_journalled() {
     assert_eq!(upstream.header("impersonate-group"), ["dev", "ops"]);
     assert_eq!(upstream.header("impersonate-extra-kubetape.dev%2fgateway"), ["gw"]);
     assert_eq!(upstream.header("accept"), ["application/json"]);
-    assert!(upstream.header("x-remote-user").is_empty() && upstream.header("x-forwarded-for").is_empty());
+    assert!(upstream.header("x-remote-user").is_empty() && upstream.header("audit-id").is_empty());
+    assert_eq!(upstream.header("x-forwarded-for"), ["127.0.0.1"]);
     upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: 5\r\nWarning: 299 - \"old\"\r\n\r\n{}").await;
     let answer = client.answer().await;
     assert_eq!((answer.code(), answer.body.as_str()), (200, "{}"));

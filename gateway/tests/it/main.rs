@@ -3,6 +3,7 @@
 mod client;
 mod exchanges;
 mod forwarded;
+mod own_namespace;
 mod refusals;
 mod sessions;
 mod store;

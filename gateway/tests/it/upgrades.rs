@@ -76,6 +76,27 @@ async fn a_narrowed_session_is_recorded_as_what_it_was() {
     assert_eq!(stored.only().session.impersonation.groups, ["ops"]);
 }
 
+/// What a client could say of its address and of the id under which the API server's audit log has its request.
+const CLAIMS: &str = "Audit-ID: 00000000-0000-7000-8000-000000000000\r\nAUDIT-ID: mine\r\naudit_id: mine\r\nX-Real-Ip: 192.0.2.1\r\n\
+    x_real_ip: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-FORWARDED-FOR: 192.0.2.2\r\nForwarded: for=192.0.2.1\r\n\
+    X-Client-IP: 192.0.2.1\r\nTrue-Client-Ip: 192.0.2.1\r\n";
+
+#[tokio::test]
+async fn the_audit_log_of_the_api_server_gets_the_recordings_id_and_the_address_that_was_seen() {
+    for (head, answer) in [(websocket(EXEC, "TOKEN"), SWITCHED), (spdy(EXEC, "TOKEN"), SWITCHED_SPDY)] {
+        let mut world = World::new().await;
+        let head =
+            head.replace("TOKEN", &world.jane).replace("Host: localhost\r\n", &format!("Host: localhost\r\n{CLAIMS}"));
+        let (client, upstream) = session(head, &mut world, answer).await;
+        let audit_id: Vec<String> = upstream.header("audit-id").into_iter().map(str::to_owned).collect();
+        assert_eq!(upstream.header("x-forwarded-for"), ["127.0.0.1"]);
+        assert!(!upstream.head.contains("192.0.2.") && !upstream.head.contains("mine"), "{}", upstream.head);
+        drop((client, upstream));
+        let stored = world.stop().await;
+        assert_eq!(audit_id, [stored.only().session.id.to_string()]);
+    }
+}
+
 #[tokio::test]
 async fn a_101_is_rebuilt_for_strict_clients() {
     let mut world = World::new().await;

@@ -230,6 +230,7 @@ fn cluster(name: &str, upstream: &Upstream) -> ClusterSettings {
         trust: Trust::Roots(vec![CertificateDer::from_pem_slice(upstream.certificate_pem.as_bytes()).unwrap()]),
         credential: Credential::Token("the-gateway".to_owned()),
         source: Source::Fixed,
+        own_namespace: None,
     }
 }
 
@@ -246,5 +247,6 @@ fn nowhere(name: &str) -> ClusterSettings {
         trust: Trust::System,
         credential: Credential::None,
         source: Source::Fixed,
+        own_namespace: None,
     }
 }

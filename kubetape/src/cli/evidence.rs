@@ -56,6 +56,51 @@ pub struct Verify {
     pub json: bool,
 }
 
+/// `kubetape compare-audit`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads events of audit.k8s.io/v1, one a line, and names every exec, attach, port-forward, ephemeral container and command to a \
+kubelet that the API server let through and that no recording, or for ephemeral containers no journal, has: who, when, where, \
+through whom. What the API server refused is counted. docs/operations.md says how the log is switched on; the level Metadata is \
+enough.
+
+A gateway sends a recording's id as Audit-ID, so the log has the session under it. The id alone is not believed: gateway, \
+person, pod and time have to fit, and a recording has one session. Sessions of gateways that did not send it yet count as not \
+recorded.
+
+It takes what the store says as it is: `kubetape verify` says whether that is what was written.
+
+Examples:
+  kubetape compare-audit /var/log/kubernetes/audit.log
+  kubetape compare-audit audit-2026-11-22*.log.gz --cluster prod --gateway-user system:serviceaccount:kubetape:kubetape-gateway
+  kubectl logs -n kube-system kube-apiserver-1 | kubetape compare-audit - --since 1d --json
+
+Exit status: 0 everything that the log has is recorded; 1 something is not; 2 the log, or a part of it, or the store could not \
+be read, or the log has no events.")]
+pub struct CompareAudit {
+    /// Files of the log, in any order: plain, gzip or zstd; `-` is stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The cluster whose log it is, as the configuration names it [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Who the gateway is for that API server: a gateway's name that anybody else sends is a finding; may be repeated
+    #[arg(long = "gateway-user", value_name = "NAME")]
+    pub gateway_users: Vec<String>,
+    /// Only requests received at or after this time: 2026-11-22, 2026-11-22T15:04:05Z, or how long ago (2h, 7d)
+    #[arg(long, value_name = "WHEN", value_parser = crate::time::moment)]
+    pub since: Option<jiff::Timestamp>,
+    /// Only requests received before this time
+    #[arg(long, value_name = "WHEN", value_parser = crate::time::moment)]
+    pub until: Option<jiff::Timestamp>,
+    /// How far the clocks of gateway and API server may differ
+    #[arg(long, value_name = "TIME", default_value = "2m")]
+    pub skew: HumanDuration,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `kubetape key`
 #[derive(Debug, Subcommand)]
 pub enum Key {

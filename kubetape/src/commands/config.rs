@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 use anyhow::{Context, Result};
 
+use super::rbac;
 use crate::{
     cli::ConfigCommand,
     config::{Config, SAMPLE, Storage},
@@ -15,6 +16,7 @@ use crate::{
 pub fn run(command: &ConfigCommand, config: impl FnOnce() -> Result<Config>) -> Result<()> {
     match command {
         ConfigCommand::Sample => Ok(line(SAMPLE.trim_end())?),
+        ConfigCommand::Rbac(options) => rbac::run(&config()?, options),
         ConfigCommand::Check => {
             let config = config()?;
             block_on(check(&config))

@@ -5,6 +5,7 @@ mod bundle;
 mod certificate;
 #[expect(clippy::module_inception, reason = "named for the subcommand")]
 mod commands;
+mod compare_audit;
 mod config;
 mod demo;
 mod end;
@@ -17,6 +18,7 @@ mod lock;
 mod login_link;
 mod ls;
 mod play;
+mod rbac;
 mod reindex;
 mod search;
 mod serve;
@@ -52,6 +54,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::End(wanted) => block_on(end::run(&configured("warn")?, wanted)),
         Command::Import(import) => block_on(import::run(&configured("warn")?, import)),
         Command::Verify(wanted) => block_on(verify::run(wanted, || configured("warn"))),
+        Command::CompareAudit(wanted) => block_on(compare_audit::run(&configured("warn")?, wanted)),
         Command::Key(key) => block_on(key::run(&configured("warn")?, key)),
         Command::Token(token) => block_on(token::run(&configured("warn")?, token)),
         Command::Certificate(certificate) => block_on(certificate::run(&configured("warn")?, certificate)),

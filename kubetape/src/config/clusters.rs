@@ -3,11 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
+use gateway::clusters::is_namespace;
 
 use super::{
     raw,
     reader::{Certificate, Reader, is_name},
 };
+
+/// One of `[[clusters]]`.
+#[derive(Debug)]
+pub struct ClusterEntry {
+    /// How it is reached.
+    pub source: ClusterSource,
+    /// The namespace that the gateway itself runs in there; `None` where the configuration does not say.
+    pub own_namespace: Option<String>,
+}
 
 /// How one or more clusters are reached.
 #[derive(Debug)]
@@ -51,7 +61,19 @@ pub enum ClusterCredential {
 }
 
 impl Reader<'_> {
-    pub(super) fn cluster(&self, index: usize, raw: raw::Cluster) -> Result<ClusterSource> {
+    pub(super) fn cluster(&self, index: usize, mut raw: raw::Cluster) -> Result<ClusterEntry> {
+        let own_namespace = raw.own_namespace.take();
+        if let Some(namespace) = &own_namespace {
+            ensure!(
+                is_namespace(namespace),
+                "{}: {namespace:?} cannot be a namespace: use lower-case letters, digits and `-`, at most 63",
+                self.at(&format!("clusters.{index}.own_namespace"))
+            );
+        }
+        Ok(ClusterEntry { source: self.cluster_source(index, raw)?, own_namespace })
+    }
+
+    fn cluster_source(&self, index: usize, raw: raw::Cluster) -> Result<ClusterSource> {
         let at = |key: &str| self.at(&format!("clusters.{index}{key}"));
         if let Some(name) = &raw.name {
             ensure!(is_name(name), "{}: {name:?} is part of URLs: use letters, digits, `-`, `_` and `.`", at(".name"));

@@ -13,7 +13,7 @@ mod sample;
 mod spool;
 mod storage;
 
-pub use clusters::{ClusterCredential, ClusterSource};
+pub use clusters::{ClusterCredential, ClusterEntry, ClusterSource};
 pub use environment::of_process as environment_of_process;
 pub use file::{load, policy_rules};
 pub use reader::Certificate;

@@ -85,6 +85,8 @@ pub struct Cluster {
     pub client_key: Option<PathBuf>,
     /// Name to expect in the API server's certificate, where it is not the URL's.
     pub tls_server_name: Option<String>,
+    /// Namespace that the gateway itself runs in, in this cluster.
+    pub own_namespace: Option<String>,
 }
 
 /// `[policy]`

@@ -9,7 +9,7 @@ use recording::journal::SIDE_SUFFIXES;
 use storage::signing::KeySource;
 
 use super::{
-    clusters::ClusterSource,
+    clusters::ClusterEntry,
     raw,
     reader::{Certificate, Reader, default_url, is_name},
     storage::Storage,
@@ -23,7 +23,7 @@ pub struct Config {
     /// kubectl's way in.
     pub gateway: Gateway,
     /// How clusters are reached, in the file's order.
-    pub clusters: Vec<ClusterSource>,
+    pub clusters: Vec<ClusterEntry>,
     /// Rules, or the file that has them.
     pub policy: PolicySource,
     /// Where recordings are kept.

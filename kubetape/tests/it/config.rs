@@ -130,3 +130,34 @@ fn more_connections_than_the_system_allows_are_refused_at_the_start() {
         assert!(stderr.contains(part), "{stderr}");
     }
 }
+
+#[test]
+fn the_gateways_role_is_narrowed_to_what_the_policy_gives() {
+    let given = "users = [\"ann\"]\nas_groups = [\"ops\"]";
+    let installation = Installation::new(&GOOD.replacen("users = [\"*\"]", given, 1));
+    // The cluster's token is made by whoever applies the role: it need not be there yet.
+    std::fs::remove_file(installation.path("upstream.token")).unwrap();
+    let done = installation.run(&["config", "rbac"]);
+    assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    for part in [
+        "resourceNames: [\"ann\"]",
+        "resourceNames: [\"ops\"]",
+        "resourceNames: [\"kubetape\"]",
+        "namespace: \"kubetape\"",
+    ] {
+        assert!(done.stdout.contains(part), "{part}: {}", done.stdout);
+    }
+    let elsewhere = Installation::new(&GOOD.replacen("clusters = [\"*\"]", "clusters = [\"one\"]", 1));
+    let done = elsewhere.run(&["config", "rbac", "--cluster", "two"]);
+    assert!(done.status == Some(1) && done.stderr.contains("no rule of the policy is for cluster"), "{done:?}");
+}
+
+#[test]
+fn the_gateways_own_namespace_has_to_be_one() {
+    let own = |text: &str| GOOD.replacen("name = \"one\"", &format!("name = \"one\"\nown_namespace = \"{text}\""), 1);
+    assert_eq!(Installation::new(&own("kubetape")).run(&["config", "check"]).status, Some(0));
+    for wrong in ["Kubetape", "", "-a", "a_b", "kubetape "] {
+        let done = Installation::new(&own(wrong)).run(&["config", "check"]);
+        assert!(done.status == Some(1) && done.stderr.contains("clusters.0.own_namespace"), "{wrong:?}: {done:?}");
+    }
+}

@@ -24,6 +24,7 @@ fn help_teaches() {
         ("login-link", "once"),
         ("reindex", "Stop it first"),
         ("token", "--config <FILE>"),
+        ("compare-audit", "Exit status: 0 everything"),
     ] {
         let text = help(&[command, "--help"]);
         assert!(text.contains(part), "{command}: {text}");

@@ -1,5 +1,6 @@
 //! The program, as a person or a script runs it.
 
+mod compare_audit;
 mod config;
 mod demo;
 mod help;

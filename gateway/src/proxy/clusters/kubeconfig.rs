@@ -137,7 +137,8 @@ fn settings(config: &Config, named: &NamedContext, path: &Path) -> Result<Cluste
     };
     let server = super::server(&named.name, &cluster.server, cluster.tls_server_name.as_deref())?;
     let source = Source::Kubeconfig { path: path.to_owned(), context: named.name.clone() };
-    Ok(ClusterSettings { server, trust: trust(&named.name, cluster, folder)?, credential, source, name })
+    let trust = trust(&named.name, cluster, folder)?;
+    Ok(ClusterSettings { server, trust, credential, source, name, own_namespace: None })
 }
 
 fn url_name(context: &str) -> Result<String, ClusterError> {

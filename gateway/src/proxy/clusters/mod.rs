@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject
 use thiserror::Error;
 
 pub use kubeconfig::from_kubeconfig;
-pub use static_cluster::{StaticCluster, explicit, in_cluster};
+pub use static_cluster::{StaticCluster, explicit, in_cluster, is_namespace};
 
 /// What is known of a cluster before it is served.
 pub struct ClusterSettings {
@@ -26,6 +26,9 @@ pub struct ClusterSettings {
     pub credential: Credential,
     /// Where trust and credential were read, so that they can be read again.
     pub source: Source,
+    /// The namespace that the gateway itself runs in; `None` if it runs elsewhere. Through the gateway nobody changes or enters
+    /// it. What it is at the start counts: it is not read again.
+    pub own_namespace: Option<String>,
 }
 
 /// Where a cluster's settings were read.

@@ -47,7 +47,7 @@ pub fn explicit(settings: &StaticCluster) -> Result<ClusterSettings, ClusterErro
     };
     let server = super::server(name, &settings.server, settings.tls_server_name.as_deref())?;
     let (credential, source) = (credential(settings)?, Source::Static(Box::new(settings.clone())));
-    Ok(ClusterSettings { name: name.clone(), server, trust, credential, source })
+    Ok(ClusterSettings { name: name.clone(), server, trust, credential, source, own_namespace: None })
 }
 
 fn credential(settings: &StaticCluster) -> Result<Credential, ClusterError> {
@@ -66,7 +66,7 @@ fn credential(settings: &StaticCluster) -> Result<Credential, ClusterError> {
     }
 }
 
-/// The cluster that this process runs in, by its pod's service account.
+/// The cluster that this process runs in, by its pod's service account. Its own namespace is that account's.
 ///
 /// # Errors
 /// [`ClusterError`] if this is no pod, or a pod without a service account token.
@@ -78,15 +78,26 @@ pub fn in_cluster(name: &str) -> Result<ClusterSettings, ClusterError> {
     in_folder(name, &host, &port, Path::new(SERVICE_ACCOUNT))
 }
 
+/// Whether Kubernetes can have a namespace of this name (a label, RFC 1123): what cannot be one is never met, and guards nothing.
+pub fn is_namespace(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(legal) && !name.starts_with('-') && !name.ends_with('-')
+}
+
 fn in_folder(name: &str, host: &str, port: &str, folder: &Path) -> Result<ClusterSettings, ClusterError> {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let token = folder.join("token");
+    let (token, namespace) = (folder.join("token"), folder.join("namespace"));
     super::read(&token)?;
+    let own_namespace = String::from_utf8_lossy(&super::read(&namespace)?).trim().to_owned();
+    if !is_namespace(&own_namespace) {
+        return Err(ClusterError::of(name, format!("{} does not name a namespace", namespace.display())));
+    }
     Ok(ClusterSettings {
         name: name.to_owned(),
         server: super::server(name, &format!("https://{host}:{port}"), None)?,
         trust: Trust::Roots(super::certificates(name, "ca.crt", &super::read(&folder.join("ca.crt"))?)?),
         credential: Credential::TokenFile(token),
         source: Source::InCluster,
+        own_namespace: Some(own_namespace),
     })
 }

@@ -147,8 +147,6 @@ name = "demo"
 users = ["*"]
 clusters = ["*"]
 as_groups = ["kubetape:demo"]
-# Data piped into a command is kept; what is typed at a terminal is not, as it may be a password.
-record_input = "piped"
 
 [storage]
 kind = "disk"
