@@ -7,7 +7,6 @@
 mod authenticator;
 pub mod authority;
 mod links;
-mod name;
 mod state_file;
 pub mod tokens;
 pub mod users;
@@ -15,8 +14,7 @@ pub mod web_sessions;
 
 pub use authenticator::{Authenticator, LoginRefusal, RequestRefusal};
 pub use authority::{Authority, AuthorityError, CertificateHolder, CertificateRefusal};
-pub use links::{Links, UsedLink};
-pub use name::NameError;
+pub use links::{Links, LinksError, UsedLink};
 pub use state_file::FileError;
 pub use tokens::{Token, TokenRefusal, Tokens, TokensError};
 pub use users::{UserError, Users};

@@ -281,8 +281,7 @@ impl Reader<'_> {
             (None, rules) => {
                 let policy = access::Policy { rules: rules.unwrap_or_default() };
                 policy.check().map_err(|error| {
-                    let rule = rule_of(&error);
-                    let index = policy.rules.iter().rposition(|r| r.name == rule).unwrap_or(0);
+                    let index = policy.rules.iter().rposition(|rule| rule.name == error.rule()).unwrap_or(0);
                     anyhow::anyhow!("{}: {error}", self.at(&format!("policy.rules.{index}")))
                 })?;
                 Ok(PolicySource::Inline(policy))
@@ -338,14 +337,6 @@ fn host_of(url: &str) -> Option<String> {
         None => authority.split(':').next()?,
     };
     Some(host.to_owned())
-}
-
-fn rule_of(error: &access::PolicyError) -> &str {
-    match error {
-        access::PolicyError::Nobody { rule }
-        | access::PolicyError::Duplicate { rule }
-        | access::PolicyError::Masters { rule, .. } => rule,
-    }
 }
 
 #[cfg(test)]
