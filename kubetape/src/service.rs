@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use gateway::{ForwardLatency, Gateway, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::Journal;
+use listener::HeadBudget;
 use player::{FinishedSessions, prepare_long_recordings};
 use recorder::{Recorder, StoreHealth};
 use recording::{RecordingId, journal::JournalEvent};
@@ -272,6 +273,8 @@ struct Recording {
     recorder: Arc<Recorder>,
     gateway: Gateway,
     authenticator: Arc<Authenticator>,
+    /// What strangers' unfinished requests may take, at the gateway and at the pages.
+    heads: HeadBudget,
     /// From before the recorder stores what an earlier process left.
     finished: FinishedSessions,
     latencies: Latencies,
@@ -298,10 +301,12 @@ impl Recording {
         }
         let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings));
         let authenticator = Arc::new(wiring::authenticator(config)?);
-        let mut settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator);
+        let heads = HeadBudget::default();
+        let mut settings =
+            settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator, &heads);
         settings.forward_latency = forward_latency;
         let gateway = Gateway::new(settings).context("cannot start the gateway")?;
-        Ok(Self { recorder, gateway, authenticator, finished, latencies })
+        Ok(Self { recorder, gateway, authenticator, heads, finished, latencies })
     }
 
     /// Journals what the recorder and its spool have to say, as long as the process runs.
@@ -421,6 +426,8 @@ impl Reading<'_> {
             gateway_name: self.config.gateway.name.clone(),
             behind_tls: settings.public_url.starts_with("https://"),
             trusted_proxies: settings.trusted_proxies.clone(),
+            proxy_protocol: settings.proxy_protocol,
+            heads: self.recording.heads.clone(),
             kubectl_hint,
             end_session: Some(end_session(
                 GatewaySessions(self.recording.gateway.clone()),

@@ -23,11 +23,11 @@ mod pages;
 mod state;
 mod web;
 
-pub use auth::client::{ProxyError, TrustedProxies};
 pub use http::{
     serve::{Exposition, serve_metrics},
     tls::{Tls, TlsError},
 };
+pub use listener::{HeadBudget, ProxyError, TrustedProxies};
 pub use live::end::{EndSession, EndStored};
 pub use state::Settings;
 pub use web::Web;

@@ -94,12 +94,13 @@ pub(crate) async fn submit(
         return login_page("", &next, StatusCode::UNAUTHORIZED, WRONG);
     }
     let client = auth.clients.of(peer.ip(), &headers);
-    if !auth.throttle.admit(&user, client, Instant::now()) {
+    if !auth.throttle.admit(Some(&user), client, Instant::now()) {
+        journal.login_throttled(&user, "password", client).await;
         return login_page(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
     let refusal = match auth.authenticator.log_in_with_password(&user, given.password).await {
         Ok(login) => {
-            auth.throttle.take_back(&user, client, true);
+            auth.throttle.take_back(Some(&user), client, true);
             return start(&auth, &journal, client, login, &next).await;
         }
         Err(refusal) => refusal,
@@ -108,7 +109,7 @@ pub(crate) async fn submit(
         journal.login_refused(&user, "password", client).await;
         return login_page(&user, &next, StatusCode::UNAUTHORIZED, WRONG);
     }
-    auth.throttle.take_back(&user, client, false);
+    auth.throttle.take_back(Some(&user), client, false);
     match refusal {
         LoginRefusal::Busy => login_page(&user, &next, StatusCode::SERVICE_UNAVAILABLE, BUSY),
         refusal => Failure::internal("cannot verify a password", refusal).into_response(),
@@ -135,11 +136,30 @@ fn login_page(user: &str, next: &str, status: StatusCode, error: &'static str) -
     render_with(status, &LoginPage { page, user: VisibleText::new(user), next: next.to_owned(), error })
 }
 
-/// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted.
-pub(crate) async fn link(State(auth): State<Arc<Auth>>, Path(secret): Path<String>) -> Response {
+/// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted. A link that is
+/// not good counts as a guess.
+pub(crate) async fn link(
+    State(auth): State<Arc<Auth>>,
+    State(journal): State<Arc<AccessJournal>>,
+    Extension(peer): Extension<SocketAddr>,
+    headers: HeaderMap,
+    Path(secret): Path<String>,
+) -> Response {
+    let client = auth.clients.of(peer.ip(), &headers);
+    if !auth.throttle.admit(None, client, Instant::now()) {
+        return too_many_links(&journal, client).await;
+    }
     match auth.authenticator.link_user(&secret) {
-        Ok(user) => link_page(&secret, user.as_deref()),
-        Err(error) => Failure::internal("cannot read the links", error).into_response(),
+        Ok(user) => {
+            if user.is_some() {
+                auth.throttle.take_back(None, client, false);
+            }
+            link_page(&secret, user.as_deref())
+        }
+        Err(error) => {
+            auth.throttle.take_back(None, client, false);
+            Failure::internal("cannot read the links", error).into_response()
+        }
     }
 }
 
@@ -152,14 +172,28 @@ pub(crate) async fn use_link(
     Path(secret): Path<String>,
 ) -> Response {
     let client = auth.clients.of(peer.ip(), &headers);
-    match auth.authenticator.log_in_with_link(&secret).await {
-        Ok(login) => start(&auth, &journal, client, login, "/").await,
-        Err(LoginRefusal::Wrong) => {
-            journal.login_refused("", "link", client).await;
-            link_page(&secret, None)
-        }
-        Err(refusal) => Failure::internal("cannot use the link", refusal).into_response(),
+    if !auth.throttle.admit(None, client, Instant::now()) {
+        return too_many_links(&journal, client).await;
     }
+    let refusal = match auth.authenticator.log_in_with_link(&secret).await {
+        Ok(login) => {
+            auth.throttle.take_back(None, client, true);
+            return start(&auth, &journal, client, login, "/").await;
+        }
+        Err(refusal) => refusal,
+    };
+    if matches!(refusal, LoginRefusal::Wrong) {
+        journal.login_refused("", "link", client).await;
+        return link_page(&secret, None);
+    }
+    auth.throttle.take_back(None, client, false);
+    Failure::internal("cannot use the link", refusal).into_response()
+}
+
+async fn too_many_links(journal: &AccessJournal, client: Option<IpAddr>) -> Response {
+    journal.login_throttled("", "link", client).await;
+    let message = "Too many links that are not good came from your address. Wait a quarter of an hour.";
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many attempts", message).into_response()
 }
 
 fn link_page(secret: &str, user: Option<&str>) -> Response {

@@ -5,31 +5,38 @@ pub(crate) mod watch;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::end::EndSession;
-use crate::http::failure::Failure;
+use crate::{
+    context::turns::{Full, Turn, Turns},
+    http::failure::Failure,
+};
 
-/// Live views at a time; more are told to come back.
+/// Live views at a time: of all people, and of one. More are told to come back.
 const CONCURRENT_VIEWS: usize = 256;
+const VIEWS_OF_A_PERSON: usize = 32;
 
 /// What live sessions are watched and ended with.
 pub(crate) struct Live {
     /// Ends a session of this process's gateway; `None` if the process has no gateway.
     end_session: Option<EndSession>,
-    views: Arc<Semaphore>,
+    views: Arc<Turns>,
     /// The process ends, and with it the streams, which would not end by themselves.
     shutdown: CancellationToken,
 }
 
 impl Live {
     pub(crate) fn new(end_session: Option<EndSession>, shutdown: CancellationToken) -> Self {
-        Self { end_session, views: Arc::new(Semaphore::new(CONCURRENT_VIEWS)), shutdown }
+        Self { end_session, views: Turns::new(CONCURRENT_VIEWS, VIEWS_OF_A_PERSON), shutdown }
     }
 
-    fn view_permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let busy = |_| Failure::busy("Too many people watch live sessions. Try again in a moment.");
-        Arc::clone(&self.views).try_acquire_owned().map_err(busy)
+    fn view_turn(&self, user: &str) -> Result<Turn, Failure> {
+        self.views.take(user).map_err(|full| {
+            Failure::busy(match full {
+                Full::All => "Too many people watch live sessions. Try again in a moment.",
+                Full::Person => "You watch 32 live sessions. Close one of them first.",
+            })
+        })
     }
 }
