@@ -22,10 +22,14 @@ pub enum NameError {
     #[error("{0:?}: names that start with `system:` belong to Kubernetes itself: choose another name")]
     System(String),
     /// A name that stands for something else in the journal.
-    #[error("{0:?}: `import`, and names that start with `local:`, stand for something else in the journal: choose another name")]
+    #[error(
+        "{0:?}: `import`, and names that start with `local:`, stand for something else in the journal: choose another name"
+    )]
     Reserved(String),
     /// A character that would end or bend a header line, or that a reader would not see.
-    #[error("{0:?}: a name has no control characters, none that cannot be seen or that turn text, and no blanks at its ends")]
+    #[error(
+        "{0:?}: a name has no control characters, none that cannot be seen or that turn text, and no blanks at its ends"
+    )]
     Character(String),
 }
 
@@ -95,7 +99,17 @@ mod tests {
 
     #[test]
     fn people_and_groups_have_names_in_any_script() {
-        for name in ["ann", "Ann Lee", "ann@example.com", "kubetape:engineers", "Žofie", "王", "locale", "imported", "systems:x"] {
+        for name in [
+            "ann",
+            "Ann Lee",
+            "ann@example.com",
+            "kubetape:engineers",
+            "Žofie",
+            "王",
+            "locale",
+            "imported",
+            "systems:x",
+        ] {
             assert_eq!(check(name), Ok(()), "{name}");
         }
     }

@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use access::{Action, BypassPath, Credential, Denial, InputRecording, NameError, Policy, PolicyError, Principal, Rule, Target};
+use access::{
+    Action, BypassPath, Credential, Denial, InputRecording, NameError, Policy, PolicyError, Principal, Rule, Target,
+};
 
 fn rule(name: &str) -> Rule {
     Rule {
@@ -147,7 +149,8 @@ fn nor_does_the_name_of_a_person() {
         assert_eq!(Policy { rules: vec![rule.clone()] }.check(), Ok(()), "the policy itself is good");
         Policy { rules: vec![rule] }.decide(&person(name, &[]), Action::Exec, &on("dev"), SystemTime::UNIX_EPOCH)
     };
-    for (as_user, name) in [("{user}", "system:admin"), ("{user}:admin", "system"), ("{user}", "a\nb"), ("{user}", "")] {
+    for (as_user, name) in [("{user}", "system:admin"), ("{user}:admin", "system"), ("{user}", "a\nb"), ("{user}", "")]
+    {
         assert!(matches!(decide(as_user, name), Err(Denial::Name { .. })), "{as_user} {name:?}");
     }
     assert_eq!(decide("dev:{user}", "system").unwrap().impersonation().user, "dev:system");

@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod help;
+mod names;
 mod play;
 mod program;
 mod reload;
