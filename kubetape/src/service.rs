@@ -31,6 +31,7 @@ use crate::{
     adapters::{GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
     metrics::{self, Latencies, StoreTimes, measured},
+    private_state,
     reload::{self, PolicyReload},
     running::Readers,
     wiring,
@@ -228,6 +229,7 @@ struct Opened {
 impl Opened {
     async fn from(config: &Config, readers: &Readers) -> Result<Self> {
         wiring::state_folder(config)?;
+        private_state::check(config)?;
         Ok(Self {
             // First of all: with it, two processes cannot have one state folder.
             control: ControlSocket::bind(&config.state).await?,

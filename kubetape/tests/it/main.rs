@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod first_login;
 mod help;
 mod names;
 mod play;
