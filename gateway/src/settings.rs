@@ -67,7 +67,8 @@ pub struct Limits {
     /// Connections of clients at once, sessions included. One more closes the oldest on which no credential has been seen; if
     /// there is none, it waits in the kernel's queue.
     pub connections: usize,
-    /// Connections of one person, sessions included. Requests on more are answered 429.
+    /// Connections of one person, sessions included: by default a tenth of all beside their sessions. Requests on more are
+    /// answered 429.
     pub connections_per_person: usize,
     /// Connections from one address (IPv6: from one /64 network) on which no credential has been seen yet. One more closes the
     /// oldest of them.
@@ -102,7 +103,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
-            connections_per_person: 1_000,
+            connections_per_person: 1_400,
             unauthenticated_per_address: 1_000,
             sessions: 4_000,
             sessions_per_person: 400,

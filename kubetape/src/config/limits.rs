@@ -32,7 +32,7 @@ impl Reader<'_> {
             "{}: limits.sessions, of all people together, is {sessions}",
             self.at("limits.sessions_per_person")
         );
-        let usual_connections = (connections / PER_PERSON).max(sessions_per_person);
+        let usual_connections = (connections / PER_PERSON).saturating_add(sessions_per_person).min(connections);
         let connections_per_person =
             self.count("connections_per_person", raw.connections_per_person, usual_connections)?;
         ensure!(
@@ -109,9 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn one_person_has_a_tenth_of_the_connections_and_room_for_their_sessions() {
-        assert_eq!(limits("").unwrap().connections_per_person, 1_000);
-        assert_eq!(limits("[limits]\nsessions_per_person = 3000").unwrap().connections_per_person, 3_000);
+    fn one_person_has_a_tenth_of_the_connections_beside_their_sessions() {
+        assert_eq!(limits("").unwrap().connections_per_person, 1_400);
+        assert_eq!(limits("[limits]\nsessions_per_person = 3000").unwrap().connections_per_person, 4_000);
+        assert_eq!(limits("[limits]\nconnections = 50\nsessions = 50").unwrap().connections_per_person, 10);
         let error = limits("[limits]\nconnections_per_person = 399").unwrap_err().to_string();
         assert!(error.contains("limits.sessions_per_person, 400"), "{error}");
     }
