@@ -115,7 +115,7 @@ kubeconfig = "{cluster_kubeconfig}"
 name = "everyone"
 users = ["*"]
 clusters = ["*"]
-as_groups = ["system:authenticated"]
+as_groups = ["kubetape:engineers"]
 record_input = "piped"
 
 [storage]

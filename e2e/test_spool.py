@@ -62,7 +62,7 @@ kubeconfig = "{cluster_kubeconfig}"
 name = "everyone"
 users = ["*"]
 clusters = ["*"]
-as_groups = ["system:authenticated"]
+as_groups = ["kubetape:engineers"]
 {more}
 """)
         self.run("kubeconfig", "--user", "ada", "-o", self.kubeconfig)

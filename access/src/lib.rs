@@ -5,6 +5,7 @@
 
 mod action;
 mod decide;
+pub mod name;
 mod permit;
 mod policy;
 mod principal;
@@ -12,6 +13,7 @@ mod target;
 
 pub use action::{Action, BypassPath};
 pub use decide::Denial;
+pub use name::NameError;
 pub use permit::{Impersonation, InputRecording, Permit};
 pub use policy::{Policy, PolicyError, Rule};
 pub use principal::{Credential, Principal};

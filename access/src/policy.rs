@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Action, InputRecording};
+use crate::{Action, InputRecording, NameError};
 
 /// Who may do what where, and with which Kubernetes identity. Rules are tried in order; the first that matches decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,12 +72,48 @@ pub enum PolicyError {
         /// The name.
         rule: String,
     },
-    /// A rule impersonates a group of Kubernetes' own control plane.
-    #[error("rule {rule:?} impersonates {name:?}: `system:masters` bypasses Kubernetes RBAC and cannot be taken away")]
-    Masters {
+    /// A rule's own name cannot be one.
+    #[error("a rule cannot have this name: {why}")]
+    RuleName {
+        /// The name.
+        rule: String,
+        /// Why not.
+        why: NameError,
+    },
+    /// A rule names somebody who cannot be: in `users`, `groups`, `as_user` or `as_groups`.
+    #[error("rule {rule:?}: {key} has a name that nobody can have: {why}")]
+    Name {
         /// The rule's name.
         rule: String,
-        /// The group.
+        /// The key.
+        key: &'static str,
+        /// Why not.
+        why: NameError,
+    },
+    /// A rule impersonates a user or group of Kubernetes' own.
+    #[error(
+        "rule {rule:?} gives {name:?} in {key}: users and groups that start with `system:` are Kubernetes' own and bypass what \
+         people may do (it adds `system:authenticated` by itself); give a name of your own, and bind the role to that"
+    )]
+    System {
+        /// The rule's name.
+        rule: String,
+        /// The key.
+        key: &'static str,
+        /// The user or group.
         name: String,
     },
+}
+
+impl PolicyError {
+    /// The name of the rule that cannot be used.
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Nobody { rule }
+            | Self::Duplicate { rule }
+            | Self::RuleName { rule, .. }
+            | Self::Name { rule, .. }
+            | Self::System { rule, .. } => rule,
+        }
+    }
 }

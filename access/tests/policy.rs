@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use access::{Action, BypassPath, Credential, Denial, InputRecording, Policy, PolicyError, Principal, Rule, Target};
+use access::{
+    Action, BypassPath, Credential, Denial, InputRecording, NameError, Policy, PolicyError, Principal, Rule, Target,
+};
 
 fn rule(name: &str) -> Rule {
     Rule {
@@ -82,6 +84,7 @@ fn the_first_rule_that_matches_answers() {
             Ok(permit) => Ok(permit.rule()),
             Err(Denial::Refused { rule, .. }) => Err(Some(rule.as_str())),
             Err(Denial::NoRule { .. }) => Err(None),
+            Err(denial @ Denial::Name { .. }) => panic!("{denial}"),
         };
         assert_eq!(seen, answer, "{who} {action:?} on {cluster}");
     }
@@ -123,16 +126,62 @@ fn a_denial_does_not_say_what_exists() {
 #[test]
 fn a_policy_that_cannot_be_meant_is_refused() {
     let somebody = || Rule { users: words(&["jane"]), ..rule("a") };
-    let masters = Rule { as_groups: words(&["dev", "system:masters"]), ..somebody() };
     for (rules, error) in [
         (vec![], None),
         (vec![somebody()], None),
         (vec![rule("a")], Some(PolicyError::Nobody { rule: "a".to_owned() })),
         (vec![somebody(), somebody()], Some(PolicyError::Duplicate { rule: "a".to_owned() })),
-        (vec![masters], Some(PolicyError::Masters { rule: "a".to_owned(), name: "system:masters".to_owned() })),
     ] {
         assert_eq!(Policy { rules }.check().err(), error);
     }
+}
+
+#[test]
+fn a_policy_gives_nobody_a_name_of_kubernetes_itself() {
+    let somebody = || Rule { users: words(&["jane"]), ..rule("a") };
+    for (rule, key, name) in [
+        (Rule { as_groups: words(&["dev", "system:masters"]), ..somebody() }, "as_groups", "system:masters"),
+        (Rule { as_groups: words(&["system:authenticated"]), ..somebody() }, "as_groups", "system:authenticated"),
+        (Rule { as_user: "system:admin".to_owned(), ..somebody() }, "as_user", "system:admin"),
+        (Rule { as_user: "system:node:{user}".to_owned(), ..somebody() }, "as_user", "system:node:x"),
+    ] {
+        let policy = Policy { rules: vec![rule] };
+        let told = PolicyError::System { rule: "a".to_owned(), key, name: name.to_owned() };
+        assert_eq!(policy.check(), Err(told));
+        // Nor does one that nobody checked.
+        let decided = policy.decide(&person("jane", &[]), Action::Read, &on("dev"), SystemTime::UNIX_EPOCH);
+        assert!(matches!(decided, Err(Denial::Name { why: NameError::System(_), .. })), "{key}: {decided:?}");
+    }
+}
+
+#[test]
+fn nor_does_the_name_of_a_person() {
+    let decide = |as_user: &str, name: &str| {
+        let rule = Rule { users: words(&["*"]), as_user: as_user.to_owned(), ..rule("a") };
+        assert_eq!(Policy { rules: vec![rule.clone()] }.check(), Ok(()), "the policy itself is good");
+        Policy { rules: vec![rule] }.decide(&person(name, &[]), Action::Exec, &on("dev"), SystemTime::UNIX_EPOCH)
+    };
+    for (as_user, name) in [("{user}", "system:admin"), ("{user}:admin", "system"), ("{user}", "a\nb"), ("{user}", "")]
+    {
+        assert!(matches!(decide(as_user, name), Err(Denial::Name { .. })), "{as_user} {name:?}");
+    }
+    assert_eq!(decide("dev:{user}", "system").unwrap().impersonation().user, "dev:system");
+}
+
+#[test]
+fn a_policy_names_people_groups_and_rules_that_can_be() {
+    let somebody = || Rule { users: words(&["jane"]), ..rule("a") };
+    for (rule, key) in [
+        (Rule { users: words(&["an\u{200b}n"]), ..somebody() }, "users"),
+        (Rule { groups: words(&["local:root"]), ..somebody() }, "groups"),
+        (Rule { as_user: "dev\u{202e}{user}".to_owned(), ..somebody() }, "as_user"),
+        (Rule { as_groups: words(&["import"]), ..somebody() }, "as_groups"),
+    ] {
+        let told = Policy { rules: vec![rule] }.check().unwrap_err();
+        assert!(matches!(&told, PolicyError::Name { key: of, .. } if *of == key), "{told:?}");
+    }
+    let unseen = Rule { name: "every\u{2066}one".to_owned(), ..somebody() };
+    assert!(matches!(Policy { rules: vec![unseen] }.check(), Err(PolicyError::RuleName { .. })));
 }
 
 #[test]

@@ -1,24 +1,23 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use access::{Permit, Policy, PolicyError};
+use listener::{PlaceLimits, Places};
 use recording::{RecordingId, journal::JournalEvent};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
-    sync::Semaphore,
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings,
+    Limits, Settings,
     auth::{own_namespace::OwnNamespaces, policy::PolicyHandle, refusals::RefusalJournal},
     listener::context::Context,
     listener::{
         connection,
         tls::{self, OwnCertificate},
-        unauthenticated::Unauthenticated,
     },
     proxy::{
         clusters::{self, ClusterSettings},
@@ -97,8 +96,19 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`] names the part that cannot be used.
     pub fn new(settings: Settings) -> Result<Self, GatewayError> {
-        let Settings { name, clusters, policy, authenticator, recorder, journal, tls, limits, forward_latency } =
-            settings;
+        let Settings {
+            name,
+            clusters,
+            policy,
+            authenticator,
+            recorder,
+            journal,
+            tls,
+            trusted_proxies,
+            heads,
+            limits,
+            forward_latency,
+        } = settings;
         let policy = PolicyHandle::new(policy)?;
         let authority = authenticator.authority();
         let certificate = Arc::new(OwnCertificate::new(&tls, authority).map_err(GatewayError::Tls)?);
@@ -115,7 +125,8 @@ impl Gateway {
             tasks: sessions.tasks.clone(),
         };
         let context = Context {
-            unauthenticated: Unauthenticated::new(limits.unauthenticated_per_address, limits.unfinished_heads),
+            places: Places::new(places(&limits), heads),
+            trusted_proxies,
             acceptor: TlsAcceptor::from(Arc::new(config)),
             sessions: Arc::new(sessions),
             limits,
@@ -135,7 +146,6 @@ impl Gateway {
     /// If the future is dropped, no connection is accepted any more, and sessions go on.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) {
         let (sessions, refusals) = (&self.context.sessions, Arc::clone(&self.context.refusals));
-        let connections = Arc::new(Semaphore::new(self.context.limits.connections));
         let mut refresh = interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stopping = sessions.stopping.clone();
@@ -145,7 +155,7 @@ impl Gateway {
                 biased;
                 () = shutdown.cancelled() => break,
                 _ = refresh.tick() => self.refresh(),
-                () = self.accept(&listener, &connections) => {}
+                () = self.accept(&listener) => {}
             }
         }
         drop(listener);
@@ -248,14 +258,21 @@ impl Gateway {
         Ok(())
     }
 
-    async fn accept(&self, listener: &TcpListener, connections: &Arc<Semaphore>) {
-        let Ok(place) = Arc::clone(connections).acquire_owned().await else { return };
+    async fn accept(&self, listener: &TcpListener) {
+        self.context.places.room().await;
         match listener.accept().await {
             Ok((tcp, address)) => {
                 let context = Arc::clone(&self.context);
+                // A trusted proxy's address is none of a person's: whose it is stands in the connection.
+                let known = (!context.trusted_proxies.contains(address.ip())).then(|| address.ip());
+                // At once, so that the next one finds it counted; the room may have been taken by people meanwhile.
+                let place = context.places.admit(known);
                 self.context.sessions.tasks.spawn(async move {
-                    connection::serve(context, tcp, address).await;
-                    drop(place);
+                    let place = match place {
+                        Some(place) => place,
+                        None => context.places.admitted(known).await,
+                    };
+                    connection::serve(context, tcp, address, place).await;
                 });
             }
             Err(error) => {
@@ -281,6 +298,14 @@ impl Gateway {
         if timeout(sessions.limits.shutdown, sessions.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = sessions.tasks.len(), "not everything ended in time");
         }
+    }
+}
+
+fn places(limits: &Limits) -> PlaceLimits {
+    PlaceLimits {
+        total: limits.connections,
+        per_address: limits.unauthenticated_per_address,
+        per_person: limits.connections_per_person,
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use identity::Authenticator;
+use listener::{HeadBudget, TrustedProxies};
 use recorder::LatencyObserver;
 
 use crate::proxy::clusters::ClusterSettings;
@@ -21,6 +22,12 @@ pub struct Settings {
     pub journal: journal::Journal,
     /// The gateway's own certificate.
     pub tls: TlsSettings,
+    /// The balancers that say by a PROXY header whose connection it is: each of theirs begins with one, and nobody else's is
+    /// believed.
+    pub trusted_proxies: TrustedProxies,
+    /// What unfinished request heads may take on connections without a credential, on this and other listeners. A head that
+    /// needs more is answered 503 if it is the first; else the connection is closed.
+    pub heads: HeadBudget,
     /// What it takes on, and how long it waits.
     pub limits: Limits,
     /// Told how long each message of a recorded session took, by who sent it.
@@ -57,15 +64,15 @@ pub enum TlsSettings {
 /// What one gateway takes on, and how long it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of clients at once. More are accepted when others end; until then they wait in the
-    /// kernel's queue.
+    /// Connections of clients at once, sessions included. One more closes the oldest on which no credential has been seen; if
+    /// there is none, it waits in the kernel's queue.
     pub connections: usize,
-    /// Connections from one address (IPv6: from one /64 network) on which no credential has been seen yet. More are closed
-    /// before their handshake.
+    /// Connections of one person, sessions included: by default a tenth of all beside their sessions. Requests on more are
+    /// answered 429.
+    pub connections_per_person: usize,
+    /// Connections from one address (IPv6: from one /64 network) on which no credential has been seen yet. One more closes the
+    /// oldest of them.
     pub unauthenticated_per_address: usize,
-    /// Bytes of unfinished request heads on connections without a credential, beyond the first 4 KiB of each. A head that
-    /// needs more is answered 503; an h2 connection is closed.
-    pub unfinished_heads: usize,
     /// Recorded sessions at once. More are answered 429.
     pub sessions: usize,
     /// Recorded sessions of one person at once: a tenth of all by default, so that one leaked credential does not shut
@@ -74,6 +81,8 @@ pub struct Limits {
     /// From accepting a connection to the end of its TLS handshake, and from there to the end of a request's head, and to a
     /// request with a good credential. Slower connections are closed.
     pub head: Duration,
+    /// How long an h2 connection is kept on which no request is under way.
+    pub idle: Duration,
     /// To connect to an API server, TLS included. Then the client gets a 503.
     pub connect: Duration,
     /// From an upgrade request to the API server's answer. Then the client gets a 504.
@@ -94,11 +103,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_person: 1_400,
             unauthenticated_per_address: 1_000,
-            unfinished_heads: 256 << 20,
             sessions: 4_000,
             sessions_per_person: 400,
             head: Duration::from_secs(30),
+            idle: Duration::from_secs(300),
             connect: Duration::from_secs(10),
             answer: Duration::from_secs(60),
             image: Duration::from_secs(2),

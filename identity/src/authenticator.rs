@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use access::{Credential, Principal};
+use access::{Credential, Principal, name};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
@@ -205,6 +205,10 @@ impl Authenticator {
     /// # Cancel safety
     /// A password whose verification has begun is verified to its end in the background; nothing is started.
     pub async fn log_in_with_password(&self, user: &str, password: String) -> Result<WebSession, LoginRefusal> {
+        // Whoever wrote such a name into the file: nobody has it.
+        if name::check(user).is_err() {
+            return Err(LoginRefusal::Wrong);
+        }
         let turn = timeout(HASHING_TIMEOUT, Arc::clone(&self.hashing).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(LoginRefusal::Busy) };
         let (users, name) = (Arc::clone(&self.users), user.to_owned());

@@ -6,10 +6,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use access::{NameError, name};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use thiserror::Error;
 
 use crate::state_file::{FileError, StateFile};
 
@@ -31,6 +33,17 @@ struct Link {
     sha256: String,
     /// Seconds since 1970 UTC.
     expires: u64,
+}
+
+/// Why a link was not made.
+#[derive(Debug, Error)]
+pub enum LinksError {
+    /// The name cannot be a person's.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// A link that was used up.
@@ -63,8 +76,9 @@ impl Links {
     /// stored nowhere.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn create(&self, user: &str, validity: Duration) -> Result<String, FileError> {
+    /// The name cannot be a person's, or the file cannot be written.
+    pub fn create(&self, user: &str, validity: Duration) -> Result<String, LinksError> {
+        name::check(user)?;
         let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let now = unix_now();
         let link =
@@ -79,13 +93,16 @@ impl Links {
         Ok(format!("/login/link/{secret}"))
     }
 
-    /// The user whom the link would log in, or `None` if it was used, has expired or never was.
+    /// The user whom the link would log in, or `None` if it was used, has expired, never was, or is for a name that nobody
+    /// may have.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn user(&self, secret: &str) -> Result<Option<String>, FileError> {
         let (digest, now) = (digest(secret), unix_now());
-        Ok(self.file.read()?.links.iter().find(|link| link.is(&digest, now)).map(|link| link.user.clone()))
+        let listed = self.file.read()?;
+        let link = listed.links.iter().find(|link| link.is(&digest, now) && name::check(&link.user).is_ok());
+        Ok(link.map(|link| link.user.clone()))
     }
 
     /// Uses the link up and returns whom it logs in. Of two processes that try at once, one gets the user and the other
@@ -94,6 +111,10 @@ impl Links {
     /// # Errors
     /// The file cannot be read or written.
     pub fn take(&self, secret: &str) -> Result<Option<UsedLink>, FileError> {
+        // Without the lock, so that guesses cost no more than a look.
+        if self.user(secret)?.is_none() {
+            return Ok(None);
+        }
         let (digest, now) = (digest(secret), unix_now());
         self.file.change(|listed| {
             let at = listed.links.iter().position(|link| link.is(&digest, now))?;
@@ -174,6 +195,20 @@ mod tests {
         assert_eq!((links.revoke("ada").unwrap(), links.revoke("ada").unwrap()), (1, 0));
         assert_eq!(links.take(secret(&ada.unwrap())).unwrap(), None);
         assert_eq!(links.take(secret(&bob.unwrap())).unwrap().unwrap().user, "bob");
+    }
+
+    #[test]
+    fn a_link_is_for_a_name_that_somebody_can_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("links.json");
+        let links = Links::open(&file).unwrap();
+        for name in ["local:root", "import", "system:admin", "a\u{202e}b", ""] {
+            assert!(matches!(links.create(name, Duration::from_secs(600)), Err(LinksError::Name(_))), "{name:?}");
+        }
+        let path = links.create("ada", Duration::from_secs(600)).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap().replace("\"ada\"", "\"local:root\"");
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(Links::open(&file).unwrap().take(secret(&path)).unwrap(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use access::{Credential, Principal};
+use access::{Credential, NameError, Principal, name};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use recording::hex;
@@ -11,10 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-use crate::{
-    name::{self, NameError},
-    state_file::{FileError, StateFile},
-};
+use crate::state_file::{FileError, StateFile};
 
 /// Why the tokens cannot be read or changed.
 #[derive(Debug, Error)]
@@ -39,6 +36,9 @@ pub enum TokenRefusal {
     /// The secret is right; the token has expired.
     #[error("the bearer token has expired: get a new one")]
     Expired,
+    /// The secret is right; it was made for a name that nobody may have, by another program or an older one.
+    #[error("the bearer token cannot be used: {0}")]
+    Name(NameError),
     /// The file of tokens cannot be read.
     #[error("the gateway cannot check bearer tokens now")]
     Unreadable(#[source] FileError),
@@ -142,6 +142,8 @@ impl Tokens {
         if token.expires.is_some_and(|expires| expires <= now) {
             return Err(TokenRefusal::Expired);
         }
+        name::check(&token.name).map_err(TokenRefusal::Name)?;
+        token.groups.iter().try_for_each(|group| name::check(group)).map_err(TokenRefusal::Name)?;
         Ok(Principal {
             name: token.name.clone(),
             groups: token.groups.clone(),
@@ -215,6 +217,22 @@ mod tests {
         assert!(matches!(tokens.create("system:admin", &[], None), Err(TokensError::Name(_))));
         let masters = ["system:masters".to_owned()];
         assert!(matches!(tokens.create("jane", &masters, None), Err(TokensError::Name(_))));
-        assert!(matches!(tokens.create("jane\nx", &[], None), Err(TokensError::Name(_))));
+        for name in ["jane\nx", "ja\u{202e}ne", "local:root", "import"] {
+            assert!(matches!(tokens.create(name, &[], None), Err(TokensError::Name(_))), "{name:?}");
+            assert!(matches!(tokens.create("jane", &[name.to_owned()], None), Err(TokensError::Name(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_somebody_else_wrote_for_such_a_name_lets_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tokens, path) = (open(&folder), folder.path().join("tokens.json"));
+        let secret = tokens.create("jane", &["dev".to_owned()], None).unwrap();
+        let file = std::fs::read_to_string(&path).unwrap();
+        for (from, to) in [("\"jane\"", "\"system:admin\""), ("\"dev\"", "\"system:masters\"")] {
+            std::fs::write(&path, file.replace(from, to)).unwrap();
+            let refused = open(&folder).verify(&secret, Timestamp::now());
+            assert!(matches!(refused, Err(TokenRefusal::Name(_))), "{to}: {refused:?}");
+        }
     }
 }

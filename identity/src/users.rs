@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use access::{NameError, name};
 use argon2::{
     Argon2,
     password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
@@ -15,15 +16,14 @@ use crate::state_file::{FileError, StateFile};
 /// Bytes of a password at most: a longer one is refused before it is hashed.
 pub const MAX_PASSWORD: usize = 1024;
 
-/// Bytes of a user's name at most.
-pub const MAX_NAME: usize = 256;
+pub use access::name::MAX_NAME;
 
 /// Why a password was not set.
 #[derive(Debug, Error)]
 pub enum UserError {
-    /// The name is empty, too long, or has control characters.
-    #[error("a user's name has 1 to {MAX_NAME} bytes and no control characters")]
-    Name,
+    /// The name cannot be a person's.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The password is too short or too long.
     #[error("a password has 8 to {MAX_PASSWORD} bytes")]
     Password,
@@ -69,9 +69,7 @@ impl Users {
     /// # Errors
     /// The name or the password is out of bounds, or the file cannot be written.
     pub fn set_password(&self, name: &str, password: &str) -> Result<(), UserError> {
-        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-            return Err(UserError::Name);
-        }
+        name::check(name)?;
         if password.len() < 8 || password.len() > MAX_PASSWORD {
             return Err(UserError::Password);
         }
@@ -195,8 +193,9 @@ mod tests {
         let file = folder.path().join("users.json");
         let users = Users::open(&file).unwrap();
         assert!(matches!(users.set_password("ada", "short"), Err(UserError::Password)));
-        assert!(matches!(users.set_password("a\nb", "long enough"), Err(UserError::Name)));
-        assert!(matches!(users.set_password("", "long enough"), Err(UserError::Name)));
+        for name in ["a\nb", "", "a\u{202e}b", "local:root", "import", "system:admin"] {
+            assert!(matches!(users.set_password(name, "long enough"), Err(UserError::Name(_))), "{name:?}");
+        }
 
         std::fs::write(&file, "{\n  \"users\": [ nonsense ]\n}").unwrap();
         assert!(Users::open(&file).unwrap_err().to_string().contains("line 2"));

@@ -1,6 +1,11 @@
 //! How far a journal has come, beside the gateway: if the store's journal ends earlier, its end was cut off.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
 
 use recording::JournalHead;
 
@@ -23,9 +28,16 @@ pub(crate) fn write(path: &Path, head: &JournalHead) {
     let beside = path.with_extension("new");
     let written = serde_json::to_vec(head)
         .map_err(io::Error::from)
-        .and_then(|text| fs::write(&beside, text))
+        .and_then(|text| write_private(&beside, &text))
         .and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         tracing::warn!(path = %path.display(), %error, "cannot keep how far the journal has come");
     }
+}
+
+/// Writes a file with mode 0600, whatever one that a crash left had.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    file.write_all(bytes)
 }

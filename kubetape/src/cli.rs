@@ -50,7 +50,7 @@ pub enum Command {
     Demo(Demo),
     /// Run the gateway and the web in one process
     #[command(after_help = "\
-Prints its addresses and then `ready`. If nobody has a password yet, it also prints a link that logs in \
+Prints its addresses and then `ready`. If nobody has a password yet, it also prints, to a terminal, a link that logs in \
 once. SIGTERM or Ctrl-C shuts it down: open sessions are ended and their recordings finished, within 25 s \
 (limits.shutdown and 15 s).
 

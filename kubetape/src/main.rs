@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod metrics;
 mod output;
+mod private_state;
 mod recorded;
 mod reload;
 mod running;

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     signal::unix::{SignalKind, signal},
@@ -119,6 +119,17 @@ pub fn shutdown_on_signal() -> Result<CancellationToken> {
     Ok(token)
 }
 
+/// Has the system write no memory of this process to a disk when it crashes, and let no other process of the account read it: it
+/// holds keys, and what people type.
+///
+/// # Errors
+/// The system does not let the process say so.
+pub fn forbid_core_dumps() -> Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none).context("cannot switch core dumps off")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core dumps off")
+}
+
 /// Files that everything but connections and sessions has open: the index, storage, the web's connections, and second
 /// files of sessions that are being recorded at this moment.
 const OTHER_FILES: u64 = 1_024;
@@ -162,6 +173,13 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    #[test]
+    fn a_crash_leaves_no_memory_on_a_disk() {
+        forbid_core_dumps().unwrap();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
 
     #[test]
     fn readers_that_take_every_thread_do_not_delay_a_durable_note() {

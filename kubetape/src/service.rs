@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use gateway::{ForwardLatency, Gateway, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::Journal;
+use listener::HeadBudget;
 use player::{FinishedSessions, prepare_long_recordings};
 use recorder::{Recorder, StoreHealth};
 use recording::{RecordingId, journal::JournalEvent};
@@ -30,6 +31,7 @@ use crate::{
     adapters::{GatewayLocks, GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
     metrics::{self, Latencies, StoreTimes, measured},
+    private_state,
     reload::{self, PolicyReload},
     running::Readers,
     wiring,
@@ -228,6 +230,7 @@ struct Opened {
 impl Opened {
     async fn from(config: &Config, readers: &Readers) -> Result<Self> {
         wiring::state_folder(config)?;
+        private_state::check(config)?;
         Ok(Self {
             // First of all: with it, two processes cannot have one state folder.
             control: ControlSocket::bind(&config.state).await?,
@@ -274,6 +277,8 @@ struct Recording {
     gateway: Gateway,
     sessions: GatewaySessions,
     authenticator: Arc<Authenticator>,
+    /// What strangers' unfinished requests may take, at the gateway and at the pages.
+    heads: HeadBudget,
     /// From before the recorder stores what an earlier process left.
     finished: FinishedSessions,
     latencies: Latencies,
@@ -300,11 +305,13 @@ impl Recording {
         }
         let recorder = Arc::new(Recorder::start(spool, store.clone(), recorder_settings));
         let authenticator = Arc::new(wiring::authenticator(config)?);
-        let mut settings = settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator);
+        let heads = HeadBudget::default();
+        let mut settings =
+            settings::gateway(config, clusters, policy, &recorder, &proof.journal, &authenticator, &heads);
         settings.forward_latency = forward_latency;
         let gateway = Gateway::new(settings).context("cannot start the gateway")?;
         let sessions = GatewaySessions::new(gateway.clone(), Arc::new(wiring::locks(config)?));
-        Ok(Self { recorder, gateway, sessions, authenticator, finished, latencies })
+        Ok(Self { recorder, gateway, sessions, authenticator, heads, finished, latencies })
     }
 
     /// Journals what the recorder and its spool have to say, as long as the process runs.
@@ -424,6 +431,8 @@ impl Reading<'_> {
             gateway_name: self.config.gateway.name.clone(),
             behind_tls: settings.public_url.starts_with("https://"),
             trusted_proxies: settings.trusted_proxies.clone(),
+            proxy_protocol: settings.proxy_protocol,
+            heads: self.recording.heads.clone(),
             kubectl_hint,
             end_session: Some(end_session(self.recording.sessions.clone(), self.recording.recorder.spool().reader())),
             people_locks: Some(Arc::new(GatewayLocks::new(

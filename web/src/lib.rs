@@ -24,12 +24,12 @@ mod pages;
 mod state;
 mod web;
 
-pub use auth::client::{ProxyError, TrustedProxies};
 pub use evidence_page::{LARGEST_PAGE, PageError, evidence_page};
 pub use http::{
     serve::{Exposition, serve_metrics},
     tls::{Tls, TlsError},
 };
+pub use listener::{HeadBudget, ProxyError, TrustedProxies};
 pub use live::{
     end::{EndSession, EndStored},
     lock::{Ended, PeopleLocks},

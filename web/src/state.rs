@@ -4,16 +4,14 @@ use axum::extract::FromRef;
 use identity::Authenticator;
 use jiff::Timestamp;
 use journal::Journal;
+use listener::{HeadBudget, TrustedProxies};
 use player::Player;
 use search::Backend;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{
-        Auth,
-        client::{ClientAddresses, TrustedProxies},
-    },
+    auth::{Auth, client::ClientAddresses},
     context::{access_journal::AccessJournal, evidence::Evidence, searcher::Searcher, site::Site},
     http::headers::Https,
     live::{Live, end::EndSession, lock::PeopleLocks},
@@ -40,6 +38,10 @@ pub struct Settings {
     pub behind_tls: bool,
     /// The proxies that say from which address a person comes.
     pub trusted_proxies: TrustedProxies,
+    /// The proxies hand on connections as they are, and say by a PROXY header whose each is: every one of theirs begins with it.
+    pub proxy_protocol: bool,
+    /// What unfinished request heads may take on connections without a login, on this and other listeners.
+    pub heads: HeadBudget,
     /// The command that makes a first session, shown while there is none: `kubectl --kubeconfig … exec …`.
     pub kubectl_hint: String,
     /// Ends a live session of this process's gateway; `None` if the process has none.
@@ -55,7 +57,7 @@ pub(crate) struct AppState {
     pub(crate) https: Https,
     evidence: Arc<Evidence>,
     searcher: Arc<Searcher>,
-    journal: Arc<AccessJournal>,
+    pub(crate) journal: Arc<AccessJournal>,
     live: Arc<Live>,
     site: Arc<Site>,
 }

@@ -9,13 +9,20 @@ use axum::{
 };
 use http::StatusCode;
 use jiff::Timestamp;
+use listener::TrustedProxies;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
     auth::{Auth, guard, login},
-    http::{assets, failure::Failure, headers, serve, tls::Tls},
+    http::{
+        assets,
+        failure::Failure,
+        headers,
+        serve::{self, Arrivals},
+        tls::Tls,
+    },
     live::{end, lock},
     pages,
     state::{AppState, Settings},
@@ -46,8 +53,17 @@ impl Web {
     /// # Cancel safety
     /// Dropping the future closes the listener; connections that were accepted go on without an end of their own.
     pub async fn serve(self, listener: TcpListener, tls: Option<Tls>, shutdown: CancellationToken) {
+        let heads = self.settings.heads.clone();
+        let proxy_protocol = if self.settings.proxy_protocol {
+            self.settings.trusted_proxies.clone()
+        } else {
+            TrustedProxies::default()
+        };
         let state = AppState::new(self.settings, self.started, tls.is_some(), shutdown.clone());
-        serve::serve(router(state), listener, tls.map(Arc::new), shutdown).await;
+        let (auth, journal) = (Arc::clone(&state.auth), Arc::clone(&state.journal));
+        let arrivals = Arrivals::at_pages(heads, proxy_protocol, move |peer| auth.clients().of_connection(peer));
+        let serve = serve::serve(router(state), listener, tls.map(Arc::new), arrivals, shutdown.clone());
+        tokio::join!(serve, journal.sum_up_logins(shutdown));
     }
 }
 

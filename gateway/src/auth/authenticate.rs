@@ -11,6 +11,9 @@ use crate::request::status::Status;
 
 /// `base64url.bearer.authorization.k8s.io.<token>`, for browsers, which cannot set headers on a WebSocket.
 const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+/// What every spelling of that has in it. API servers take the one above only; another one of it would go through to them with
+/// the token in it.
+const BEARER: &str = "bearer.authorization.k8s.io";
 const PROTOCOLS: HeaderName = header::SEC_WEBSOCKET_PROTOCOL;
 
 /// The other end of a connection.
@@ -81,6 +84,11 @@ fn take_protocol_token(headers: &mut HeaderMap) -> Result<Option<String>, Status
     }
     let lines: Vec<String> = headers.get_all(PROTOCOLS).iter().map(text).collect::<Result<_, _>>()?;
     let is_token = |protocol: &str| protocol.trim().starts_with(BEARER_PROTOCOL);
+    if lines.iter().any(|line| without(line, is_token).to_ascii_lowercase().contains(BEARER)) {
+        return Err(Status::bad_request(format!(
+            "a bearer token among the WebSocket protocols begins with {BEARER_PROTOCOL}"
+        )));
+    }
     let tokens: Vec<&str> =
         lines.iter().flat_map(|line| line.split(',')).filter(|protocol| is_token(protocol)).map(str::trim).collect();
     let token = match tokens.as_slice() {
@@ -90,8 +98,7 @@ fn take_protocol_token(headers: &mut HeaderMap) -> Result<Option<String>, Status
     };
     headers.remove(PROTOCOLS);
     for line in &lines {
-        let kept: Vec<&str> = line.split(',').filter(|protocol| !is_token(protocol)).collect();
-        if let Ok(value) = HeaderValue::from_str(kept.join(",").trim())
+        if let Ok(value) = HeaderValue::from_str(without(line, is_token).trim())
             && !value.is_empty()
         {
             headers.append(PROTOCOLS, value);
@@ -103,6 +110,11 @@ fn take_protocol_token(headers: &mut HeaderMap) -> Result<Option<String>, Status
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).ok();
     let token = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     token.map(Some).ok_or_else(|| Status::unauthorized("the bearer token among the WebSocket protocols is malformed"))
+}
+
+/// The protocols of a line that are no tokens, as they were written.
+fn without(line: &str, is_token: impl Fn(&str) -> bool) -> String {
+    line.split(',').filter(|protocol| !is_token(protocol)).collect::<Vec<_>>().join(",")
 }
 
 /// A line that is no text could hide a token from this reader and show it to the next.
@@ -146,6 +158,30 @@ mod tests {
             format!("{BEARER_PROTOCOL}!,v4.channel.k8s.io"),
         ] {
             assert!(take_bearer(&mut offering(&[&line])).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_another_spelling_is_refused_wherever_it_stands() {
+        let token = "c2VjcmV0";
+        for spelling in [
+            format!("Base64url.bearer.authorization.k8s.io.{token}"),
+            format!("BASE64URL.BEARER.AUTHORIZATION.K8S.IO.{token}"),
+            format!("base64url.bearer.authorization.k8s.io{token}"),
+            format!("base64.bearer.authorization.k8s.io.{token}"),
+            format!("\"{BEARER_PROTOCOL}{token}\""),
+            format!("v4.channel.k8s.io {BEARER_PROTOCOL}{token}"),
+            format!("v4.channel.k8s.io;{BEARER_PROTOCOL}{token}"),
+        ] {
+            for lines in [
+                vec![format!("{spelling}, v4.channel.k8s.io")],
+                vec![format!("v5.channel.k8s.io,{spelling}")],
+                vec!["v4.channel.k8s.io".to_owned(), spelling.clone()],
+                vec![spelling.clone(), format!("{BEARER_PROTOCOL}{token}, v4.channel.k8s.io")],
+            ] {
+                let mut headers = offering(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+                assert_eq!(take_bearer(&mut headers).unwrap_err().code, 400, "{lines:?}");
+            }
         }
     }
 

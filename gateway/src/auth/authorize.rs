@@ -111,11 +111,19 @@ impl Authenticated {
             Ok((resource, path, is_pod_subresource)) => {
                 Ok(Classified { sender: self, resource, path, is_pod_subresource })
             }
-            Err(status) => {
-                let request = self.parts.journalled(self.peer.address, Target::default(), "", 0);
-                Err(Refusal::new(Step::Classification, self.principal.name.clone(), request, status))
-            }
+            Err(status) => Err(self.refuse(Step::Classification, status)),
         }
+    }
+
+    /// The person's name.
+    pub(crate) fn user(&self) -> &str {
+        &self.principal.name
+    }
+
+    /// Refuses the request before it is known what it is about.
+    pub(crate) fn refuse(&self, step: Step, status: Status) -> Box<Refusal> {
+        let request = self.parts.journalled(self.peer.address, Target::default(), "", 0);
+        Refusal::new(step, self.principal.name.clone(), request, status)
     }
 }
 

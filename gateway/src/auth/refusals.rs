@@ -1,13 +1,11 @@
 //! Refusals, and how many of them people without a good credential can write into the journal: some a second, and of the
 //! rest how many there were.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use journal::Journal;
+use listener::Sampler;
 use recording::journal::{ApiRequest, JournalEvent};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -56,12 +54,13 @@ impl Refusal {
 /// Journals refusals.
 pub(crate) struct RefusalJournal {
     journal: Journal,
-    limiter: UnauthenticatedLimiter,
+    /// Of senders who are not known.
+    unauthenticated: Sampler,
 }
 
 impl RefusalJournal {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, limiter: UnauthenticatedLimiter::default() }
+        Self { journal, unauthenticated: Sampler::new(ENTRIES_PER_SECOND) }
     }
 
     /// Journals a refusal, and returns what the client is told. A credential that was shown and refused is for the journal;
@@ -70,7 +69,7 @@ impl RefusalJournal {
         let Refusal { step, user, request, status } = *refusal;
         let journalled = match step {
             Step::Authentication { showed_credential } if user.is_empty() => {
-                showed_credential && self.limiter.allow(Instant::now())
+                showed_credential && self.unauthenticated.allow(Instant::now())
             }
             Step::Authentication { .. } | Step::Classification | Step::Decision | Step::Service => true,
         };
@@ -80,7 +79,7 @@ impl RefusalJournal {
         status
     }
 
-    /// Journals every second, until the gateway stops, how many refusals the limiter kept out. This is a task of its own: a
+    /// Journals every second, until the gateway stops, how many refusals got no entry of their own. This is a task of its own: a
     /// journal that waits for its store must not keep connections from being accepted.
     pub(crate) async fn sum_up(&self, stopping: CancellationToken) {
         let mut ticks = interval(SUM_INTERVAL);
@@ -90,8 +89,8 @@ impl RefusalJournal {
                 () = stopping.cancelled() => true,
                 _ = ticks.tick() => false,
             };
-            if let Some(sum) = self.limiter.sum() {
-                self.journal.note("", sum).await;
+            if let Some(more) = self.unauthenticated.take() {
+                self.journal.note("", sum(more)).await;
             }
             if last {
                 return;
@@ -100,68 +99,11 @@ impl RefusalJournal {
     }
 }
 
-/// Counts refusals whose sender is not known.
-#[derive(Debug, Default)]
-struct UnauthenticatedLimiter {
-    counts: Mutex<Counts>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    second: Option<Instant>,
-    /// Entries in this second.
-    noted: u32,
-    /// Refusals without an entry, since they were last summed up.
-    unnoted: u64,
-}
-
-impl UnauthenticatedLimiter {
-    /// Whether one more refusal gets an entry of its own. If not, it is counted.
-    fn allow(&self, now: Instant) -> bool {
-        let mut counts = self.lock();
-        if counts.second.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1)) {
-            (counts.second, counts.noted) = (Some(now), 0);
-        }
-        let allowed = counts.noted < ENTRIES_PER_SECOND;
-        if allowed {
-            counts.noted += 1;
-        } else {
-            counts.unnoted += 1;
-        }
-        allowed
-    }
-
-    /// One entry for all refusals since the last sum that got none of their own; `None` if there were none.
-    fn sum(&self) -> Option<JournalEvent> {
-        let unnoted = std::mem::take(&mut self.lock().unnoted);
-        (unnoted > 0).then(|| {
-            JournalEvent::Refused(ApiRequest {
-                code: StatusCode::UNAUTHORIZED.as_u16(),
-                reason: format!("{unnoted} more without a good credential, beyond {ENTRIES_PER_SECOND} in a second"),
-                ..ApiRequest::default()
-            })
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reason(sum: Option<JournalEvent>) -> Option<String> {
-        sum.map(|what| if let JournalEvent::Refused(request) = what { request.reason } else { String::new() })
-    }
-
-    #[test]
-    fn each_second_has_its_fifty_and_the_rest_is_summed_up_once() {
-        let (limiter, start) = (UnauthenticatedLimiter::default(), Instant::now());
-        let refuse = |times, at| (0..times).filter(|_| limiter.allow(start + Duration::from_millis(at))).count();
-        assert_eq!((refuse(60, 0), refuse(3, 999)), (50, 0));
-        assert_eq!(reason(limiter.sum()).unwrap(), "13 more without a good credential, beyond 50 in a second");
-        assert_eq!((refuse(40, 1000), limiter.sum()), (40, None));
-    }
+/// One entry for all refusals since the last sum that got none of their own.
+fn sum(more: u64) -> JournalEvent {
+    JournalEvent::Refused(ApiRequest {
+        code: StatusCode::UNAUTHORIZED.as_u16(),
+        reason: format!("{more} more without a good credential, beyond {ENTRIES_PER_SECOND} in a second"),
+        ..ApiRequest::default()
+    })
 }

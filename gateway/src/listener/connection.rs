@@ -12,6 +12,7 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use listener::{Place, proxy_header};
 use recording::journal::ApiRequest;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
@@ -22,7 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     prefixed::Prefixed,
-    unauthenticated::{ConnectionAuth, FirstHead, MAX_UNAUTHENTICATED, UnauthenticatedConnection},
+    unauthenticated::{FirstHead, MAX_UNAUTHENTICATED},
 };
 use crate::{
     auth::{
@@ -49,14 +50,21 @@ const MAX_URI: usize = 65_534;
 /// After a refusal on a connection of its own: how long the client has to read it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves a connection to its end. A session outlives it as a task of its own.
-pub(crate) async fn serve(context: Arc<Context>, tcp: TcpStream, address: SocketAddr) {
-    let Some(unauthenticated) = context.unauthenticated.admit(address.ip()) else {
-        return tracing::debug!(%address, "closed: too many connections of this address without a credential");
-    };
+/// Serves a connection to its end, or until its place is wanted for another. A session outlives it as a task of its own.
+pub(crate) async fn serve(context: Arc<Context>, tcp: TcpStream, address: SocketAddr, place: Place) {
+    let place = Arc::new(place);
+    tokio::select! {
+        biased;
+        () = place.evicted() => tracing::debug!(%address, "closed: another needs its place, and it showed no credential"),
+        () = accepted(context, tcp, address, &place) => {}
+    }
+}
+
+async fn accepted(context: Arc<Context>, mut tcp: TcpStream, peer: SocketAddr, place: &Arc<Place>) {
     if transport::prepare(&tcp).is_err() {
         return;
     }
+    let Some(address) = client(&context, &mut tcp, peer, place).await else { return };
     let mut tls = match timeout(context.limits.head, context.acceptor.accept(tcp)).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake failed"),
@@ -64,60 +72,86 @@ pub(crate) async fn serve(context: Arc<Context>, tcp: TcpStream, address: Socket
     };
     let chain = tls.get_ref().1.peer_certificates();
     let peer = Arc::new(Peer::new(&context.authenticator, address, chain, SystemTime::now()));
-    let mut unauthenticated = Some(unauthenticated).filter(|_| peer.name(SystemTime::now()).is_empty());
+    let holder = peer.name(SystemTime::now());
+    if !holder.is_empty() {
+        // One that has too many connections is told so by the first request.
+        let _ = place.let_in(Some(holder));
+    }
     let is_h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     let mut buffer = BytesMut::new();
     let first = if is_h2 {
         Ok(None)
     } else {
-        let read = first_head(&mut tls, &mut buffer, unauthenticated.as_mut());
-        timeout(context.limits.head, read).await.unwrap_or(Err(HeadError::Ended))
+        timeout(context.limits.head, first_head(&mut tls, &mut buffer, place)).await.unwrap_or(Err(HeadError::Ended))
     };
     let first = match first {
         Ok(Some(head)) if needs_raw_path(&head) => {
-            let auth = ConnectionAuth::new(unauthenticated);
-            return Box::pin(raw(context, peer, tls, head, buffer, auth)).await;
+            return Box::pin(raw(context, peer, tls, head, buffer, place)).await;
         }
         Ok(first) => first,
         Err(error) => return unreadable(&context, &peer, tls, &error).await,
     };
-    let auth = match first_auth(&context, &peer, first.as_ref(), unauthenticated).await {
-        Ok(auth) => auth,
+    let speaks_h2 = first.is_none();
+    match admit_first(&context, &peer, first.as_ref(), place).await {
+        Ok(()) => {}
         Err(_) if is_h2 => return tracing::debug!(%address, "closed: no room for heads without a credential"),
         Err(error) => return unreadable(&context, &peer, tls, &error).await,
-    };
-    Box::pin(super::http::serve(context, peer, Prefixed::new(buffer.freeze(), tls), auth)).await;
+    }
+    let stream = Prefixed::new(buffer.freeze(), tls);
+    Box::pin(super::http::serve(context, peer, stream, Arc::clone(place), speaks_h2)).await;
+}
+
+/// The address that the person comes from: what a trusted proxy says, and nobody else. `None` if a trusted proxy says it in no
+/// form that can be read: its connection is then of no use.
+async fn client(context: &Context, tcp: &mut TcpStream, peer: SocketAddr, place: &Place) -> Option<SocketAddr> {
+    if !context.trusted_proxies.contains(peer.ip()) {
+        return Some(peer);
+    }
+    match timeout(context.limits.head, proxy_header::read(tcp)).await {
+        Ok(Ok(Some(address))) => {
+            place.comes_from(address.ip());
+            Some(address)
+        }
+        // The proxy's own, such as a health check.
+        Ok(Ok(None)) => Some(peer),
+        Ok(Err(error)) => {
+            tracing::warn!(proxy = %peer, %error, "closed: a trusted proxy (gateway.trusted_proxies) does not say whose it is");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Reads the first head; `None` if the client speaks h2 without having said so in the handshake.
 async fn first_head(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
-    unauthenticated: Option<&mut UnauthenticatedConnection>,
+    place: &Place,
 ) -> Result<Option<RequestHead>, HeadError> {
     let mut first = FirstHead::default();
-    match unauthenticated {
-        None => head::fill(stream, buffer, head::up_to_max).await?,
-        Some(connection) => head::fill(stream, buffer, |head| first.may_grow(head, connection)).await?,
-    }
+    head::fill(stream, buffer, |head| first.may_grow(head, place)).await?;
+    place.release();
     if buffer.starts_with(b"PRI * HTTP/2.0\r\n") { Ok(None) } else { head::request(buffer).map(Some) }
 }
 
-/// Whether the first head has a good credential. If not, room for the heads that hyper reads is reserved.
-async fn first_auth(
+/// Lets the sender of the first head in, if it has a good credential. If not, room is reserved for the heads of h2, which nobody
+/// reads along.
+async fn admit_first(
     context: &Context,
     peer: &Peer,
     first: Option<&RequestHead>,
-    unauthenticated: Option<UnauthenticatedConnection>,
-) -> Result<ConnectionAuth, HeadError> {
-    let Some(mut unauthenticated) = unauthenticated else { return Ok(ConnectionAuth::new(None)) };
-    let bearer = first.and_then(|head| head.headers.get(header::AUTHORIZATION)).and_then(authenticate::bearer);
-    let known = context.authenticator.request(peer.certificate.as_ref(), bearer.as_deref(), SystemTime::now()).await;
-    if known.is_ok() {
-        return Ok(ConnectionAuth::new(None));
+    place: &Place,
+) -> Result<(), HeadError> {
+    if place.is_let_in() {
+        return Ok(());
     }
-    unauthenticated.reserve(MAX_UNAUTHENTICATED)?;
-    Ok(ConnectionAuth::new(Some(unauthenticated)))
+    let Some(first) = first else { return place.reserve(MAX_UNAUTHENTICATED).map_err(|_| HeadError::NoRoom) };
+    let bearer = first.headers.get(header::AUTHORIZATION).and_then(authenticate::bearer);
+    let known = context.authenticator.request(peer.certificate.as_ref(), bearer.as_deref(), SystemTime::now()).await;
+    if let Ok(person) = known {
+        let _ = place.let_in(Some(&person.name));
+    }
+    Ok(())
 }
 
 /// Whether hyper is not to read a request: upgrades, URLs that it has no room for, and bodies whose end it reads more
@@ -153,12 +187,12 @@ async fn raw(
     mut tls: TlsStream<TcpStream>,
     first: RequestHead,
     mut buffer: BytesMut,
-    auth: ConnectionAuth,
+    place: &Arc<Place>,
 ) {
     buffer.advance(first.length);
     let is_http11 = first.is_http11;
     let parts = RequestParts::new(first.method, &first.target, first.headers);
-    let permitted = match context.authorize(Received { peer, parts }, &auth).await {
+    let permitted = match context.authorize(Received { peer, parts }, place).await {
         Ok(permitted) => permitted,
         Err(refusal) => return refuse(tls, &context.refusals.note(refusal).await).await,
     };
@@ -172,7 +206,7 @@ async fn raw(
             out.extend_from_slice(b"\r\n");
             // If the client is gone already, the session notices it and ends.
             let _ = write(&mut tls, &out).await;
-            run::start(&context.sessions, tls, buffer.freeze(), session);
+            run::start(&context.sessions, tls, buffer.freeze(), session, Arc::clone(place));
         }
         Err(Refused::Status(status)) => refuse(tls, &status).await,
         Err(Refused::Answer(answer)) => write_response(tls, answer.status, answer.headers, &answer.body).await,

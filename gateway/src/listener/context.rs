@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::SystemTime};
 
+use http::StatusCode;
 use identity::Authenticator;
+use listener::{Place, Places, TrustedProxies};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -9,17 +11,19 @@ use crate::{
         authorize::{Permitted, Received},
         own_namespace::OwnNamespaces,
         policy::PolicyHandle,
-        refusals::{Refusal, RefusalJournal},
+        refusals::{Refusal, RefusalJournal, Step},
     },
-    listener::unauthenticated::{ConnectionAuth, Unauthenticated},
     proxy::forward::Forwarder,
+    request::status::Status,
     session::sessions::Sessions,
 };
 
 /// The handles that connections use, in the order in which a request needs them.
 pub(crate) struct Context {
     pub(crate) limits: Limits,
-    pub(crate) unauthenticated: Arc<Unauthenticated>,
+    pub(crate) places: Arc<Places>,
+    /// Whose PROXY header is believed.
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) acceptor: TlsAcceptor,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) policy: PolicyHandle,
@@ -30,18 +34,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Takes a request through the steps of authorization. Its connection is authenticated as soon as its sender is known.
+    /// Takes a request through the steps of authorization. Its connection is its sender's as soon as that is known.
     ///
     /// # Errors
     /// The step that refused it, for [`RefusalJournal::note`].
-    pub(crate) async fn authorize(
-        &self,
-        received: Received,
-        connection: &ConnectionAuth,
-    ) -> Result<Permitted, Box<Refusal>> {
+    pub(crate) async fn authorize(&self, received: Received, connection: &Place) -> Result<Permitted, Box<Refusal>> {
         let now = SystemTime::now();
         let authenticated = received.authenticate(&self.authenticator, now).await?;
-        connection.authenticated();
+        if let Err(full) = connection.let_in(Some(authenticated.user())) {
+            let status = Status::new(StatusCode::TOO_MANY_REQUESTS, full.to_string());
+            return Err(authenticated.refuse(Step::Service, status));
+        }
         authenticated.classify()?.permit(&self.policy, &self.own_namespaces, now)
     }
 }

@@ -6,3 +6,4 @@ mod http;
 mod prefixed;
 pub(crate) mod tls;
 pub(crate) mod unauthenticated;
+mod under_way;

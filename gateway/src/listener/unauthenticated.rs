@@ -1,127 +1,22 @@
 //! What connections may take on which no credential has been seen yet.
 //!
 //! ```text
-//!   accepted ─▶ TLS ─▶ first head ─▶ later heads          until a credential was good: then none of these bounds holds
+//!   accepted ─▶ TLS ─▶ first head ─▶ later heads          until a credential was good: then those of a person hold
 //!   │           └─ limits.head ───────────────────▶ closed
 //!   │                  ├─ header lines ≤ 64 KiB ──▶ 431
 //!   │                  ├─ request line ≤ 1 MiB ───▶ 431
-//!   │                  └─ all such heads together beyond 4 KiB each ≤ limits.unfinished_heads ──▶ 503
-//!   └─ limits.unauthenticated_per_address ─▶ closed before TLS
+//!   │                  └─ all such heads together beyond 4 KiB each ≤ Settings::heads ──▶ 503
+//!   └─ limits.unauthenticated_per_address, limits.connections ─▶ the oldest is closed
 //! ```
 //!
 //! A request line may be longer than 64 KiB, since an exec's URL has its command and stands before the token.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use listener::Place;
 
 use crate::request::head::{HeadError, up_to_max};
 
 /// Most bytes of header lines before a credential was seen. kubectl's have one to two KiB.
 pub(crate) const MAX_UNAUTHENTICATED: usize = 64 << 10;
-/// Bytes of an unfinished head that are not counted: ordinary requests get in although others hold all that may be held.
-const UNCOUNTED: usize = 4 << 10;
-
-/// The bounds of a gateway.
-#[derive(Debug)]
-pub(crate) struct Unauthenticated {
-    per_address: usize,
-    /// Connections by address; an address without any is not in it.
-    connections: Mutex<HashMap<IpAddr, usize>>,
-    /// Bytes that unfinished heads may still take.
-    heads: Arc<Semaphore>,
-}
-
-impl Unauthenticated {
-    pub(crate) fn new(per_address: usize, unfinished_heads: usize) -> Arc<Self> {
-        let heads = Arc::new(Semaphore::new(unfinished_heads.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { per_address, connections: Mutex::default(), heads })
-    }
-
-    /// Counts a connection; `None` if its address has as many as it may.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<UnauthenticatedConnection> {
-        let address = network(address);
-        let mut connections = self.lock();
-        let count = connections.entry(address).or_default();
-        if *count >= self.per_address {
-            return None;
-        }
-        *count += 1;
-        Some(UnauthenticatedConnection { bounds: Arc::clone(self), address, heads: None })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The network that bounds count as one address: a host with one IPv6 address can use the 2⁶⁴ of its /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-    }
-}
-
-/// A connection on which no credential has been seen. Dropped when one was, or when the connection ends.
-#[derive(Debug)]
-pub(crate) struct UnauthenticatedConnection {
-    bounds: Arc<Unauthenticated>,
-    address: IpAddr,
-    heads: Option<OwnedSemaphorePermit>,
-}
-
-impl UnauthenticatedConnection {
-    /// Takes room for a head of so many bytes in all. Room that was taken stays taken.
-    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), HeadError> {
-        let taken = self.heads.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let Some(more @ 1..) = bytes.saturating_sub(UNCOUNTED).checked_sub(taken) else { return Ok(()) };
-        let more = u32::try_from(more).map_err(|_| HeadError::NoRoom)?;
-        let more = Arc::clone(&self.bounds.heads).try_acquire_many_owned(more).map_err(|_| HeadError::NoRoom)?;
-        match &mut self.heads {
-            Some(heads) => heads.merge(more),
-            None => self.heads = Some(more),
-        }
-        Ok(())
-    }
-}
-
-impl Drop for UnauthenticatedConnection {
-    fn drop(&mut self) {
-        let mut connections = self.bounds.lock();
-        if let Some(count) = connections.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                connections.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// Whether a credential was seen on a connection; until then it counts as unauthenticated.
-#[derive(Debug)]
-pub(crate) struct ConnectionAuth(Mutex<Option<UnauthenticatedConnection>>);
-
-impl ConnectionAuth {
-    /// `None` if a credential was seen.
-    pub(crate) fn new(unauthenticated: Option<UnauthenticatedConnection>) -> Self {
-        Self(Mutex::new(unauthenticated))
-    }
-
-    pub(crate) fn is_authenticated(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-    }
-
-    /// A good credential was seen.
-    pub(crate) fn authenticated(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
 /// Watches a connection's first head while it is read, for [`crate::request::head::fill`]. Each byte is looked at once.
 #[derive(Debug, Default)]
 pub(crate) struct FirstHead {
@@ -137,18 +32,14 @@ pub(crate) struct FirstHead {
 
 impl FirstHead {
     /// Whether a head that begins with these bytes may become longer.
-    pub(crate) fn may_grow(
-        &mut self,
-        head: &[u8],
-        connection: &mut UnauthenticatedConnection,
-    ) -> Result<(), HeadError> {
+    pub(crate) fn may_grow(&mut self, head: &[u8], place: &Place) -> Result<(), HeadError> {
         up_to_max(head)?;
         self.look_at(head);
         let lines = self.headers.map_or(0, |start| head.len() - start);
-        if lines > MAX_UNAUTHENTICATED && !self.shows_credential {
+        if lines > MAX_UNAUTHENTICATED && !self.shows_credential && !place.is_let_in() {
             return Err(HeadError::TooLong(MAX_UNAUTHENTICATED));
         }
-        connection.reserve(head.len())
+        place.reserve(head.len()).map_err(|_| HeadError::NoRoom)
     }
 
     fn look_at(&mut self, head: &[u8]) {
@@ -170,45 +61,18 @@ fn is_credential(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use listener::{HeadBudget, PlaceLimits, Places};
+
     use super::*;
     use crate::request::head::MAX_HEAD;
 
-    fn connection(per_address: usize, heads: usize) -> (Arc<Unauthenticated>, UnauthenticatedConnection) {
-        let bounds = Unauthenticated::new(per_address, heads);
-        let connection = bounds.admit([127, 0, 0, 1].into()).unwrap();
-        (bounds, connection)
-    }
-
-    #[test]
-    fn an_address_has_a_bound_of_its_own_and_a_v6_network_is_one() {
-        let (bounds, first) = connection(1, 0);
-        assert!(bounds.admit([127, 0, 0, 1].into()).is_none());
-        assert!(bounds.admit("::ffff:127.0.0.1".parse().unwrap()).is_none());
-        let other = bounds.admit("2001:db8::1".parse().unwrap()).unwrap();
-        assert!(bounds.admit("2001:db8::ffff:2".parse().unwrap()).is_none());
-        assert!(bounds.admit("2001:db8:0:1::1".parse().unwrap()).is_some());
-        drop((first, other));
-        assert!(bounds.lock().is_empty(), "an address without connections is not remembered");
-        assert!(bounds.admit([127, 0, 0, 1].into()).is_some());
-    }
-
-    #[test]
-    fn heads_share_a_budget_beyond_what_is_not_counted() {
-        let (bounds, mut first) = connection(2, 10_000);
-        let mut second = bounds.admit([127, 0, 0, 1].into()).unwrap();
-        first.reserve(UNCOUNTED + 6_000).unwrap();
-        first.reserve(UNCOUNTED + 8_000).unwrap();
-        second.reserve(UNCOUNTED).unwrap();
-        assert!(matches!(second.reserve(UNCOUNTED + 3_000), Err(HeadError::NoRoom)));
-        drop(first);
-        second.reserve(UNCOUNTED + 3_000).unwrap();
-    }
-
     /// Feeds a head in pieces of a kilobyte and gives how many bytes were taken.
     fn taken(head: &str) -> usize {
-        let ((_bounds, mut connection), mut first) = (connection(1, 16 << 20), FirstHead::default());
+        let limits = PlaceLimits { total: 1, per_address: 1, per_person: 1 };
+        let place = Places::new(limits, HeadBudget::new(128 << 20)).admit(Some([127, 0, 0, 1].into())).unwrap();
+        let mut first = FirstHead::default();
         let ends = (1..).map(|piece| piece * 1024).take_while(|end| *end <= head.len());
-        ends.take_while(|end| first.may_grow(&head.as_bytes()[..*end], &mut connection).is_ok()).last().unwrap()
+        ends.take_while(|end| first.may_grow(&head.as_bytes()[..*end], &place).is_ok()).last().unwrap()
     }
 
     #[test]

@@ -119,6 +119,14 @@ pub(crate) fn unambiguous_length(headers: &HeaderMap) -> Result<(), HeadError> {
     Ok(())
 }
 
+/// Makes headers say in two ways where the body ends, as they did before hyper took the second one out: whoever asks
+/// [`unambiguous_length`] refuses the request.
+pub(crate) fn set_ambiguous_length(headers: &mut HeaderMap) {
+    for _ in 0..2 {
+        headers.append(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
 /// Reads a response's head and leaves what follows it in the buffer. Interim answers (100, 103) are skipped.
 pub(crate) async fn response(
     stream: &mut (impl AsyncRead + Unpin),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use listener::Place;
 use recorder::Ending;
 use tokio::io::{AsyncRead, AsyncWrite};
 use wire::Side;
@@ -17,17 +18,21 @@ use super::{
 };
 use crate::request::protocol::UpgradeProtocol;
 
-/// Starts to move bytes. `early` is what the client sent behind its request, held back until now.
-pub(crate) fn start<C>(sessions: &Arc<Sessions>, client: C, early: Bytes, session: UpgradedSession)
+/// Starts to move bytes. `early` is what the client sent behind its request, held back until now; `place` is the
+/// connection's, until the session is over.
+pub(crate) fn start<C>(sessions: &Arc<Sessions>, client: C, early: Bytes, session: UpgradedSession, place: Arc<Place>)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let task = Arc::clone(sessions);
-    sessions.tasks.spawn(async move { run(&task, client, early, session).await });
+    sessions.tasks.spawn(async move {
+        run(&task, client, early, session).await;
+        drop(place);
+    });
 }
 
 /// Starts to move bytes once hyper has written the 101 and hands the connection over.
-pub(crate) fn start_later(sessions: &Arc<Sessions>, upgraded: OnUpgrade, session: UpgradedSession) {
+pub(crate) fn start_later(sessions: &Arc<Sessions>, upgraded: OnUpgrade, session: UpgradedSession, place: Arc<Place>) {
     let task = Arc::clone(sessions);
     sessions.tasks.spawn(async move {
         match upgraded.await {
@@ -39,6 +44,7 @@ pub(crate) fn start_later(sessions: &Arc<Sessions>, upgraded: OnUpgrade, session
                 end(&task, opened, Ending::Closed(Side::Client)).await;
             }
         }
+        drop(place);
     });
 }
 

@@ -42,6 +42,11 @@ pub fn tls(root_pem: &str, certificate: Option<(&str, &str)>) -> TlsConnector {
 impl Client {
     pub async fn connect(tls: TlsConnector, address: std::net::SocketAddr) -> Self {
         let tcp = TcpStream::connect(address).await.unwrap();
+        Self::over(tls, tcp).await
+    }
+
+    /// TLS on a connection whose first bytes the test wrote.
+    pub async fn over(tls: TlsConnector, tcp: TcpStream) -> Self {
         tcp.set_nodelay(true).unwrap();
         Self { stream: tls.connect("localhost".try_into().unwrap(), tcp).await.unwrap() }
     }

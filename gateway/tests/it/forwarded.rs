@@ -185,6 +185,32 @@ async fn a_token_among_the_protocols_of_a_request_without_an_upgrade_goes_no_fur
 }
 
 #[tokio::test]
+async fn a_token_in_a_spelling_that_only_others_could_read_goes_nowhere() {
+    let mut world = World::new().await;
+    let token = "bm90LWZvci1vdGhlcnM";
+    let jane = world.jane.clone();
+    let exec = crate::upgrades::websocket(crate::upgrades::EXEC, &jane);
+    for target in ["/clusters/c/api", "/clusters/c/api/v1/namespaces/default/pods/web/log?follow=1"] {
+        for spelling in ["BASE64URL.bearer.authorization.k8s.io.", "base64url.Bearer.Authorization.K8s.Io."] {
+            for lines in [
+                format!("Sec-WebSocket-Protocol: {spelling}{token}, v4.channel.k8s.io\r\n"),
+                format!("sec-websocket-protocol: v4.channel.k8s.io\r\nSEC-WEBSOCKET-PROTOCOL: {spelling}{token}\r\n"),
+            ] {
+                for request in [get(target, &jane, &lines), exec.replacen("\r\n", &format!("\r\n{lines}"), 1)] {
+                    let mut client = world.client().await;
+                    client.send(request).await;
+                    assert!(client.answer().await.status(400).contains("bearer token"));
+                    world.upstream.assert_untouched().await;
+                }
+            }
+        }
+    }
+    let stored = world.stop().await;
+    assert!(!format!("{:?}", stored.journal).contains(token));
+    assert!(stored.headers.is_empty());
+}
+
+#[tokio::test]
 async fn streams_of_reads_end_with_their_permit() {
     let mut world = World::new().await;
     let pod = "/clusters/c/api/v1/namespaces/default/pods/web";

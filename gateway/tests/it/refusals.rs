@@ -196,6 +196,45 @@ async fn malformed_upgrades() {
 }
 
 #[tokio::test]
+async fn a_body_with_two_lengths_is_refused_on_every_request_of_a_connection() {
+    let mut world = World::new().await;
+    let jane = world.jane.clone();
+    let good = get("/clusters/x/api", &jane);
+    let bad = |target: &str, lines: &str| {
+        let head = get(target, &jane).replace("\r\n\r\n", &format!("\r\n{lines}\r\n"));
+        // Whoever reads the other length finds this in the body.
+        format!("{}0\r\n\r\n{}", head.replacen("GET", "POST", 1), get("/clusters/c/api/v1/smuggled", &jane))
+    };
+    for lines in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+    ] {
+        for before in 0..3 {
+            for target in ["/clusters/c/api/v1/namespaces", "/healthz"] {
+                if before == 0 && target == "/healthz" {
+                    // The first request of a connection has no health to ask for, with two lengths.
+                    continue;
+                }
+                let mut client = world.client().await;
+                for _ in 0..before {
+                    client.send(&good).await;
+                    client.answer().await.status(404);
+                }
+                client.send(bad(target, lines)).await;
+                let head = client.head().await;
+                assert!(head.starts_with("HTTP/1.1 400 "), "{lines:?} behind {before}: {head}");
+                assert!(head.to_ascii_lowercase().contains("connection: close"), "{head}");
+                let closed = tokio::time::timeout(Duration::from_secs(20), client.abandoned()).await;
+                closed.expect("the connection is closed");
+                world.upstream.assert_untouched().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_journalled_where_a_certificate_says_whose_it_is() {
     let mut world = World::new().await;
     let (certificate, key) = world.authority.issue_client("ann", &[], Duration::from_secs(3600)).unwrap();

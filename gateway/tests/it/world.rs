@@ -8,6 +8,7 @@ use gateway::{
     clusters::{ClusterSettings, Credential, Server, Source, Trust},
 };
 use identity::{Authenticator, Authority, Links, Tokens, Users};
+use listener::{HeadBudget, TrustedProxies};
 use recording::{
     Key, Manifest, RecordingId,
     cast::Code,
@@ -87,6 +88,8 @@ impl World {
             authenticator: Arc::new(Authenticator::new(authority.clone(), tokens, users, links)),
             recorder: recorder.clone(),
             journal: journal.clone(),
+            trusted_proxies: TrustedProxies::default(),
+            heads: HeadBudget::default(),
             tls: TlsSettings::OwnAuthority { names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()] },
             // A retry may come late on a busy machine; `stop` waits for none.
             limits: Limits { fallback: Duration::from_secs(3600), image: Duration::ZERO, ..Limits::default() },

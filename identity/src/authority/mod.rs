@@ -13,15 +13,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use access::Principal;
+use access::{NameError, Principal, name};
 use rcgen::{Issuer, KeyPair};
 use rustls::{RootCertStore, server::danger::ClientCertVerifier};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use thiserror::Error;
 
 use storage::private_file;
-
-use crate::name::{self, NameError};
 
 use verify::expiry;
 pub use verify::{AnyCertificate, CertificateRefusal};

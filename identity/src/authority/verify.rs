@@ -3,7 +3,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use access::{Credential, Principal};
+use access::{Credential, Principal, name};
 use rcgen::KeyPair;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
@@ -72,12 +72,18 @@ fn read(leaf: &CertificateDer<'_>) -> Result<Principal, CertificateRefusal> {
     let unusable = |why: &str| CertificateRefusal::Unusable(why.to_owned());
     let (_, cert) = X509Certificate::from_der(leaf).map_err(|_| unusable("it cannot be read"))?;
     let subject = cert.subject();
-    let name = subject.iter_common_name().next().and_then(|cn| cn.as_str().ok());
-    let name = name.filter(|name| crate::name::check(name).is_ok()).ok_or_else(|| unusable("it names nobody"))?;
-    let groups = subject
+    let mut names = subject.iter_common_name();
+    let name = names.next().and_then(|cn| cn.as_str().ok()).ok_or_else(|| unusable("it names nobody"))?;
+    if names.next().is_some() {
+        return Err(unusable("it names several people"));
+    }
+    let checked = |name: &str| name::check(name).map_err(|error| CertificateRefusal::Unusable(error.to_string()));
+    checked(name)?;
+    let groups: Vec<String> = subject
         .iter_organization()
         .map(|o| o.as_str().map(str::to_owned).map_err(|_| unusable("a group's name is not text")))
         .collect::<Result<_, _>>()?;
+    groups.iter().try_for_each(|group| checked(group))?;
     Ok(Principal {
         name: name.to_owned(),
         groups,

@@ -10,6 +10,7 @@ use identity::{
     Locks, LoginRefusal, RequestRefusal, TokenRefusal, Tokens, Users,
 };
 use jiff::Timestamp;
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 
@@ -43,6 +44,19 @@ impl State {
     fn certificate(&self, name: &str, now: SystemTime) -> Result<CertificateHolder, CertificateRefusal> {
         let (pem, _) = self.authenticator.authority().issue_client(name, &[], HOUR).unwrap();
         self.authenticator.certificate(&[CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()], now)
+    }
+
+    /// A certificate that this authority's key signed, and this program would not have made.
+    fn certificate_by_hand(&self, names: &[(DnType, &str)]) -> CertificateDer<'static> {
+        let file = |name: &str| std::fs::read_to_string(self.folder.path().join("ca").join(name)).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&file("ca.pem"), KeyPair::from_pem(&file("ca.key")).unwrap()).unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, name) in names {
+            params.distinguished_name.push(kind.clone(), *name);
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap().der().clone()
     }
 
     async fn log_in_with_link(&self, user: &str) -> String {
@@ -213,5 +227,16 @@ async fn a_revoked_certificate_is_refused_and_files_that_cannot_be_read_let_nobo
         assert!(refusal.failure().unwrap().to_string().contains(file), "{refusal}");
         std::fs::remove_file(state.folder.path().join(file)).unwrap();
         assert!(request(&other).await.is_ok());
+#[test]
+fn a_certificate_names_somebody_whose_name_can_be() {
+    let (state, now) = (State::new(), SystemTime::now());
+    let identify = |names: &[(DnType, &str)]| state.authenticator.certificate(&[state.certificate_by_hand(names)], now);
+    let (name, group) = (DnType::CommonName, DnType::OrganizationName);
+    assert_eq!(identify(&[(name.clone(), "ada"), (group.clone(), "dev")]).unwrap().principal.groups, ["dev"]);
+    for bad in ["system:admin", "local:root", "import", "a\u{202e}da", "a\u{200b}da", " ada", ""] {
+        for names in [vec![(name.clone(), bad)], vec![(name.clone(), "ada"), (group.clone(), bad)]] {
+            let refused = identify(&names);
+            assert!(matches!(refused, Err(CertificateRefusal::Unusable(_))), "{names:?}: {refused:?}");
+        }
     }
 }

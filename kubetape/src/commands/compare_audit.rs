@@ -203,7 +203,7 @@ impl Stored {
     fn entry(&mut self, entry: JournalEntry) {
         let (gateway, at) = (entry.gateway, time::timestamp(entry.time));
         match entry.what {
-            JournalEvent::SessionOpened { session, request } => {
+            JournalEvent::SessionOpened { session, request, .. } => {
                 let opened = || opened(gateway, at, &request);
                 if let Some(opened) = opened() {
                     self.known.recordings.entry(session).or_insert(opened);

@@ -9,6 +9,7 @@ use crate::{
     cli::ConfigCommand,
     config::{Config, SAMPLE, Storage},
     output::line,
+    private_state,
     running::block_on,
     wiring,
 };
@@ -29,6 +30,7 @@ async fn check(config: &Config) -> Result<()> {
     let clusters = wiring::clusters(config)?;
     let policy = wiring::policy(config)?;
     certificates(config)?;
+    private_state::check(config)?;
     writable(&config.state).with_context(|| format!("cannot write state.dir {}", config.state.display()))?;
     if config.indexed {
         writable(&config.index).with_context(|| format!("cannot write search.dir {}", config.index.display()))?;

@@ -25,6 +25,9 @@ const READINGS: u64 = 3;
 const ENDINGS: [&str; 6] = [".cast", ".cast.gz", ".cast.zst", ".json", ".json.gz", ".json.zst"];
 
 pub async fn run(config: &Config, options: &cli::Import) -> Result<()> {
+    for name in options.user.iter().chain(&options.groups) {
+        access::name::check(name).context("--user and --group name the person who was recorded")?;
+    }
     let files = files(&options.files)?;
     let store = wiring::store(config).await?;
     wiring::probe(&*store).await?;

@@ -1,12 +1,14 @@
 //! `kubetape serve`
 
+use std::io::IsTerminal;
+
 use anyhow::Result;
 
 use super::login_link;
 use crate::{
     config::{Config, Web, quantity::HumanDuration},
     output::line,
-    running::{Readers, allow_open_files, shutdown_on_signal},
+    running::{Readers, allow_open_files, forbid_core_dumps, shutdown_on_signal},
     service::{Listeners, Service},
     wiring,
 };
@@ -15,6 +17,7 @@ use crate::{
 const FIRST_LOGIN: HumanDuration = HumanDuration(std::time::Duration::from_secs(3600));
 
 pub async fn run(config: &mut Config, readers: Readers) -> Result<()> {
+    forbid_core_dumps()?;
     allow_open_files(&config.limits)?;
     let shutdown = shutdown_on_signal()?;
     let listeners = Listeners::bind(config, &readers).await?;
@@ -36,9 +39,17 @@ fn announce(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Prints a login link if nobody has a password yet: otherwise nobody could log in.
+/// Prints a login link if nobody has a password yet: otherwise nobody could log in. Only to a terminal: what is printed elsewhere
+/// is kept by whoever collects logs, and a link there logs in whoever reads them first.
 fn first_login(config: &Config, web: &Web) -> Result<()> {
     if !wiring::users(config)?.names()?.is_empty() {
+        return Ok(());
+    }
+    if !std::io::stdout().is_terminal() {
+        let file = config.file.display();
+        line("nobody has a password yet: make a link that logs in once, beside this process,")?;
+        line(format_args!("         kubetape --config {file} login-link"))?;
+        line(format_args!("         or give people a password: kubetape --config {file} user add NAME"))?;
         return Ok(());
     }
     let link = login_link::create(&wiring::links(config)?, web, "admin", FIRST_LOGIN)?;

@@ -9,7 +9,7 @@ use super::{quantity::HumanDuration, raw, reader::Reader};
 
 /// Most connections or sessions: each takes descriptors and memory, and no machine has them for more.
 const MOST: usize = 1_000_000;
-/// One person has a tenth of the sessions by default, so that a leaked credential does not shut everybody out.
+/// One person has a tenth of sessions and connections by default, so that a leaked credential does not shut everybody out.
 const PER_PERSON: usize = 10;
 /// Shortest time: with less, clients over slow links never get in.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -32,6 +32,15 @@ impl Reader<'_> {
             "{}: limits.sessions, of all people together, is {sessions}",
             self.at("limits.sessions_per_person")
         );
+        let usual_connections = (connections / PER_PERSON).saturating_add(sessions_per_person).min(connections);
+        let connections_per_person =
+            self.count("connections_per_person", raw.connections_per_person, usual_connections)?;
+        ensure!(
+            (sessions_per_person..=connections).contains(&connections_per_person),
+            "{}: each session is a connection: it is from limits.sessions_per_person, {sessions_per_person}, to \
+             limits.connections, {connections}",
+            self.at("limits.connections_per_person")
+        );
         let unauthenticated_per_address = self.count(
             "unauthenticated_per_address",
             raw.unauthenticated_per_address,
@@ -44,11 +53,12 @@ impl Reader<'_> {
         );
         Ok(Limits {
             connections,
+            connections_per_person,
             unauthenticated_per_address,
-            unfinished_heads: usual.unfinished_heads,
             sessions,
             sessions_per_person,
             head: self.time("handshake", raw.handshake, usual.head, SHORTEST..=LONGEST)?,
+            idle: self.time("idle", raw.idle, usual.idle, SHORTEST..=LONGEST)?,
             connect: self.time("connect", raw.connect, usual.connect, SHORTEST..=LONGEST)?,
             answer: self.time("answer", raw.answer, usual.answer, SHORTEST..=LONGEST)?,
             image: self.time("image", raw.image, usual.image, Duration::ZERO..=LONGEST)?,
@@ -96,6 +106,15 @@ mod tests {
         assert_eq!(limits("[limits]\nsessions = 50").unwrap().sessions_per_person, 5);
         assert_eq!(limits("[limits]\nsessions = 5").unwrap().sessions_per_person, 1);
         assert_eq!(limits("[limits]\nsessions = 5\nsessions_per_person = 5").unwrap().sessions_per_person, 5);
+    }
+
+    #[test]
+    fn one_person_has_a_tenth_of_the_connections_beside_their_sessions() {
+        assert_eq!(limits("").unwrap().connections_per_person, 1_400);
+        assert_eq!(limits("[limits]\nsessions_per_person = 3000").unwrap().connections_per_person, 4_000);
+        assert_eq!(limits("[limits]\nconnections = 50\nsessions = 50").unwrap().connections_per_person, 10);
+        let error = limits("[limits]\nconnections_per_person = 399").unwrap_err().to_string();
+        assert!(error.contains("limits.sessions_per_person, 400"), "{error}");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Gateway {
     pub key: Option<PathBuf>,
     /// CA certificates that kubeconfigs name, PEM.
     pub ca: Option<PathBuf>,
+    /// Balancers whose PROXY header is believed: addresses and networks.
+    pub trusted_proxies: Option<Vec<String>>,
 }
 
 /// `[[clusters]]`
@@ -208,6 +210,8 @@ pub struct Journal {
 pub struct Limits {
     /// Connections of clients at once.
     pub connections: Option<usize>,
+    /// Of these, of one person.
+    pub connections_per_person: Option<usize>,
     /// Of these, from one address and without a credential so far.
     pub unauthenticated_per_address: Option<usize>,
     /// Sessions at once.
@@ -216,6 +220,8 @@ pub struct Limits {
     pub sessions_per_person: Option<usize>,
     /// For the TLS handshake, for a request's head, and until a request is let in.
     pub handshake: Option<HumanDuration>,
+    /// For an h2 connection on which no request is under way.
+    pub idle: Option<HumanDuration>,
     /// To connect to an API server.
     pub connect: Option<HumanDuration>,
     /// For an API server's answer to an upgrade.
@@ -268,8 +274,12 @@ pub struct Web {
     pub certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub key: Option<PathBuf>,
+    /// Serve the pages without TLS to whoever reaches the address.
+    pub insecure: Option<bool>,
     /// Proxies whose `X-Forwarded-For` is believed: addresses and networks.
     pub trusted_proxies: Option<Vec<String>>,
+    /// These send a PROXY header instead.
+    pub proxy_protocol: Option<bool>,
 }
 
 /// `[metrics]`

@@ -92,6 +92,8 @@ pub struct Gateway {
     pub certificate: Option<Certificate>,
     /// CA certificates for kubeconfigs, if a certificate was given.
     pub ca: Option<PathBuf>,
+    /// The balancers that say by a PROXY header whose a connection is.
+    pub trusted_proxies: listener::TrustedProxies,
 }
 
 /// Where the rules are.
@@ -147,6 +149,8 @@ pub struct Web {
     pub certificate: Option<Certificate>,
     /// The proxies that say from which address a person comes.
     pub trusted_proxies: web::TrustedProxies,
+    /// They say it by a PROXY header instead of `X-Forwarded-For`.
+    pub proxy_protocol: bool,
 }
 
 /// Defaults are those of `kubetape.sample.toml`.
@@ -259,7 +263,9 @@ impl Reader<'_> {
             "{}: is for a `certificate` of your own; the gateway's own CA is named in kubeconfigs anyway",
             self.at("gateway.ca")
         );
-        Ok(Gateway { name, listen, public_url, names, certificate, ca: raw.ca.map(|ca| self.path(ca)) })
+        let ca = raw.ca.map(|ca| self.path(ca));
+        let trusted_proxies = self.trusted_proxies("gateway.trusted_proxies", raw.trusted_proxies)?;
+        Ok(Gateway { name, listen, public_url, names, certificate, ca, trusted_proxies })
     }
 
     fn signing(&self, raw: raw::Signing, state: &Path) -> Result<KeySource> {
@@ -281,8 +287,7 @@ impl Reader<'_> {
             (None, rules) => {
                 let policy = access::Policy { rules: rules.unwrap_or_default() };
                 policy.check().map_err(|error| {
-                    let rule = rule_of(&error);
-                    let index = policy.rules.iter().rposition(|r| r.name == rule).unwrap_or(0);
+                    let index = policy.rules.iter().rposition(|rule| rule.name == error.rule()).unwrap_or(0);
                     anyhow::anyhow!("{}: {error}", self.at(&format!("policy.rules.{index}")))
                 })?;
                 Ok(PolicySource::Inline(policy))
@@ -324,9 +329,28 @@ impl Reader<'_> {
         let certificate = self.certificate("web", raw.certificate, raw.key)?;
         let scheme = if certificate.is_some() { "https" } else { "http" };
         let public_url = self.url("web.public_url", raw.public_url, scheme, listen)?;
-        let trusted_proxies = web::TrustedProxies::parse(&raw.trusted_proxies.unwrap_or_default())
-            .with_context(|| self.at("web.trusted_proxies"))?;
-        Ok(raw.enabled.unwrap_or(true).then_some(Web { listen, public_url, certificate, trusted_proxies }))
+        let trusted_proxies = self.trusted_proxies("web.trusted_proxies", raw.trusted_proxies)?;
+        let proxy_protocol = raw.proxy_protocol.unwrap_or(false);
+        ensure!(
+            !proxy_protocol || !trusted_proxies.is_empty(),
+            "{}: name the balancers whose PROXY header is believed in web.trusted_proxies",
+            self.at("web.proxy_protocol")
+        );
+        if !raw.enabled.unwrap_or(true) {
+            return Ok(None);
+        }
+        ensure!(
+            certificate.is_some() || listen.ip().is_loopback() || raw.insecure.unwrap_or(false),
+            "{}: without TLS, whoever is on the way to {listen} reads passwords and recordings: give the pages a certificate \
+             (web.certificate and web.key), or listen on a loopback address; if a proxy in front ends TLS, and nobody else \
+             reaches this address, set web.insecure = true",
+            self.at("web.listen")
+        );
+        Ok(Some(Web { listen, public_url, certificate, trusted_proxies, proxy_protocol }))
+    }
+
+    fn trusted_proxies(&self, key: &str, entries: Option<Vec<String>>) -> Result<listener::TrustedProxies> {
+        listener::TrustedProxies::parse(&entries.unwrap_or_default()).with_context(|| self.at(key))
     }
 }
 
@@ -338,14 +362,6 @@ fn host_of(url: &str) -> Option<String> {
         None => authority.split(':').next()?,
     };
     Some(host.to_owned())
-}
-
-fn rule_of(error: &access::PolicyError) -> &str {
-    match error {
-        access::PolicyError::Nobody { rule }
-        | access::PolicyError::Duplicate { rule }
-        | access::PolicyError::Masters { rule, .. } => rule,
-    }
 }
 
 #[cfg(test)]
@@ -369,16 +385,41 @@ mod tests {
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));
     }
 
+    fn read(text: &str) -> Result<Config> {
+        Config::new(Path::new("/d/k.toml"), text, toml::from_str(text).unwrap())
+    }
+
     #[test]
     fn a_trusted_proxy_is_an_address_or_a_network() {
-        let read = |entries: &str| {
-            let text = format!("[web]\ntrusted_proxies = {entries}\n");
-            Config::new(Path::new("/d/k.toml"), &text, toml::from_str(&text).unwrap())
-        };
-        let web = read(r#"["10.0.0.0/8", "2001:db8::1"]"#).unwrap().web.unwrap();
-        assert!(!web.trusted_proxies.is_empty());
-        let error = format!("{:#}", read(r#"["the balancer"]"#).unwrap_err());
-        assert!(error.contains("web.trusted_proxies") && error.contains("\"the balancer\""), "{error}");
+        for section in ["web", "gateway"] {
+            let read = |entries: &str| read(&format!("[{section}]\ntrusted_proxies = {entries}\n"));
+            let config = read(r#"["10.0.0.0/8", "2001:db8::1"]"#).unwrap();
+            let of_web = !config.web.unwrap().trusted_proxies.is_empty();
+            assert_eq!((of_web, !config.gateway.trusted_proxies.is_empty()), (section == "web", section == "gateway"));
+            let error = format!("{:#}", read(r#"["the balancer"]"#).unwrap_err());
+            assert!(error.contains(&format!("{section}.trusted_proxies")), "{error}");
+            assert!(error.contains("\"the balancer\""), "{error}");
+        }
+        let error = read("[web]\nproxy_protocol = true\n").unwrap_err().to_string();
+        assert!(error.contains("line 2: web.proxy_protocol") && error.contains("web.trusted_proxies"), "{error}");
+    }
+
+    #[test]
+    fn pages_that_others_reach_have_tls_or_somebody_says_that_they_have_none() {
+        for listen in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
+            let text = format!("[web]\nlisten = \"{listen}\"\n");
+            let error = read(&text).unwrap_err().to_string();
+            for part in ["line 2: web.listen", "web.certificate", "loopback", "web.insecure = true"] {
+                assert!(error.contains(part), "{error}");
+            }
+            for more in ["insecure = true", "enabled = false", "certificate = \"c\"\nkey = \"k\""] {
+                read(&format!("{text}{more}\n")).unwrap();
+            }
+            read(&format!("{text}insecure = false\n")).unwrap_err();
+        }
+        for listen in ["127.0.0.1:8080", "127.9.9.9:8080", "[::1]:8080"] {
+            read(&format!("[web]\nlisten = \"{listen}\"\n")).unwrap();
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use access::Policy;
 use gateway::{ForwardLatency, TlsSettings, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::{Journal, JournalSettings};
+use listener::HeadBudget;
 use recorder::Recorder;
 use storage::signing::Signer;
 
@@ -43,6 +44,7 @@ pub fn gateway(
     recorder: &Arc<Recorder>,
     journal: &Journal,
     authenticator: &Arc<Authenticator>,
+    heads: &HeadBudget,
 ) -> gateway::Settings {
     gateway::Settings {
         name: config.gateway.name.clone(),
@@ -55,6 +57,8 @@ pub fn gateway(
             None => TlsSettings::OwnAuthority { names: config.gateway.names.clone() },
             Some(given) => TlsSettings::Given { certificate: given.chain.clone(), key: given.key.clone() },
         },
+        trusted_proxies: config.gateway.trusted_proxies.clone(),
+        heads: heads.clone(),
         limits: config.limits,
         forward_latency: ForwardLatency::default(),
     }

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::program::{GOOD, Installation, run};
 
 /// What is wrong, and the words that say so. Each names the file.
-const WRONG: [(&str, &str, &[&str]); 19] = [
+const WRONG: [(&str, &str, &[&str]); 22] = [
     ("listen = \"127.0.0.1:0\"\npublic", "listen = 7\npublic", &["line 3", "listen = 7"]),
     ("[web]", "[web", &["line 6"]),
     ("[web]", "[weg]", &["unknown field `weg`", "`web`"]),
@@ -11,6 +11,9 @@ const WRONG: [(&str, &str, &[&str]); 19] = [
     ("users = [\"*\"]", "users = []", &["line 14", "everyone", "give it `users` or `groups`"]),
     ("users = [\"*\"]", "users = [\"*\"]\ndeny = [\"exek\"]", &["exek", "`exec`"]),
     ("users = [\"*\"]", "users = [\"*\"]\nas_groups = [\"system:masters\"]", &["system:masters", "everyone"]),
+    ("users = [\"*\"]", "users = [\"*\"]\nas_user = \"system:admin\"", &["system:admin", "as_user", "everyone"]),
+    ("name = \"everyone\"", "name = \"every\\u202eone\"", &["policy.rules.0", r#""every\u{202e}one""#]),
+    ("[web]\nlisten = \"127", "[web]\nlisten = \"0", &["line 7: web.listen", "web.certificate", "web.insecure = true"]),
     ("name = \"one\"", "", &["line 9", "clusters.0.name", "give this cluster a name"]),
     ("token_file", "ca = \"x\"\n#token_file", &["clusters.0.token_file", "`client_certificate`"]),
     ("upstream.token", "missing.token", &["missing.token"]),

@@ -3,7 +3,9 @@
 mod compare_audit;
 mod config;
 mod demo;
+mod first_login;
 mod help;
+mod names;
 mod play;
 mod program;
 mod reload;

@@ -13,13 +13,13 @@ use identity::WebSession;
 use jiff::Timestamp;
 use recording::RecordingId;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use verify::{Bundle, BundleFile, Inspection};
 
 use crate::{
     context::{
         access_journal::AccessJournal,
         evidence::{Evidence, parse_id, unreadable},
+        turns::Turn,
     },
     evidence_page::{PageError, evidence_page},
     http::failure::{ApiFailure, Failure},
@@ -57,13 +57,13 @@ pub(crate) async fn bundle(
     if inspection.standing.is_wrong() && !params.unproven {
         return Err(unproven(&inspection).into());
     }
-    let permit = evidence.export_permit()?;
+    let turn = evidence.export_turn(&login.user)?;
     let bundle = Bundle::gather(&evidence.store, id, WRITTEN_BY).await;
     let bundle = bundle.map_err(|error| Failure::internal("cannot gather a bundle", error))?;
     let bundle = bundle.ok_or_else(|| Failure::not_found("There is no such recording."))?;
     journal.exported(&login, id).await?;
     if !is_page {
-        let body = Body::from_stream(archive(bundle, id, permit));
+        let body = Body::from_stream(archive(bundle, id, turn));
         return Ok(attachment(body, "application/x-tar", &format!("kubetape-{id}.tar")));
     }
     let page = evidence_page(&bundle, &header).await.map_err(|error| match error {
@@ -87,11 +87,7 @@ fn unproven(inspection: &Inspection) -> Failure {
 
 /// The files in a folder named after the recording. A file that cannot be read ends the connection before the archive's end, so
 /// that a part is not taken for the whole.
-fn archive(
-    bundle: Bundle,
-    id: RecordingId,
-    permit: OwnedSemaphorePermit,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+fn archive(bundle: Bundle, id: RecordingId, turn: Turn) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let written = Timestamp::now().as_second().unsigned_abs();
     let files = bundle.files().to_vec();
     let bundle = Arc::new(bundle);
@@ -100,7 +96,7 @@ fn archive(
         async move { member(&bundle, &file, id, written).await }
     });
     let end = stream::once(async move {
-        drop(permit);
+        drop(turn);
         Ok(Bytes::from(vec![0; 2 * BLOCK]))
     });
     members.chain(end)

@@ -52,13 +52,13 @@ pub(crate) async fn download(
     let id = parse_id(&id)?;
     let format = params.format()?;
     let header = evidence.recordings.header(id).await.map_err(unreadable)?;
-    let permit = evidence.export_permit()?;
+    let turn = evidence.export_turn(&login.user)?;
     journal.exported(&login, id).await?;
     let (mut writer, mut reader) = tokio::io::duplex(BUFFER_BYTES);
     let player = evidence.player.clone();
     let export = tokio::spawn(async move {
         let exported = tokio::time::timeout(EXPORT_TIMEOUT, player.export(id, format, &mut writer)).await;
-        drop(permit);
+        drop(turn);
         exported.unwrap_or_else(|_| Err(PlayerError::Write(io::ErrorKind::TimedOut.into())))
     });
     // The first bytes come before the status: an export that fails at once is told as a failure.

@@ -141,10 +141,10 @@ async fn find(
     if params.q.trim().is_empty() || params.q.len() > 500 {
         return Err(Failure::invalid("q is the text to find: 1 to 500 bytes.").into());
     }
-    let permit = evidence.export_permit()?;
+    let turn = evidence.export_turn(&login.user)?;
     journal.viewed(&login, id).await?;
     let found = evidence.player.find(id, params.q.trim()).await.map_err(unplayable)?;
-    drop(permit);
+    drop(turn);
     Ok(Json(found))
 }
 

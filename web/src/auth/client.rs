@@ -1,43 +1,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
-use thiserror::Error;
+use listener::TrustedProxies;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// An entry of `web.trusted_proxies` that is neither an address nor a network.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is neither an address nor a network such as \"10.0.0.0/8\"")]
-pub struct ProxyError(String);
-
-/// The proxies whose `X-Forwarded-For` is believed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
-
-impl TrustedProxies {
-    /// Reads addresses and networks in CIDR notation.
-    ///
-    /// # Errors
-    /// [`ProxyError`] names the entry that is neither.
-    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, ProxyError> {
-        let network = |entry: &S| {
-            let entry = entry.as_ref().trim();
-            let network = entry.parse::<IpNet>().ok().or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from));
-            network.ok_or_else(|| ProxyError(entry.to_owned()))
-        };
-        Ok(Self(entries.iter().map(network).collect::<Result<_, _>>()?))
-    }
-
-    /// Whether nobody is trusted.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
-    }
-}
 
 /// Tells from which address a person comes.
 ///
@@ -57,6 +23,12 @@ pub(crate) struct ClientAddresses {
 impl ClientAddresses {
     pub(crate) fn new(trusted: TrustedProxies, behind_proxy: bool) -> Self {
         Self { trusted, behind_proxy }
+    }
+
+    /// The address of whoever opened a connection; `None` if it is a proxy's, which carries the requests of many.
+    pub(crate) fn of_connection(&self, peer: IpAddr) -> Option<IpAddr> {
+        let is_proxys = self.trusted.contains(peer) || (self.behind_proxy && self.trusted.is_empty());
+        (!is_proxys).then(|| peer.to_canonical())
     }
 
     /// The person's address; `None` if it cannot be known.
@@ -141,8 +113,57 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
-        let error = TrustedProxies::parse(&["10.0.0.1", "10.0.0.0/99"]).unwrap_err();
-        assert_eq!(error.to_string(), r#""10.0.0.0/99" is neither an address nor a network such as "10.0.0.0/8""#);
+    fn junk_is_no_address_and_hides_what_is_left_of_it() {
+        let clients = clients(&["10.0.0.0/8", "2001:db8:ff::/48"], true);
+        for junk in [
+            "",
+            ",",
+            " ",
+            "unknown",
+            "198.51.100.7x",
+            "198.51.100",
+            "198.51.100.7:",
+            "198.51.100.7:99999",
+            "[198.51.100.7]:x",
+            "[2001:db8::7",
+            "2001:db8::7]:1",
+            "_hidden",
+            "for=198.51.100.7",
+            "198.51.100.7%eth0",
+            "\"198.51.100.7\"",
+        ] {
+            for lines in [vec![junk], vec!["198.51.100.9", junk], vec!["198.51.100.9", junk, "10.0.0.2"]] {
+                let lines: Vec<&'static str> = lines.into_iter().map(|line| &*line.to_owned().leak()).collect();
+                assert_eq!(of(&clients, "10.0.0.1", &lines), None, "{lines:?}");
+            }
+        }
+        let mut headers = HeaderMap::new();
+        headers.append(FORWARDED_FOR, HeaderValue::from_bytes(b"198.51.100.7, \xff").unwrap());
+        assert_eq!(clients.of("10.0.0.1".parse().unwrap(), &headers), None);
+    }
+
+    #[test]
+    fn every_hop_that_is_believed_is_a_trusted_one() {
+        let clients = clients(&["10.0.0.0/8", "2001:db8:ff::/48"], true);
+        for (lines, client) in [
+            (vec!["192.0.2.9, 198.51.100.7, 10.0.0.3, 2001:db8:ff::2"], "198.51.100.7"),
+            (vec!["192.0.2.9", "198.51.100.7, 10.0.0.3", "[2001:db8:ff::2]:4711"], "198.51.100.7"),
+            (vec!["2001:db8::7", "10.0.0.3:80"], "2001:db8::7"),
+            // A hop that is not trusted is where belief ends, whoever it says it forwards for.
+            (vec!["192.0.2.9, 203.0.113.1"], "203.0.113.1"),
+            (vec!["  192.0.2.9  ,\t198.51.100.7\t"], "198.51.100.7"),
+        ] {
+            assert_eq!(of(&clients, "2001:db8:ff::1", &lines), some(client), "{lines:?}");
+            assert_eq!(of(&clients, "203.0.113.5", &lines), some("203.0.113.5"), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_connection_is_nobodys() {
+        let of = |clients: &ClientAddresses, peer: &str| clients.of_connection(peer.parse().unwrap());
+        assert_eq!(of(&clients(&["10.0.0.0/8"], true), "10.0.0.1"), None);
+        assert_eq!(of(&clients(&["10.0.0.0/8"], true), "::ffff:192.0.2.1"), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(of(&clients(&[], true), "10.0.0.1"), None);
+        assert_eq!(of(&clients(&[], false), "10.0.0.1"), Some("10.0.0.1".parse().unwrap()));
     }
 }

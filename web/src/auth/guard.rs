@@ -8,7 +8,13 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use super::{Auth, login::MAX_NEXT};
-use crate::http::failure::ApiFailure;
+use crate::{
+    context::turns::{Full, Turn},
+    http::{
+        failure::{ApiFailure, Failure},
+        serve::ItsConnection,
+    },
+};
 
 /// Refuses a request that changes something and was started by another site.
 pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
@@ -35,24 +41,39 @@ fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
 /// Lets a request of somebody who is logged in through, with the [`identity::WebSession`] as an extension. Sends others to
 /// the login page, and from there back to where they were.
 pub(crate) async fn page(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
-    match auth.login(request.headers()).await {
-        Some(login) => {
-            request.extensions_mut().insert(login);
-            next.run(request).await
-        }
-        None => to_login(request.method(), request.uri()),
+    match enter(&auth, &mut request).await {
+        Ok(Some(_turn)) => next.run(request).await,
+        Ok(None) => to_login(request.method(), request.uri()),
+        Err(full) => full.into_response(),
     }
 }
 
 /// Lets a request of somebody who is logged in through, like [`page`]; answers others with 401.
 pub(crate) async fn api(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
-    match auth.login(request.headers()).await {
-        Some(login) => {
-            request.extensions_mut().insert(login);
-            next.run(request).await
-        }
-        None => ApiFailure::unauthenticated().into_response(),
+    match enter(&auth, &mut request).await {
+        Ok(Some(_turn)) => next.run(request).await,
+        Ok(None) => ApiFailure::unauthenticated().into_response(),
+        Err(full) => ApiFailure(full).into_response(),
     }
+}
+
+/// Whoever is logged in: the connection is theirs from now on, and the request is one of theirs while the turn is held. `None` if
+/// nobody is.
+async fn enter(auth: &Auth, request: &mut Request) -> Result<Option<Turn>, Failure> {
+    let Some(login) = auth.login(request.headers()).await else { return Ok(None) };
+    let too_many = |what: &str| {
+        let message = format!("{what} Close some pages, or try again in a moment.");
+        Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many at once", message)
+    };
+    if let Some(connection) = request.extensions().get::<ItsConnection>() {
+        connection.let_in(&login.user).map_err(|_| too_many("Too many connections of yours are open."))?;
+    }
+    let turn = auth.requests.take(&login.user).map_err(|full| match full {
+        Full::Person => too_many("Too many requests of yours are being answered."),
+        Full::All => Failure::busy("Too many requests are being answered. Try again in a moment."),
+    })?;
+    request.extensions_mut().insert(login);
+    Ok(Some(turn))
 }
 
 fn to_login(method: &Method, uri: &Uri) -> Response {

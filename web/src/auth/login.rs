@@ -92,12 +92,13 @@ pub(crate) async fn submit(
     }
     let from = origin(&auth, peer, &headers);
     let client = from.client;
-    if !auth.throttle.admit(&user, client, Instant::now()) {
+    if !auth.throttle.admit(Some(&user), client, Instant::now()) {
+        journal.login_throttled(&user, "password", &from).await;
         return login_page(&user, &next, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
     }
     let refusal = match auth.authenticator.log_in_with_password(&user, given.password).await {
         Ok(login) => {
-            auth.throttle.take_back(&user, client, true);
+            auth.throttle.take_back(Some(&user), client, true);
             return start(&auth, &journal, &from, login, &next).await;
         }
         Err(refusal) => refusal,
@@ -106,7 +107,7 @@ pub(crate) async fn submit(
         journal.login_refused(&user, "password", &from).await;
         return login_page(&user, &next, StatusCode::UNAUTHORIZED, WRONG);
     }
-    auth.throttle.take_back(&user, client, false);
+    auth.throttle.take_back(Some(&user), client, false);
     match refusal {
         LoginRefusal::Locked(_) => {
             journal.login_refused(&user, "password", &from).await;
@@ -136,11 +137,31 @@ fn login_page(user: &str, next: &str, status: StatusCode, error: &'static str) -
     render_with(status, &LoginPage { page, user: VisibleText::new(user), next: next.to_owned(), error })
 }
 
-/// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted.
-pub(crate) async fn link(State(auth): State<Arc<Auth>>, Path(secret): Path<String>) -> Response {
+/// `GET /login/link/{secret}`: shows a button and uses nothing up, because chat programs fetch what is pasted. A link that is
+/// not good counts as a guess.
+pub(crate) async fn link(
+    State(auth): State<Arc<Auth>>,
+    State(journal): State<Arc<AccessJournal>>,
+    Extension(peer): Extension<SocketAddr>,
+    headers: HeaderMap,
+    Path(secret): Path<String>,
+) -> Response {
+    let from = origin(&auth, peer, &headers);
+    let client = from.client;
+    if !auth.throttle.admit(None, client, Instant::now()) {
+        return too_many_links(&journal, &from).await;
+    }
     match auth.authenticator.link_user(&secret) {
-        Ok(user) => link_page(&secret, user.as_deref()),
-        Err(error) => Failure::internal("cannot read the links", error).into_response(),
+        Ok(user) => {
+            if user.is_some() {
+                auth.throttle.take_back(None, client, false);
+            }
+            link_page(&secret, user.as_deref())
+        }
+        Err(error) => {
+            auth.throttle.take_back(None, client, false);
+            Failure::internal("cannot read the links", error).into_response()
+        }
     }
 }
 
@@ -153,18 +174,35 @@ pub(crate) async fn use_link(
     Path(secret): Path<String>,
 ) -> Response {
     let from = origin(&auth, peer, &headers);
-    match auth.authenticator.log_in_with_link(&secret).await {
-        Ok(login) => start(&auth, &journal, &from, login, "/").await,
-        Err(LoginRefusal::Wrong) => {
-            journal.login_refused("", "link", &from).await;
-            link_page(&secret, None)
+    let client = from.client;
+    if !auth.throttle.admit(None, client, Instant::now()) {
+        return too_many_links(&journal, &from).await;
+    }
+    let refusal = match auth.authenticator.log_in_with_link(&secret).await {
+        Ok(login) => {
+            auth.throttle.take_back(None, client, true);
+            return start(&auth, &journal, &from, login, "/").await;
         }
-        Err(LoginRefusal::Locked(user)) => {
+        Err(refusal) => refusal,
+    };
+    if matches!(refusal, LoginRefusal::Wrong) {
+        journal.login_refused("", "link", &from).await;
+        return link_page(&secret, None);
+    }
+    auth.throttle.take_back(None, client, false);
+    match refusal {
+        LoginRefusal::Locked(user) => {
             journal.login_refused(&user, "link", &from).await;
             login_page(&user, "/", StatusCode::FORBIDDEN, LOCKED)
         }
-        Err(refusal) => Failure::internal("cannot use the link", refusal).into_response(),
+        refusal => Failure::internal("cannot use the link", refusal).into_response(),
     }
+}
+
+async fn too_many_links(journal: &AccessJournal, from: &LoginOrigin) -> Response {
+    journal.login_throttled("", "link", from).await;
+    let message = "Too many links that are not good came from your address. Wait a quarter of an hour.";
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many attempts", message).into_response()
 }
 
 fn link_page(secret: &str, user: Option<&str>) -> Response {

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use listener::network;
+
 /// Attempts are counted for this long.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 
@@ -45,8 +47,9 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Counts an attempt; false if it may not be tried now.
-    pub(crate) fn admit(&self, user: &str, address: Option<IpAddr>, now: Instant) -> bool {
+    /// Counts an attempt; false if it may not be tried now. `user` is `None` for a link, which names nobody: what is guessed
+    /// counts for the address only.
+    pub(crate) fn admit(&self, user: Option<&str>, address: Option<IpAddr>, now: Instant) -> bool {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         // The address comes first: what it has used up cannot count against anybody else.
         keys(user, address).into_iter().all(|(key, limit)| count(&mut counters, key, limit, now))
@@ -54,7 +57,7 @@ impl Throttle {
 
     /// Takes back an attempt that was admitted: it logged in, or could not be tried. After a login the user's earlier
     /// attempts from the same address are forgotten too: the person had mistyped.
-    pub(crate) fn take_back(&self, user: &str, address: Option<IpAddr>, logged_in: bool) {
+    pub(crate) fn take_back(&self, user: Option<&str>, address: Option<IpAddr>, logged_in: bool) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, _) in keys(user, address) {
             if logged_in && matches!(key, CounterKey::UserAndAddress(..)) {
@@ -67,13 +70,16 @@ impl Throttle {
 }
 
 /// What an attempt counts against, and how often it may.
-fn keys(user: &str, address: Option<IpAddr>) -> Vec<(CounterKey, u32)> {
+fn keys(user: Option<&str>, address: Option<IpAddr>) -> Vec<(CounterKey, u32)> {
+    let (address, user) = (address.map(network), user.map(str::to_owned));
     let mut keys = Vec::with_capacity(3);
-    if let Some(address) = address.map(network) {
+    if let Some(address) = address {
         keys.push((CounterKey::Address(address), PER_ADDRESS));
-        keys.push((CounterKey::UserAndAddress(user.to_owned(), address), PER_USER_AND_ADDRESS));
     }
-    keys.push((CounterKey::User(user.to_owned()), PER_USER));
+    if let (Some(address), Some(user)) = (address, &user) {
+        keys.push((CounterKey::UserAndAddress(user.clone(), address), PER_USER_AND_ADDRESS));
+    }
+    keys.extend(user.map(|user| (CounterKey::User(user), PER_USER)));
     keys
 }
 
@@ -92,14 +98,6 @@ fn count(counters: &mut HashMap<CounterKey, AttemptCounter>, key: CounterKey, li
     counter.attempts <= limit
 }
 
-/// The network of one customer: an IPv6 customer has at least a /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,22 +111,22 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
         for _ in 0..10 {
-            assert!(throttle.admit("ada", here, now));
+            assert!(throttle.admit(Some("ada"), here, now));
         }
-        assert!(!throttle.admit("ada", here, now));
-        assert!(throttle.admit("ada", there, now));
-        assert!(throttle.admit("bob", here, now));
-        assert!(throttle.admit("ada", here, now + WINDOW));
+        assert!(!throttle.admit(Some("ada"), here, now));
+        assert!(throttle.admit(Some("ada"), there, now));
+        assert!(throttle.admit(Some("bob"), here, now));
+        assert!(throttle.admit(Some("ada"), here, now + WINDOW));
     }
 
     #[test]
     fn logging_in_forgives() {
         let (throttle, now, here) = (Throttle::default(), Instant::now(), address("192.0.2.1"));
         for _ in 0..10 {
-            assert!(throttle.admit("ada", here, now));
+            assert!(throttle.admit(Some("ada"), here, now));
         }
-        throttle.take_back("ada", here, true);
-        assert!(throttle.admit("ada", here, now));
+        throttle.take_back(Some("ada"), here, true);
+        assert!(throttle.admit(Some("ada"), here, now));
     }
 
     #[test]
@@ -136,8 +134,8 @@ mod tests {
         let (throttle, now, here) = (Throttle::default(), Instant::now(), address("192.0.2.1"));
         for n in 0..500 {
             let user = if n % 2 == 0 { "ada".to_owned() } else { format!("user{n}") };
-            assert!(throttle.admit(&user, here, now), "{n}");
-            throttle.take_back(&user, here, true);
+            assert!(throttle.admit(Some(&user), here, now), "{n}");
+            throttle.take_back(Some(&user), here, true);
         }
     }
 
@@ -145,35 +143,57 @@ mod tests {
     fn what_was_not_tried_does_not_count_and_forgives_nothing() {
         let (throttle, now, here) = (Throttle::default(), Instant::now(), address("192.0.2.1"));
         for _ in 0..9 {
-            assert!(throttle.admit("ada", here, now));
+            assert!(throttle.admit(Some("ada"), here, now));
         }
         for _ in 0..20 {
-            assert!(throttle.admit("ada", here, now));
-            throttle.take_back("ada", here, false);
+            assert!(throttle.admit(Some("ada"), here, now));
+            throttle.take_back(Some("ada"), here, false);
         }
-        assert!(throttle.admit("ada", here, now));
-        assert!(!throttle.admit("ada", here, now));
+        assert!(throttle.admit(Some("ada"), here, now));
+        assert!(!throttle.admit(Some("ada"), here, now));
     }
 
     #[test]
     fn one_address_cannot_try_many_names_and_a_64_is_one_address() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for n in 0..60 {
-            assert!(throttle.admit(&format!("user{n}"), address(&format!("2001:db8::{n:x}")), now));
+            assert!(throttle.admit(Some(&format!("user{n}")), address(&format!("2001:db8::{n:x}")), now));
         }
-        assert!(!throttle.admit("another", address("2001:db8::ffff"), now));
-        assert!(throttle.admit("another", address("2001:db8:0:1::1"), now));
+        assert!(!throttle.admit(Some("another"), address("2001:db8::ffff"), now));
+        assert!(throttle.admit(Some("another"), address("2001:db8:0:1::1"), now));
     }
 
     #[test]
     fn without_an_address_one_user_is_guessed_a_hundred_times_and_others_still_log_in() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..100 {
-            assert!(throttle.admit("ada", None, now));
+            assert!(throttle.admit(Some("ada"), None, now));
         }
-        assert!(!throttle.admit("ada", None, now));
+        assert!(!throttle.admit(Some("ada"), None, now));
         for n in 0..100 {
-            assert!(throttle.admit(&format!("user{n}"), None, now));
+            assert!(throttle.admit(Some(&format!("user{n}")), None, now));
+        }
+    }
+
+    #[test]
+    fn links_that_are_guessed_count_for_the_address_and_lock_out_nobody_by_name() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
+        for _ in 0..60 {
+            assert!(throttle.admit(None, here, now));
+        }
+        assert!(!throttle.admit(None, here, now) && !throttle.admit(Some("ada"), here, now));
+        assert!(throttle.admit(None, there, now) && throttle.admit(Some("ada"), there, now));
+        // Without an address there is nothing to count for, and 256 bits are not guessed.
+        assert!((0..1000).all(|_| throttle.admit(None, None, now)));
+    }
+
+    #[test]
+    fn links_that_were_good_do_not_count() {
+        let (throttle, now, here) = (Throttle::default(), Instant::now(), address("192.0.2.1"));
+        for _ in 0..500 {
+            assert!(throttle.admit(None, here, now));
+            throttle.take_back(None, here, true);
         }
     }
 }

@@ -1,15 +1,28 @@
-use std::{net::IpAddr, time::Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
+use access::name;
+use http::StatusCode;
 use identity::WebSession;
 use journal::Journal;
+use listener::Sampler;
 use recording::{
     RecordingId,
-    journal::{JournalEvent, SearchRequest},
+    journal::{ApiRequest, JournalEvent, SearchRequest},
 };
 use search::{Hits, Query};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::recent::RecentEntries;
 use crate::http::failure::Failure;
+
+/// Logins that failed, or were not tried, that get an entry of their own in a second.
+const REFUSALS_PER_SECOND: u32 = 10;
+/// How often the other ones are summed up.
+const SUM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Journals logins, and what people see of recordings, each before it happens. If the journal does not take an entry,
 /// the request is refused.
@@ -17,6 +30,7 @@ pub(crate) struct AccessJournal {
     journal: Journal,
     viewed: RecentEntries<(String, RecordingId, ViewKind)>,
     searched: RecentEntries<(String, SearchRequest)>,
+    login_refusals: Sampler,
 }
 
 /// The journal's `how`.
@@ -39,7 +53,12 @@ impl ViewKind {
 
 impl AccessJournal {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { journal, viewed: RecentEntries::default(), searched: RecentEntries::default() }
+        Self {
+            journal,
+            viewed: RecentEntries::default(),
+            searched: RecentEntries::default(),
+            login_refusals: Sampler::new(REFUSALS_PER_SECOND),
+        }
     }
 
     /// A login that worked; it must not begin unless the journal has it.
@@ -48,9 +67,41 @@ impl AccessJournal {
         self.journal.note_durably(&login.user, event).await.map_err(Failure::unjournalled)
     }
 
-    /// A login that did not work; `claimed` is empty if nobody was named.
+    /// A login that did not work; `claimed` is empty if nobody was named. Some of them a second have an entry each.
     pub(crate) async fn login_refused(&self, claimed: &str, method: &str, from: &LoginOrigin) {
-        self.journal.note("", from.event(false, method, claimed)).await;
+        if self.login_refusals.allow(Instant::now()) {
+            self.journal.note("", from.event(false, method, named(claimed))).await;
+        }
+    }
+
+    /// A login that was not even tried, after too many that did not work. Counts like one of those.
+    pub(crate) async fn login_throttled(&self, claimed: &str, method: &str, from: &LoginOrigin) {
+        if self.login_refusals.allow(Instant::now()) {
+            let whose = Some(named(claimed)).filter(|name| !name.is_empty()).map(|name| format!(" as {name:?}"));
+            let whose = whose.unwrap_or_default();
+            let reason = format!("login to the pages{whose} by {method}: not tried, after too many that failed");
+            self.journal.note("", refusal(reason, from.client)).await;
+        }
+    }
+
+    /// Journals every second, until `shutdown`, how many of those had no entry of their own.
+    pub(crate) async fn sum_up_logins(&self, shutdown: CancellationToken) {
+        let mut ticks = interval(SUM_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let last = tokio::select! {
+                () = shutdown.cancelled() => true,
+                _ = ticks.tick() => false,
+            };
+            if let Some(more) = self.login_refusals.take() {
+                let reason =
+                    format!("{more} more logins to the pages failed, beyond {REFUSALS_PER_SECOND} in a second");
+                self.journal.note("", refusal(reason, None)).await;
+            }
+            if last {
+                return;
+            }
+        }
     }
 
     /// Somebody is about to see a recording. Pages, segments and commands of one recording are one entry.
@@ -98,6 +149,17 @@ impl AccessJournal {
         let event = JournalEvent::Viewed { session, how: kind.word().to_owned() };
         self.journal.note_durably(&login.user, event).await.map_err(Failure::unjournalled)
     }
+}
+
+/// A name that somebody who is not known typed; nobody, if it cannot be one.
+fn named(user: &str) -> &str {
+    if name::check(user).is_ok() { user } else { "" }
+}
+
+fn refusal(reason: String, client: Option<IpAddr>) -> JournalEvent {
+    let client = client.map_or_else(String::new, |address| address.to_string());
+    let code = StatusCode::TOO_MANY_REQUESTS.as_u16();
+    JournalEvent::Refused(ApiRequest { code, reason, client, ..ApiRequest::default() })
 }
 
 /// Where a login comes from.

@@ -3,18 +3,18 @@ use std::{sync::Arc, time::Duration};
 use player::{Player, PlayerError};
 use recording::{Command, CommandSource, Manifest, Micros, RecordingId};
 use storage::{RecordingError, RecordingReader, Store};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
-
+use tokio::time::timeout;
 use verify::{Inspection, Trust};
 
-use super::inspector::Inspector;
+use super::{
+    inspector::Inspector,
+    turns::{Full, Turn, Turns},
+};
 use crate::http::failure::Failure;
 
-/// Downloads, and searches through one recording, at a time; more are told to come back.
+/// Downloads, and searches through one recording, at a time: of all people, and of one. More are told to come back.
 const CONCURRENT_EXPORTS: usize = 16;
+const EXPORTS_OF_A_PERSON: usize = 4;
 
 /// How long somebody waits for a recording to be checked before they see it.
 const INSPECTED_IN_TIME: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub(crate) struct Evidence {
     pub(crate) recordings: RecordingReader,
     pub(crate) player: Player,
     pub(crate) inspector: Arc<Inspector>,
-    exports: Arc<Semaphore>,
+    exports: Arc<Turns>,
 }
 
 /// The commands of a session so far.
@@ -41,7 +41,7 @@ impl Evidence {
     pub(crate) fn new(store: Arc<dyn Store>, player: Player, trusted: Vec<Trust>) -> Self {
         let recordings = RecordingReader::new(Arc::clone(&store));
         let inspector = Arc::new(Inspector::new(Arc::clone(&store), trusted));
-        Self { store, recordings, player, inspector, exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)) }
+        Self { store, recordings, player, inspector, exports: Turns::new(CONCURRENT_EXPORTS, EXPORTS_OF_A_PERSON) }
     }
 
     /// What a recording is worth, for somebody who is about to see it. While storage is away a live session can be watched, from
@@ -57,10 +57,14 @@ impl Evidence {
         }
     }
 
-    /// The right to go through one whole recording. The failure says to come back.
-    pub(crate) fn export_permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let busy = |_| Failure::busy("Too many downloads are running. Try again in a moment.");
-        Arc::clone(&self.exports).try_acquire_owned().map_err(busy)
+    /// A person's turn to go through one whole recording. The failure says to come back.
+    pub(crate) fn export_turn(&self, user: &str) -> Result<Turn, Failure> {
+        self.exports.take(user).map_err(|full| {
+            Failure::busy(match full {
+                Full::All => "Too many downloads are running. Try again in a moment.",
+                Full::Person => "Four downloads of yours are running. Let one of them end, or stop it.",
+            })
+        })
     }
 
     /// The manifest's commands, or while there is no manifest those that the player finds.

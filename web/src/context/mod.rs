@@ -6,3 +6,4 @@ pub(crate) mod inspector;
 pub(crate) mod recent;
 pub(crate) mod searcher;
 pub(crate) mod site;
+pub(crate) mod turns;

@@ -6,14 +6,17 @@ pub(crate) mod watch;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::{end::EndSession, lock::PeopleLocks};
-use crate::http::failure::Failure;
+use crate::{
+    context::turns::{Full, Turn, Turns},
+    http::failure::Failure,
+};
 
-/// Live views at a time; more are told to come back.
+/// Live views at a time: of all people, and of one. More are told to come back.
 const CONCURRENT_VIEWS: usize = 256;
+const VIEWS_OF_A_PERSON: usize = 32;
 
 /// What live sessions are watched and ended with.
 pub(crate) struct Live {
@@ -21,7 +24,7 @@ pub(crate) struct Live {
     end_session: Option<EndSession>,
     /// Shuts people out of this process's gateway; `None` if the process has no gateway.
     people_locks: Option<Arc<dyn PeopleLocks>>,
-    views: Arc<Semaphore>,
+    views: Arc<Turns>,
     /// The process ends, and with it the streams, which would not end by themselves.
     shutdown: CancellationToken,
 }
@@ -32,11 +35,15 @@ impl Live {
         people_locks: Option<Arc<dyn PeopleLocks>>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { end_session, people_locks, views: Arc::new(Semaphore::new(CONCURRENT_VIEWS)), shutdown }
+        Self { end_session, people_locks, views: Turns::new(CONCURRENT_VIEWS, VIEWS_OF_A_PERSON), shutdown }
     }
 
-    fn view_permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let busy = |_| Failure::busy("Too many people watch live sessions. Try again in a moment.");
-        Arc::clone(&self.views).try_acquire_owned().map_err(busy)
+    fn view_turn(&self, user: &str) -> Result<Turn, Failure> {
+        self.views.take(user).map_err(|full| {
+            Failure::busy(match full {
+                Full::All => "Too many people watch live sessions. Try again in a moment.",
+                Full::Person => "You watch 32 live sessions. Close one of them first.",
+            })
+        })
     }
 }

@@ -18,10 +18,7 @@ use http::HeaderMap;
 use identity::WebSession;
 use player::{LiveFrame, Viewer};
 use serde_json::json;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Interval, interval},
-};
+use tokio::time::{Interval, interval};
 
 use super::Live;
 use crate::{
@@ -29,6 +26,7 @@ use crate::{
     context::{
         access_journal::AccessJournal,
         evidence::{Evidence, parse_id, unplayable},
+        turns::Turn,
     },
     http::failure::ApiFailure,
 };
@@ -48,7 +46,7 @@ struct LiveStream {
     viewer: Viewer,
     login_check: Interval,
     markers: usize,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 pub(crate) async fn watch(
@@ -61,11 +59,11 @@ pub(crate) async fn watch(
     headers: HeaderMap,
 ) -> Result<Response, ApiFailure> {
     let id = parse_id(&id)?;
-    let permit = live.view_permit()?;
+    let turn = live.view_turn(&login.user)?;
     let viewer = evidence.player.watch(id).await.map_err(unplayable)?;
     journal.watched(&login, id).await?;
     let login_check = interval(LOGIN_CHECK_INTERVAL);
-    let stream = LiveStream { auth, live, headers, viewer, login_check, markers: 0, _permit: permit };
+    let stream = LiveStream { auth, live, headers, viewer, login_check, markers: 0, _turn: turn };
     let events = stream::unfold(stream, |mut stream| async {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))

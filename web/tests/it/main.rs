@@ -12,4 +12,5 @@ mod sample;
 mod searches;
 #[path = "sample/site.rs"]
 mod site;
+mod strangers;
 mod tls;

@@ -11,7 +11,7 @@ use storage::{RecordingReader, Store};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use web::{EndStored, Ended, PeopleLocks, Settings, Tls, TrustedProxies, Web};
+use web::{EndStored, Ended, HeadBudget, PeopleLocks, Settings, Tls, TrustedProxies, Web};
 
 pub struct Site {
     pub address: SocketAddr,
@@ -72,6 +72,8 @@ impl Site {
             gateway_name: "gateway-1".to_owned(),
             behind_tls: options.behind_tls,
             trusted_proxies: TrustedProxies::parse(options.trusted_proxies).unwrap(),
+            proxy_protocol: options.proxy_protocol,
+            heads: HeadBudget::default(),
             kubectl_hint: "kubectl --kubeconfig /tmp/demo/kubeconfig exec -it shell -- sh".to_owned(),
             end_session: Some(Arc::new(ending)),
             people_locks: Some(Arc::new(SiteLocks(locks.clone()))),
@@ -112,6 +114,7 @@ pub struct Options {
     pub tls: Option<Tls>,
     pub behind_tls: bool,
     pub trusted_proxies: &'static [&'static str],
+    pub proxy_protocol: bool,
 }
 
 /// A gateway on which one session is under way, whatever its id; it takes the reason `enough`, and its store has the end
