@@ -227,6 +227,9 @@ async fn a_revoked_certificate_is_refused_and_files_that_cannot_be_read_let_nobo
         assert!(refusal.failure().unwrap().to_string().contains(file), "{refusal}");
         std::fs::remove_file(state.folder.path().join(file)).unwrap();
         assert!(request(&other).await.is_ok());
+    }
+}
+
 #[test]
 fn a_certificate_names_somebody_whose_name_can_be() {
     let (state, now) = (State::new(), SystemTime::now());

@@ -141,7 +141,7 @@ async fn guessed_links_fill_no_journal_and_their_address_has_to_wait() {
         .filter_map(|entry| if let JournalEvent::Refused(request) = &entry.what { more(request) } else { None })
         .sum();
     let told = |entry: &&JournalEntry| match &entry.what {
-        JournalEvent::Login { ok, method, client } => !ok && method == "link" && client == "127.0.0.1",
+        JournalEvent::Login { ok, method, client, .. } => !ok && method == "link" && client == "127.0.0.1",
         JournalEvent::Refused(request) => {
             more(request).is_none() && request.code == 429 && request.client == "127.0.0.1"
         }
