@@ -41,7 +41,8 @@ class Altered:
     was; and a journal that no gateway wrote."""
 
     def __init__(self, folder):
-        self.demo = demo = Demo(folder / "demo")
+        # It goes through the whole store every two seconds.
+        self.demo = demo = Demo(folder / "demo", {"KUBETAPE_VERIFY__EVERY": "2s"})
         with demo:
             kubectl = Kubectl("1.37", "websocket", demo.kubeconfig)
             for word in ("truth", "second", "third"):
@@ -112,3 +113,38 @@ def test_the_program_says_it_on_stderr_and_refuses_a_bundle(altered, tmp_path):
     assert refused.returncode == 1 and b"--unproven" in refused.stderr and not (tmp_path / "no").exists()
     demo.run("export", altered.forged.name, "--format", "bundle", "--output", tmp_path / "bundle", "--unproven")
     assert (tmp_path / "bundle" / "bundle.json").exists()
+
+
+def test_lists_say_what_a_recording_is_worth(altered):
+    api = until(lambda: fully(altered.pages.json("/api/v1/sessions")), what="the check of all sessions of a list")
+    assert (api[altered.forged.name], api[altered.unsigned.name], api[altered.right.name]) == ("altered", "unsigned", "proven")
+    page = altered.pages.text("/")
+    for folder, word in [(altered.forged, "altered"), (altered.unsigned, "unsigned")]:
+        (row,) = [row for row in page.split("<li ") if folder.name in row]
+        assert f">{word}</span>" in row
+    (row,) = [row for row in page.split("<li ") if altered.right.name in row]
+    assert "evidence" not in row
+
+
+def fully(reply):
+    return reply["evidence"] if "not verified yet" not in reply["evidence"].values() else None
+
+
+def test_ls_checks_what_it_shows(altered):
+    rows = {row["id"]: row["evidence"] for row in altered.demo.ls()}
+    # A chunk behind the header is no part of a list.
+    assert (rows[altered.unsigned.name], rows[altered.right.name], rows[altered.forged.name]) == ("unsigned", "signed", "signed")
+    done = altered.demo.run("ls")
+    assert f"{altered.unsigned.name}: unsigned".encode() in done.stderr and done.stderr.count(b"kubetape verify") == 1
+    assert b"UNSIGNED" in done.stdout
+
+
+def test_the_gateway_goes_through_the_store_by_itself(altered):
+    def verified():
+        return [entry for entry in altered.demo.journal() if entry["event"] == "verified" and entry["verdict"] == "wrong"]
+
+    last = until(verified, what="a verification that finds what is wrong")[-1]
+    assert last["findings"] >= 3 and last["first"]
+    page = until(lambda: text if "things are wrong" in (text := altered.pages.text("/")) else None, what="the pages' foot")
+    assert "Storage was verified" in page
+    assert (altered.demo.folder / "state" / "verification.json").stat().st_mode & 0o777 == 0o600

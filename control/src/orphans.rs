@@ -17,7 +17,7 @@ use std::{
 
 use journal::Journal;
 use recording::{Manifest, RecordingId};
-use storage::{RecordingError, RecordingReader, Store, StoreError, StoredManifest, lease};
+use storage::{Backoff, RecordingError, RecordingReader, Store, StoreError, StoredManifest, lease};
 use tokio::time::{Instant, sleep_until};
 
 use self::opened_sessions::OpenedSessions;
@@ -93,19 +93,22 @@ impl SessionEvidence<'_> {
     /// Journals that the manifest is stored. If the journal does not take that, no journal vouches for the recording: the log says
     /// so, and `verify` does.
     pub async fn note_stored(&mut self, stored: &StoredManifest) {
+        let mut backoff = STORED_PAUSES;
         for _ in 0..STORED_ATTEMPTS {
             if journal_stored(self.own, stored).await {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(backoff.pause()).await;
         }
         let session = stored.manifest.session.id;
         tracing::error!(%session, "a recording was finalized, and the journal did not take its digest");
     }
 }
 
-/// Attempts to journal a manifest's digest, a second apart: only a disk that fails makes more than one.
+/// Attempts to journal a manifest's digest: only a disk that fails makes more than one.
 const STORED_ATTEMPTS: usize = 5;
+/// Between them.
+const STORED_PAUSES: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(4));
 
 /// Adds a session to a bounded set. Returns whether it is new.
 fn remember(sessions: &mut HashSet<RecordingId>, id: RecordingId) -> bool {

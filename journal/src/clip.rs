@@ -18,6 +18,7 @@ pub(crate) fn clip(what: &mut JournalEvent) {
             clip_text(&mut search.query);
             search.filters.values_mut().for_each(clip_text);
         }
+        JournalEvent::Verified { first, .. } => clip_text(first),
         // Every event is listed, so that a new one with text of a client is not forgotten. The text of these is the gateway's,
         // the web's or the upstream's, or is bounded where it is read.
         JournalEvent::Started { .. }

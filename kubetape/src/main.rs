@@ -18,6 +18,7 @@ mod reload;
 mod running;
 mod service;
 mod time;
+mod verification;
 mod wiring;
 
 use std::process::ExitCode;

@@ -18,6 +18,8 @@ use prometheus_client::{
 };
 use recorder::{Recorder, StoreHealth};
 use spool::{LimitKind, SpoolError};
+use tokio::sync::watch;
+use verify::VerificationResult;
 
 pub use self::latencies::Latencies;
 pub use self::store::{StoreTimes, measured};
@@ -35,6 +37,8 @@ pub struct Sources {
     pub store: StoreTimes,
     /// How long recorder, spool and gateway took.
     pub latencies: Latencies,
+    /// What the last verification of the store found.
+    pub verified: watch::Receiver<Option<VerificationResult>>,
 }
 
 /// The text that `/metrics` answers with.
@@ -65,7 +69,8 @@ impl Collector for ProcessMetrics {
         encoder.by("build", "The program", "version", MetricType::Gauge, [(env!("CARGO_PKG_VERSION"), 1)])?;
         self.sessions(&mut encoder)?;
         self.spool(&mut encoder)?;
-        self.journal(&mut encoder)
+        self.journal(&mut encoder)?;
+        self.verification(&mut encoder)
     }
 }
 
@@ -98,6 +103,14 @@ impl ProcessMetrics {
         encoder.gauge("store_unavailable", "1 while the store takes nothing", u64::from(unavailable))?;
         let panics = self.0.recorder.task_panics();
         encoder.counter("recorder_task_panics", "Panics in tasks of the recorder, which were started again", panics)
+    }
+
+    fn verification(&self, encoder: &mut MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        let last = self.0.verified.borrow().clone();
+        let (at, findings) = last.map_or((0, 0), |last| (last.at.as_second().unsigned_abs(), last.findings));
+        let help = "When the whole store was verified last, in seconds since 1970; 0 if it never was";
+        encoder.gauge("verified_timestamp_seconds", help, at)?;
+        encoder.gauge("verification_findings", "What the last verification of the store found to be wrong", findings)
     }
 
     fn journal(&self, encoder: &mut MetricEncoder<'_>) -> Result<(), fmt::Error> {

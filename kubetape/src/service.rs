@@ -22,8 +22,9 @@ use recording::{RecordingId, journal::JournalEvent};
 use search::{Backend, Follower, Index};
 use spool::{LimitKind, SpoolError, SpoolReader};
 use storage::{RecordingReader, Store, signing::Signer};
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
+use verify::VerificationResult;
 
 pub use self::listeners::Listeners;
 use self::shutdown::{Deadline, NamedTasks};
@@ -34,6 +35,7 @@ use crate::{
     private_state,
     reload::{self, PolicyReload},
     running::Readers,
+    verification::Verification,
     wiring,
 };
 
@@ -127,12 +129,22 @@ impl Service {
 
         let late_shutdown = CancellationToken::new();
         let background = recording.watch(&proof);
-        let reading = Reading { config, stores: &stores, recording: &recording, proof: &proof, readers };
+        let verification = Verification::new(config, stores.read.clone(), proof.journal.clone())?;
+        let verified = verification.result();
+        let reading = Reading {
+            config,
+            stores: &stores,
+            recording: &recording,
+            proof: &proof,
+            verified: verified.clone(),
+            readers,
+        };
         let mut others = reading.start(index, listeners.web, kubectl_hint, &late_shutdown)?;
         let recording_sessions = recording.sessions.clone();
         let Recording { recorder, gateway, latencies, .. } = recording;
         let Proof { journal, presence, .. } = proof;
         let here = Handle::current();
+        others.spawn("verification", unless(&late_shutdown, verification.run()), readers.handle());
         others.spawn("lease", unless(&late_shutdown, presence.keep()), &here);
         let sessions = recording_sessions.clone();
         others.spawn("control socket", control.serve(sessions, journal.clone(), late_shutdown.clone()), &here);
@@ -143,6 +155,7 @@ impl Service {
                 journal: journal.clone(),
                 store: stores.times.clone(),
                 latencies,
+                verified,
             };
             let serve = web::serve_metrics(listener, metrics::exposition(sources), late_shutdown.clone());
             others.spawn("metrics", serve, readers.handle());
@@ -377,6 +390,8 @@ struct Reading<'a> {
     stores: &'a Stores,
     recording: &'a Recording,
     proof: &'a Proof,
+    /// What the last verification of the store found.
+    verified: watch::Receiver<Option<VerificationResult>>,
     readers: &'a Readers,
 }
 
@@ -435,6 +450,7 @@ impl Reading<'_> {
             heads: self.recording.heads.clone(),
             kubectl_hint,
             end_session: Some(end_session(self.recording.sessions.clone(), self.recording.recorder.spool().reader())),
+            verification: self.verified.clone(),
             people_locks: Some(Arc::new(GatewayLocks::new(
                 self.recording.sessions.clone(),
                 self.proof.journal.clone(),

@@ -161,6 +161,20 @@ pub enum JournalEvent {
         /// The new key's id.
         key: KeyId,
     },
+    /// The gateway went through the whole store, and said what is wrong with it.
+    Verified {
+        /// `proven`, `not_vouched` or `wrong`.
+        verdict: String,
+        /// Recordings with a manifest.
+        recordings: u64,
+        /// Journal objects.
+        journal_objects: u64,
+        /// What is wrong, in number.
+        findings: u64,
+        /// The first of it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        first: String,
+    },
     /// Files went through an exec, as `kubectl cp` sends them; noted when the session ends.
     Copied {
         /// The recording.
@@ -239,6 +253,7 @@ impl JournalEvent {
             Self::Locked { .. } => "locked",
             Self::Unlocked { .. } => "unlocked",
             Self::KeyRotated { .. } => "key_rotated",
+            Self::Verified { .. } => "verified",
             Self::Copied { .. } => "copied",
             Self::Forwarded { .. } => "forwarded",
             Self::Spool { .. } => "spool",
@@ -464,6 +479,13 @@ mod tests {
             }),
             JournalEvent::Locked { subject: text.clone(), reason: text.clone(), sessions: 1, streams: 2 },
             JournalEvent::Unlocked { subject: text.clone() },
+            JournalEvent::Verified {
+                verdict: text.clone(),
+                recordings: 1,
+                journal_objects: 2,
+                findings: 3,
+                first: text.clone(),
+            },
             JournalEvent::KeyRotated { key: "0123456789abcdef0123456789abcdef".parse().unwrap() },
             JournalEvent::Copied { session, of: of.clone(), copied },
             JournalEvent::Forwarded { session, of, ports: Vec::new() },
@@ -481,6 +503,7 @@ mod tests {
                 JournalEvent::Forwarded { .. } | JournalEvent::Spool { .. } | JournalEvent::Request(_) => {}
                 JournalEvent::Viewed { .. } | JournalEvent::Searched(_) | JournalEvent::Imported { .. } => {}
                 JournalEvent::SessionStored { .. } | JournalEvent::KeyRotated { .. } => {}
+                JournalEvent::Verified { .. } => {}
                 JournalEvent::Credential(_) | JournalEvent::Locked { .. } | JournalEvent::Unlocked { .. } => {}
             }
         }

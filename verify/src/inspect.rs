@@ -71,7 +71,7 @@ impl Standing {
         matches!(self, Self::Unsigned | Self::Foreign | Self::Altered)
     }
 
-    fn of(problem: Problem) -> Self {
+    pub(crate) fn of(problem: Problem) -> Self {
         match problem {
             Problem::Unsigned => Self::Unsigned,
             Problem::Foreign => Self::Foreign,

@@ -16,9 +16,11 @@ mod inspect;
 mod journals;
 mod keyring;
 mod known_heads;
+mod listed;
 mod question;
 mod recordings;
 mod report;
+mod result;
 mod seal;
 mod sessions;
 
@@ -29,8 +31,10 @@ use storage::{RecordingReader, Store, StoreError};
 
 pub use bundle::{BUNDLE_FILE, Bundle, BundleFile};
 pub use inspect::{Inspection, Standing, inspect, inspect_journal};
+pub use listed::ListedCheck;
 pub use question::{Question, Trust};
 pub use report::{Finding, Problem, Report, Verdict};
+pub use result::VerificationResult;
 
 use self::{
     context::CheckContext,

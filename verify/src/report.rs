@@ -1,5 +1,5 @@
 use recording::JournalHead;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most findings and notes that are listed; more findings are counted.
 const MAX_LISTED: usize = 10_000;
@@ -54,7 +54,7 @@ pub struct Finding {
 }
 
 /// What a check amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything is as it was written by holders of keys that the person who asks trusts.
@@ -92,6 +92,17 @@ pub struct Report {
     pub notes: Vec<String>,
     /// How far the journals have come: kept elsewhere, they show whether an end is cut off later.
     pub heads: Vec<JournalHead>,
+}
+
+impl Verdict {
+    /// As the journal has it, and `--json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::NotVouched => "not_vouched",
+            Self::Wrong => "wrong",
+        }
+    }
 }
 
 impl Report {

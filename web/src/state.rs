@@ -8,6 +8,7 @@ use listener::{HeadBudget, TrustedProxies};
 use player::Player;
 use search::Backend;
 use storage::Store;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -46,6 +47,8 @@ pub struct Settings {
     pub kubectl_hint: String,
     /// Ends a live session of this process's gateway; `None` if the process has none.
     pub end_session: Option<EndSession>,
+    /// What the last verification of the whole store found; `None` before the first.
+    pub verification: watch::Receiver<Option<verify::VerificationResult>>,
     /// Shuts people out of this process's gateway; `None` if the process has none.
     pub people_locks: Option<Arc<dyn PeopleLocks>>,
 }
@@ -84,6 +87,7 @@ impl AppState {
                 started,
                 kubectl_hint: settings.kubectl_hint,
                 ends_sessions: settings.end_session.is_some(),
+                verification: settings.verification,
                 locks_people: settings.people_locks.is_some(),
                 authenticator: settings.authenticator,
             }),

@@ -6,6 +6,7 @@ use recording::{Micros, Outcome, RecordingId, cast::SessionKind};
 use search::OutcomeFilter;
 use serde::Serialize;
 use storage::{RecordingReader, Summary};
+use verify::{ListedCheck, Standing};
 
 use crate::{
     cli::{self, Filter},
@@ -26,8 +27,9 @@ pub async fn run(config: &Config, options: &cli::Ls) -> Result<()> {
         None if options.all || options.json => usize::MAX,
         None => FOR_PEOPLE,
     };
-    let recordings = wiring::recordings(config).await?;
-    let (rows, more) = rows(&recordings, options, limit).await?;
+    let store = wiring::store_to_read(config).await?;
+    let check = ListedCheck::new(&store, &wiring::trusted_keys(config)?).await.context("cannot read the keys")?;
+    let (rows, more) = rows(&RecordingReader::new(store), &check, options, limit).await?;
     if options.json {
         return output::json(&rows);
     }
@@ -36,6 +38,9 @@ pub async fn run(config: &Config, options: &cli::Ls) -> Result<()> {
         return Ok(());
     }
     table(&rows).print()?;
+    for row in rows.iter().filter(|row| !row.why.is_empty()) {
+        eprintln!("{}: {}: {}: see `kubetape verify`", row.id, row.evidence, output::plain(&row.why));
+    }
     if more {
         eprintln!("there are more: --all lists all, --limit {} twice as many", limit.saturating_mul(2));
     }
@@ -64,10 +69,14 @@ struct RecordingRow {
     reason: Option<String>,
     bytes: Option<u64>,
     gateway: String,
+    /// What header and manifest are worth: `signed`, `live`, or what is wrong with them.
+    evidence: &'static str,
+    #[serde(skip)]
+    why: String,
 }
 
 impl RecordingRow {
-    fn new(id: RecordingId, summary: Summary) -> Self {
+    fn new(id: RecordingId, summary: Summary, (standing, why): (Standing, String)) -> Self {
         let session = summary.header.kubetape;
         let manifest = summary.manifest;
         let (outcome, exit_code, reason) = match manifest.as_ref().map(|manifest| &manifest.outcome) {
@@ -101,6 +110,12 @@ impl RecordingRow {
             reason,
             bytes: manifest.as_ref().map(|m| m.totals.stdin + m.totals.stdout + m.totals.stderr),
             gateway: session.gateway,
+            evidence: match standing {
+                // The chunks and the journal were not looked at.
+                Standing::Proven => "signed",
+                other => other.label(),
+            },
+            why,
         }
     }
 
@@ -127,7 +142,12 @@ impl RecordingRow {
 }
 
 /// Reads the newest `limit` recordings that match, and whether there are more.
-async fn rows(recordings: &RecordingReader, options: &cli::Ls, limit: usize) -> Result<(Vec<RecordingRow>, bool)> {
+async fn rows(
+    recordings: &RecordingReader,
+    check: &ListedCheck,
+    options: &cli::Ls,
+    limit: usize,
+) -> Result<(Vec<RecordingRow>, bool)> {
     let mut rows = Vec::new();
     let mut before = None;
     loop {
@@ -136,7 +156,10 @@ async fn rows(recordings: &RecordingReader, options: &cli::Ls, limit: usize) -> 
         before = Some(last);
         for id in page {
             let row = match recordings.summary(id).await {
-                Ok(summary) => RecordingRow::new(id, summary),
+                Ok(summary) => {
+                    let standing = check.standing(id).await.with_context(|| format!("cannot check {id}"))?;
+                    RecordingRow::new(id, summary, standing)
+                }
                 Err(error) => {
                     eprintln!("kubetape: {:#}", anyhow::Error::new(error).context(format!("{id} is left out")));
                     continue;
@@ -157,6 +180,8 @@ async fn rows(recordings: &RecordingReader, options: &cli::Ls, limit: usize) -> 
 }
 
 fn table(rows: &[RecordingRow]) -> Table {
+    // Only where there is something to say.
+    let is_wrong = |row: &RecordingRow| !row.why.is_empty();
     let mut table = Table::new(["ID", "STARTED", "LENGTH", "USER", "CLUSTER", "POD", "OUTCOME", "COMMAND"]);
     for row in rows {
         let plain = |text: &str| (text.to_owned(), Tone::Plain);
@@ -175,7 +200,7 @@ fn table(rows: &[RecordingRow]) -> Table {
             plain(&row.user),
             plain(&row.cluster),
             plain(&format!("{}/{}{container}", row.namespace, row.pod)),
-            outcome(row),
+            if is_wrong(row) { (row.evidence.to_uppercase(), Tone::Bad) } else { outcome(row) },
             plain(&what),
         ]);
     }

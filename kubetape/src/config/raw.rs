@@ -29,6 +29,8 @@ pub struct File {
     pub limits: Limits,
     /// What recordings and journal are signed with.
     pub signing: Signing,
+    /// How the store is verified.
+    pub verify: Verify,
     /// The search index.
     pub search: Search,
     /// The pages for auditors.
@@ -258,6 +260,16 @@ pub struct Search {
     pub interval: Option<HumanDuration>,
     /// Regular expressions of what is masked beside the well-known secrets.
     pub mask: Option<Vec<String>>,
+}
+
+/// `[verify]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verify {
+    /// How often the whole store is verified.
+    pub every: Option<HumanDuration>,
+    /// Bytes that are read in a second for it.
+    pub rate: Option<HumanSize>,
 }
 
 /// `[web]`

@@ -38,6 +38,8 @@ pub struct Config {
     pub limits: gateway::Limits,
     /// Where the key is that signs.
     pub signing: KeySource,
+    /// How the store is verified.
+    pub verification: Verification,
     /// Whether an index is kept. The pages need one.
     pub indexed: bool,
     /// The index's folder.
@@ -138,6 +140,15 @@ pub struct Journal {
     pub object_age: Duration,
 }
 
+/// How `serve` verifies the store.
+#[derive(Debug)]
+pub struct Verification {
+    /// How often; never if zero.
+    pub every: Duration,
+    /// Bytes a second; as fast as it goes if zero.
+    pub rate: u64,
+}
+
 /// The pages for auditors.
 #[derive(Debug)]
 pub struct Web {
@@ -189,6 +200,10 @@ impl Config {
             },
             limits,
             signing: reader.signing(raw.signing, &state)?,
+            verification: Verification {
+                every: raw.verify.every.map_or(Duration::from_secs(86_400), |span| span.0),
+                rate: raw.verify.rate.map_or(16 << 20, |size| size.0),
+            },
             indexed,
             index: raw.search.dir.map_or_else(|| state.join("index"), |dir| reader.path(dir)),
             interval: raw.search.interval.map_or(Duration::from_secs(1), |span| span.0),
@@ -382,6 +397,7 @@ mod tests {
         assert_eq!((sample.limits, config.limits), (gateway::Limits::default(), gateway::Limits::default()));
         assert_eq!(format!("{:?}", sample.storage), format!("{:?}", config.storage));
         assert_eq!(format!("{:?}", sample.web), format!("{:?}", config.web));
+        assert_eq!(format!("{:?}", sample.verification), format!("{:?}", config.verification));
         assert_eq!((sample.interval, sample.index), (config.interval, config.index));
     }
 

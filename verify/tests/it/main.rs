@@ -3,5 +3,6 @@
 mod binding;
 mod bundle;
 mod inspect;
+mod listed;
 mod verify;
 mod world;

@@ -68,13 +68,27 @@ struct SessionsReply {
     /// Where the next page begins, for `after=`; null on the last one.
     next: Option<String>,
     total: usize,
+    /// What the recordings are worth, by id; `not verified yet` of those that are still being checked.
+    evidence: BTreeMap<RecordingId, &'static str>,
 }
 
-async fn sessions(State(searcher): State<Arc<Searcher>>, Query(filters): Query<Filters>) -> ApiResult<SessionsReply> {
+async fn sessions(
+    State(searcher): State<Arc<Searcher>>,
+    State(evidence): State<Arc<Evidence>>,
+    Query(filters): Query<Filters>,
+) -> ApiResult<SessionsReply> {
     let filter = filters.sessions()?;
     let page = searcher.sessions(&filter).await?;
     let next = page.next.map(|cursor| cursor.to_string());
-    Ok(Json(SessionsReply { sessions: page.rows, next, total: page.total }))
+    let evidence = labels(&evidence, page.rows.iter().map(|row| row.id).collect()).await;
+    Ok(Json(SessionsReply { sessions: page.rows, next, total: page.total, evidence }))
+}
+
+/// What recordings are worth, in words.
+async fn labels(evidence: &Evidence, ids: BTreeSet<RecordingId>) -> BTreeMap<RecordingId, &'static str> {
+    let standings = evidence.inspector.standings(ids.iter().copied(), INSPECTED_WITHIN).await;
+    let label = |id| standings.get(&id).map_or("not verified yet", |standing| standing.label());
+    ids.into_iter().map(|id| (id, label(id))).collect()
 }
 
 #[derive(Serialize)]
@@ -198,9 +212,6 @@ async fn search(
     let asked = query.clone();
     let found = searcher.search(&asked).await?;
     journal.searched(&login, &query, &found).await?;
-    let sessions: BTreeSet<RecordingId> = found.hits.iter().filter_map(|hit| hit.session).collect();
-    let standings = evidence.inspector.standings(sessions.iter().copied(), INSPECTED_WITHIN).await;
-    let label = |id| standings.get(&id).map_or("not verified yet", |standing| standing.label());
-    let evidence = sessions.into_iter().map(|id| (id, label(id))).collect();
+    let evidence = labels(&evidence, found.hits.iter().filter_map(|hit| hit.session).collect()).await;
     Ok(Json(SearchReply { found, evidence }))
 }

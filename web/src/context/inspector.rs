@@ -22,6 +22,8 @@ const CACHED_LIVE: Duration = Duration::from_secs(5);
 const REMEMBERED: usize = 20_000;
 /// Recordings that are checked at once, for all people.
 const AT_ONCE: usize = 4;
+/// Recordings of lists that wait to be checked, for all people. Beyond that they are not checked: the list says so.
+const WAITING: usize = 256;
 
 /// How long a list of hits waits for its recordings to be checked.
 pub(crate) const INSPECTED_WITHIN: Duration = Duration::from_millis(500);
@@ -32,11 +34,18 @@ pub(crate) struct Inspector {
     trusted: Vec<Trust>,
     known: Mutex<HashMap<RecordingId, (Instant, Arc<Inspection>)>>,
     places: Semaphore,
+    waiting: Arc<Semaphore>,
 }
 
 impl Inspector {
     pub(crate) fn new(store: Arc<dyn Store>, trusted: Vec<Trust>) -> Self {
-        Self { store, trusted, known: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        Self {
+            store,
+            trusted,
+            known: Mutex::default(),
+            places: Semaphore::new(AT_ONCE),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+        }
     }
 
     /// What a recording is worth.
@@ -67,12 +76,20 @@ impl Inspector {
         ids: impl IntoIterator<Item = RecordingId>,
         wait: Duration,
     ) -> BTreeMap<RecordingId, Standing> {
-        let mut checks = JoinSet::new();
+        let (mut checks, mut standings) = (JoinSet::new(), BTreeMap::new());
         for id in ids {
+            if let Some(known) = self.remembered(id) {
+                standings.insert(id, known.standing);
+                continue;
+            }
+            let Ok(waiting) = Arc::clone(&self.waiting).try_acquire_owned() else { continue };
             let inspector = Arc::clone(self);
-            checks.spawn(async move { inspector.inspect(id).await.map(|inspection| (id, inspection.standing)) });
+            checks.spawn(async move {
+                let inspected = inspector.inspect(id).await;
+                drop(waiting);
+                inspected.map(|inspection| (id, inspection.standing))
+            });
         }
-        let mut standings = BTreeMap::new();
         let all = async {
             while let Some(checked) = checks.join_next().await {
                 standings.extend(checked.ok().and_then(Result::ok));

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use identity::{Authenticator, Lock};
 use jiff::Timestamp;
+use tokio::sync::watch;
+use verify::VerificationResult;
 
 /// What pages say about the process they come from.
 pub(crate) struct Site {
@@ -15,6 +17,8 @@ pub(crate) struct Site {
     pub(crate) ends_sessions: bool,
     /// Whether this process can shut people out.
     pub(crate) locks_people: bool,
+    /// What the last verification of the whole store found.
+    pub(crate) verification: watch::Receiver<Option<VerificationResult>>,
     /// Knows who is shut out.
     pub(crate) authenticator: Arc<Authenticator>,
 }

@@ -101,7 +101,7 @@ pub(crate) async fn page(
         format!("/journal?{}", query.finish())
     };
     Ok(render(&JournalPage {
-        page: Layout::new(&site.gateway_name, &login, NavItem::Journal, "Journal"),
+        page: Layout::new(&site, &login, NavItem::Journal, "Journal"),
         rows,
         findings: findings.iter().map(reason).collect(),
         newest: params.before.map(|_| address(None)),

@@ -2,9 +2,11 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 use identity::WebSession;
+use jiff::Timestamp;
+use verify::{Verdict, VerificationResult};
 
-use super::visible_text::VisibleText;
-use crate::http::failure::Failure;
+use super::{time_label::TimeLabel, visible_text::VisibleText};
+use crate::{context::site::Site, http::failure::Failure};
 
 /// What stands around every page.
 pub(crate) struct Layout {
@@ -16,6 +18,29 @@ pub(crate) struct Layout {
     pub(crate) item: NavItem,
     /// The gateway's name, at the foot; empty on pages for people who are not logged in.
     pub(crate) gateway: VisibleText,
+    /// When everything stored was verified last, and what came of it.
+    pub(crate) verified: Option<VerifiedLabel>,
+}
+
+/// The result of the last verification of the store, for the foot of pages.
+pub(crate) struct VerifiedLabel {
+    pub(crate) at: TimeLabel,
+    /// `proven`, or what is wrong.
+    pub(crate) text: VisibleText,
+    pub(crate) is_wrong: bool,
+}
+
+impl VerifiedLabel {
+    fn new(result: &VerificationResult) -> Self {
+        let text = match result.verdict {
+            Verdict::Proven => format!("{} recordings are proven", result.recordings),
+            Verdict::NotVouched => "no key that is trusted here vouches for it".to_owned(),
+            Verdict::Wrong if result.findings == 1 => format!("one thing is wrong: {}", result.first),
+            Verdict::Wrong => format!("{} things are wrong: {} …", result.findings, result.first),
+        };
+        let is_wrong = result.verdict == Verdict::Wrong;
+        Self { at: TimeLabel::new(result.at, Timestamp::now()), text: VisibleText::clipped(&text, 300), is_wrong }
+    }
 }
 
 /// An item of the navigation.
@@ -29,18 +54,25 @@ pub(crate) enum NavItem {
 }
 
 impl Layout {
-    pub(crate) fn new(gateway_name: &str, login: &WebSession, item: NavItem, title: impl Into<String>) -> Self {
+    pub(crate) fn new(site: &Site, login: &WebSession, item: NavItem, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             user: Some(VisibleText::clipped(&login.user, 60)),
             item,
-            gateway: VisibleText::new(gateway_name),
+            gateway: VisibleText::new(&site.gateway_name),
+            verified: site.verification.borrow().as_ref().map(VerifiedLabel::new),
         }
     }
 
     /// The layout before a login: it says nothing of the gateway.
     pub(crate) fn bare(title: &str) -> Self {
-        Self { title: title.to_owned(), user: None, item: NavItem::None, gateway: VisibleText::default() }
+        Self {
+            title: title.to_owned(),
+            user: None,
+            item: NavItem::None,
+            gateway: VisibleText::default(),
+            verified: None,
+        }
     }
 
     pub(crate) fn is_sessions(&self) -> bool {

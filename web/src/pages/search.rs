@@ -148,7 +148,7 @@ async fn list(
         text => format!("{text} – search"),
     };
     Ok(render(&SearchPage {
-        page: Layout::new(&context.site.gateway_name, login, item, title),
+        page: Layout::new(&context.site, login, item, title),
         action,
         requests,
         orders: orders(&filters, action, order),

@@ -184,7 +184,7 @@ async fn view(
     let start = start(&params.t);
     let ahead = live && is_ahead(evidence, id, &start).await;
     Ok(render(&SessionPage {
-        page: Layout::new(&site.gateway_name, login, NavItem::Sessions, title),
+        page: Layout::new(site, login, NavItem::Sessions, title),
         id,
         poster: poster(session, manifest, &found.commands),
         command,

@@ -10,18 +10,20 @@ use identity::WebSession;
 use jiff::Timestamp;
 use recording::cast::{IMPORTED, SessionKind};
 use search::{OutcomeFilter, SessionRow};
+use verify::Standing;
 
 use super::{
     badge::OutcomeBadge,
     facets::{FilterLink, FilterOptions},
     filters::Filters,
     layout::{Layout, NavItem, render},
+    standing,
     time_label::TimeLabel,
     units,
     visible_text::{TargetText, VisibleText},
 };
 use crate::{
-    context::{searcher::Searcher, site::Site},
+    context::{evidence::Evidence, inspector::INSPECTED_WITHIN, searcher::Searcher, site::Site},
     http::failure::Failure,
 };
 
@@ -46,6 +48,8 @@ struct SessionsPage {
 
 /// A session in the list.
 struct SessionListItem {
+    /// What the recording is worth, where it is not known to be right.
+    mark: Option<(&'static str, &'static str)>,
     id: String,
     badge: OutcomeBadge,
     /// It was made of a file; no gateway saw it.
@@ -61,6 +65,7 @@ struct SessionListItem {
 /// `GET /`
 pub(crate) async fn list(
     State(searcher): State<Arc<Searcher>>,
+    State(evidence): State<Arc<Evidence>>,
     State(site): State<Arc<Site>>,
     Extension(login): Extension<WebSession>,
     Query(filters): Query<Filters>,
@@ -68,13 +73,18 @@ pub(crate) async fn list(
     let filter = filters.sessions()?;
     let found = searcher.sessions(&filter).await?;
     let now = Timestamp::now();
+    let standings = evidence.inspector.standings(found.rows.iter().map(|row| row.id), INSPECTED_WITHIN).await;
     Ok(render(&SessionsPage {
-        page: Layout::new(&site.gateway_name, &login, NavItem::Sessions, "Sessions"),
+        page: Layout::new(&site, &login, NavItem::Sessions, "Sessions"),
         action: "/",
         quick_filters: quick_filters(&filters),
         options: FilterOptions::load(&searcher).await?,
         outcomes: OutcomeFilter::ALL,
-        rows: found.rows.iter().map(|row| SessionListItem::new(&site, row, now)).collect(),
+        rows: found
+            .rows
+            .iter()
+            .map(|row| SessionListItem::new(&site, row, standings.get(&row.id).copied(), now))
+            .collect(),
         total: found.total,
         next: found.next.map(|cursor| filters.address("/", &[("after", &cursor.to_string())])),
         first: (!filters.after.is_empty()).then(|| filters.address("/", &[])),
@@ -101,8 +111,9 @@ fn quick_filters(filters: &Filters) -> Vec<FilterLink> {
 }
 
 impl SessionListItem {
-    fn new(site: &Site, row: &SessionRow, now: Timestamp) -> Self {
+    fn new(site: &Site, row: &SessionRow, standing: Option<Standing>, now: Timestamp) -> Self {
         Self {
+            mark: standing::mark(standing),
             id: row.id.to_string(),
             badge: OutcomeBadge::new(row.outcome.as_ref(), site.has_outlived(&row.gateway, row.started)),
             imported: row.gateway == IMPORTED,

@@ -66,7 +66,7 @@ pub(crate) async fn page(
     let session = &header.kubetape;
     let command = command(session.kind, &shell_quoted(&session.argv));
     Ok(render(&TextPage {
-        page: Layout::new(&site.gateway_name, &login, NavItem::Sessions, format!("{} – text", command.as_str())),
+        page: Layout::new(&site, &login, NavItem::Sessions, format!("{} – text", command.as_str())),
         id,
         command,
         evidence: StandingBadge::new(&inspection),

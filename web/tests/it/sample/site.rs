@@ -9,7 +9,11 @@ use player::{Player, PlayerSettings};
 use search::{Follower, Index};
 use storage::{RecordingReader, Store};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use web::{EndStored, Ended, HeadBudget, PeopleLocks, Settings, Tls, TrustedProxies, Web};
 
@@ -76,6 +80,7 @@ impl Site {
             heads: HeadBudget::default(),
             kubectl_hint: "kubectl --kubeconfig /tmp/demo/kubeconfig exec -it shell -- sh".to_owned(),
             end_session: Some(Arc::new(ending)),
+            verification: watch::Sender::new(options.verification).subscribe(),
             people_locks: Some(Arc::new(SiteLocks(locks.clone()))),
         };
         let listener = TcpListener::bind(at).await.unwrap();
@@ -114,6 +119,7 @@ pub struct Options {
     pub tls: Option<Tls>,
     pub behind_tls: bool,
     pub trusted_proxies: &'static [&'static str],
+    pub verification: Option<verify::VerificationResult>,
     pub proxy_protocol: bool,
 }
 
