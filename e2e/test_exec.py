@@ -74,6 +74,8 @@ def test_commands_piped_into_a_shell_are_kept(client, demo):
     assert demo.export(row["id"], "stdin") == script
     cast = demo.run("export", row["id"], "--format", "cast2").stdout.decode().splitlines()
     assert "".join(text for _, code, text in map(json.loads, cast[1:]) if code == "i") == script.decode()
+    rows = [json.loads(line) for line in demo.run("text", row["id"], "--json").stdout.splitlines()]
+    assert [(each["stream"], each["text"]) for each in rows] == [("stdin", script.decode().rstrip())]
 
 
 def test_twenty_megabytes_of_output(client, demo):

@@ -47,6 +47,9 @@ def test_cp_both_ways(client, demo, tmp_path):
     client.run("cp", f"shell:/tmp/{folder.name}", tmp_path / "down", "-c", "shell", check=0)
     down = demo.newest(known, lambda row: row["argv"][:1] == ["tar"])
     assert (tmp_path / "down" / name).read_bytes() == large
+    # An archive is no text; that something was piped in is said.
+    text = demo.run("text", up["id"])
+    assert text.stdout == b"" and b"a tar archive was piped in" in text.stderr
     for row, direction in ((up, "to_pod"), (down, "from_pod")):
         copied = demo.manifest(row["id"])["copied"]
         assert copied["direction"] == direction

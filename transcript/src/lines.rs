@@ -23,6 +23,8 @@ pub enum Stream {
     Stderr,
     /// The alternate screen of a full-screen program, such as `vim` or `less`.
     FullScreen,
+    /// What was piped into a session without a terminal, where it was recorded. Nobody saw it; see [`Lines::showing_input`].
+    Stdin,
     /// Not a line of the session: says how many lines were left out, and which bound they exceeded.
     LeftOut,
 }
@@ -64,6 +66,8 @@ impl Bounds {
 pub struct Lines {
     limiter: LineLimiter,
     source: LineSource,
+    /// `None` where input is not read.
+    input: Option<Box<PlainOutput>>,
 }
 
 enum LineSource {
@@ -81,16 +85,30 @@ impl Lines {
                 [Stream::Stdout, Stream::Stderr].map(|stream| PlainOutput::new(stream, bounds.line_bytes)),
             ))
         };
-        Self { limiter: LineLimiter::new(bounds), source }
+        Self { limiter: LineLimiter::new(bounds), source, input: None }
     }
 
-    /// Reads an event and calls `emit` for each line that it completes. Events that show nothing, such as input and
-    /// markers, are ignored.
+    /// Reads what was piped in, too, as lines of [`Stream::Stdin`]. With a terminal nothing changes: there the screen shows what
+    /// was typed, but for what it was not meant to show.
+    #[must_use]
+    pub fn showing_input(mut self, bounds: Bounds) -> Self {
+        let is_plain = matches!(self.source, LineSource::Plain(_));
+        self.input = is_plain.then(|| Box::new(PlainOutput::new(Stream::Stdin, bounds.line_bytes)));
+        self
+    }
+
+    /// Reads an event and calls `emit` for each line that it completes. Events that show nothing, such as markers, are ignored; so
+    /// is input, unless it was asked for.
     pub fn event(&mut self, event: &Event, emit: &mut dyn FnMut(Line)) {
         match event.code {
-            Code::Output | Code::Stderr | Code::Bytes => {
+            Code::Output | Code::Stderr | Code::Input | Code::Bytes => {
                 let Some((stream, bytes)) = event.bytes() else { return };
                 match stream {
+                    Code::Input => {
+                        if let Some(input) = &mut self.input {
+                            input.printed(event.time, &bytes, &mut self.limiter.on(emit));
+                        }
+                    }
                     Code::Output => self.printed(event.time, Stream::Stdout, &bytes, emit),
                     Code::Stderr => self.printed(event.time, Stream::Stderr, &bytes, emit),
                     _ => {}
@@ -101,7 +119,7 @@ impl Lines {
                     self.resized(event.time, columns, rows, emit);
                 }
             }
-            Code::Input | Code::Marker | Code::Exit | Code::Port | Code::Gap => {}
+            Code::Marker | Code::Exit | Code::Port | Code::Gap => {}
         }
     }
 
@@ -131,6 +149,9 @@ impl Lines {
 
     /// The recording is over: emits the lines that still stand on the screen.
     pub fn finish(mut self, emit: &mut dyn FnMut(Line)) {
+        if let Some(mut input) = self.input {
+            input.finish(&mut self.limiter.on(emit));
+        }
         match self.source {
             LineSource::Terminal(mut screen) => screen.finish(&mut self.limiter.on(emit)),
             LineSource::Plain(mut outputs) => {

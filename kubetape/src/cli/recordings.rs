@@ -156,15 +156,16 @@ pub struct Commands {
 #[command(after_help = "\
 Prints what a person could have read: each line of the terminal once, with the time at which it appeared; \
 a progress bar in its last state; the screens of full-screen programs, marked with |. For a session without \
-a terminal, the lines of stdout, and those of stderr marked with !. Each line starts with the time since the \
+a terminal, the lines of stdout, those of stderr marked with !, and those that were piped in, where they were recorded \
+(record_input), marked with <. Each line starts with the time since the \
 session's start; `kubetape export --format text` writes the text alone.
 
 Examples:
   kubetape text 0198f2 | less
   kubetape text 0198f2 --json | jq -r 'select(.stream == \"stderr\") | .text'
 
---json writes one object per line, each with offset (seconds since the start), time, stream (stdout, stderr or \
-full_screen) and text.")]
+--json writes one object per line, each with offset (seconds since the start), time, stream (stdout, stderr, \
+stdin, full_screen or left_out) and text.")]
 pub struct Text {
     /// The recording's id, or an unambiguous beginning of it
     pub id: String,

@@ -106,6 +106,33 @@ fn without_a_terminal_streams_keep_to_themselves() {
     assert_eq!(found, expected.map(|(stream, text)| (stream, text.to_owned())));
 }
 
+/// `echo 'id; whoami' | kubectl exec -i POD -- sh`, as it is recorded.
+fn piped(tty: bool, showing: bool) -> Vec<(Stream, String)> {
+    let mut lines = Lines::new(tty, Bounds::NONE);
+    if showing {
+        lines = lines.showing_input(Bounds::NONE);
+    }
+    let mut found = Vec::new();
+    let mut sink = |line: Line| found.push((line.stream, line.text));
+    for (code, data) in
+        [(Code::Input, "id; wh"), (Code::Input, "oami\n"), (Code::Output, "uid=0\n"), (Code::Bytes, "i ZXhpdA==")]
+    {
+        lines.event(&Event { time: Micros::ZERO, code, data: data.to_owned() }, &mut sink);
+    }
+    lines.finish(&mut sink);
+    found
+}
+
+#[test]
+fn what_was_piped_in_is_read_where_it_is_asked_for_and_no_screen_shows_it() {
+    let text = |stream, text: &str| (stream, text.to_owned());
+    let output = || text(Stream::Stdout, "uid=0");
+    let shown = [text(Stream::Stdin, "id; whoami"), output(), text(Stream::Stdin, "exit")];
+    assert_eq!(piped(false, true), shown);
+    assert_eq!(piped(false, false), [output()]);
+    assert_eq!(piped(true, true), [output()]);
+}
+
 #[test]
 fn endless_output_is_bounded_and_reported() {
     let bounds = Bounds { line_bytes: 1000, per_second: 10, lines: 15 };
