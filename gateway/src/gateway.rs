@@ -313,9 +313,17 @@ fn user(switch: &KillSwitch) -> &str {
     &switch.permit.principal().name
 }
 
+/// The gateway's own namespace, by the clusters' names. A cluster that does not say it, and whose API server is that of one that
+/// does, is the same cluster by another name.
 fn own_namespaces(clusters: &[ClusterSettings]) -> OwnNamespaces {
-    let own = clusters.iter().filter_map(|cluster| Some((cluster.name.clone(), cluster.own_namespace.clone()?)));
-    OwnNamespaces::new(own.collect())
+    let said = |of: &ClusterSettings| {
+        let same = |other: &&ClusterSettings| {
+            other.server.port == of.server.port && other.server.host.eq_ignore_ascii_case(&of.server.host)
+        };
+        let own = || clusters.iter().filter(same).find_map(|other| other.own_namespace.clone());
+        of.own_namespace.clone().or_else(own)
+    };
+    OwnNamespaces::new(clusters.iter().filter_map(|cluster| Some((cluster.name.clone(), said(cluster)?))).collect())
 }
 
 /// The clusters, ready to be dialled.

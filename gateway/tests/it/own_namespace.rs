@@ -93,6 +93,21 @@ async fn nothing_is_written_into_it() {
 }
 
 #[tokio::test]
+async fn the_same_cluster_by_another_name_is_no_way_round() {
+    let mut world = World::with(|settings| {
+        settings.clusters[0].own_namespace = Some("kubetape".to_owned());
+        // A second context of a kubeconfig, say: the same API server, and nothing about a namespace.
+        settings.clusters[1].name = "alias".to_owned();
+        settings.clusters[1].server = settings.clusters[0].server.clone();
+    })
+    .await;
+    let jane = world.jane.clone();
+    let pod = "/clusters/alias/api/v1/namespaces/kubetape/pods/kubetape-0";
+    refused(&mut world, websocket(&format!("{pod}/exec?command=sh&stdout=1"), &jane)).await;
+    refused(&mut world, plain("POST", "/clusters/alias/api/v1/namespaces/kubetape/pods", &jane)).await;
+}
+
+#[tokio::test]
 async fn reading_and_other_namespaces_and_clusters_are_as_they_were() {
     let mut world = world().await;
     let jane = world.jane.clone();

@@ -53,7 +53,12 @@ fn summary(
     ))?;
     for cluster in clusters {
         let server = &cluster.server;
-        line(format_args!("  cluster   {} at https://{}:{}{}", cluster.name, server.host, server.port, server.prefix))?;
+        let own = cluster.own_namespace.as_deref();
+        let own = own.map_or_else(String::new, |own| format!(", with the gateway itself in namespace {own}"));
+        line(format_args!(
+            "  cluster   {} at https://{}:{}{}{own}",
+            cluster.name, server.host, server.port, server.prefix
+        ))?;
     }
     for rule in &policy.rules {
         let who = [rule.users.clone(), rule.groups.iter().map(|group| format!("group {group}")).collect()].concat();

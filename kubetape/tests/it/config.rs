@@ -158,7 +158,11 @@ fn the_gateways_role_is_narrowed_to_what_the_policy_gives() {
 #[test]
 fn the_gateways_own_namespace_has_to_be_one() {
     let own = |text: &str| GOOD.replacen("name = \"one\"", &format!("name = \"one\"\nown_namespace = \"{text}\""), 1);
-    assert_eq!(Installation::new(&own("kubetape")).run(&["config", "check"]).status, Some(0));
+    let done = Installation::new(&own("kubetape")).run(&["config", "check"]);
+    assert!(
+        done.status == Some(0) && done.stdout.contains("with the gateway itself in namespace kubetape"),
+        "{done:?}"
+    );
     for wrong in ["Kubetape", "", "-a", "a_b", "kubetape "] {
         let done = Installation::new(&own(wrong)).run(&["config", "check"]);
         assert!(done.status == Some(1) && done.stderr.contains("clusters.0.own_namespace"), "{wrong:?}: {done:?}");

@@ -101,3 +101,34 @@ fn in_folder(name: &str, host: &str, port: &str, folder: &Path) -> Result<Cluste
         own_namespace: Some(own_namespace),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Kubernetes mounts into a pod, with this text as its namespace.
+    fn mounted(namespace: Option<&str>) -> Result<ClusterSettings, ClusterError> {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("token", "secret");
+        write("ca.crt", &rcgen::generate_simple_self_signed(vec!["api".to_owned()]).unwrap().cert.pem());
+        if let Some(namespace) = namespace {
+            write("namespace", namespace);
+        }
+        in_folder("production", "10.96.0.1", "443", folder.path())
+    }
+
+    #[test]
+    fn a_gateway_in_a_pod_knows_the_namespace_that_it_runs_in() {
+        assert_eq!(mounted(Some("kubetape")).unwrap().own_namespace.as_deref(), Some("kubetape"));
+        assert_eq!(mounted(Some("kubetape\n")).unwrap().own_namespace.as_deref(), Some("kubetape"));
+    }
+
+    #[test]
+    fn a_pod_that_does_not_say_its_namespace_is_none_to_run_in() {
+        assert!(matches!(mounted(None), Err(ClusterError::File { path, .. }) if path.ends_with("namespace")));
+        for odd in ["", "Kubetape", "a/b", "-a", &"a".repeat(64)] {
+            assert!(mounted(Some(odd)).unwrap_err().to_string().contains("does not name a namespace"), "{odd:?}");
+        }
+    }
+}
