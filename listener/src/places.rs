@@ -216,7 +216,8 @@ impl Places {
     }
 
     /// Connections of strangers, and of people.
-    pub fn count(&self) -> (usize, usize) {
+    #[cfg(test)]
+    fn count(&self) -> (usize, usize) {
         let taken = self.lock();
         (taken.strangers.len(), taken.people.values().sum())
     }

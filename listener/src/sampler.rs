@@ -26,11 +26,6 @@ impl Sampler {
         Self { per_second, counts: Mutex::default() }
     }
 
-    /// How many are let through in a second.
-    pub fn per_second(&self) -> u32 {
-        self.per_second
-    }
-
     /// Whether one more is told by itself. If not, it is counted.
     pub fn allow(&self, now: Instant) -> bool {
         let mut counts = self.lock();
