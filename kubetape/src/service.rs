@@ -1,5 +1,6 @@
 //! Gateway, web and follower in one process.
 
+mod journalling;
 mod listeners;
 mod settings;
 mod shutdown;
@@ -7,27 +8,26 @@ mod shutdown;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use control::{
-    Clock, ConfigurationChanges, ControlSocket, OrphanWatch, Presence, SpoolCondition, journal_end,
-    journal_spool_limits, journal_stored,
-};
-use futures_util::StreamExt;
+use control::{Clock, ConfigurationChanges, ControlSocket, OrphanWatch, Presence, journal_spool_limits};
 use gateway::{ForwardLatency, Gateway, clusters::ClusterSettings};
 use identity::Authenticator;
 use journal::Journal;
 use listener::HeadBudget;
 use player::{FinishedSessions, prepare_long_recordings};
-use recorder::{Recorder, StoreHealth};
+use recorder::Recorder;
 use recording::{RecordingId, journal::JournalEvent};
 use search::{Backend, Follower, Index};
-use spool::{LimitKind, SpoolError, SpoolReader};
+use spool::SpoolReader;
 use storage::{RecordingReader, Store, signing::Signer};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 use verify::VerificationResult;
 
 pub use self::listeners::Listeners;
-use self::shutdown::{Deadline, NamedTasks};
+use self::{
+    journalling::{journal_ends, journal_manifests, spool_condition},
+    shutdown::{Deadline, NamedTasks},
+};
 use crate::{
     adapters::{GatewayLocks, GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
@@ -46,9 +46,6 @@ const AFTER_SESSIONS: Duration = Duration::from_secs(15);
 const RESERVED_FOR_UPLOADS: Duration = Duration::from_secs(12);
 const RESERVED_FOR_JOURNAL: Duration = Duration::from_secs(6);
 const RESERVED_FOR_READERS: Duration = Duration::from_secs(2);
-
-/// Manifests whose digests are journalled at once.
-const JOURNALLED_AT_ONCE: usize = 64;
 
 /// A store, as the two runtimes reach it: connections of one are not driven by the threads of the other.
 #[derive(Clone)]
@@ -337,45 +334,6 @@ impl Recording {
         tasks.spawn("spool's ends", journal_ends(self.recorder.clone(), proof.journal.clone()), &here);
         tasks
     }
-}
-
-fn spool_condition(recorder: &Recorder) -> SpoolCondition {
-    let (full, usage) = (recorder.spool().gauges().check().err(), recorder.spool().gauges().usage());
-    let is_full = |limit: LimitKind| matches!(&full, Some(SpoolError::Full(full)) if *full == limit);
-    SpoolCondition {
-        store_unavailable: *recorder.store_health().borrow() != StoreHealth::Healthy,
-        total_full: is_full(LimitKind::Total),
-        sessions_full: is_full(LimitKind::Sessions),
-        disk_full: is_full(LimitKind::Disk),
-        bytes: usage.bytes,
-        sessions: usage.sessions,
-        free: usage.free,
-    }
-}
-
-/// Journals ends that the process which recorded the session could not journal any more. One that the journal does not take
-/// is told again.
-async fn journal_ends(recorder: Arc<Recorder>, journal: Journal) {
-    let Some(mut ends) = recorder.unjournalled_ends() else { return };
-    while let Some(end) = ends.recv().await {
-        if journal_end(&journal, end.session, &end.user, &end.outcome).await {
-            end.ack();
-        }
-    }
-}
-
-/// Has the journal vouch for every manifest that was stored, many at once: what waits for the journal's disk waits together. One
-/// that the journal does not take is told again.
-async fn journal_manifests(recorder: Arc<Recorder>, journal: Journal) {
-    let Some(mut stored) = recorder.stored_recordings() else { return };
-    let recordings = futures_util::stream::poll_fn(move |cx| stored.poll_recv(cx));
-    recordings
-        .for_each_concurrent(JOURNALLED_AT_ONCE, async |recording| {
-            if journal_stored(&journal, &recording.stored).await {
-                recording.ack();
-            }
-        })
-        .await;
 }
 
 fn serve_gateway(gateway: Gateway, listener: TcpListener, shutdown: CancellationToken) -> NamedTasks {

@@ -3,7 +3,6 @@
 (() => {
   const by = (id) => document.getElementById(id);
   const utf8 = new TextDecoder("utf-8", { fatal: true });
-  const ZEROS = "0".repeat(64);
   // More is verified and not played: a browser would take gigabytes.
   const LARGEST_PLAYED = 256 * 1024 * 1024;
   const LARGEST_CHUNK = 64 * 1024 * 1024;
@@ -64,10 +63,9 @@
 
   // One whole check of what is in this page, with the keys that the examiner trusts (ids; none where none were given).
   class Check {
-    constructor(trusted, given) {
+    constructor(trusted) {
       this.trusted = new Set(trusted);
       this.asked = trusted.length > 0;
-      this.given = given;
       this.stated = new Map();
       this.pairs = [];
       this.entries = [];
@@ -324,7 +322,7 @@
     const text = by("key").value;
     const keys = await keysIn(text);
     by("key-hint").textContent = text.trim() && !keys.length ? "There is no public key in this: paste the PEM file, or the key's id." : "";
-    const check = await new Check(keys, text).run();
+    const check = await new Check(keys).run();
     if (mine === asked) show(check);
     return check;
   }
