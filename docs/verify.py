@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 NEVER, ZEROS, LARGEST, OWN = 1 << 63, "0" * 64, 64 << 20, "(keys|journal|recordings|imports|leases|probe)/"
 PART = re.compile(r"(recordings/\d{4}/\d\d/\d\d/([0-9a-f-]{36})/)(?:(\d{6}|[1-9]\d{6,})\.cast\.zst|manifest\.json)", re.A)
 JOURNAL = re.compile(r"journal/([A-Za-z0-9._-]+)/\d{4}/\d\d/\d\d/(\d{12}|[1-9]\d{12,})\.jsonl\.zst", re.A)
-
 def need(condition, otherwise):
     if not condition: raise AssertionError(otherwise)
 def sha256(data): return hashlib.sha256(data).hexdigest()
@@ -179,15 +178,16 @@ def is_of(gateway, known):  # whether the journal of the gateway that a header n
 def files_of(folder):  # by name; symbolic links are nobody's objects, and are not followed
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return {name: (folder / name).read_bytes() for name in names if not name.startswith("incoming~/")}
-def trust(word):
-    path, raw = pathlib.Path(word), (Encoding.Raw, PublicFormat.Raw)
-    return load_pem_public_key(path.read_bytes()).public_bytes(*raw) if path.exists() else word
-
+def heads(path):  # a list, or one a line; the last line may be cut off
+    text = pathlib.Path(path).read_text()
+    return json.loads(text if text.lstrip()[:1] == "[" else f"[{','.join(text.split(chr(10))[:-1])}]")
+def trust(word, raw=(Encoding.Raw, PublicFormat.Raw)):
+    return load_pem_public_key(pathlib.Path(word).read_bytes()).public_bytes(*raw) if pathlib.Path(word).exists() else word
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", metavar="FOLDER", type=pathlib.Path)
     parser.add_argument("--key", action="append", default=[], type=trust, help="that you trust: a PEM file, or a key's id")
-    parser.add_argument("--heads", type=lambda path: json.loads(pathlib.Path(path).read_bytes()), default=[], help="of --save-heads")
+    parser.add_argument("--heads", type=heads, default=[], help="what --save-heads or the gateway (anchors.file) wrote")
     parser.add_argument("--grace", type=float, default=300, help="seconds in which what was just written may be on its way")
     parser.add_argument("--bundle", action="store_true", help="FOLDER is an export: an excerpt of a store")
     asked = parser.parse_args()

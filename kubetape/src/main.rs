@@ -6,6 +6,7 @@
 compile_error!("Kubetape syncs its spool with syncfs and finds its files through /proc: build it for Linux");
 
 mod adapters;
+mod anchoring;
 mod audit;
 mod cli;
 mod commands;

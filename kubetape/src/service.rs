@@ -29,6 +29,7 @@ use self::{
     shutdown::{Deadline, NamedTasks},
 };
 use crate::{
+    anchoring::anchor,
     adapters::{GatewayLocks, GatewaySessions, RecorderFinalizer},
     config::{Config, Web},
     metrics::{self, Latencies, StoreTimes, measured},
@@ -139,9 +140,12 @@ impl Service {
         let mut others = reading.start(index, listeners.web, kubectl_hint, &late_shutdown)?;
         let recording_sessions = recording.sessions.clone();
         let Recording { recorder, gateway, latencies, .. } = recording;
-        let Proof { journal, presence, .. } = proof;
+        let Proof { signer, journal, presence } = proof;
         let here = Handle::current();
         others.spawn("verification", unless(&late_shutdown, verification.run()), readers.handle());
+        if let Some(anchors) = config.anchors.clone() {
+            others.spawn("anchors", unless(&late_shutdown, anchor(signer, anchors)), &here);
+        }
         others.spawn("lease", unless(&late_shutdown, presence.keep()), &here);
         let sessions = recording_sessions.clone();
         others.spawn("control socket", control.serve(sessions, journal.clone(), late_shutdown.clone()), &here);

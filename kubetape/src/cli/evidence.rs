@@ -42,7 +42,7 @@ pub struct Verify {
     /// PLACE is an export: not a whole store, nor whole journals
     #[arg(long)]
     pub bundle: bool,
-    /// Positions that the journals had reached, as --save-heads wrote them
+    /// Positions that the journals had reached, as --save-heads or the gateway (anchors.file) wrote them
     #[arg(long, value_name = "FILE")]
     pub heads: Option<PathBuf>,
     /// File to write the journals' positions to

@@ -14,12 +14,13 @@ use storage::{
 use verify::{BUNDLE_FILE, Progress, Question, Report, Trust, Verdict, verify};
 
 use crate::{
+    anchoring::{self, AnchoredHead},
     cli,
     config::Config,
     output::{self, Table, Tone, line},
     recorded,
     running::Exit,
-    wiring,
+    time, wiring,
 };
 
 /// A store to verify, or a part of one.
@@ -58,7 +59,7 @@ async fn check(options: &cli::Verify, config: impl Fn() -> Result<Config>) -> Re
             trusted: target.trusted.clone(),
             within: target.within.clone(),
             excerpt: target.excerpt,
-            heads: heads.iter().cloned().chain(target.head.clone()).collect(),
+            heads: heads.iter().map(|known| known.head.clone()).chain(target.head.clone()).collect(),
             settled,
         };
         let report = verify_with_progress(&target, &question).await?;
@@ -67,7 +68,7 @@ async fn check(options: &cli::Verify, config: impl Fn() -> Result<Config>) -> Re
         if options.json {
             reports.push(ReportRow { place: target.name, verdict: report.verdict(), report });
         } else {
-            print_report(&target, &report)?;
+            print_report(&target, &report, &heads)?;
         }
     }
     if let Some(file) = &options.save_heads {
@@ -123,8 +124,8 @@ fn trust(key: &str) -> Result<Trust> {
     Ok(Trust::Key(PublicKey::from_pem(&text).with_context(|| format!("cannot use {key} (--key)"))?))
 }
 
-fn heads(file: &Path) -> Result<Vec<JournalHead>> {
-    let read = || -> Result<_> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+fn heads(file: &Path) -> Result<Vec<AnchoredHead>> {
+    let read = || -> Result<_> { Ok(anchoring::parse(&std::fs::read_to_string(file)?)?) };
     read().with_context(|| format!("cannot use {} (--heads)", file.display()))
 }
 
@@ -204,7 +205,16 @@ async fn verify_with_progress(target: &VerifyTarget, question: &Question) -> Res
     report.with_context(|| format!("cannot check {}", target.name))
 }
 
-fn print_report(target: &VerifyTarget, report: &Report) -> Result<()> {
+/// Says how far a journal is as it was known elsewhere. What contradicts it is a finding.
+fn print_anchor(end: &JournalHead, heads: &[AnchoredHead]) -> Result<()> {
+    let known = heads.iter().filter(|known| known.head.gateway == end.gateway).max_by_key(|known| known.head.seq);
+    let Some(AnchoredHead { head, time }) = known else { return Ok(()) };
+    let since = time.map(|time| format!(", since {}", time::clock(time::timestamp(time)))).unwrap_or_default();
+    let newer = end.seq.saturating_sub(head.seq);
+    Ok(line(format_args!("      known elsewhere up to object {}{since}; {newer} newer ones are not", head.seq))?)
+}
+
+fn print_report(target: &VerifyTarget, report: &Report, heads: &[AnchoredHead]) -> Result<()> {
     line(output::plain(&target.name))?;
     let trusted = match target.trusted.len() {
         0 => "none given".to_owned(),
@@ -214,6 +224,7 @@ fn print_report(target: &VerifyTarget, report: &Report) -> Result<()> {
     line(format_args!("  journal     {} objects, {} entries", report.journal_objects, report.journal_entries))?;
     for head in &report.heads {
         line(format_args!("    {} ends with object {}, {}", output::plain(&head.gateway), head.seq, head.sha256))?;
+        print_anchor(head, heads)?;
     }
     line(format_args!("  recordings  {}, and {} without a manifest", report.recordings, report.unfinished))?;
     for note in &report.notes {

@@ -17,6 +17,6 @@ pub use clusters::{ClusterCredential, ClusterEntry, ClusterSource};
 pub use environment::of_process as environment_of_process;
 pub use file::{load, policy_rules};
 pub use reader::Certificate;
-pub use running::{Config, PolicySource, Web, Written};
+pub use running::{Anchors, Config, PolicySource, Web, Written};
 pub use sample::SAMPLE;
 pub use storage::Storage;

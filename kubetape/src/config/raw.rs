@@ -29,6 +29,8 @@ pub struct File {
     pub limits: Limits,
     /// What recordings and journal are signed with.
     pub signing: Signing,
+    /// Where the journal's positions are written beside the storage.
+    pub anchors: Anchors,
     /// How the store is verified.
     pub verify: Verify,
     /// The search index.
@@ -260,6 +262,16 @@ pub struct Search {
     pub interval: Option<HumanDuration>,
     /// Regular expressions of what is masked beside the well-known secrets.
     pub mask: Option<Vec<String>>,
+}
+
+/// `[anchors]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Anchors {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// How often the position is written.
+    pub every: Option<HumanDuration>,
 }
 
 /// `[verify]`

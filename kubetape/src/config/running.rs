@@ -38,6 +38,8 @@ pub struct Config {
     pub limits: gateway::Limits,
     /// Where the key is that signs.
     pub signing: KeySource,
+    /// Where the journal's positions are written beside the storage, if anywhere.
+    pub anchors: Option<Anchors>,
     /// How the store is verified.
     pub verification: Verification,
     /// Whether an index is kept. The pages need one.
@@ -140,6 +142,15 @@ pub struct Journal {
     pub object_age: Duration,
 }
 
+/// Where the journal's positions are written beside the storage.
+#[derive(Clone, Debug)]
+pub struct Anchors {
+    /// A file that is appended to.
+    pub file: PathBuf,
+    /// How often.
+    pub every: Duration,
+}
+
 /// How `serve` verifies the store.
 #[derive(Debug)]
 pub struct Verification {
@@ -200,6 +211,7 @@ impl Config {
             },
             limits,
             signing: reader.signing(raw.signing, &state)?,
+            anchors: reader.anchors(raw.anchors)?,
             verification: Verification {
                 every: raw.verify.every.map_or(Duration::from_secs(86_400), |span| span.0),
                 rate: raw.verify.rate.map_or(16 << 20, |size| size.0),
@@ -293,6 +305,12 @@ impl Reader<'_> {
             return Ok(KeySource::Own(state.join("signing")));
         };
         Ok(KeySource::Given { key: self.path(key), previous: raw.previous_key.map(|key| self.path(key)) })
+    }
+
+    fn anchors(&self, raw: raw::Anchors) -> Result<Option<Anchors>> {
+        let every = raw.every.map_or(Duration::from_secs(3600), |span| span.0);
+        ensure!(!every.is_zero(), "{}: write how often, such as \"1h\"", self.at("anchors.every"));
+        Ok(raw.file.map(|file| Anchors { file: self.path(file), every }))
     }
 
     fn policy(&self, raw: raw::Policy) -> Result<PolicySource> {
