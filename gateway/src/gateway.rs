@@ -2,7 +2,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use access::{Permit, Policy, PolicyError};
 use listener::{PlaceLimits, Places};
-use recording::{RecordingId, journal::JournalEvent};
+use recording::{
+    RecordingId,
+    journal::{Actor, JournalEvent},
+};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -179,28 +182,35 @@ impl Gateway {
 
     /// Ends a session, and journals that `by` asked for it. The person sees `reason`. False if there is no session of that
     /// id. The session is not over when this returns: [`Self::left`] waits for that.
-    pub async fn end(&self, id: RecordingId, by: &str, reason: &Reason) -> bool {
-        let why = Termination::by_administrator(by, &reason.to_string());
+    pub async fn end(&self, id: RecordingId, by: impl Into<Actor>, reason: &Reason) -> bool {
+        let by = by.into();
+        let why = Termination::by_administrator(&by.user, &reason.to_string());
         // First the session, then the entry: a journal that waits for its store must not keep a session alive.
         let ended = self.context.sessions.registry.end(id, why);
         if ended {
-            self.journal_termination(id, by, reason).await;
+            self.journal_termination(id, &by, reason).await;
         }
         ended
     }
 
     /// Ends everything under way whose permit `matches`: recorded sessions, and forwarded answers that stay open. Each is
     /// journalled with `by` and `reason`. What is permitted while this runs is not ended: exchange the policy first.
-    pub async fn end_where(&self, matches: impl Fn(&Permit) -> bool, by: &str, reason: &Reason) -> Terminated {
-        let why = Termination::by_administrator(by, &reason.to_string());
+    pub async fn end_where(
+        &self,
+        matches: impl Fn(&Permit) -> bool,
+        by: impl Into<Actor>,
+        reason: &Reason,
+    ) -> Terminated {
+        let by = by.into();
+        let why = Termination::by_administrator(&by.user, &reason.to_string());
         let ended = self.context.sessions.registry.end_where(matches, &why);
-        self.journal_terminations(ended, by, reason).await
+        self.journal_terminations(ended, &by, reason).await
     }
 
     /// Ends everything of a person, and from now on also what they were permitted a moment before; each is journalled with `by`
     /// and `reason`. That their next request is refused is the [`identity::Authenticator`]'s: it must refuse them first.
-    pub async fn shut_out(&self, person: &str, by: &str, reason: &Reason) -> Terminated {
-        let why = Termination::by_administrator(by, &reason.to_string());
+    pub async fn shut_out(&self, person: &str, by: &Actor, reason: &Reason) -> Terminated {
+        let why = Termination::by_administrator(&by.user, &reason.to_string());
         let ended = self.context.sessions.registry.shut_out(person, &why);
         self.journal_terminations(ended, by, reason).await
     }
@@ -210,7 +220,7 @@ impl Gateway {
         self.context.sessions.registry.let_in(person);
     }
 
-    async fn journal_terminations(&self, ended: Vec<Arc<KillSwitch>>, by: &str, reason: &Reason) -> Terminated {
+    async fn journal_terminations(&self, ended: Vec<Arc<KillSwitch>>, by: &Actor, reason: &Reason) -> Terminated {
         let mut count = Terminated::default();
         for switch in ended {
             match &switch.used_for {
@@ -220,7 +230,7 @@ impl Gateway {
                 }
                 PermitUse::Stream(request) => {
                     count.streams += 1;
-                    let reason = format!("ended by {by}: {reason}");
+                    let reason = format!("ended by {}: {reason}", by.user);
                     let request = recording::journal::ApiRequest { reason, ..(**request).clone() };
                     self.journal.note(user(&switch), JournalEvent::Refused(request)).await;
                 }
@@ -229,8 +239,8 @@ impl Gateway {
         count
     }
 
-    async fn journal_termination(&self, session: RecordingId, by: &str, reason: &Reason) {
-        tracing::info!(%session, by, "session is ended from outside");
+    async fn journal_termination(&self, session: RecordingId, by: &Actor, reason: &Reason) {
+        tracing::info!(%session, by = by.user, "session is ended from outside");
         let reason = reason.to_string();
         self.journal.note(by, JournalEvent::Terminated { session, reason }).await;
     }

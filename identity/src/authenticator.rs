@@ -221,7 +221,8 @@ impl Authenticator {
         if self.is_locked(user).map_err(failed)? {
             return Err(LoginRefusal::Locked(user.to_owned()));
         }
-        Ok(WebSession { user: user.to_owned(), method: LoginMethod::Password(fingerprint) })
+        let method = LoginMethod::Password(fingerprint);
+        Ok(WebSession { user: user.to_owned(), method, from: String::new() })
     }
 
     /// The user whom a link would log in; the link is not used up. Returns `None` if the link is not good.
@@ -247,7 +248,7 @@ impl Authenticator {
             return Err(LoginRefusal::Locked(user));
         }
         let local = self.users.fingerprint(&user).map_err(failed)?.is_some();
-        Ok(WebSession { user, method: LoginMethod::Link { local, revocations } })
+        Ok(WebSession { user, method: LoginMethod::Link { local, revocations }, from: String::new() })
     }
 
     /// Starts a web session, once the journal has it. Returns the cookie's token: 256 random bits.

@@ -9,6 +9,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use recording::journal::Actor;
+
 use crate::users::Fingerprint;
 
 /// A session that nobody used for this long is over.
@@ -51,6 +53,15 @@ pub struct WebSession {
     pub user: String,
     /// How the person logged in.
     pub method: LoginMethod,
+    /// The address that the request came from; empty if it is not known.
+    pub from: String,
+}
+
+impl WebSession {
+    /// Who makes the request, for the journal.
+    pub fn actor(&self) -> Actor {
+        Actor { user: self.user.clone(), from: self.from.clone() }
+    }
 }
 
 struct Entry {
@@ -141,7 +152,8 @@ mod tests {
     use super::*;
 
     fn ada() -> WebSession {
-        WebSession { user: "ada".to_owned(), method: LoginMethod::Link { local: false, revocations: 0 } }
+        let method = LoginMethod::Link { local: false, revocations: 0 };
+        WebSession { user: "ada".to_owned(), method, from: String::new() }
     }
 
     #[test]

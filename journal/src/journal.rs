@@ -9,7 +9,7 @@ use std::{
 
 use recording::{
     UnixMicros,
-    journal::{JournalEntry, JournalEvent},
+    journal::{Actor, JournalEntry, JournalEvent},
 };
 use storage::{
     Store, StoreError,
@@ -136,8 +136,8 @@ impl Journal {
     ///
     /// # Cancel safety
     /// If the future is dropped while it waits the entry is not taken.
-    pub async fn note(&self, user: &str, what: JournalEvent) {
-        match self.push(user, what, None).await {
+    pub async fn note(&self, by: impl Into<Actor>, what: JournalEvent) {
+        match self.push(by.into(), what, None).await {
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "journal entry not taken"),
         }
@@ -153,13 +153,14 @@ impl Journal {
     ///
     /// # Cancel safety
     /// If the future is dropped the entry is taken or not; once taken it is stored.
-    pub async fn note_durably(&self, user: &str, what: JournalEvent) -> Result<(), JournalError> {
+    pub async fn note_durably(&self, by: impl Into<Actor>, what: JournalEvent) -> Result<(), JournalError> {
+        let by = by.into();
         let (stored, waiting) = oneshot::channel();
         let patience = self.open.settings.patience;
         let done = async {
             // In the spool it is durable: it need not hurry to the store.
             let hurry = self.open.settings.spool.is_none().then_some(stored);
-            match self.push(user, what, hurry).await? {
+            match self.push(by, what, hurry).await? {
                 Durability::InMemory => waiting.await.map_err(|_| self.not_stored()),
                 Durability::OnDisk(file) => file.sync().await.map_err(|error| {
                     self.open.queue.distrust(&file);
@@ -186,13 +187,12 @@ impl Journal {
 
     async fn push(
         &self,
-        user: &str,
+        Actor { user, from }: Actor,
         mut what: JournalEvent,
         waiting: Option<oneshot::Sender<()>>,
     ) -> Result<Durability, JournalError> {
         clip(&mut what);
-        let entry =
-            JournalEntry { time: UnixMicros::EPOCH, gateway: self.open.gateway.clone(), user: user.to_owned(), what };
+        let entry = JournalEntry { time: UnixMicros::EPOCH, gateway: self.open.gateway.clone(), user, from, what };
         let line = UntimedLine::new(&entry).map_err(|error| JournalError::Encode(Arc::new(error)))?;
         let durability = self.open.queue.push(&line, waiting).await.map_err(|_| JournalError::Closed)?;
         self.open.taken.count(&entry.what);

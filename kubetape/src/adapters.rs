@@ -9,7 +9,7 @@ use identity::{Lock, Locks};
 use jiff::Timestamp;
 use journal::Journal;
 use recorder::{FinalizeOutcome, JournalLookup, OrphanFinalizer, SkipReason};
-use recording::{Manifest, RecordingId};
+use recording::{Manifest, RecordingId, journal::Actor};
 use storage::{RecordingError, Store, StoreError, StoredManifest, signing::Signer};
 use tokio::runtime::Handle;
 
@@ -32,7 +32,7 @@ impl SessionControl for GatewaySessions {
         self.gateway.live_of(user)
     }
 
-    async fn end(&self, sessions: Vec<RecordingId>, by: &str, reason: &str) -> Result<Vec<RecordingId>, String> {
+    async fn end(&self, sessions: Vec<RecordingId>, by: &Actor, reason: &str) -> Result<Vec<RecordingId>, String> {
         let reason = Reason::parse(reason).map_err(|error| error.to_string())?;
         let mut told = Vec::new();
         for id in sessions {
@@ -43,9 +43,9 @@ impl SessionControl for GatewaySessions {
         Ok(told)
     }
 
-    async fn shut_out(&self, person: &str, by: &str, reason: &str) -> Result<LockedOut, String> {
+    async fn shut_out(&self, person: &str, by: &Actor, reason: &str) -> Result<LockedOut, String> {
         let why = Reason::parse(reason).map_err(|error| error.to_string())?;
-        let lock = Lock { by: by.to_owned(), since: Timestamp::now(), reason: reason.to_owned() };
+        let lock = Lock { by: by.user.clone(), since: Timestamp::now(), reason: reason.to_owned() };
         let (locks, name) = (self.locks.clone(), person.to_owned());
         let locked = tokio::task::spawn_blocking(move || locks.lock(&name, lock)).await;
         let is_new = locked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
@@ -88,7 +88,7 @@ impl GatewayLocks {
 }
 
 impl web::PeopleLocks for GatewayLocks {
-    fn lock(&self, by: String, person: String, reason: String) -> BoxFuture<'static, Result<web::Ended, String>> {
+    fn lock(&self, by: Actor, person: String, reason: String) -> BoxFuture<'static, Result<web::Ended, String>> {
         let (sessions, journal) = (self.sessions.clone(), self.journal.clone());
         let locking =
             self.runtime.spawn(async move { control::lock(&sessions, &journal, &by, &person, &reason).await });
@@ -98,7 +98,7 @@ impl web::PeopleLocks for GatewayLocks {
         })
     }
 
-    fn unlock(&self, by: String, person: String) -> BoxFuture<'static, Result<bool, String>> {
+    fn unlock(&self, by: Actor, person: String) -> BoxFuture<'static, Result<bool, String>> {
         let (sessions, journal) = (self.sessions.clone(), self.journal.clone());
         let unlocking = self.runtime.spawn(async move { control::unlock(&sessions, &journal, &by, &person).await });
         Box::pin(async move { unlocking.await.unwrap_or_else(|_| Err(ENDING.to_owned())) })

@@ -21,7 +21,19 @@ const WRITING_OF_OTHERS: u32 = 0o022;
 /// # Errors
 /// What others could read or write, or what belongs to another account, with the command that mends it.
 pub fn check(config: &Config) -> Result<()> {
-    let account = rustix::process::geteuid().as_raw();
+    check_as(config, rustix::process::geteuid().as_raw())
+}
+
+/// As [`check`], for somebody who looks at another account's installation: everything in it has to belong to who has `state.dir`.
+///
+/// # Errors
+/// As of [`check`].
+pub fn check_of_its_owner(config: &Config) -> Result<()> {
+    let owner = fs::metadata(&config.state).map(|state| state.uid());
+    check_as(config, owner.unwrap_or_else(|_| rustix::process::geteuid().as_raw()))
+}
+
+fn check_as(config: &Config, account: u32) -> Result<()> {
     let mut folders = vec![config.state.clone(), config.spool.dir.clone()];
     if config.indexed {
         check_one(&config.index, OF_OTHERS, account)?;
@@ -68,7 +80,7 @@ fn check_one(path: &Path, refused: u32, account: u32) -> Result<bool> {
     let (shown, mode) = (path.display(), found.permissions().mode() & 0o7777);
     ensure!(
         found.uid() == account,
-        "{shown} belongs to account {}, and this process is account {account}: chown {account} {shown}",
+        "{shown} belongs to account {}, and the gateway's is {account}: chown {account} {shown}",
         found.uid()
     );
     let good = if found.is_dir() { 0o700 } else { 0o600 };

@@ -29,8 +29,8 @@ use self::{
     shutdown::{Deadline, NamedTasks},
 };
 use crate::{
-    anchoring::anchor,
     adapters::{GatewayLocks, GatewaySessions, RecorderFinalizer},
+    anchoring::anchor,
     config::{Config, Web},
     metrics::{self, Latencies, StoreTimes, measured},
     private_state,

@@ -57,9 +57,40 @@ pub struct JournalEntry {
     /// The person; empty if nobody was authenticated.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
+    /// The address from which they did it, where the event has none of its own; empty for accounts of the gateway's machine, and
+    /// where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
     /// What happened.
     #[serde(flatten)]
     pub what: JournalEvent,
+}
+
+/// Who does something, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Actor {
+    /// The person, or an account of the gateway's machine (`local:…`); empty for the gateway itself.
+    pub user: String,
+    /// The person's address; empty if it is not known, or says nothing.
+    pub from: String,
+}
+
+impl From<&str> for Actor {
+    fn from(user: &str) -> Self {
+        Self { user: user.to_owned(), from: String::new() }
+    }
+}
+
+impl From<&String> for Actor {
+    fn from(user: &String) -> Self {
+        user.as_str().into()
+    }
+}
+
+impl From<&Self> for Actor {
+    fn from(actor: &Self) -> Self {
+        actor.clone()
+    }
 }
 
 /// What happened.

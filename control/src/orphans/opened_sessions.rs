@@ -207,6 +207,7 @@ mod tests {
         assert_eq!(user(&forged, "gw-1", session).await, None);
         let seal = SealedObject::new(&object).seal.unwrap().len() + 8;
         let other = JournalEntry {
+            from: String::new(),
             time: UnixMicros::new(1),
             gateway: "gw-1".to_owned(),
             user: "ann".to_owned(),

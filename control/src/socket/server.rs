@@ -9,7 +9,10 @@ use std::{
 };
 
 use journal::Journal;
-use recording::{RecordingId, journal::JournalEvent};
+use recording::{
+    RecordingId,
+    journal::{Actor, JournalEvent},
+};
 use thiserror::Error;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -64,7 +67,7 @@ pub trait SessionControl: Clone + Send + Sync + 'static {
     fn end(
         &self,
         sessions: Vec<RecordingId>,
-        by: &str,
+        by: &Actor,
         reason: &str,
     ) -> impl Future<Output = Result<Vec<RecordingId>, String>> + Send;
 
@@ -72,7 +75,12 @@ pub trait SessionControl: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// What is wrong with the reason, or why they cannot be shut out.
-    fn shut_out(&self, person: &str, by: &str, reason: &str) -> impl Future<Output = Result<LockedOut, String>> + Send;
+    fn shut_out(
+        &self,
+        person: &str,
+        by: &Actor,
+        reason: &str,
+    ) -> impl Future<Output = Result<LockedOut, String>> + Send;
 
     /// Lets a person in again. Returns `false` if they were not shut out.
     ///
@@ -102,7 +110,7 @@ pub struct EndedSessions {
 /// Sessions that were told to end do so.
 pub async fn end_sessions(
     gateway: &impl SessionControl,
-    by: &str,
+    by: &Actor,
     sessions: Vec<RecordingId>,
     reason: &str,
 ) -> Result<EndedSessions, String> {
@@ -137,7 +145,7 @@ pub struct LockedOut {
 pub async fn lock(
     gateway: &impl SessionControl,
     journal: &Journal,
-    by: &str,
+    by: &Actor,
     person: &str,
     reason: &str,
 ) -> Result<LockedOut, String> {
@@ -156,7 +164,12 @@ pub async fn lock(
 ///
 /// # Cancel safety
 /// The journal may have it and the person stay shut out.
-pub async fn unlock(gateway: &impl SessionControl, journal: &Journal, by: &str, person: &str) -> Result<bool, String> {
+pub async fn unlock(
+    gateway: &impl SessionControl,
+    journal: &Journal,
+    by: &Actor,
+    person: &str,
+) -> Result<bool, String> {
     let event = JournalEvent::Unlocked { subject: person.to_owned() };
     journal.note_durably(by, event).await.map_err(|error| error.to_string())?;
     gateway.let_in(person).await
@@ -267,7 +280,7 @@ async fn answer(stream: UnixStream, gateway: &impl SessionControl, journal: &Jou
     let answer = match (caller, serde_json::from_slice(&line)) {
         (None, _) => refused("only the account that runs the gateway, or root, may ask for that"),
         (Some(_), Err(_)) => refused("the gateway does not know this request: it is of another version"),
-        (Some(caller), Ok(request)) => carry_out(gateway, journal, &caller, request).await,
+        (Some(caller), Ok(request)) => carry_out(gateway, journal, &Actor::from(&caller), request).await,
     };
     let answer = serde_json::to_vec(&answer)?;
     timeout(IO_TIMEOUT, stream.write_all(&answer)).await??;
@@ -275,7 +288,7 @@ async fn answer(stream: UnixStream, gateway: &impl SessionControl, journal: &Jou
     Ok(())
 }
 
-async fn carry_out(gateway: &impl SessionControl, journal: &Journal, caller: &str, request: Request) -> Answer {
+async fn carry_out(gateway: &impl SessionControl, journal: &Journal, caller: &Actor, request: Request) -> Answer {
     let ended = match request {
         Request::EndSession { session, reason } => end_sessions(gateway, caller, vec![session], &reason).await,
         Request::EndSessionsOf { user, reason } => end_sessions(gateway, caller, gateway.live_of(&user), &reason).await,
@@ -302,7 +315,7 @@ async fn carry_out(gateway: &impl SessionControl, journal: &Journal, caller: &st
     }
 }
 
-async fn note(journal: &Journal, caller: &str, event: JournalEvent) -> Answer {
+async fn note(journal: &Journal, caller: &Actor, event: JournalEvent) -> Answer {
     match journal.note_durably(caller, event).await {
         Ok(()) => Answer::Noted,
         Err(error) => Answer::Refused { message: error.to_string() },
@@ -327,14 +340,14 @@ mod tests {
             if user == "ann" { vec![self.0] } else { Vec::new() }
         }
 
-        async fn end(&self, sessions: Vec<RecordingId>, _: &str, reason: &str) -> Result<Vec<RecordingId>, String> {
+        async fn end(&self, sessions: Vec<RecordingId>, _: &Actor, reason: &str) -> Result<Vec<RecordingId>, String> {
             if reason.is_empty() {
                 return Err("say why".to_owned());
             }
             Ok(sessions.into_iter().filter(|id| *id == self.0).collect())
         }
 
-        async fn shut_out(&self, person: &str, _: &str, reason: &str) -> Result<LockedOut, String> {
+        async fn shut_out(&self, person: &str, _: &Actor, reason: &str) -> Result<LockedOut, String> {
             if reason.is_empty() {
                 return Err("say why".to_owned());
             }

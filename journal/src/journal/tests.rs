@@ -137,9 +137,9 @@ async fn kill_9_on_a_full_disk_loses_only_what_the_disk_did_not_take() {
 async fn a_file_whose_sync_failed_gets_no_more_entries() {
     let machine = Machine::new();
     let journal = machine.start(&machine.store, "spool").await;
-    let Ok(Durability::OnDisk(file)) = journal.push("ada", numbered(0), None).await else { panic!() };
+    let Ok(Durability::OnDisk(file)) = journal.push("ada".into(), numbered(0), None).await else { panic!() };
     journal.open.queue.distrust(&file);
-    let Ok(Durability::OnDisk(other)) = journal.push("ada", numbered(1), None).await else { panic!() };
+    let Ok(Durability::OnDisk(other)) = journal.push("ada".into(), numbered(1), None).await else { panic!() };
     assert!(!other.is(&file));
     journal.close().await.unwrap();
     assert_eq!(stored(&machine.store).await, [[0], [1]]);

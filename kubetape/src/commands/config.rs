@@ -30,7 +30,7 @@ async fn check(config: &Config) -> Result<()> {
     let clusters = wiring::clusters(config)?;
     let policy = wiring::policy(config)?;
     certificates(config)?;
-    private_state::check(config)?;
+    private_state::check_of_its_owner(config)?;
     writable(&config.state).with_context(|| format!("cannot write state.dir {}", config.state.display()))?;
     if config.indexed {
         writable(&config.index).with_context(|| format!("cannot write search.dir {}", config.index.display()))?;

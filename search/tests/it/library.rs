@@ -195,6 +195,7 @@ pub fn request(user: &str, at: i64, run: &str, name: &str) -> JournalEntry {
 
 pub fn entry(user: &str, at: i64, what: JournalEvent) -> JournalEntry {
     JournalEntry {
+        from: String::new(),
         time: UnixMicros::new((MORNING + at) * 1_000_000),
         gateway: "gw-1".to_owned(),
         user: user.to_owned(),

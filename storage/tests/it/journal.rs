@@ -20,7 +20,13 @@ fn key(seconds: i64, seq: u64) -> Key {
 }
 
 fn entry(user: &str, what: JournalEvent) -> JournalEntry {
-    JournalEntry { time: UnixMicros::new(NOON * 1_000_000), gateway: "gw-1".to_owned(), user: user.to_owned(), what }
+    JournalEntry {
+        time: UnixMicros::new(NOON * 1_000_000),
+        gateway: "gw-1".to_owned(),
+        user: user.to_owned(),
+        from: String::new(),
+        what,
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -60,7 +60,10 @@ pub(crate) async fn api(State(auth): State<Arc<Auth>>, mut request: Request, nex
 /// Whoever is logged in: the connection is theirs from now on, and the request is one of theirs while the turn is held. `None` if
 /// nobody is.
 async fn enter(auth: &Auth, request: &mut Request) -> Result<Option<Turn>, Failure> {
-    let Some(login) = auth.login(request.headers()).await else { return Ok(None) };
+    let Some(mut login) = auth.login(request.headers()).await else { return Ok(None) };
+    let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+    let client = peer.and_then(|peer| auth.clients.of(peer, request.headers()));
+    login.from = client.map_or_else(String::new, |client| client.to_string());
     let too_many = |what: &str| {
         let message = format!("{what} Close some pages, or try again in a moment.");
         Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many at once", message)

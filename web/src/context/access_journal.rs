@@ -129,7 +129,7 @@ impl AccessJournal {
         if self.searched.contains(&key, now) {
             return Ok(());
         }
-        let noted = self.journal.note_durably(&login.user, JournalEvent::Searched(search)).await;
+        let noted = self.journal.note_durably(login.actor(), JournalEvent::Searched(search)).await;
         noted.map_err(Failure::unjournalled)?;
         self.searched.add(key, now);
         Ok(())
@@ -147,7 +147,7 @@ impl AccessJournal {
 
     async fn note_view(&self, login: &WebSession, session: RecordingId, kind: ViewKind) -> Result<(), Failure> {
         let event = JournalEvent::Viewed { session, how: kind.word().to_owned() };
-        self.journal.note_durably(&login.user, event).await.map_err(Failure::unjournalled)
+        self.journal.note_durably(login.actor(), event).await.map_err(Failure::unjournalled)
     }
 }
 

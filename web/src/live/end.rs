@@ -13,7 +13,7 @@ use axum::{
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use identity::WebSession;
-use recording::RecordingId;
+use recording::{RecordingId, journal::Actor};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -37,7 +37,7 @@ use crate::{
 /// # Cancel safety
 /// Dropping the future does not take back the end.
 pub type EndSession =
-    Arc<dyn Fn(String, RecordingId, String) -> BoxFuture<'static, Result<Option<EndStored>, String>> + Send + Sync>;
+    Arc<dyn Fn(Actor, RecordingId, String) -> BoxFuture<'static, Result<Option<EndStored>, String>> + Send + Sync>;
 
 /// Resolves when the store has the session's end.
 pub type EndStored = BoxFuture<'static, ()>;
@@ -108,7 +108,7 @@ impl Live {
     /// See [`EndSession`].
     async fn end(&self, login: &WebSession, id: RecordingId, reason: String) -> Result<Option<EndStored>, String> {
         match &self.end_session {
-            Some(end) => end(login.user.clone(), id, reason).await,
+            Some(end) => end(login.actor(), id, reason).await,
             None => Ok(None),
         }
     }

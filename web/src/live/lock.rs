@@ -13,7 +13,7 @@ use axum::{
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use identity::WebSession;
-use recording::RecordingId;
+use recording::{RecordingId, journal::Actor};
 use serde::{Deserialize, Serialize};
 
 use super::Live;
@@ -35,10 +35,10 @@ use crate::{
 pub trait PeopleLocks: Send + Sync {
     /// Refuses all credentials of `person`, and ends what they have under way. `by` is who asks for it. An error says what is
     /// wrong with the reason, or why it was not done.
-    fn lock(&self, by: String, person: String, reason: String) -> BoxFuture<'static, Result<Ended, String>>;
+    fn lock(&self, by: Actor, person: String, reason: String) -> BoxFuture<'static, Result<Ended, String>>;
 
     /// Lets `person` in again; `false` if they were not shut out.
-    fn unlock(&self, by: String, person: String) -> BoxFuture<'static, Result<bool, String>>;
+    fn unlock(&self, by: Actor, person: String) -> BoxFuture<'static, Result<bool, String>>;
 }
 
 /// What was ended of a person who was shut out.
@@ -133,14 +133,14 @@ impl Live {
         match &self.people_locks {
             // Nobody could let them in again by the pages.
             Some(_) if person == login.user => Err("that is yourself: ask somebody else".to_owned()),
-            Some(locks) => locks.lock(login.user.clone(), person, reason).await,
+            Some(locks) => locks.lock(login.actor(), person, reason).await,
             None => Err(NO_GATEWAY.to_owned()),
         }
     }
 
     async fn unlock(&self, login: &WebSession, person: String) -> Result<bool, String> {
         match &self.people_locks {
-            Some(locks) => locks.unlock(login.user.clone(), person).await,
+            Some(locks) => locks.unlock(login.actor(), person).await,
             None => Err(NO_GATEWAY.to_owned()),
         }
     }

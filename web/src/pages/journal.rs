@@ -185,7 +185,7 @@ impl JournalRow {
             user: VisibleText::clipped(&entry.user, 120),
             event: VisibleText::new(&field("event").replace('_', " ")),
             session: field("session").parse().ok(),
-            text: VisibleText::clipped(&text(&event), 400),
+            text: VisibleText::clipped(&with_origin(text(&event), &entry.from), 400),
         }
     }
 
@@ -199,6 +199,10 @@ impl JournalRow {
             text: VisibleText::new(&format!("{} cannot be read", object.key)),
         }
     }
+}
+
+fn with_origin(text: String, from: &str) -> String {
+    if from.is_empty() { text } else { format!("{text}  from={from}") }
 }
 
 /// What an entry says beside who, when and which session: `verb=get code=200 …`, for any fields.

@@ -89,10 +89,12 @@ async fn viewings(store: std::sync::Arc<dyn storage::Store>) -> Vec<String> {
     let mut how = Vec::new();
     for object in reader.list("gateway-1", None, 100).await.unwrap() {
         let entries = reader.read(&object).await.unwrap();
-        how.extend(entries.into_iter().filter_map(|entry| match entry.what {
-            JournalEvent::Viewed { how, .. } => Some(how),
-            _ => None,
-        }));
+        for entry in entries {
+            if let JournalEvent::Viewed { how: viewed, .. } = entry.what {
+                assert_eq!((entry.user.as_str(), entry.from.as_str()), ("auditor@example.com", "127.0.0.1"));
+                how.push(viewed);
+            }
+        }
     }
     how
 }

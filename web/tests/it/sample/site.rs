@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use identity::{Authenticator, Authority, Certificates, Links, Lock, Locks, Tokens, Users};
 use journal::{Journal, JournalSettings};
 use player::{Player, PlayerSettings};
+use recording::journal::Actor;
 use search::{Follower, Index};
 use storage::{RecordingReader, Store};
 use tempfile::TempDir;
@@ -95,19 +96,19 @@ impl Site {
 struct SiteLocks(Arc<Locks>);
 
 impl PeopleLocks for SiteLocks {
-    fn lock(&self, by: String, person: String, reason: String) -> BoxFuture<'static, Result<Ended, String>> {
+    fn lock(&self, by: Actor, person: String, reason: String) -> BoxFuture<'static, Result<Ended, String>> {
         let locks = self.0.clone();
         Box::pin(async move {
             if reason.is_empty() {
                 return Err("say why".to_owned());
             }
-            let lock = Lock { by, since: jiff::Timestamp::now(), reason };
+            let lock = Lock { by: by.user, since: jiff::Timestamp::now(), reason };
             locks.lock(&person, lock).map_err(|error| error.to_string())?;
             Ok(Ended { sessions: 1, streams: 2 })
         })
     }
 
-    fn unlock(&self, _: String, person: String) -> BoxFuture<'static, Result<bool, String>> {
+    fn unlock(&self, _: Actor, person: String) -> BoxFuture<'static, Result<bool, String>> {
         let unlocked = self.0.unlock(&person).map_err(|error| error.to_string());
         Box::pin(async move { unlocked })
     }
@@ -126,15 +127,15 @@ pub struct Options {
 /// A gateway on which one session is under way, whatever its id; it takes the reason `enough`, and its store has the end
 /// at once. `gone` is for a session that is not there.
 fn ending(
-    by: String,
+    by: Actor,
     _: recording::RecordingId,
     reason: String,
 ) -> BoxFuture<'static, Result<Option<EndStored>, String>> {
     Box::pin(async move {
-        match (by.as_str(), reason.as_str()) {
+        match (by.user.as_str(), reason.as_str()) {
             ("auditor@example.com", "enough") => Ok(Some(Box::pin(async {}) as EndStored)),
             ("auditor@example.com", "gone") => Ok(None),
-            _ => Err(format!("{by} may not say {reason:?}")),
+            _ => Err(format!("{} may not say {reason:?}", by.user)),
         }
     })
 }
