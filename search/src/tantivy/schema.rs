@@ -42,7 +42,7 @@ pub(super) struct Fields {
     pub(super) code: Field,
     /// When it happened, in microseconds since 1970.
     pub(super) at: Field,
-    /// SortKeys documents of one microsecond.
+    /// Sorts documents of one microsecond.
     pub(super) tie_breaker: Field,
     /// The halves of a session's id, by which lists are sorted; only sessions have them.
     pub(super) high: Field,
