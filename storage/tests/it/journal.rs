@@ -49,7 +49,7 @@ fn entries_come_back() {
     };
     let entries = [
         entry("", JournalEvent::Started { version: "1".to_owned(), config: String::new() }),
-        entry("ann", login),
+        entry("", login),
         entry("", JournalEvent::Stopped),
     ];
     let object = encode(&entries).unwrap();
@@ -57,7 +57,7 @@ fn entries_come_back() {
     let lines = SealedObject::new(&object).lines().unwrap();
     let second: serde_json::Value = serde_json::from_slice(lines.split(|b| *b == b'\n').nth(1).unwrap()).unwrap();
     let expected = serde_json::json!({
-        "micros": NOON * 1_000_000, "gateway": "gw-1", "user": "ann", "event": "login", "ok": false, "method": "password",
+        "micros": NOON * 1_000_000, "gateway": "gw-1", "event": "login", "ok": false, "method": "password", "claimed": "eve",
     });
     assert_eq!(second, expected);
 }
