@@ -138,6 +138,7 @@ class Verifier:
         signer = self.stated[signature["key"]]["gateway"]
         journal = journals_of(signer)[2] if gateway == "import" else signer
         mine = [entry for entry in known if entry["journal"] == journal]
+        if gateway == signer and not known and self.new(manifest["session"]["id"]): return  # the entries are on their way
         need(is_of(gateway, known), "foreign: its gateway's journal has it not")
         if gateway not in ("import", signer):
             need(any(entry["event"] == "session_ended" for entry in mine), f"foreign: {signer} has not finalized it")
@@ -148,14 +149,14 @@ class Verifier:
             old = any(entry["format"] < 2 for entry in told)
             need(old or recent, f"missing: the journal of {journal} has no digest of the manifest")
             self.undigested += old and not self.in_use(signature, journal, told[0]["seq"])  # by the key of where it ended
+    def new(self, id): return self.settled < (uuid.UUID(id).int >> 80) * 1e3 <= self.settled + 86400e6  # it began just now
     def unfinished(self, folder, id, parts, known, recent):
         ended = not recent and not self.excerpt and {"session_ended", "imported"} & {entry["event"] for entry in known}
         need(not ended and sorted(parts) == list(range(len(parts))), "missing: the manifest, since it ended; or a chunk")
         (header, *more), *_ = [unpack(parts[number]) for number in sorted(parts)]
-        header, start = json.loads(header)["kubetape"], (uuid.UUID(id).int >> 80) * 1e3
+        header = json.loads(header)["kubetape"]
         need(not more and header["id"] == id, "altered, or foreign: not the header of this recording alone")
-        new = not known and self.settled < start <= self.settled + 86400e6
-        need(self.excerpt or new or is_of(header["gateway"], known), "foreign: its gateway's journal has it not")
+        need(self.excerpt or not known and self.new(id) or is_of(header["gateway"], known), "foreign: its journal has it not")
         self.notes.append(f"note: {folder} has no manifest: it is live, or its gateway died")
 def node(*parts): return hashlib.sha256(bytes([len(parts) > 1]) + b"".join(parts)).digest()  # RFC 9162, section 2.1
 def root(lines):  # of the tree over the digests of lines
@@ -179,8 +180,7 @@ def files_of(folder):  # by name; symbolic links are nobody's objects, and are n
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return {name: (folder / name).read_bytes() for name in names if not name.startswith("incoming~/")}
 def heads(path):  # a list, or one a line; the last line may be cut off
-    text = pathlib.Path(path).read_text()
-    return json.loads(text if text.lstrip()[:1] == "[" else f"[{','.join(text.split(chr(10))[:-1])}]")
+    return json.loads(text if (text := pathlib.Path(path).read_text())[:1] == "[" else f"[{','.join(text.split(chr(10))[:-1])}]")
 def trust(word, raw=(Encoding.Raw, PublicFormat.Raw)):
     return load_pem_public_key(pathlib.Path(word).read_bytes()).public_bytes(*raw) if pathlib.Path(word).exists() else word
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class Taken:
             self.id, self.other = (demo.session(word)["id"] for word in ("mine", "somebody-elses"))
             for id in (self.id, self.other):
                 demo.manifest(id)
+                until(lambda id=id: self.is_vouched_for(id), what="the journal's word for the manifest")
             self.key = folder / "kubetape.pub"
             self.key.write_bytes(demo.run("key", "show").stdout)
             self.stranger = "0123456789abcdef0123456789abcdef"
@@ -48,6 +49,9 @@ class Taken:
             self.buttons = pages.text(f"/sessions/{self.id}")
             self.archive = raw(pages, f"/api/v1/sessions/{self.id}/bundle?form=tar")
             self.exports = until(lambda: self.exported(4), what="the journal's entries of all exports")
+
+    def is_vouched_for(self, id):
+        return any((entry["event"], entry.get("session")) == ("session_stored", id) for entry in self.demo.journal())
 
     def exported(self, count):
         entries = [entry for entry in self.demo.journal() if entry["event"] == "viewed" and entry["how"] == "export"]

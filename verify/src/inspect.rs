@@ -115,7 +115,7 @@ pub async fn inspect(
     let context = CheckContext { store, recordings, question, keyring };
     let Some((listed, bytes)) = listed(&context, id, &mut report).await? else {
         report.found(Key::recording_prefix(id), Problem::Missing, "there is no such recording");
-        return Ok(Inspection::new(report, question, true, true));
+        return Ok(Inspection::new(id, report, question, true, true));
     };
     let mut sessions = JournalledSessions::default();
     read_journals(&context, &listed, &mut sessions).await?;
@@ -126,7 +126,7 @@ pub async fn inspect(
     if let Some(suspect) = checked.into_report(&mut report, &mut KnownHeads::default()) {
         suspect.judge(&context, &mut sessions, &mut report);
     }
-    Ok(Inspection::new(report, question, is_live, all_chunks))
+    Ok(Inspection::new(id, report, question, is_live, all_chunks))
 }
 
 impl Inspection {
@@ -137,14 +137,23 @@ impl Inspection {
         Self { standing: Standing::NotVouched, findings, all_chunks: false }
     }
 
-    fn new(report: Report, question: &Question, is_live: bool, all_chunks: bool) -> Self {
+    fn new(id: RecordingId, report: Report, question: &Question, is_live: bool, all_chunks: bool) -> Self {
         let worst = report.findings.iter().map(|finding| Standing::of(finding.problem)).max();
-        let right = match (is_live, question.trusted.is_empty()) {
+        // Of one that is finished there is a note where the journal's entries are on their way.
+        let is_vouched_for = !question.trusted.is_empty() && report.notes.is_empty();
+        let right = match (is_live, is_vouched_for) {
             (true, _) => Standing::Live,
-            (false, true) => Standing::NotVouched,
-            (false, false) => Standing::Proven,
+            (false, false) => Standing::NotVouched,
+            (false, true) => Standing::Proven,
         };
-        Self { standing: worst.unwrap_or(right), findings: report.findings, all_chunks }
+        let object = Key::recording_prefix(id);
+        let pending = report.notes.iter().filter(|_| !is_live).map(|note| Finding {
+            object: object.clone(),
+            problem: Problem::Missing,
+            detail: note.trim_start_matches(&object).trim_start_matches([':', ' ']).to_owned(),
+        });
+        let findings = report.findings.iter().cloned().chain(pending).collect();
+        Self { standing: worst.unwrap_or(right), findings, all_chunks }
     }
 }
 

@@ -148,12 +148,23 @@ impl Suspect {
         match self.problem(context, session.as_ref()) {
             Ok(Some(Vouching::Session)) => report.undigested += 1,
             Ok(_) => {}
+            Err((_, detail)) if session.is_none() && self.is_on_its_way(context) => {
+                report.note(format!("{}: {detail} yet", Key::recording_prefix(self.id)));
+            }
             // The entries may be on their way.
             Err((Problem::Missing, detail)) if session.is_some_and(|session| !session.is_settled(context.question)) => {
                 report.note(format!("{}: {detail} yet", Key::recording_prefix(self.id)));
             }
             Err((problem, detail)) => report.found(Key::recording_prefix(self.id), problem, detail),
         }
+    }
+
+    /// Whether it is of a session that began and ended just now, signed by its own gateway: manifest and journal are stored apart
+    /// from each other, and either may be first.
+    fn is_on_its_way(&self, context: &CheckContext<'_>) -> bool {
+        let Claim::Manifest(claim) = &self.claim else { return false };
+        let signer = claim.signature.as_ref().and_then(|signature| context.keyring.gateway_of(&signature.key));
+        signer == Some(claim.gateway.as_str()) && is_new(self.id, context.question)
     }
 
     fn problem(

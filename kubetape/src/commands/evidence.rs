@@ -55,7 +55,7 @@ pub async fn require_right(config: &Config, store: &Arc<dyn Store>, id: Recordin
 fn summary(inspection: &Inspection) -> String {
     let findings = &inspection.findings;
     let mut text = match inspection.standing {
-        Standing::NotVouched => "not vouched for: no key that is trusted here signed this recording".to_owned(),
+        Standing::NotVouched => "not vouched for: nothing that is trusted here vouches for this recording".to_owned(),
         standing => format!("{}: this recording is not as it was written", standing.label()),
     };
     for finding in findings.iter().take(PRINTED) {

@@ -271,3 +271,27 @@ fn previous(objects: &Objects, key: &Key) -> storage::journal::ChainLink {
         .find(|(other, _)| other.journal_seq().is_some_and(|other| other + 1 == seq) && folder(other) == folder(key));
     before.map_or_else(storage::journal::ChainLink::default, |(_, object)| storage::journal::ChainLink::after(object))
 }
+
+#[tokio::test]
+async fn a_recording_of_just_now_may_be_stored_before_the_journal_knows_of_it() {
+    let world = World::new().await;
+    let id = recording::RecordingId(uuid::Uuid::now_v7());
+    // Another gateway's key vouches for nothing of it, however new it is.
+    for (by, is_right) in [("gw", true), ("gone", false)] {
+        let other = world.and_one(id, "gw", by, &[]).await;
+        let settled = now() - std::time::Duration::from_secs(300);
+        let question = Question { settled, ..other.question.clone() };
+        let found = report(&other.objects, &question).await;
+        assert_eq!(found.verdict() == Verdict::Proven, is_right, "{by}: {found:?}");
+        assert_eq!(found.notes.iter().any(|note| note.contains("no journal knows of this recording yet")), is_right);
+        assert_eq!(other.report().await.verdict(), Verdict::Wrong, "{by}: later it has to be there");
+
+        let store: std::sync::Arc<dyn storage::Store> = std::sync::Arc::new(storage::Memory::new());
+        for (key, object) in &other.objects {
+            store.put_new(key, object.clone()).await.unwrap();
+        }
+        let inspection = verify::inspect(&store, &question, id, u64::MAX).await.unwrap();
+        let expected = if is_right { verify::Standing::NotVouched } else { verify::Standing::Foreign };
+        assert_eq!((inspection.standing, inspection.findings.len()), (expected, 1));
+    }
+}

@@ -64,6 +64,11 @@ impl World {
     /// The same objects, and a recording of which its header says that `gateway` made it, signed by the gateway `by`; with what
     /// journals have of it, by journal and event. Each gateway has a key of its own.
     pub async fn and_one_of(&self, gateway: &str, by: &str, told: &[(&str, &str)]) -> Other {
+        self.and_one(id(3), gateway, by, told).await
+    }
+
+    /// As [`World::and_one_of`], with that id.
+    pub async fn and_one(&self, id: RecordingId, gateway: &str, by: &str, told: &[(&str, &str)]) -> Other {
         let store: Arc<dyn Store> = Arc::new(memory(&self.objects).await);
         let mut keys = BTreeMap::new();
         let mut trusted = vec![verify::Trust::Key(self.old.public())];
@@ -77,7 +82,6 @@ impl World {
             trusted.push(verify::Trust::Key(signer.public()));
             keys.insert(name, signer);
         }
-        let id = id(3);
         let stored = record(&store, &keys[by], gateway, id).await;
         for (teller, events) in by_journal(told) {
             let signer = &keys[teller.trim_end_matches("-import")];

@@ -61,7 +61,7 @@ fn explanation(standing: Standing) -> &'static str {
             "A key that is trusted here signed it, the journal vouches for it, and it is as it was written."
         }
         Standing::Live => "It has no manifest yet: nobody vouches for what is there so far.",
-        Standing::NotVouched => "No key that is trusted here vouches for it.",
+        Standing::NotVouched => "Nothing that is trusted here vouches for it.",
         Standing::Unsigned => "Nobody signed it: anybody who can write the storage may have written it.",
         Standing::Foreign => "It is not where it belongs, or no gateway made it.",
         Standing::Altered => "It is not what was written.",
