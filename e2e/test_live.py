@@ -116,7 +116,7 @@ def test_a_session_is_ended_from_its_page_with_a_reason(page, demo, kubectl, scr
     row = demo.begun(tag)
     page.goto(f"{demo.web}/sessions/{row['id']}")
     until(lambda: "working" in screen(page), what="the live screen")
-    box, button = page.get_by_label("Reason"), page.get_by_role("button", name="End the session")
+    box, button = page.locator("#ending").get_by_label("Reason"), page.get_by_role("button", name="End the session")
     assert not button.is_visible()
     page.get_by_text("End this session…").click()
 
@@ -152,7 +152,7 @@ def test_a_session_that_is_over_meanwhile_is_not_ended(page, demo, kubectl):  # 
     terminal.type("exit\r")
     assert terminal.end() == 0
     demo.session(tag)
-    page.get_by_label("Reason").fill("too late")
+    page.locator("#ending").get_by_label("Reason").fill("too late")
     page.get_by_role("button", name="End the session").click()
     page.get_by_role("alert").get_by_text("may have ended a moment ago", exact=False).wait_for()
     page.complaints.clear()  # the browser's line about the answer 400

@@ -299,8 +299,8 @@ def test_the_report_is_for_scripts_too(evidence, tmp_path):
     assert (report["verdict"], report["findings"], report["unfinished"]) == ("proven", [], 0)
     assert (report["recordings"], report["excerpt"]) == (len(evidence.demo.ls()), False)
     # Exports since then are in a journal of the program's own.
-    gateways = [head for head in report["heads"] if not head["gateway"].endswith("-cli")]
-    assert gateways == json.loads(evidence.heads.read_text())
+    gateways = lambda heads: [head for head in heads if not head["gateway"].endswith("-cli")]  # noqa: E731
+    assert gateways(report["heads"]) == gateways(json.loads(evidence.heads.read_text()))
     missing = evidence.demo.run("verify", "no-such-place", check=False)
     assert missing.returncode == 2
     assert b"no folder, and no recording" in missing.stderr
