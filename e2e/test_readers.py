@@ -138,6 +138,19 @@ def test_ls_checks_what_it_shows(altered):
     assert b"UNSIGNED" in done.stdout
 
 
+def test_ls_shows_that_no_gateway_made_a_recording_without_an_end(altered):
+    id = "0199f1e2-7c3a-7b1e-9d55-2f0c4a6b8e01"
+    session = {**altered.demo.manifest(altered.right.name)["session"], "id": id}
+    header = {"version": 2, "width": 80, "height": 24, "timestamp": 1760702400, "kubetape": session}
+    folder = altered.store / "recordings" / "2025" / "10" / "17" / id
+    folder.mkdir(parents=True)
+    (folder / "000000.cast.zst").write_bytes(compressed(header))
+    rows = {row["id"]: row["evidence"] for row in altered.demo.ls()}
+    assert rows[id] == "foreign"
+    done = altered.demo.run("ls")
+    assert b"FOREIGN" in done.stdout and f"{id}: foreign: no journal knows".encode() in done.stderr
+
+
 def test_the_gateway_goes_through_the_store_by_itself(altered):
     """A minute after its start, for the last time is a day ago, or never."""
 

@@ -18,10 +18,21 @@ const GRACE: Duration = Duration::from_secs(300);
 /// Findings that are printed; more are counted.
 const PRINTED: usize = 5;
 
-async fn inspect(config: &Config, store: &Arc<dyn Store>, id: RecordingId) -> Result<Inspection> {
+/// Reads chunks of no more than `largest` bytes together.
+async fn inspect(config: &Config, store: &Arc<dyn Store>, id: RecordingId, largest: u64) -> Result<Inspection> {
     let settled = UnixMicros::from(Timestamp::now()) - GRACE;
     let question = Question { trusted: wiring::trusted_keys(config)?, settled, ..Question::default() };
-    verify::inspect(store, &question, id, LARGEST).await.with_context(|| format!("cannot check {id}"))
+    verify::inspect(store, &question, id, largest).await.with_context(|| format!("cannot check {id}"))
+}
+
+/// What a recording without an end is worth, and why where it is not a gateway's: its header, and what the journal says.
+///
+/// # Errors
+/// It cannot be checked.
+pub async fn of_unfinished(config: &Config, store: &Arc<dyn Store>, id: RecordingId) -> Result<(Standing, String)> {
+    let inspection = inspect(config, store, id, 0).await?;
+    let why = inspection.findings.first().map(|finding| finding.detail.clone());
+    Ok((inspection.standing, why.unwrap_or_default()))
 }
 
 /// Says on stderr what is wrong with a recording. Nothing is printed of one that is proven, or live.
@@ -30,7 +41,7 @@ async fn inspect(config: &Config, store: &Arc<dyn Store>, id: RecordingId) -> Re
 /// It cannot be checked.
 pub async fn warn(config: &Config, id: RecordingId) -> Result<()> {
     let store = wiring::store_to_read(config).await?;
-    let inspection = inspect(config, &store, id).await?;
+    let inspection = inspect(config, &store, id, LARGEST).await?;
     if !inspection.findings.is_empty() {
         eprintln!("{}", summary(&inspection));
     }
@@ -42,7 +53,7 @@ pub async fn warn(config: &Config, id: RecordingId) -> Result<()> {
 /// # Errors
 /// What is wrong with it.
 pub async fn require_right(config: &Config, store: &Arc<dyn Store>, id: RecordingId, unproven: bool) -> Result<()> {
-    let inspection = inspect(config, store, id).await?;
+    let inspection = inspect(config, store, id, LARGEST).await?;
     if inspection.standing.is_wrong() && !unproven {
         bail!("{}\nAn excerpt of it proves nothing: write it all the same with --unproven", summary(&inspection));
     }

@@ -1,13 +1,16 @@
 //! `kubetape ls`
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use recording::{Micros, Outcome, RecordingId, cast::SessionKind};
 use search::OutcomeFilter;
 use serde::Serialize;
-use storage::{RecordingReader, Summary};
+use storage::{RecordingReader, Store, Summary};
 use verify::{ListedCheck, Standing};
 
+use super::evidence;
 use crate::{
     cli::{self, Filter},
     config::Config,
@@ -17,6 +20,9 @@ use crate::{
 
 /// Recordings listed for people, unless --limit or --all is given.
 const FOR_PEOPLE: usize = 50;
+
+/// Recordings without an end for which the journal is asked. There are few of them: live ones, and those of gateways that died.
+const UNFINISHED: usize = 100;
 
 /// Recordings asked of the storage at once.
 const PAGE: usize = 200;
@@ -29,7 +35,8 @@ pub async fn run(config: &Config, options: &cli::Ls) -> Result<()> {
     };
     let store = wiring::store_to_read(config).await?;
     let check = ListedCheck::new(&store, &wiring::trusted_keys(config)?).await.context("cannot read the keys")?;
-    let (rows, more) = rows(&RecordingReader::new(store), &check, options, limit).await?;
+    let lister = Lister { config, recordings: RecordingReader::new(store.clone()), store, check };
+    let (rows, more) = lister.rows(options, limit).await?;
     if options.json {
         return output::json(&rows);
     }
@@ -141,41 +148,52 @@ impl RecordingRow {
     }
 }
 
-/// Reads the newest `limit` recordings that match, and whether there are more.
-async fn rows(
-    recordings: &RecordingReader,
-    check: &ListedCheck,
-    options: &cli::Ls,
-    limit: usize,
-) -> Result<(Vec<RecordingRow>, bool)> {
-    let mut rows = Vec::new();
-    let mut before = None;
-    loop {
-        let page = recordings.page(before, PAGE).await.context("cannot list the recordings")?;
-        let Some(last) = page.last().copied() else { return Ok((rows, false)) };
-        before = Some(last);
-        for id in page {
-            let row = match recordings.summary(id).await {
-                Ok(summary) => {
-                    let standing = check.standing(id).await.with_context(|| format!("cannot check {id}"))?;
-                    RecordingRow::new(id, summary, standing)
+/// Reads recordings for the list.
+struct Lister<'a> {
+    config: &'a Config,
+    recordings: RecordingReader,
+    store: Arc<dyn Store>,
+    check: ListedCheck,
+}
+
+impl Lister<'_> {
+    /// Reads the newest `limit` recordings that match, and whether there are more.
+    async fn rows(&self, options: &cli::Ls, limit: usize) -> Result<(Vec<RecordingRow>, bool)> {
+        let (mut rows, mut before, mut unfinished) = (Vec::new(), None, 0);
+        loop {
+            let page = self.recordings.page(before, PAGE).await.context("cannot list the recordings")?;
+            let Some(last) = page.last().copied() else { return Ok((rows, false)) };
+            before = Some(last);
+            for id in page {
+                let row = match self.recordings.summary(id).await {
+                    Ok(summary) => RecordingRow::new(id, summary, self.standing(id, &mut unfinished).await?),
+                    Err(error) => {
+                        eprintln!("kubetape: {:#}", anyhow::Error::new(error).context(format!("{id} is left out")));
+                        continue;
+                    }
+                };
+                // Ids sort by start: what comes now is older still.
+                if options.filter.since.is_some_and(|since| row.started.as_second() + 60 < since.as_second()) {
+                    return Ok((rows, false));
                 }
-                Err(error) => {
-                    eprintln!("kubetape: {:#}", anyhow::Error::new(error).context(format!("{id} is left out")));
-                    continue;
+                if row.matches(options) {
+                    if rows.len() == limit {
+                        return Ok((rows, true));
+                    }
+                    rows.push(row);
                 }
-            };
-            // Ids sort by start: what comes now is older still.
-            if options.filter.since.is_some_and(|since| row.started.as_second() + 60 < since.as_second()) {
-                return Ok((rows, false));
-            }
-            if row.matches(options) {
-                if rows.len() == limit {
-                    return Ok((rows, true));
-                }
-                rows.push(row);
             }
         }
+    }
+
+    /// `unfinished` counts those without an end for which the journal was asked.
+    async fn standing(&self, id: RecordingId, unfinished: &mut usize) -> Result<(Standing, String)> {
+        let (standing, why) = self.check.standing(id).await.with_context(|| format!("cannot check {id}"))?;
+        if standing != Standing::Live || *unfinished >= UNFINISHED {
+            return Ok((standing, why));
+        }
+        *unfinished += 1;
+        evidence::of_unfinished(self.config, &self.store, id).await
     }
 }
 
