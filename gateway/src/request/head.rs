@@ -119,8 +119,8 @@ pub(crate) fn unambiguous_length(headers: &HeaderMap) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Makes headers say in two ways where the body ends, as they did before hyper took the second one out: whoever asks
-/// [`unambiguous_length`] refuses the request.
+/// Restores the ambiguity that a request's head had before hyper removed the second length: [`unambiguous_length`] then refuses the
+/// request.
 pub(crate) fn set_ambiguous_length(headers: &mut HeaderMap) {
     for _ in 0..2 {
         headers.append(CONTENT_LENGTH, HeaderValue::from_static("0"));

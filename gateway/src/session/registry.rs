@@ -91,7 +91,7 @@ pub(crate) struct SessionRegistry {
 #[derive(Debug, Default)]
 struct Entries {
     switches: HashMap<Key, Arc<KillSwitch>>,
-    /// People who are shut out, and why. Whoever was authenticated before that and is listed after it is ended at once.
+    /// People who are shut out, and why. A request that was authenticated before that and is listed after it is ended at once.
     shut_out: HashMap<String, Termination>,
 }
 

@@ -202,7 +202,7 @@ async fn a_body_with_two_lengths_is_refused_on_every_request_of_a_connection() {
     let good = get("/clusters/x/api", &jane);
     let bad = |target: &str, lines: &str| {
         let head = get(target, &jane).replace("\r\n\r\n", &format!("\r\n{lines}\r\n"));
-        // Whoever reads the other length finds this in the body.
+        // A server that reads the other length finds this request in the body.
         format!("{}0\r\n\r\n{}", head.replacen("GET", "POST", 1), get("/clusters/c/api/v1/smuggled", &jane))
     };
     for lines in [
